@@ -1,0 +1,292 @@
+"""Alerts: what a person must know is told once, repeated rarely, and closed with "resolved"."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from typing import NamedTuple
+
+import msgspec
+
+from globus_auto import datastore
+
+log = logging.getLogger(__name__)
+
+CHANNEL_TIMEOUT = 30  # seconds
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person must know: what happened, what it means, what to do.
+
+    `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
+    exit code that it asks for. It is told when it has lasted `after` seconds; one that is `once`
+    is a note: never repeated, and gone without a word.
+    """
+
+    kind: str
+    about: str
+    text: str
+    code: int = 1
+    after: float = 0
+    once: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes this the same alert in the next run."""
+        return self.kind, self.about
+
+
+class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word."""
+
+    kind: str
+    about: str
+    text: str
+    since: int
+    told_at: int | None = None
+    after: float = 0
+    once: bool = False
+    over: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes this the same alert in the next run."""
+        return self.kind, self.about
+
+
+class Health(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is remembered beside the datastore, and readable when that is not.
+
+    `last_good` has each program's last run with exit code 0, in seconds since 1970 UTC. `apart`
+    names the pairs of directories that were shown to be two places.
+    """
+
+    alerts: list[Standing] = []
+    last_good: dict[str, int] = {}
+    apart: list[str] = []
+
+
+class Findings:
+    """What one run has found: troubles, and what it looked at and found well."""
+
+    def __init__(self) -> None:
+        self.alerts: dict[tuple[str, str], Alert] = {}
+        self._well: list[tuple[str, Callable[[str], bool]]] = []
+
+    def add(self, alert: Alert) -> None:
+        """Note a trouble; the first of its key stays."""
+        if self.alerts.setdefault(alert.key, alert) is alert:
+            log.log(logging.INFO if alert.once else logging.WARNING, "%s", readable(alert.text))
+
+    def well(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
+        """Note that alerts of `kind` are over: that about `about`, those it is true of, or all."""
+        if callable(about):
+            self._well.append((kind, about))
+        else:
+            self._well.append((kind, lambda what: about in (None, what)))
+
+    def found_well(self, key: tuple[str, str]) -> bool:
+        """Return whether this run looked at just what the alert `key` is about, and saw it well."""
+        kind, about = key
+        if key in self.alerts:
+            return False
+        return any(kind == known and covers(about) for known, covers in self._well)
+
+    @property
+    def code(self) -> int:
+        """The exit code: the highest that any trouble asks for."""
+        return max((alert.code for alert in self.alerts.values()), default=0)
+
+
+class Digest(NamedTuple):
+    """What one run has to tell: new alerts, standing ones that are due again, resolved ones."""
+
+    new: list[Standing]
+    again: list[Standing]
+    resolved: list[Standing]
+
+
+class Channels(NamedTuple):
+    """Where alerts go: mail by `host` (host or host:port), and Apprise's `urls`."""
+
+    sender: str
+    recipients: list[str]
+    host: str
+    urls: list[str]
+
+
+def updated(standing: list[Standing], findings: Findings, now: int) -> list[Standing]:
+    """Return the alerts that are open after a run that found `findings` at `now`.
+
+    One that is found well stays, as `over`, until that has been told, if it was told at all.
+    """
+    result = []
+    known = set()
+    for old in standing:
+        known.add(old.key)
+        raised = findings.alerts.get(old.key)
+        if raised:
+            result.append(
+                msgspec.structs.replace(old, text=raised.text, after=raised.after, over=False)
+            )
+        elif not findings.found_well(old.key):
+            result.append(old)
+        elif old.told_at is not None and not old.once:
+            result.append(msgspec.structs.replace(old, over=True))
+    for alert in findings.alerts.values():
+        if alert.key not in known:
+            result.append(
+                Standing(
+                    kind=alert.kind,
+                    about=alert.about,
+                    text=alert.text,
+                    since=now,
+                    after=alert.after,
+                    once=alert.once,
+                )
+            )
+    return result
+
+
+def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
+    """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds."""
+    new, again, resolved = [], [], []
+    for alert in standing:
+        if alert.over:
+            resolved.append(alert)
+        elif alert.told_at is None:
+            if now - alert.since >= alert.after:
+                new.append(alert)
+        elif now - alert.told_at >= repeat and not alert.once:
+            again.append(alert)
+    return Digest(new, again, resolved)
+
+
+def told(standing: list[Standing], what: Digest, now: int) -> list[Standing]:
+    """Return what stays open after a channel took the digest `what` at `now`."""
+    said = {alert.key for alert in [*what.new, *what.again]}
+    return [
+        msgspec.structs.replace(alert, told_at=now) if alert.key in said else alert
+        for alert in standing
+        if not alert.over
+    ]
+
+
+def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
+    """Return one line that names the host, the counts and the pair of directories."""
+    counts = [
+        f"{len(alerts)} {word}"
+        for word, alerts in (
+            ("new", what.new),
+            ("lasting", what.again),
+            ("resolved", what.resolved),
+        )
+        if alerts
+    ]
+    return readable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
+
+
+def body(what: Digest, host: str, pair: str, log_path: str) -> str:
+    """Return the digest as plain text, a paragraph an alert."""
+    parts = []
+    for title, alerts in (
+        ("NEW", what.new),
+        ("STILL SO", what.again),
+        ("RESOLVED, nothing to do", what.resolved),
+    ):
+        if alerts:
+            parts.append(title)
+            parts += [f"* {readable(alert.text)}" for alert in alerts]
+    parts.append(f"Sent by globus_auto on {host} for {pair}.\nMore is in {log_path} there.")
+    return readable("\n\n".join(parts), keep="\n") + "\n"
+
+
+def readable(text: str, keep: str = "") -> str:
+    r"""Return `text` with what is not printable written as Python escapes (a newline as \n)."""
+    return "".join(
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
+    )
+
+
+def deliver(channels: Channels, title: str, text: str) -> bool:
+    """Send one message; return whether any channel took it. Failures are logged."""
+    taken = False
+    if channels.recipients:
+        try:
+            _mail(channels, title, text)
+            taken = True
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            log.error("Cannot send mail by %s: %s", channels.host, readable(str(error)))
+    if channels.urls:
+        taken = _notify(channels.urls, title, text) or taken
+    return taken
+
+
+def _mail(channels: Channels, title: str, text: str) -> None:
+    message = EmailMessage()
+    message["From"] = channels.sender
+    message["To"] = ", ".join(channels.recipients)
+    message["Subject"] = title
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    host, _, port = channels.host.partition(":")
+    with smtplib.SMTP(host, int(port or 25), timeout=CHANNEL_TIMEOUT) as server:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            # As mail servers do among themselves: encrypted against listeners, whoever signed
+            # the certificate, since the alternative is to send in the clear.
+            server.starttls(context=ssl._create_unverified_context())
+            server.ehlo()
+        server.send_message(message)
+
+
+def _notify(urls: list[str], title: str, text: str) -> bool:
+    try:
+        import apprise  # noqa: PLC0415 - an optional extra, slow to import
+    except ImportError:
+        log.error("ALERT_URLS needs Apprise; run: pip install 'globus_auto[alerts]'")
+        return False
+    taken = False
+    for number, url in enumerate(urls, 1):
+        channel = apprise.Apprise()
+        if channel.add(url) and channel.notify(body=text, title=title):
+            taken = True
+        else:
+            # The address itself may hold a password.
+            log.error("Channel %d of ALERT_URLS did not take the message", number)
+    return taken
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Health]:
+    """Give the health at `path` under its lock, and save it at the end if it has changed.
+
+    One that cannot be read counts as empty: then alerts are told anew, which does no harm.
+    Raise OSError if it cannot be locked or saved.
+    """
+    with open(f"{path}.lock", "w", opener=datastore.private) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        health = read(path)
+        before = msgspec.json.encode(health)
+        yield health
+        if msgspec.json.encode(health) != before:
+            text = json.dumps(msgspec.to_builtins(health), indent=1, ensure_ascii=True)
+            datastore.write_atomically(path, [text.encode(), b"\n"])
+
+
+def read(path: str) -> Health:
+    """Return the health at `path`; a missing or unreadable file counts as empty."""
+    try:
+        with open(path, "rb") as file:
+            return msgspec.json.decode(file.read(), type=Health)
+    except FileNotFoundError:
+        return Health()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.warning("Cannot read %s, alerts will be told anew: %s", path, error)
+        return Health()

@@ -1,0 +1,136 @@
+"""Removing empty directories: each is moved aside and seen empty before it is deleted.
+
+Globus cannot remove a directory only if it is empty: its delete takes what is inside by then.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+
+import globus_sdk
+
+from globus_auto.alerts import Alert, Findings
+from globus_auto.datastore import Datastore, joined
+from globus_auto.listing import Directory, Outcome, Pace, Unlisted, list_directory
+from globus_auto.tasks import ASIDE
+
+log = logging.getLogger(__name__)
+
+
+def topmost_bare(
+    outcomes: Iterable[Outcome], root: str, content: Callable[[str, int], bool]
+) -> list[str]:
+    """Return the topmost directories with nothing but directories below, never `root` itself.
+
+    `outcomes` are of a look at all of `root`. `content` tells, of a directory's name and mtime,
+    that it is to be left alone; what could not be listed is left alone as well.
+    """
+    inside: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Unlisted):
+            continue
+        plain = not (outcome.files or outcome.others or outcome.unsendable)
+        if plain and not any(content(*named) for named in outcome.directories.items()):
+            inside[outcome.path] = [joined(outcome.path, name) for name in outcome.directories]
+    bare: set[str] = set()
+    # Longer paths first: what is below a directory is known before the directory itself.
+    for path in sorted(inside, key=len, reverse=True):
+        if bare.issuperset(inside[path]):
+            bare.add(path)
+    bare.discard(root)
+    return sorted(path for path in bare if path.rpartition("/")[0] not in bare)
+
+
+def set_aside(
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    directories: Iterable[str],
+    save: Callable[[], None],
+) -> None:
+    """Rename each of `directories` to a sibling that no writer knows; remember both names first.
+
+    One that cannot be renamed stays as it is. Raise what concerns more than one directory.
+    """
+    for directory in directories:
+        parent = directory.rpartition("/")[0]
+        store.asides[f"{parent}/{ASIDE}{secrets.token_hex(6)}"] = directory
+    save()
+    for aside, directory in list(store.asides.items()):
+        if directory not in directories:
+            continue
+        try:
+            client.operation_rename(store.source, directory, aside)
+        except globus_sdk.TransferAPIError as error:
+            # Whether it was moved or not, looking tells: its record stays until then.
+            log.info("Cannot move aside %s: %s", directory, error.message)
+
+
+def seen_empty(outcomes: Iterable[Outcome]) -> bool:
+    """Return whether a look at all of a directory found nothing but directories below."""
+    return all(
+        isinstance(outcome, Directory)
+        and not (outcome.files or outcome.others or outcome.unsendable)
+        for outcome in outcomes
+    )
+
+
+def put_back(
+    client: globus_sdk.TransferClient, store: Datastore, findings: Findings, pace: Pace
+) -> None:
+    """Give every directory that stands aside and is not empty its old name again.
+
+    One that is gone is forgotten, an empty one left for delete.py. Where the old name is taken, it
+    is an ordinary directory from then on. Raise what concerns more than one directory.
+    """
+    for aside, directory in sorted(store.asides.items()):
+        outcome = list_directory(client, store.source, aside, pace)
+        if isinstance(outcome, Unlisted):
+            if outcome.gone:
+                del store.asides[aside]
+            else:
+                findings.add(_stuck(aside, directory, outcome.reason))
+        elif not outcome.empty:
+            _rename_back(client, store, aside, findings, pace)
+
+
+def _rename_back(
+    client: globus_sdk.TransferClient, store: Datastore, aside: str, findings: Findings, pace: Pace
+) -> None:
+    directory = store.asides[aside]
+    parent, _, name = directory.rpartition("/")
+    beside = list_directory(client, store.source, parent or "/", pace)
+    if isinstance(beside, Unlisted):
+        findings.add(_stuck(aside, directory, beside.reason))
+        return
+    if name in beside.files or name in beside.directories or name in beside.others:
+        del store.asides[aside]
+        findings.add(
+            Alert(
+                kind="aside",
+                about=directory,
+                text=f"{directory} was moved to {aside} to see whether it was empty; it was not,"
+                " and its old name has been taken since. Both are kept and sent; move the files"
+                " where they belong.",
+                once=True,
+            )
+        )
+        return
+    try:
+        client.operation_rename(store.source, aside, directory)
+    except globus_sdk.TransferAPIError as error:
+        findings.add(_stuck(aside, directory, error.message or str(error)))
+        return
+    log.info("Put back %s, which was not empty", directory)
+    del store.asides[aside]
+    findings.well("aside", directory)
+
+
+def _stuck(aside: str, directory: str, reason: str) -> Alert:
+    return Alert(
+        kind="aside",
+        about=directory,
+        text=f"{aside}, which is {directory} moved aside, cannot be given its name back now"
+        f" ({reason}). Nothing in it is lost; the next run tries again.",
+    )

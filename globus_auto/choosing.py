@@ -1,0 +1,151 @@
+"""Choosing: which files are sent, and why; which are kept, and why. Nothing here acts or asks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from fnmatch import translate
+from typing import Literal, NamedTuple
+
+from globus_auto.datastore import Entry, Task, Version
+
+# Modification times have whole seconds, and a file written twice within one looks unchanged.
+RACE_SECONDS = 2
+# A time this far ahead was set by someone; it says nothing of when the file was written.
+LABEL_SECONDS = 86_400
+
+Verdict = Literal["send", "wait", "unchanged"]
+
+
+class Terms(NamedTuple):
+    """What holds for all files of a look that began at `began` (seconds UTC).
+
+    `under_way` says that a full task is open, which has everything; `full` that all is to be sent.
+    """
+
+    began: int
+    settle_seconds: float
+    under_way: bool = False
+    full: bool = False
+
+
+def is_racy(entry: Entry, task: Task) -> bool:
+    """Return whether the file may have been written again without looking changed.
+
+    Its mtime is too close to the look that chose it, or after it: as git treats its index.
+    """
+    return task.listed_at - RACE_SECONDS < entry.mtime and not is_label(entry.mtime, task.listed_at)
+
+
+def is_label(mtime: int, now: int) -> bool:
+    """Return whether `mtime` is so far in the future that it is no time of writing."""
+    return mtime > now + LABEL_SECONDS
+
+
+def choose(
+    version: Version, entry: Entry | None, task: Task | None, terms: Terms
+) -> tuple[Verdict, str]:
+    """Return whether the file that is listed as `version` is to be sent now, and why.
+
+    `entry` is what is known of it, and `task` the task of that entry.
+    """
+    if entry is None or task is None:
+        reason = "new"
+    elif not entry.is_of(version):
+        reason = f"changed: {_difference(entry, version)}"
+    elif is_racy(entry, task) and terms.began > entry.mtime + RACE_SECONDS:
+        reason = "it may have been written again within a second"
+    elif terms.full:
+        reason = "everything is asked for"
+    else:
+        return "unchanged", "unchanged"
+    if terms.under_way or (task is not None and task.open):
+        return "wait", f"{reason}, but its last transfer is under way"
+    if not is_quiet(version.mtime, terms.began, terms.settle_seconds):
+        return "wait", f"{reason}, but modified {terms.began - version.mtime} seconds ago"
+    return "send", reason
+
+
+def is_quiet(mtime: int, now: int, settle_seconds: float) -> bool:
+    """Return whether nothing was written for `settle_seconds`, as far as `mtime` tells."""
+    return not settle_seconds or now - mtime >= settle_seconds or is_label(mtime, now)
+
+
+def _difference(entry: Entry, version: Version) -> str:
+    if entry.size != version.size:
+        return f"{entry.size} bytes before, {version.size} now"
+    later = version.mtime - entry.mtime
+    return f"modified {abs(later)} seconds {'later' if later > 0 else 'earlier'}"
+
+
+class Keeping(NamedTuple):
+    """What holds for all files that delete.py considers at `now` (seconds UTC)."""
+
+    now: int
+    keep_days: float
+
+
+def reason_to_keep(
+    entry: Entry, task: Task, keeping: Keeping, *, excluded: bool, under_way: bool, alike: bool
+) -> str | None:
+    """Return why a file must stay at the source whatever the destination has, or None.
+
+    `excluded`: a pattern of EXCLUDE fits it. `under_way`: a full task is open, which has
+    everything. `alike`: another name could stand for the same file at the destination.
+    """
+    if task.open or under_way:
+        return "its task is open"
+    if is_racy(entry, task):
+        return "it may have been written again within a second"
+    if excluded:
+        return "it is excluded"
+    sent_at = task.ended_at or keeping.now
+    if keeping.now - sent_at < keeping.keep_days * 86_400:
+        return f"it was sent less than {keeping.keep_days:g} days ago"
+    if alike:
+        return "another name differs from its name only in case or accents"
+    return None
+
+
+def reason_of_destination(entry: Entry, found: Version | None) -> str | None:
+    """Return why `found`, the file at the destination, is no proof of `entry`, or None."""
+    if found is None:
+        return "it is missing at the destination"
+    if found.size != entry.size:
+        return f"it has {found.size} bytes at the destination, not {entry.size}"
+    return None
+
+
+def reason_of_source(entry: Entry, found: Version | None) -> str | None:
+    """Return why `found`, the file at the source now, must not be deleted as `entry`, or None."""
+    if found is None:
+        return "it is gone from the source, or no plain file any more"
+    if not entry.is_of(found):
+        return f"it has changed since it was sent: {_difference(entry, found)}"
+    return None
+
+
+def folded(name: str) -> str:
+    """Return what a file system that ignores case and accents' encoding makes of `name`."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def alike(names: list[str]) -> set[str]:
+    """Return those of `names`, in directories that may be one, that `folded` cannot tell apart."""
+    seen: dict[str, list[str]] = {}
+    for name in names:
+        seen.setdefault(folded(name), []).append(name)
+    return {name for group in seen.values() if len(group) > 1 for name in group}
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that tells whether a name fits any of the shell `patterns`."""
+    joined = "|".join(translate(pattern) for pattern in patterns)
+    fits = re.compile(joined or "(?!)").match
+    return lambda name: fits(name) is not None
+
+
+def matches(path: str, root: str, excluded: Callable[[str], bool]) -> bool:
+    """Return whether a name on the way from the directory `root` to `path` is excluded."""
+    return any(excluded(name) for name in path[len(root) :].split("/") if name)

@@ -1,0 +1,50 @@
+"""Delete from SRC_DIR the files whose copy at the destination is proven, and empty directories."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if not __package__:
+    # Started by path: the package beside this script is the one in force.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    __package__ = "globus_auto"
+
+from collections.abc import Sequence
+
+from globus_auto import utils
+
+PROGRAM = "delete"
+EPILOG = """examples:
+  python delete.py           delete what is proven to have arrived, and empty directories
+  python delete.py -n -v     print what would be deleted, and why everything else is kept
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with the command line `argv` and return the exit code."""
+    options = utils.parsed(utils.parser(PROGRAM, __doc__ or "", EPILOG), argv)
+    return utils.run(PROGRAM, options, delete)
+
+
+def delete(run: utils.Run) -> None:
+    """Settle, prove, delete, tidy empty directories."""
+    # Imported here: --help and --version need no Globus.
+    from globus_auto import opening, proving, removing  # noqa: PLC0415
+
+    with opening.opened(run) as session:
+        opening.require_ready(session)
+        proving.report_skipped(session)
+        candidates = proving.candidates(session)
+        arrived = proving.at_destination(session, candidates)
+        if arrived and not run.dry:
+            proving.require_two_places(session, arrived)
+        removing.remove(session, arrived)
+        if run.settings.delete_empty_dirs:
+            removing.tidy(session)
+        session.store.forget_ended_tasks()
+        session.save()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

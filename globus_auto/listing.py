@@ -1,0 +1,383 @@
+"""Looking: what an endpoint, or a mount of it, says is under a directory now."""
+
+from __future__ import annotations
+
+import os
+import queue
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timezone
+from typing import Any, NamedTuple, TypeAlias
+
+import globus_sdk
+import msgspec
+
+from globus_auto.datastore import Version, joined
+
+# The code of a 404 that speaks of the path; others speak of the endpoint
+# (docs.globus.org/api/transfer/file_operations, section "Errors").
+NOT_FOUND = ("ClientError.NotFound", "NotFound")
+# Parts of codes that say that the endpoint as a whole is out of reach or closed to this identity.
+ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "LoginFailed", "OperationPaused")
+RATE_LIMIT_TRIES = 30
+
+
+class Directory(NamedTuple):
+    """What stands in one directory: plain files, directories with their mtime, the rest.
+
+    `others` maps symlinks, devices and sockets to what they are. `unsendable` are the names that
+    cannot go through Globus; they are in none of the other fields.
+    """
+
+    path: str
+    files: dict[str, Version]
+    directories: dict[str, int]
+    others: dict[str, str]
+    unsendable: list[str]
+    rename_supported: bool = True
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all stands here."""
+        return not (self.files or self.directories or self.others or self.unsendable)
+
+
+class Unlisted(NamedTuple):
+    """A directory that could not be listed, and why; `gone` if there is none of this name."""
+
+    path: str
+    reason: str
+    gone: bool = False
+
+
+Outcome: TypeAlias = "Directory | Unlisted"
+Lister: TypeAlias = Callable[[str], Outcome]
+
+
+class NotReady(Exception):
+    """An endpoint cannot be used now; the text says what to do, `code` is the exit code."""
+
+    def __init__(self, endpoint: str, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.endpoint = endpoint
+        self.code = code
+
+
+class FileDocument(msgspec.Struct):
+    """An entry of a listing, as Globus sends it (docs.globus.org/api/transfer/file_operations)."""
+
+    name: str
+    type: str
+    size: int | None = None
+    last_modified: datetime | None = None
+    link_target: str | None = None
+
+
+class FileList(msgspec.Struct):
+    """A listing, as Globus sends it."""
+
+    DATA: list[FileDocument]
+    total: int
+    rename_supported: bool = True
+
+
+class EndpointDocument(msgspec.Struct):
+    """What an endpoint says of itself (globus-sdk's TransferClient.get_endpoint)."""
+
+    id: str
+    entity_type: str | None = None
+    display_name: str | None = None
+    gcp_connected: bool | None = None
+    gcp_paused: bool | None = None
+    non_functional: bool | None = None
+    high_assurance: bool | None = None
+
+
+class Pace:
+    """A budget of calls a second, shared by threads and spread evenly; 0 sets no limit."""
+
+    def __init__(self, calls_per_second: float) -> None:
+        self._interval = 1 / calls_per_second if calls_per_second else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return when the next call may start."""
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._interval
+        if start > now:
+            time.sleep(start - now)
+
+    def rest(self, seconds: float) -> None:
+        """Let no call of any thread start for this long: the service has had enough."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+@contextmanager
+def through_globus(
+    new_client: Callable[[], globus_sdk.TransferClient], endpoint: str, pace: Pace
+) -> Iterator[Lister]:
+    """Give a lister of directories at `endpoint`, for one thread."""
+    with new_client() as client:
+        yield lambda path: list_directory(client, endpoint, path, pace)
+
+
+def list_directory(
+    client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
+) -> Outcome:
+    """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
+
+    Raise globus_sdk.GlobusAPIError or NetworkError where it is not this directory that fails but
+    the endpoint, the login or the network.
+    """
+    try:
+        response = _paced(pace, lambda: client.operation_ls(endpoint, path=path))
+        return _directory(path, msgspec.convert(response.data, FileList))
+    except globus_sdk.TransferAPIError as error:
+        return _refused(path, error)
+    except (msgspec.ValidationError, ValueError) as error:
+        return Unlisted(path, f"Globus sent no whole listing: {error}")
+
+
+def refusal(
+    client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
+) -> Unlisted | None:
+    """Return why the directory `path` of `endpoint` cannot be listed, or None if it can.
+
+    It asks for one entry only. Raise as list_directory does.
+    """
+    try:
+        _paced(pace, lambda: client.operation_ls(endpoint, path=path, limit=1))
+    except globus_sdk.TransferAPIError as error:
+        return _refused(path, error)
+    return None
+
+
+def stat_file(
+    client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
+) -> Version | Unlisted | None:
+    """Return the version of the plain file `path` of `endpoint`, None if there is none.
+
+    Return Unlisted if that cannot be told; raise as list_directory does.
+    """
+    try:
+        response = _paced(pace, lambda: client.operation_stat(endpoint, path=path))
+        document = msgspec.convert(response.data, FileDocument)
+        is_plain = document.type == "file" and document.link_target is None
+        return _version(document) if is_plain else None
+    except globus_sdk.TransferAPIError as error:
+        refused = _refused(path, error)
+        return None if refused.gone else refused
+    except (msgspec.ValidationError, ValueError) as error:
+        return Unlisted(path, f"Globus sent no whole answer: {error}")
+
+
+def _paced(
+    pace: Pace, call: Callable[[], globus_sdk.GlobusHTTPResponse]
+) -> globus_sdk.GlobusHTTPResponse:
+    """Return what `call` returns, within the budget; a 429 makes all threads rest."""
+    for _ in range(RATE_LIMIT_TRIES):
+        pace.wait()
+        try:
+            return call()
+        except globus_sdk.TransferAPIError as error:
+            if error.http_status != 429:
+                raise
+            after = error.headers.get("Retry-After", "")
+            pace.rest(int(after) if after.isdigit() else 1)
+    pace.wait()
+    return call()
+
+
+def _refused(path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
+    """Return what `error` says of the directory `path`; raise it if it says more than that."""
+    code = error.code or ""
+    if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
+        return Unlisted(path, "there is no such directory", gone=True)
+    if (
+        error.http_status in (401, 404, 429)
+        or error.info.consent_required
+        or error.info.authorization_parameters
+        or any(part in code for part in ENDPOINT_DOWN)
+    ):
+        raise error
+    return Unlisted(path, f"{error.http_status} {code}: {error.message} ({error.request_id})")
+
+
+def _directory(path: str, document: FileList) -> Outcome:
+    if len(document.DATA) < document.total:
+        return Unlisted(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
+    found = Directory(path, {}, {}, {}, [], document.rename_supported)
+    for entry in document.DATA:
+        name = entry.name
+        if name in ("", ".", "..") or "/" in name:
+            return Unlisted(path, f"Globus listed the impossible name {name!r}")
+        if not sendable(name):
+            found.unsendable.append(name)
+        elif entry.link_target is not None or entry.type == "invalid_symlink":
+            found.others[name] = "symlink"
+        elif entry.type == "file":
+            found.files[name] = _version(entry)
+        elif entry.type == "dir":
+            found.directories[name] = _seconds(entry.last_modified)
+        else:
+            found.others[name] = entry.type
+    return found
+
+
+def _version(document: FileDocument) -> Version:
+    if document.size is None or document.last_modified is None:
+        raise ValueError(f"no size or time for {document.name!r}")
+    return Version(document.size, _seconds(document.last_modified))
+
+
+def _seconds(moment: datetime | None) -> int:
+    """Return whole seconds since 1970 UTC, which is the zone that Globus means."""
+    if moment is None:
+        return 0
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
+
+
+def sendable(name: str) -> bool:
+    """Return whether Globus takes this name: no CR or LF, and UTF-8.
+
+    Source: docs.globus.org/api/transfer/task_submit, "path encoding".
+    """
+    return (
+        "\n" not in name and "\r" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+    )
+
+
+@contextmanager
+def on_mount(mount: str, root: str) -> Iterator[Lister]:
+    """Give a lister of `root` and what is below it, looked at where it is mounted here."""
+    top = os.stat(mount)
+    ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if mount else {}
+
+    def list_one(path: str) -> Outcome:
+        here = mount + path[len(root) :]
+        above = ancestors.pop(path)
+        try:
+            with os.scandir(here) as entries:
+                found = Directory(path, {}, {}, {}, [])
+                for entry in entries:
+                    status = entry.stat(follow_symlinks=False)
+                    _sort_in(found, entry.name, status)
+                    if entry.name in found.directories:
+                        place = (status.st_dev, status.st_ino)
+                        if place in above:
+                            found.directories.pop(entry.name)
+                            found.others[entry.name] = "loop"
+                        else:
+                            ancestors[joined(path, entry.name)] = above | {place}
+                return found
+        except (FileNotFoundError, NotADirectoryError):
+            return Unlisted(path, "there is no such directory", gone=True)
+        except OSError as error:
+            return Unlisted(path, f"{error.strerror} ({here})")
+
+    yield list_one
+
+
+def _sort_in(found: Directory, name: str, status: os.stat_result) -> None:
+    mode = status.st_mode
+    if not sendable(name):
+        found.unsendable.append(name)
+    elif stat.S_ISREG(mode):
+        found.files[name] = Version(status.st_size, int(status.st_mtime // 1))
+    elif stat.S_ISDIR(mode):
+        found.directories[name] = int(status.st_mtime // 1)
+    else:
+        kinds = {stat.S_IFLNK: "symlink", stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
+        found.others[name] = kinds.get(
+            stat.S_IFMT(mode), "pipe" if stat.S_ISFIFO(mode) else "other"
+        )
+
+
+def look(
+    open_lister: Callable[[], AbstractContextManager[Lister]],
+    roots: Iterable[str],
+    enter: Callable[[str], bool] = lambda _name: False,
+    workers: int = 1,
+) -> Iterator[Outcome]:
+    """Yield what is found in each of `roots` and in the directories below that `enter` lets in.
+
+    `enter` is asked with a directory's name. With several `workers` the order is that
+    of the answers; what is found is the same. One directory that fails does not stop the rest;
+    raise what a lister raises.
+    """
+    jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def work() -> None:
+        try:
+            with open_lister() as list_one:
+                while (path := jobs.get()) is not None and not stopped.is_set():
+                    results.put(list_one(path))
+        except BaseException as error:  # noqa: BLE001 - raised again where the results are read
+            results.put(error)
+
+    waiting = 0
+    for root in roots:
+        jobs.put(root)
+        waiting += 1
+    # Daemons, so that a call that hangs does not keep an interrupted program from leaving.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, 64))]
+    for thread in threads:
+        thread.start()
+    try:
+        while waiting:
+            outcome = results.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            waiting -= 1
+            if isinstance(outcome, Directory):
+                for name in outcome.directories:
+                    if enter(name):
+                        jobs.put(joined(outcome.path, name))
+                        waiting += 1
+            yield outcome
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        for _ in threads:
+            jobs.put(None)
+    for thread in threads:
+        thread.join()
+
+
+def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointDocument:
+    """Return the document of `endpoint`, if it says nothing against being used now.
+
+    Globus Connect Personal tells whether it runs; of a Connect Server collection only a listing
+    tells. Raise NotReady, or what the call raises.
+    """
+    try:
+        response: Any = client.get_endpoint(endpoint).data
+        document = msgspec.convert(response, EndpointDocument)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise NotReady(endpoint, f"Globus sent no whole document of {endpoint}: {error}") from error
+    name = f"{document.display_name or 'The endpoint'} ({endpoint})"
+    if document.non_functional:
+        raise NotReady(
+            endpoint, f"{name} holds no files itself. Set the id of one of its collections.", 2
+        )
+    # Null for every other kind, and for guest collections on a Personal endpoint.
+    personal = (document.entity_type or "").startswith("GCP_mapped")
+    if document.gcp_connected is False or (personal and document.gcp_connected is None):
+        raise NotReady(
+            endpoint,
+            f"{name} is not connected to Globus. Nothing is lost, but nothing moves either:"
+            " start Globus Connect Personal there.",
+        )
+    if document.gcp_paused:
+        raise NotReady(endpoint, f"{name} is paused. Unpause Globus Connect Personal there.")
+    return document

@@ -1,0 +1,62 @@
+"""Locks: one run of a program at a time, one program at the datastore at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from globus_auto import datastore
+
+
+class Busy(Exception):
+    """Another run holds the lock at `path`, since `since` (seconds UTC); `waited` in vain."""
+
+    def __init__(self, path: str, pid: str, since: int, waited: bool) -> None:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
+        super().__init__(f"Another run (process {pid}) has been at work since {moment}.")
+        self.path = path
+        self.since = since
+        self.waited = waited
+
+    def too_long(self, now: int, limit: float) -> bool:
+        """Return whether a person must look at it: it is older than `limit` seconds."""
+        return self.waited or now - self.since > limit
+
+
+@contextmanager
+def locked(path: str, patience: float) -> Iterator[None]:
+    """Hold the lock at `path`, after waiting for it up to `patience` seconds.
+
+    The kernel ends it with the process, so none is ever stale. Raise Busy where another holds it,
+    OSError where the file system knows no locks.
+    """
+    with open(path, "a+", opener=datastore.private, encoding="ascii") as file:
+        waited = 0.0
+        while not _taken(file):
+            if waited >= patience:
+                raise _busy(path, file, waited=patience > 0)
+            time.sleep(1)
+            waited += 1
+        file.truncate(0)
+        file.write(f"{os.getpid()} {int(time.time())}\n")
+        file.flush()
+        yield
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _busy(path: str, file: IO[str], *, waited: bool) -> Busy:
+    file.seek(0)
+    pid, _, since = file.read().strip().partition(" ")
+    # Between taking the lock and writing who took it, the file is empty.
+    return Busy(path, pid or "unknown", int(since) if since.isdigit() else int(time.time()), waited)

@@ -1,0 +1,182 @@
+"""Login: from settings to clients that work, or to the sentence that says what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import globus_sdk
+from globus_sdk.token_storage import JSONTokenStorage, TokenStorageData
+from globus_sdk.transport import RetryConfig
+
+from globus_auto.settings import Settings
+
+SECRET = "GLOBUS_CLIENT_SECRET"
+SERVER = globus_sdk.TransferClient.scopes.resource_server
+Result = TypeVar("Result")
+
+
+class TokenFileDamaged(Exception):
+    """The token file is there, but cannot be used; the text says so and what to do."""
+
+
+class TokenFile(JSONTokenStorage):
+    """globus_sdk's JSON token storage, but written by temporary file and rename.
+
+    So a kill or a full disk in the middle of a refresh never costs the login. Threads may share
+    it. Raise TokenFileDamaged for what cannot be read, OSError for what cannot be written.
+    """
+
+    def __init__(self, filepath: str, namespace: str) -> None:
+        super().__init__(filepath, namespace=namespace)
+        self._lock = threading.Lock()
+
+    def store_token_data_by_resource_server(
+        self, token_data_by_resource_server: Mapping[str, TokenStorageData]
+    ) -> None:
+        """Replace the tokens of these resource servers in the file."""
+        self._rewrite(
+            lambda copy: copy.store_token_data_by_resource_server(token_data_by_resource_server)
+        )
+
+    def get_token_data_by_resource_server(self) -> dict[str, TokenStorageData]:
+        """Return the tokens in the file by resource server; none where there is no file."""
+        try:
+            return super().get_token_data_by_resource_server()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self._refuse(error)
+
+    def remove_token_data(self, resource_server: str) -> bool:
+        """Remove the tokens of one resource server; return whether there were any."""
+        return self._rewrite(lambda copy: copy.remove_token_data(resource_server))
+
+    def _rewrite(self, change: Callable[[JSONTokenStorage], Result]) -> Result:
+        temporary = f"{self.filepath}.new"
+        with self._lock:
+            Path(temporary).unlink(missing_ok=True)
+            with self.user_only_umask():
+                if os.path.exists(self.filepath):
+                    shutil.copyfile(self.filepath, temporary)
+            try:
+                result = change(JSONTokenStorage(temporary, namespace=self.namespace))
+            except (ValueError, KeyError, TypeError) as error:
+                self._refuse(error)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, self.filepath)
+            return result
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        # The error's own text could repeat part of a token.
+        raise TokenFileDamaged(
+            f"The token file {self.filepath} cannot be used ({type(error).__name__}). Remove it,"
+            " then log in again."
+        ) from error
+
+
+class Connection:
+    """Globus as this program's identity: `client` for the main thread, others by new_client()."""
+
+    def __init__(self, app: globus_sdk.GlobusApp, interactive: bool) -> None:
+        self._app = app
+        self._may_log_in = interactive or isinstance(app, globus_sdk.ClientApp)
+        self.client = globus_sdk.TransferClient(app=app)
+
+    def new_client(self) -> globus_sdk.TransferClient:
+        """Return a client for one thread, which leaves what to do on a 429 to its caller."""
+        return globus_sdk.TransferClient(
+            authorizer=self._app.get_authorizer(SERVER),
+            app_name=self._app.app_name,
+            retry_config=RetryConfig(
+                retry_after_status_codes=(503,),
+                transient_error_status_codes=(500, 502, 503, 504),
+            ),
+        )
+
+    def with_consent(self, call: Callable[[], Result]) -> Result:
+        """Return what `call` returns; if Globus wants a consent for it, ask for that once.
+
+        Asked is a person on a terminal, or Globus Auth itself for a service account. Raise what
+        `call` raises, where there is nobody to ask.
+        """
+        try:
+            return call()
+        except globus_sdk.TransferAPIError as error:
+            if not (error.info.consent_required and self._may_log_in):
+                raise
+            scopes = error.info.consent_required.required_scopes
+        self._app.add_scope_requirements({SERVER: scopes})
+        self._app.login(force=True)
+        return call()
+
+    def close(self) -> None:
+        """Close the connections to Globus that the main thread holds."""
+        self.client.close()
+        self._app.close()
+
+
+def secret(settings: Settings) -> str:
+    """Return the service account's secret, or "" where a person's login is used."""
+    if settings.client_secret_file:
+        return Path(settings.client_secret_file).read_text(encoding="utf-8").strip()
+    return os.environ.get(SECRET, "").strip()
+
+
+def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Connection:
+    """Return a connection that holds a token for Globus Transfer.
+
+    On a terminal (`interactive`) a person is asked to log in where that is needed, or always, if
+    `again`. Without one nobody is asked. Raise TokenFileDamaged, globus_sdk.AuthAPIError,
+    globus_sdk.token_storage.TokenValidationError or globus_sdk.NetworkError.
+    """
+    app = _app(settings, interactive)
+    connection = Connection(app, interactive)
+    if again:
+        app.login(force=True)
+    try:
+        _ensure_token(app)
+    except globus_sdk.AuthAPIError as error:
+        if not (interactive and revoked(error)):
+            raise
+        app.login(force=True)
+    return connection
+
+
+def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
+    password = secret(settings)
+    # A person's tokens and a service account's are never taken for one another.
+    namespace = f"client {settings.client_id}" if password else "DEFAULT"
+    storage = TokenFile(settings.token_path, namespace)
+    if password:
+        return globus_sdk.ClientApp(
+            "globus_auto",
+            client_id=settings.client_id,
+            client_secret=password,
+            config=globus_sdk.GlobusAppConfig(token_storage=storage),
+        )
+    asked = globus_sdk.GlobusAppConfig(token_storage=storage, request_refresh_tokens=True)
+    unasked = globus_sdk.GlobusAppConfig(
+        token_storage=storage, request_refresh_tokens=True, token_validation_error_handler=None
+    )
+    return globus_sdk.UserApp(
+        "globus_auto", client_id=settings.client_id, config=asked if interactive else unasked
+    )
+
+
+def _ensure_token(app: globus_sdk.GlobusApp) -> None:
+    """Get a token that is not about to expire: refreshed, logged in for, or asked for."""
+    authorizer = app.get_authorizer(SERVER)
+    if isinstance(authorizer, globus_sdk.authorizers.RenewingAuthorizer):
+        authorizer.ensure_valid_token()
+
+
+def revoked(error: globus_sdk.AuthAPIError) -> bool:
+    """Return whether Globus Auth no longer knows the refresh token that it was shown.
+
+    It then answers 400 with the bare OAuth2 error "invalid_grant" (RFC 6749, section 5.2).
+    """
+    return (error.raw_json or {}).get("error") == "invalid_grant"

@@ -1,0 +1,55 @@
+"""Progress bars for long work, on a terminal only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from globus_auto.listing import Directory, Outcome
+from globus_auto.watching import TaskDocument
+
+
+def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[Outcome]:
+    """Yield `outcomes`; where `shown`, count directories and files on the terminal."""
+    text = "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
+    columns = TextColumn(text), TextColumn("{task.fields[rate]:.0f}/s"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
+        line = bar.add_task(what, total=None, directories=0, files=0, rate=0.0)
+        files = 0
+        began = time.monotonic()
+        for directories, outcome in enumerate(outcomes, 1):
+            files += len(outcome.files) if isinstance(outcome, Directory) else 0
+            if shown:
+                rate = directories / max(time.monotonic() - began, 0.1)
+                bar.update(line, directories=directories, files=files, rate=rate)
+            yield outcome
+
+
+@contextmanager
+def of_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
+    """Give a function that shows a task's files and bytes on the terminal, where `shown`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} files"),
+        TextColumn("{task.fields[bytes]:,} bytes"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
+        line = bar.add_task(what, total=None, bytes=0)
+
+        def show(document: TaskDocument) -> None:
+            done = (document.files_transferred or 0) + (document.files_skipped or 0)
+            bar.update(
+                line,
+                completed=done,
+                total=document.files,
+                bytes=document.bytes_transferred or 0,
+                description=f"{what}, {document.nice_status or document.status}",
+            )
+
+        yield show

@@ -1,0 +1,271 @@
+"""Proving: which files at the source have provably arrived, from the task to the destination."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import globus_sdk
+
+from globus_auto import alerts, choosing, listing, looking, progress, tasks, troubles
+from globus_auto.alerts import Alert
+from globus_auto.choosing import Keeping
+from globus_auto.datastore import Entry, Version, below, joined
+from globus_auto.listing import Directory, Unlisted
+from globus_auto.opening import Session
+from globus_auto.utils import SettingsUnfit
+
+log = logging.getLogger(__name__)
+
+# Stands for a file that could not be asked for.
+Answer = Version | Unlisted | None
+
+
+def keep(path: str, reason: str, counts: Counter[str]) -> None:
+    """Log that the file at `path` is kept, and count the reason without its figures."""
+    log.debug("Keep %s: %s", path, reason)
+    counts[reason.partition(":")[0]] += 1
+
+
+def log_counts(counts: Counter[str]) -> None:
+    """Log how many files are kept for which reason."""
+    for reason, number in counts.most_common():
+        log.info("Kept %d files: %s", number, reason)
+
+
+def candidates(session: Session) -> dict[str, Entry]:
+    """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
+    known, store = session.run.settings, session.store
+    keeping = Keeping(session.run.started, known.keep_days)
+    excluded = choosing.matcher(known.exclude)
+    counts: Counter[str] = Counter()
+    found = {}
+    for group in _directories_alike(session):
+        names = [name for directory in group for name in store.files[directory]]
+        twins = choosing.alike(names)
+        for directory in group:
+            hidden = choosing.matches(directory, known.src_dir, excluded)
+            under_way = store.under_way(directory)
+            for name, entry in sorted(store.files[directory].items()):
+                reason = choosing.reason_to_keep(
+                    entry,
+                    store.tasks[entry.task],
+                    keeping,
+                    excluded=hidden or excluded(name),
+                    under_way=under_way,
+                    alike=name in twins,
+                )
+                if reason:
+                    keep(joined(directory, name), reason, counts)
+                else:
+                    found[joined(directory, name)] = entry
+    log_counts(counts)
+    return found
+
+
+def _directories_alike(session: Session) -> list[list[str]]:
+    """Return the known directories below SRC_DIR, those together that could be one elsewhere."""
+    groups: dict[str, list[str]] = {}
+    for directory in sorted(session.store.files):
+        if below(directory, session.run.settings.src_dir):
+            groups.setdefault(choosing.folded(directory), []).append(directory)
+    return list(groups.values())
+
+
+def versions(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, Answer]]:
+    """Yield for each of `paths` what stands there at `endpoint` now: a version, or None.
+
+    Their directories are listed; where one cannot be, its files are asked for one by one, until
+    one cannot be told either: an Unlisted stands for each of those.
+    """
+    wanted: dict[str, list[str]] = {}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        wanted.setdefault(directory or "/", []).append(name)
+    for outcome in session.look(endpoint, list(wanted)):
+        names = wanted[outcome.path]
+        if isinstance(outcome, Directory):
+            yield from ((joined(outcome.path, name), outcome.files.get(name)) for name in names)
+            continue
+        silent = None
+        for name in names:
+            path = joined(outcome.path, name)
+            answer: Answer = None if outcome.gone else silent
+            if not outcome.gone and silent is None:
+                answer = listing.stat_file(session.client, endpoint, path, session.pace)
+                silent = answer if isinstance(answer, Unlisted) else None
+            yield path, answer
+
+
+def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry]:
+    """Return those of the candidates `found` that stand whole at the destination of their task.
+
+    The entries of others are dropped, so that they are sent again; but not where the destination
+    as a whole is missing, empty or cannot be asked.
+    """
+    if not session.run.settings.verify_destination:
+        return found
+    places: dict[tuple[str, str], dict[str, str]] = {}
+    for path, entry in found.items():
+        task = session.store.tasks[entry.task]
+        place = places.setdefault((task.destination, task.destination_dir), {})
+        place[task.destination_of(path)] = path
+    arrived: dict[str, Entry] = {}
+    counts: Counter[str] = Counter()
+    for (endpoint, directory), sources in sorted(places.items()):
+        try:
+            arrived |= _arrived(session, endpoint, directory, sources, counts)
+        except (globus_sdk.TransferAPIError, listing.NotReady) as error:
+            session.run.findings.add(
+                troubles.explain(error, session.run.program, session.run.login_command)
+            )
+            counts[f"{endpoint} cannot be asked for them"] += len(sources)
+    log_counts(counts)
+    return arrived
+
+
+def _arrived(
+    session: Session,
+    endpoint: str,
+    directory: str,
+    sources: Mapping[str, str],
+    counts: Counter[str],
+) -> dict[str, Entry]:
+    """Return the entries of those files that stand whole at one destination.
+
+    `sources` maps their paths there to those at the source.
+    """
+    store, findings = session.store, session.run.findings
+    barren = _is_barren(session, endpoint, directory)
+    arrived, lost = {}, {}
+    for there, answer in versions(session, endpoint, sorted(sources)):
+        path = sources[there]
+        entry = store.entry(path)
+        if entry is None:
+            continue
+        if isinstance(answer, Unlisted):
+            keep(path, f"the destination cannot be asked for it: {answer.reason}", counts)
+            continue
+        reason = choosing.reason_of_destination(entry, answer)
+        if reason is None:
+            arrived[path] = entry
+            continue
+        keep(path, reason, counts)
+        if not barren:
+            lost[path] = reason
+    if barren:
+        findings.add(
+            Alert(
+                kind="destination",
+                about=f"{endpoint}:{directory}",
+                text=f"The destination {directory} is missing or empty, though {len(sources)} files"
+                " were sent there. They stay at the source. Is its disk mounted? If it was cleared"
+                " on purpose, run transfer.py --full, or set VERIFY_DESTINATION = False.",
+            )
+        )
+    else:
+        findings.well("destination", f"{endpoint}:{directory}")
+    _drop_lost(session, lost)
+    return arrived
+
+
+def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
+    outcome = listing.list_directory(session.client, endpoint, directory, session.pace)
+    return outcome.gone if isinstance(outcome, Unlisted) else outcome.empty
+
+
+def _drop_lost(session: Session, lost: dict[str, str]) -> None:
+    by_directory: dict[str, list[str]] = {}
+    for path, reason in sorted(lost.items()):
+        directory, _, name = path.rpartition("/")
+        by_directory.setdefault(directory, []).append(f"{name} ({reason})")
+        session.store.drop(path)
+    for directory, names in by_directory.items():
+        session.run.findings.add(
+            Alert(
+                kind="not at the destination",
+                about=directory,
+                text=f"Sent from {directory}, but not whole at the destination:"
+                f" {looking.some(names)}. They stay at the source and are sent again. If something"
+                " takes files away there, set VERIFY_DESTINATION = False.",
+            )
+        )
+    if lost:
+        session.save()
+
+
+def require_two_places(session: Session, arrived: dict[str, Entry]) -> None:
+    """Return if `arrived` went to other places than SRC_DIR; else raise SettingsUnfit.
+
+    One directory may have two names, through two endpoints. It is asked once for each pair.
+    """
+    known = session.run.settings
+    health = f"{known.datastore_path}.health"
+    records = (session.store.tasks[entry.task] for entry in arrived.values())
+    for endpoint, directory in sorted(
+        {(task.destination, task.destination_dir) for task in records}
+    ):
+        pair = f"{known.src_id}:{known.src_dir} {endpoint}:{directory}"
+        if pair in alerts.read(health).apart:
+            continue
+        if _is_same_place(session, endpoint, directory):
+            raise SettingsUnfit(
+                f"{directory} at {endpoint} is SRC_DIR itself under another name: deleting there"
+                " would destroy the only copy. Set another DST_DIR."
+            )
+        with alerts.opened(health) as remembered:
+            remembered.apart.append(pair)
+
+
+def _is_same_place(session: Session, endpoint: str, directory: str) -> bool:
+    """Return whether a directory that is made at the destination shows up in SRC_DIR."""
+    known, client = session.run.settings, session.client
+    name = f".globus_auto_probe.{secrets.token_hex(6)}"
+    probe = joined(directory, name)
+    try:
+        client.operation_mkdir(endpoint, probe)
+    except globus_sdk.TransferAPIError as error:
+        # It may be there already where an answer was lost and the SDK asked again.
+        if not (error.code or "").endswith("MkdirFailed.Exists"):
+            raise listing.NotReady(
+                endpoint,
+                f"No directory can be made in {directory} at {endpoint} ({error.message}), so it"
+                " cannot be shown to be another place than SRC_DIR. Nothing was deleted.",
+            ) from error
+    try:
+        beside = listing.list_directory(client, known.src_id, known.src_dir, session.pace)
+        if isinstance(beside, Unlisted):
+            raise listing.NotReady(
+                known.src_id, f"{known.src_dir} cannot be listed: {beside.reason}."
+            )
+        return name in beside.directories
+    finally:
+        with progress.of_task("Removing a probe", shown=session.run.interactive) as show:
+            ended = tasks.delete(
+                client,
+                session.store,
+                endpoint,
+                [probe],
+                directories=True,
+                listed_at=session.run.started,
+                deadline_seconds=known.delete_deadline_minutes * 60,
+                save=session.save,
+                progress=show,
+            )
+        log.info("Removed the probe %s: %s", probe, ended.status)
+
+
+def report_skipped(session: Session) -> None:
+    """Note what Globus skipped, as settling has just learnt, if it is still at the source."""
+    paths = list(session.settled.skipped)
+    by_directory: dict[str, list[str]] = {}
+    if paths:
+        for path, answer in versions(session, session.run.settings.src_id, paths):
+            if answer is not None:
+                directory, _, name = path.rpartition("/")
+                code = session.settled.skipped[path]
+                by_directory.setdefault(directory, []).append(f"{name} ({code})")
+    for directory, names in by_directory.items():
+        session.run.findings.add(looking.skipped_alert(directory, names))

@@ -1,0 +1,186 @@
+"""Removing what is proven: files by explicit path, then directories that are empty."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from globus_auto import DECISION, asides, choosing, looking, progress, proving, tasks
+from globus_auto.alerts import Alert
+from globus_auto.datastore import Entry
+from globus_auto.listing import Directory, Outcome, Unlisted
+from globus_auto.opening import Session
+from globus_auto.watching import TaskDocument
+
+log = logging.getLogger(__name__)
+
+# The last look at a group of files must be short, for each file may change after it.
+DIRECTORIES_PER_GROUP = 200
+
+
+def remove(session: Session, arrived: dict[str, Entry]) -> None:
+    """Delete the files of `arrived` that are unchanged at the source, group by group."""
+    counts: Counter[str] = Counter()
+    removed = 0
+    for group in grouped(sorted(arrived), session.run.settings.files_per_task):
+        proven = _unchanged(session, {path: arrived[path] for path in group}, counts)
+        if not proven:
+            continue
+        if session.run.dry:
+            for path in proven:
+                print(f"delete {path} ({arrived[path].size} bytes): its copy is proven")
+            continue
+        ended = _delete(session, proven, directories=False)
+        if ended.status != "SUCCEEDED":
+            session.run.findings.add(_failed(session, ended))
+            break
+        for path in proven:
+            session.store.drop(path)
+            log.log(
+                DECISION, "Deleted %s (%d bytes); task %s", path, arrived[path].size, ended.task_id
+            )
+        removed += len(proven)
+        session.store.forget_ended_tasks()
+        session.save()
+    session.run.findings.well("delete failed")
+    proving.log_counts(counts)
+    log.info("Deleted %d files from %s", removed, session.run.settings.src_dir)
+
+
+def grouped(paths: list[str], most: int) -> Iterator[list[str]]:
+    """Yield the sorted `paths` in groups of at most `most`, in a limited number of directories."""
+    group: list[str] = []
+    directories: set[str] = set()
+    for path in paths:
+        directories.add(path.rpartition("/")[0])
+        if len(group) == most or len(directories) > DIRECTORIES_PER_GROUP:
+            yield group
+            group, directories = [], {path.rpartition("/")[0]}
+        group.append(path)
+    if group:
+        yield group
+
+
+def _unchanged(session: Session, group: dict[str, Entry], counts: Counter[str]) -> list[str]:
+    """Return those of `group` that are at the source, now, as they were sent."""
+    proven = []
+    for path, answer in proving.versions(session, session.run.settings.src_id, list(group)):
+        if isinstance(answer, Unlisted):
+            proving.keep(path, f"the source cannot be asked for it: {answer.reason}", counts)
+            continue
+        reason = choosing.reason_of_source(group[path], answer)
+        if reason:
+            proving.keep(path, reason, counts)
+        else:
+            proven.append(path)
+    return sorted(proven)
+
+
+def _delete(session: Session, paths: list[str], *, directories: bool) -> TaskDocument:
+    known = session.run.settings
+    what = f"Deleting {len(paths)} {'directories' if directories else 'files'}"
+    with progress.of_task(what, shown=session.run.interactive) as show:
+        return tasks.delete(
+            session.client,
+            session.store,
+            known.src_id,
+            paths,
+            directories=directories,
+            listed_at=int(time.time()),
+            deadline_seconds=known.delete_deadline_minutes * 60,
+            save=session.save,
+            progress=show,
+        )
+
+
+def _failed(session: Session, ended: TaskDocument) -> Alert:
+    reason = f" ({ended.fatal_error.description})" if ended.fatal_error else ""
+    return Alert(
+        kind="delete failed",
+        about=session.run.settings.src_dir,
+        text=f"Globus did not delete what is proven below {session.run.settings.src_dir}{reason}."
+        " The next run tries again; see that Globus may write there:"
+        f" https://app.globus.org/activity/{ended.task_id}",
+    )
+
+
+def tidy(session: Session) -> None:
+    """Remove the topmost directories below SRC_DIR that hold nothing but directories."""
+    known, store = session.run.settings, session.store
+    if store.under_way(known.src_dir):
+        log.info("Left empty directories alone: a full transfer is under way")
+        return
+    excluded = choosing.matcher(known.exclude)
+    began = int(time.time())
+
+    def is_content(name: str, mtime: int) -> bool:
+        return excluded(name) or not choosing.is_quiet(mtime, began, known.settle_seconds)
+
+    look = looking.everything(session)
+    outcomes = list(progress.watched(look, known.src_dir, shown=session.run.interactive))
+    bare = asides.topmost_bare(outcomes, known.src_dir, is_content)
+    bare = [directory for directory in bare if directory not in store.asides]
+    if session.run.dry:
+        for directory in bare:
+            print(f"remove the empty directory {directory}")
+    elif known.src_local_dir:
+        _remove_here(session, bare)
+    elif bare and not _can_rename(outcomes):
+        session.run.findings.add(_no_rename(known.src_id))
+    else:
+        for start in range(0, max(len(bare), len(store.asides), 1), DIRECTORIES_PER_GROUP):
+            _remove_group(session, bare[start : start + DIRECTORIES_PER_GROUP])
+
+
+def _can_rename(outcomes: list[Outcome]) -> bool:
+    return all(outcome.rename_supported for outcome in outcomes if isinstance(outcome, Directory))
+
+
+def _no_rename(endpoint: str) -> Alert:
+    return Alert(
+        kind="rename",
+        about=endpoint,
+        text=f"The source endpoint {endpoint} cannot rename, so empty directories cannot be removed"
+        " safely, and stay.",
+        code=0,
+        once=True,
+    )
+
+
+def _remove_group(session: Session, directories: list[str]) -> None:
+    """Move `directories` aside; delete what then stands aside and is empty; put back the rest."""
+    client, store, known = session.client, session.store, session.run.settings
+    if directories:
+        asides.set_aside(client, store, directories, session.save)
+    empty = [
+        aside
+        for aside in store.asides
+        if asides.seen_empty(session.look(known.src_id, [aside], lambda _name: True))
+    ]
+    if empty:
+        ended = _delete(session, empty, directories=True)
+        if ended.status == "SUCCEEDED":
+            for aside in empty:
+                log.log(DECISION, "Removed the empty directory %s", store.asides.pop(aside))
+        else:
+            session.run.findings.add(_failed(session, ended))
+    asides.put_back(client, store, session.run.findings, session.pace)
+    session.run.findings.well("aside", lambda about: about not in store.asides.values())
+    session.save()
+
+
+def _remove_here(session: Session, directories: list[str]) -> None:
+    """Remove `directories` where SRC_DIR is mounted here: rmdir takes only what is empty."""
+    known = session.run.settings
+    for directory in directories:
+        here = known.src_local_dir + directory[len(known.src_dir) :]
+        try:
+            for below, _, _ in os.walk(here, topdown=False):
+                os.rmdir(below)
+        except OSError as error:
+            log.info("Left %s: %s", directory, error.strerror)
+        else:
+            log.log(DECISION, "Removed the empty directory %s", directory)

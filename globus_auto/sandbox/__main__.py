@@ -1,0 +1,197 @@
+"""The command line: `serve` two directories as a local Globus, or, without a word, the demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from globus_auto.sandbox.endpoints import Endpoint
+from globus_auto.sandbox.engine import Pace
+from globus_auto.sandbox.faults import Request
+from globus_auto.sandbox.identity import named_id
+from globus_auto.sandbox.server import Sandbox
+from globus_auto.sandbox.world import World
+
+BEFORE = """\
+Serving {source} and {destination}, which are real:
+what a task deletes or overwrites there is gone. Work on copies.
+Anybody logged in to this machine can reach the service while it runs.
+"""
+READY = """
+# For config.py; the same at every start with these directories. For a person's login instead of a
+# service account: CLIENT_ID = "{app}"
+SRC_ID = "{source.id}"
+DST_ID = "{destination.id}"
+CLIENT_ID = "{client}"
+SRC_DIR = {source_dir}
+DST_DIR = {destination_dir}
+
+# For the shell:
+export GLOBUS_SDK_SERVICE_URL_AUTH={url}
+export GLOBUS_SDK_SERVICE_URL_TRANSFER={url}
+export GLOBUS_CLIENT_SECRET={secret}
+
+Ready at {url}. Ctrl-C stops it.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo or `serve`; return the exit code: 2 for what was asked wrongly."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments:
+        from globus_auto.sandbox.demo import demo  # noqa: PLC0415  serving does not need it
+
+        return demo()
+    try:
+        return _serve(_parser().parse_args(arguments))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m globus_auto.sandbox", description=__doc__)
+    serve = parser.add_subparsers(required=True).add_parser(
+        "serve", help="serve two directories as a local Globus until Ctrl-C"
+    )
+    serve.add_argument("--source", required=True, metavar="DIR")
+    serve.add_argument("--destination", required=True, metavar="DIR")
+    serve.add_argument("--port", type=int, default=0, help="default: a free one")
+    serve.add_argument("--latency", type=float, default=0.0, metavar="MS", help="before answers")
+    serve.add_argument("--calls-per-second", type=float, metavar="N", help="more get 429")
+    serve.add_argument(
+        "--task-seconds", type=float, default=0.0, metavar="S", help="how long a task takes"
+    )
+    serve.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="ROUTE:NAME=VALUE,...",
+        help="plan a fault: ls:status=502,times=3 task:delay=5 transfer:drop=after ls:truncate=1",
+    )
+    serve.add_argument("--stall", metavar="CODE", help="let the first task stall with this event")
+    serve.add_argument("--fail", metavar="CODE", help="let the first task fail with this event")
+    serve.add_argument(
+        "--skip", action="append", default=[], metavar="PATH", help="an unreadable source path"
+    )
+    serve.add_argument(
+        "--disconnect", metavar="source|destination[:S]", help="the endpoint goes away, after S s"
+    )
+    serve.add_argument(
+        "--data-access", action="store_true", help="the destination asks for that consent"
+    )
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM; raise ValueError with one sentence if that is not possible."""
+    roots = [_directory(name) for name in (options.source, options.destination)]
+    if os.path.commonpath(roots) in roots:
+        raise ValueError(f"{roots[0]} and {roots[1]} are one directory, or one is in the other.")
+    world, (source, destination) = _world(options, roots)
+    client, secret = world.identity.add_service_account(named_id("account"), named_id("secret"))
+    app = world.identity.add_native_app(named_id("app"))
+    print(BEFORE.format(source=roots[0], destination=roots[1]), flush=True)
+    # Blocked before the service's thread starts, so that they wait for sigwait and nobody else.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        with Sandbox(world, options.port, _print_line, background=True) as sandbox:
+            ready = READY.format(
+                source=source,
+                destination=destination,
+                source_dir=json.dumps(roots[0], ensure_ascii=False),
+                destination_dir=json.dumps(roots[1], ensure_ascii=False),
+                client=client,
+                secret=secret,
+                app=app,
+                url=sandbox.url,
+            )
+            print(ready, flush=True)
+            _plan_disconnect(options.disconnect, source, destination)
+            signal.sigwait((signal.SIGINT, signal.SIGTERM))
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"Port {options.port} cannot be used: {error}.") from error
+    print("Stopped.", flush=True)
+    return 0
+
+
+def _directory(name: str) -> str:
+    if not os.path.isdir(name):
+        raise ValueError(f"{name} is not a directory.")
+    return os.path.realpath(name)
+
+
+def _world(options: argparse.Namespace, roots: list[str]) -> tuple[World, list[Endpoint]]:
+    """Return a world of two endpoints, at which files have the paths that they have here."""
+    world = World()
+    kinds = {"source": "GCP_mapped_collection", "destination": "GCSv5_mapped_collection"}
+    endpoints = [
+        world.add_endpoint(
+            Path(root),
+            f"local {name}",
+            kind,
+            mount=root,
+            id=named_id(f"{name} {root}"),
+            data_access_required=options.data_access,
+        )
+        for root, (name, kind) in zip(roots, kinds.items(), strict=True)
+    ]
+    world.latency = options.latency / 1000
+    world.calls_per_second = options.calls_per_second
+    world.pace = Pace.by_time(options.task_seconds)
+    world.skip_paths(*options.skip)
+    if options.stall:
+        world.stall_next(options.stall)
+    if options.fail:
+        world.fail_next(options.fail)
+    for text in options.fault:
+        _plan_fault(world, text)
+    return world, endpoints
+
+
+def _plan_fault(world: World, text: str) -> None:
+    """Plan a fault given as ROUTE:NAME=VALUE,..., by the names of `Faults.add`."""
+    kinds = {
+        "status": int,
+        "times": int,
+        "delay": float,
+        "drop": str,
+        "truncate": bool,
+        "body": str,
+    }
+    route, _, rest = text.partition(":")
+    try:
+        pairs = [part.split("=", 1) for part in rest.split(",")]
+        world.faults.add(route, **{name: kinds[name](value) for name, value in pairs})
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"--fault {text}: {error} is not understood.") from error
+
+
+def _plan_disconnect(text: str | None, source: Endpoint, destination: Endpoint) -> None:
+    """Let an endpoint, given as source or destination[:SECONDS], go away."""
+    if text is None:
+        return
+    which, _, seconds = text.partition(":")
+    endpoint = {"source": source, "destination": destination}[which]
+    timer = threading.Timer(float(seconds or 0), setattr, (endpoint, "connected", False))
+    timer.daemon = True
+    timer.start()
+
+
+def _print_line(request: Request, seconds: float) -> None:
+    """Print one request as it was answered."""
+    moment = time.strftime("%H:%M:%S")
+    path = " ".join([request.path, *(f"{name}={value}" for name, value in request.pairs)])
+    status = request.status or "---"
+    print(f"{moment} {status} {request.method} {path} {seconds * 1000:.0f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

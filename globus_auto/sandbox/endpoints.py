@@ -1,0 +1,212 @@
+"""Endpoints: directories on disk under the names and rules of Globus paths.
+
+A path at an endpoint begins with `/`, or with `/~/` (or `~/`), the endpoint's own directory. It
+never leads out of that directory, neither by `..` nor by a symlink.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import grp
+import os
+import posixpath
+import pwd
+import stat
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
+
+ENTITY_TYPES = """
+    GCP_mapped_collection GCP_guest_collection
+    GCSv5_endpoint GCSv5_mapped_collection GCSv5_guest_collection
+"""
+TYPES = {stat.S_IFDIR: "dir", stat.S_IFREG: "file", stat.S_IFIFO: "pipe"}
+TYPES |= {stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
+
+
+class OutsideError(PermissionError):
+    """A path that leads out of the endpoint's directory."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EACCES, "Path not allowed", path)
+
+
+@dataclass
+class Endpoint:
+    """A directory served as an endpoint or collection; its state may be changed while it serves.
+
+    `entity_type` is one of ENTITY_TYPES. `mount` is the endpoint path under which `directory`
+    appears. `connected` and `paused` are the state of Globus Connect Personal; a Connect Server
+    collection that is not `connected` does not answer. `data_access_required` has an effect where
+    Globus can ask for that consent. `host` is the collection that a guest collection is part of.
+    """
+
+    directory: Path
+    name: str
+    entity_type: str = "GCP_mapped_collection"
+    mount: str = "/"
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    high_assurance: bool = False
+    data_access_required: bool = False
+    host: Endpoint | None = None
+    connected: bool = True
+    paused: bool = False
+    rename_supported: bool = True
+    deleted: bool = False
+
+    def __post_init__(self) -> None:
+        """Find the directory; check what a test could get wrong."""
+        if self.entity_type not in ENTITY_TYPES.split():
+            raise ValueError(f"no such entity_type: {self.entity_type}")
+        self.root = os.path.realpath(self.directory, strict=True)
+
+    @property
+    def functional(self) -> bool:
+        """Whether data can be reached through it at all: GCSv5 endpoints are not collections."""
+        return self.entity_type != "GCSv5_endpoint"
+
+    @property
+    def has_data_access(self) -> bool:
+        """Whether there is a data_access scope for it (SDK guide: detecting data_access)."""
+        return self.entity_type == "GCSv5_mapped_collection" and not self.high_assurance
+
+    @property
+    def trouble(self) -> str | None:
+        """The event code that tasks report while this endpoint is away (docs: task_events)."""
+        if self.host is not None and self.host.trouble:
+            return self.host.trouble
+        if not self.connected:
+            personal = self.entity_type.startswith("GCP")
+            return "GC_NOT_CONNECTED" if personal else "CONNECT_FAILED"
+        return "GC_PAUSED" if self.paused else None
+
+    def relative(self, path: str) -> str:
+        """Return `path` below the endpoint's directory, `""` for the directory itself.
+
+        Raise RefusalError for what is no path, OutsideError for one outside of the mount.
+        """
+        check_path(path, "path")
+        if path.lstrip("/").split("/")[0] == "~":
+            return posixpath.normpath("/" + path.lstrip("/")[1:].lstrip("/"))[1:]
+        normal, mount = posixpath.normpath("/" + path.lstrip("/")), self.mount.rstrip("/")
+        if not f"{normal}/".startswith(f"{mount}/"):
+            raise OutsideError(path)
+        return normal[len(mount) + 1 :]
+
+    def absolute(self, path: str) -> str:
+        """Return the directory `path` as an absolute endpoint path with a slash at its end."""
+        return posixpath.join(self.mount, self.relative(path), "")
+
+    def spelled(self, path: str) -> str:
+        """Return the directory `path` as Globus repeats it: normalised, `/~/` kept."""
+        home = path.lstrip("/").startswith("~")
+        return posixpath.join("/~/", self.relative(path), "") if home else self.absolute(path)
+
+    def locate(self, path: str, *, follow: bool = True) -> str:
+        """Return where `path` is on this machine's disk; raise OutsideError if a symlink leads out.
+
+        With `follow` false a symlink at its end is itself meant, not its target.
+        """
+        below = self.relative(path)
+        place = posixpath.join(self.root, below) if below else self.root
+        real = os.path.realpath(place if follow or not below else posixpath.dirname(place))
+        if not f"{real}/".startswith(self.root.rstrip("/") + "/"):
+            raise OutsideError(path)
+        return place
+
+    def entries(self, path: str, limit: int) -> list[Document]:
+        """Return a file document for each entry of the directory `path`, at most `limit`."""
+        with os.scandir(self.locate(path)) as found:
+            listed = [(each.name, each.path, each.stat(follow_symlinks=False)) for each in found]
+        if len(listed) > limit:
+            message = f"The directory holds more than {limit} entries, the limit of a listing"
+            raise RefusalError("ExternalError.DirListingFailed.SizeLimit", message)
+        return [_describe(name, place, status) for name, place, status in listed]
+
+    def look(self, path: str) -> Document:
+        """Return the file document of one path."""
+        place = self.locate(path, follow=False)
+        return _describe(posixpath.basename(self.relative(path)) or "/", place, os.lstat(place))
+
+    def mkdir(self, path: str) -> None:
+        """Make one directory; its parent must exist."""
+        os.mkdir(self.locate(path, follow=False))
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file or directory to a name that does not exist yet."""
+        source, target = self.locate(old, follow=False), self.locate(new, follow=False)
+        if self.root in (source, target):
+            raise OutsideError(old)
+        os.lstat(source)
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "File exists", new)
+        os.rename(source, target)
+
+
+def check_path(path: object, name: str) -> str:
+    """Return `path` if Globus can be asked for it; raise RefusalError naming the field if not."""
+    if not isinstance(path, str) or not path.startswith(("/", "~")):
+        raise bad_request(f"'{name}': {path!r} is not an absolute path")
+    if not sendable(path):
+        raise bad_request(f"'{name}': {path!r} holds characters that no path may have")
+    return path
+
+
+def sendable(name: str) -> bool:
+    """Whether `name` is UTF-8 without CR, LF and NUL (docs: api/transfer/task_submit)."""
+    surrogates = any("\ud800" <= character <= "\udfff" for character in name)
+    return not surrogates and not any(character in name for character in "\r\n\0")
+
+
+def printable(name: str) -> str:
+    """Return `name` with what is not UTF-8 replaced, so that JSON can hold it."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
+
+
+def _describe(name: str, place: str, status: os.stat_result) -> Document:
+    """Return the file document of what is at `place`, whose lstat is `status`.
+
+    A symlink is shown with its target's type and size, and its own in the link fields; one that
+    leads nowhere is an invalid_symlink.
+    """
+    link = status if stat.S_ISLNK(status.st_mode) else None
+    kind = None
+    if link:
+        try:
+            status = os.stat(place)
+        except OSError:
+            kind = "invalid_symlink"
+    return {
+        "DATA_TYPE": "file",
+        "name": printable(name),
+        "type": kind or TYPES.get(stat.S_IFMT(status.st_mode), "other"),
+        "size": status.st_size,
+        "last_modified": moment(status.st_mtime_ns // 1_000_000_000, " "),
+        "permissions": f"{stat.S_IMODE(status.st_mode):04o}",
+        "user": _user(status.st_uid),
+        "group": _group(status.st_gid),
+        "link_target": printable(os.readlink(place)) if link else None,
+        "link_size": link.st_size if link else None,
+        "link_user": _user(link.st_uid) if link else None,
+        "link_group": _group(link.st_gid) if link else None,
+        "link_last_modified": moment(link.st_mtime_ns // 1_000_000_000, " ") if link else None,
+    }
+
+
+@functools.cache
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+@functools.cache
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)

@@ -1,0 +1,313 @@
+"""Who may do what: clients, people, tokens and consents, as Globus Auth keeps them.
+
+Grants and their errors are those of docs.globus.org/api/auth/reference and of
+`globus_sdk.services.auth`. There is one person, who approves every login that is asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
+
+if TYPE_CHECKING:
+    from globus_sdk.scopes import Scope
+
+TRANSFER_ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
+AUTH_SCOPE = "urn:globus:auth:scope:auth.globus.org:"
+AUTH, TRANSFER = "auth.globus.org", "transfer.api.globus.org"
+TOKEN_SECONDS = 172800  # the life of an access token, as in all published answers
+NAMES = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # ids made from names begin here
+# What a login may be asked with, and with which values; None: any.
+AUTHORIZE: dict[str, tuple[str, ...] | None] = {
+    **dict.fromkeys(("client_id", "redirect_uri", "scope", "code_challenge", "state")),
+    "response_type": ("code",),
+    "code_challenge_method": ("S256",),
+    "access_type": ("online", "offline"),
+}
+AUTHORIZE_OPTIONAL = ("prefill_named_grant", "prompt")
+
+
+class GrantError(Exception):
+    """A refusal of the token endpoint.
+
+    `error` is the OAuth 2 error code. `credentials`: who asks could not prove to be allowed to.
+    """
+
+    def __init__(self, error: str, *, credentials: bool = False) -> None:
+        super().__init__(error)
+        self.error, self.credentials = error, credentials
+
+
+@dataclass
+class Token:
+    """An access or refresh token: whose, for which client, for which service and scopes.
+
+    `expires` in seconds since 1970.
+    """
+
+    identity: str
+    client: str
+    server: str
+    scope: str
+    expires: float
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    def document(self) -> Document:
+        """Return it as the token endpoint does."""
+        return {
+            "access_token": self.secret,
+            "scope": self.scope,
+            "expires_in": TOKEN_SECONDS,
+            "token_type": "Bearer",
+            "resource_server": self.server,
+        }
+
+
+def data_access(collection_id: str) -> str:
+    """Return the data_access scope of a collection."""
+    return f"https://auth.globus.org/scopes/{collection_id}/data_access"
+
+
+def named_id(name: str) -> str:
+    """Return the same id for the same name, always."""
+    return str(uuid.uuid5(NAMES, name))
+
+
+class Identity:
+    """The state of Globus Auth. `person` is the identity that logs in; tests may change it.
+
+    `has_data_access` says whether a collection has a data_access scope that can be asked for.
+    """
+
+    def __init__(self, has_data_access: Callable[[str], bool]) -> None:
+        self.person = named_id("person")
+        self._has_data_access = has_data_access
+        self._clients: dict[str, str | None] = {}  # client id: secret; apps have none
+        self._logins: dict[str, tuple[str, dict[str, str]]] = {}  # code: identity, what was asked
+        self._access: dict[str, Token] = {}
+        self._refresh: dict[str, Token] = {}
+        # (identity, client, path of scopes): number, time of the consent
+        self._consents: dict[tuple[str, str, tuple[str, ...]], tuple[int, float]] = {}
+
+    def add_service_account(
+        self, client_id: str | None = None, secret: str | None = None
+    ) -> tuple[str, str]:
+        """Register a client with a secret; return both."""
+        account = client_id or str(uuid.uuid4()), secret or secrets.token_urlsafe(32)
+        self._clients[account[0]] = account[1]
+        return account
+
+    def add_native_app(self, client_id: str | None = None) -> str:
+        """Register an app that people log in with; return its client id."""
+        client_id = client_id or str(uuid.uuid4())
+        self._clients[client_id] = None
+        return client_id
+
+    def expire_access_tokens(self) -> None:
+        """Let every access token have expired."""
+        self._access.clear()
+
+    def revoke_refresh_tokens(self) -> None:
+        """Let every refresh token be revoked."""
+        self._refresh.clear()
+
+    def withdraw_consents(self) -> None:
+        """Take back every data_access consent, as a person can in the web app."""
+        self._consents = {key: kept for key, kept in self._consents.items() if len(key[2]) == 1}
+
+    def code_for(self, authorize_url: str) -> str:
+        """Approve the login at this URL and return the code to paste."""
+        return self.approve(dict(parse_qsl(urlsplit(authorize_url).query, keep_blank_values=True)))
+
+    def approve(self, query: dict[str, str]) -> str:
+        """Return the code for an authorize request; raise RefusalError naming what is wrong."""
+        for name, allowed in AUTHORIZE.items():
+            if not query.get(name) or query[name] not in (allowed or (query[name],)):
+                raise bad_request(f"'{name}': {query.get(name)!r} is not supported")
+        unknown = query.keys() - AUTHORIZE.keys() - set(AUTHORIZE_OPTIONAL)
+        if unknown:
+            raise bad_request(f"'{min(unknown)}': not supported by the local Globus")
+        if self._clients.get(query["client_id"], "") is not None:
+            raise bad_request(f"'client_id': there is no app {query['client_id']}")
+        try:
+            self._parse(query["scope"])
+        except GrantError as error:
+            raise bad_request(f"'scope': {error}") from error
+        code = secrets.token_urlsafe(16)
+        self._logins[code] = self.person, query
+        return code
+
+    def check_client(self, client_id: str, secret: str | None) -> str:
+        """Return `client_id` if it is registered and this is its secret; apps have none."""
+        if self._clients.get(client_id, "") != secret:
+            raise GrantError("invalid_client", credentials=True)
+        return client_id
+
+    def exchange(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
+        """Return tokens for a code; a code serves once. `issuer` is the service's own URL."""
+        person, asked = self._logins.pop(form.get("code", ""), ("", {}))
+        challenge = _encoded(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        told = {"client_id": client_id, "redirect_uri": form.get("redirect_uri")}
+        if not person or {**asked, **told, "code_challenge": challenge} != asked:
+            raise GrantError("invalid_grant", credentials=True)
+        offline = asked["access_type"] == "offline"
+        tokens = self._grant(person, client_id, asked["scope"], issuer, offline=offline)
+        return {**tokens, "state": asked["state"]}
+
+    def refresh(self, form: dict[str, str], client_id: str) -> Document:
+        """Return a new access token for a refresh token, which stays the same."""
+        token = self._refresh.get(form.get("refresh_token", ""))
+        if token is None or token.client != client_id:
+            raise GrantError("invalid_grant")
+        fresh = self._issue(token.identity, token.client, token.server, token.scope)
+        return {**fresh.document(), "refresh_token": token.secret, "other_tokens": []}
+
+    def client_credentials(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
+        """Return tokens for a service account."""
+        return self._grant(client_id, client_id, form.get("scope", ""), issuer, offline=False)
+
+    def revoke(self, secret: str) -> None:
+        """Revoke one token, access or refresh; an unknown one is no error."""
+        self._access.pop(secret, None)
+        self._refresh.pop(secret, None)
+
+    def is_active(self, secret: str) -> bool:
+        """Whether a token, access or refresh, would be accepted."""
+        token = self._access.get(secret) or self._refresh.get(secret)
+        return token is not None and time.time() < token.expires
+
+    def bearer(self, secret: str, server: str) -> Token:
+        """Return the access token with this secret; raise RefusalError if it is not good there."""
+        token = self._access.get(secret)
+        if token is None or time.time() >= token.expires or token.server != server:
+            raise RefusalError("ClientError.AuthenticationFailed", "Token is not active")
+        return token
+
+    def consented(self, caller: Token, scope: str) -> bool:
+        """Whether the caller's client may use `scope` under Transfer."""
+        return (caller.identity, caller.client, (TRANSFER_ALL, scope)) in self._consents
+
+    def consents(self, identity: str) -> Document:
+        """Return the consents of an identity (docs: api/auth, identity consents)."""
+        mine = [key for key in self._consents if key[0] == identity]
+        return {"consents": [self._consent(*key) for key in mine]}
+
+    def _consent(self, identity: str, client: str, path: tuple[str, ...]) -> Document:
+        number, created = self._consents[identity, client, path]
+        above = [path[: length + 1] for length in range(len(path))]
+        return {
+            "id": number,
+            "dependency_path": [self._consents[identity, client, part][0] for part in above],
+            "scope": named_id(path[-1]),
+            "scope_name": path[-1],
+            "client": client,
+            "effective_identity": identity,
+            "status": "approved",
+            **dict.fromkeys(("created", "updated", "last_used"), moment(created)),
+            "allows_refresh": True,
+            "auto_approved": False,
+            "atomically_revocable": len(path) > 1,
+        }
+
+    def _parse(self, text: str) -> list[Scope]:
+        """Return the scopes of a scope string; raise GrantError for one that nobody knows."""
+        from globus_sdk.scopes import ScopeParseError, ScopeParser  # noqa: PLC0415  slow to import
+
+        try:
+            scopes = ScopeParser.parse(text)
+        except ScopeParseError as error:
+            raise GrantError("invalid_scope") from error
+        for scope in scopes:
+            name = scope.scope_string
+            known = name in ("openid", "profile", "email", TRANSFER_ALL)
+            if not known and not name.startswith(AUTH_SCOPE):
+                raise GrantError("unknown_scope")
+            for below in scope.dependencies:
+                collection = below.scope_string.removesuffix("/data_access").rpartition("/")[2]
+                if below.scope_string != data_access(collection) or not (
+                    name == TRANSFER_ALL and self._has_data_access(collection)
+                ):
+                    raise GrantError("unknown_scope")
+        if not scopes:
+            raise GrantError("invalid_scope")
+        return scopes
+
+    def _grant(
+        self, identity: str, client: str, text: str, issuer: str, *, offline: bool
+    ) -> Document:
+        """Record consents to the scopes and return one token per service, Auth's first."""
+        servers: dict[str, list[str]] = {}
+        for scope in self._parse(text):
+            name = scope.scope_string
+            servers.setdefault(TRANSFER if name == TRANSFER_ALL else AUTH, []).append(name)
+            for path in [(name,), *((name, below.scope_string) for below in scope.dependencies)]:
+                number = 1 + max((each[0] for each in self._consents.values()), default=0)
+                self._consents.setdefault((identity, client, path), (number, time.time()))
+        answers = []
+        for server in sorted(servers):
+            token = self._issue(identity, client, server, " ".join(servers[server]))
+            answer = token.document()
+            if offline:
+                kept = Token(identity, client, server, token.scope, float("inf"))
+                self._refresh[kept.secret] = kept
+                answer["refresh_token"] = kept.secret
+            if "openid" in servers[server]:
+                answer["id_token"] = _id_token(token, issuer)
+            answers.append(answer)
+        return {**answers[0], "other_tokens": answers[1:]}
+
+    def _issue(self, identity: str, client: str, server: str, scope: str) -> Token:
+        token = Token(identity, client, server, scope, time.time() + TOKEN_SECONDS)
+        self._access[token.secret] = token
+        return token
+
+
+def jwk() -> Document:
+    """Return the public key that id_tokens are signed with, as `GET /jwk.json` does."""
+    key = jwt.algorithms.RSAAlgorithm.to_jwk(_key().public_key(), as_dict=True)
+    return {"keys": [{**key, "alg": "RS512", "use": "sig"}]}
+
+
+@functools.cache
+def _key() -> rsa.RSAPrivateKey:
+    """Return this process's signing key; making one takes a moment."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _encoded(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _id_token(token: Token, issuer: str) -> str:
+    """Return the signed statement of who logged in."""
+    now = int(time.time())
+    name = f"{token.identity}@sandbox.invalid"
+    claims = {
+        "sub": token.identity,
+        "iss": issuer,
+        "aud": token.client,
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "at_hash": _encoded(hashlib.sha512(token.secret.encode()).digest()[:32]),
+        "name": "Person of the local Globus",
+        "organization": "sandbox",
+        "preferred_username": name,
+        "email": name,
+        "identity_provider": named_id("identity_provider"),
+        "identity_provider_display_name": "sandbox",
+        "last_authentication": now,
+    }
+    return jwt.encode(claims, _key(), algorithm="RS512")

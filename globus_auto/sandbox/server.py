@@ -1,0 +1,306 @@
+"""The HTTP service; the only file that knows HTTP, and it touches no file.
+
+Everything happens in one thread, one request after the other, but for waiting (latency, late
+answers) and hooks, which hold up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from globus_auto.sandbox import documents, identity, operations
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request
+from globus_auto.sandbox.faults import Request, When
+from globus_auto.sandbox.operations import Call
+from globus_auto.sandbox.world import World
+
+STATUS = {
+    "ClientError.AuthenticationFailed": 401,
+    **dict.fromkeys(("ConsentRequired", "EndpointPermissionDenied", "PermissionDenied"), 403),
+    **dict.fromkeys(("ClientError.NotFound", "NotFound"), 404),
+    **dict.fromkeys(("EndpointNotFound", "EndpointDeleted"), 404),
+    **dict.fromkeys(("Conflict", "NotSupported", "TooManyPendingJobs"), 409),
+    "GCDisconnectedException": 409,
+    "TooManyRequests": 429,
+    "InternalError": 500,
+    "NotImplemented": 501,
+    "EndpointError": 502,
+}
+CODE_PAGE = "/v2/web/auth-code"  # where globus-sdk sends a person whose program cannot listen
+GONE = Response()  # stands for an answer that is never sent
+
+
+@dataclass(frozen=True)
+class Door:
+    """A route: the query parameters it honours, and the service whose tokens it takes."""
+
+    method: str
+    path: str
+    act: Callable[[Call], Document]
+    options: str = ""
+    service: str | None = identity.TRANSFER
+
+
+OAUTH, API = "/v2/oauth2", "/v0.10"
+OPERATION, TASK = f"{API}/operation/endpoint/{{endpoint_id}}", f"{API}/task/{{task_id}}"
+LOGIN = " ".join((*identity.AUTHORIZE, *identity.AUTHORIZE_OPTIONAL))
+DOORS = [
+    Door("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
+    Door("GET", "/jwk.json", operations.jwk, "", None),
+    Door("GET", f"{OAUTH}/authorize", operations.authorize, LOGIN, None),
+    Door("POST", f"{OAUTH}/token", operations.token, "", None),
+    Door("POST", f"{OAUTH}/token/revoke", operations.revoke, "", None),
+    Door("POST", f"{OAUTH}/token/validate", operations.validate, "", None),
+    Door(
+        "GET",
+        "/v2/api/identities/{identity_id}/consents",
+        operations.consents,
+        "all",
+        identity.AUTH,
+    ),
+    Door("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
+    Door("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
+    Door("GET", f"{OPERATION}/stat", operations.stat, "path"),
+    Door("POST", f"{OPERATION}/mkdir", operations.mkdir),
+    Door("POST", f"{OPERATION}/rename", operations.rename),
+    Door("GET", f"{API}/submission_id", operations.submission_id),
+    Door("POST", f"{API}/transfer", operations.transfer),
+    Door("POST", f"{API}/delete", operations.delete),
+    Door("GET", TASK, operations.task, "format"),
+    Door("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
+    Door("POST", f"{TASK}/cancel", operations.cancel),
+    Door("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
+    Door("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
+    Door("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
+]
+NO_DOOR = Door("", "", operations.unknown, "", None)
+
+
+class Sandbox:
+    """The service, on 127.0.0.1; `with Sandbox(world) as sandbox:` starts and stops it.
+
+    `port` 0 takes a free one; a port in use raises OSError. `log` is called after each request,
+    with it and the seconds it took. `background` lets tasks go on between requests.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        port: int = 0,
+        log: Callable[[Request, float], object] | None = None,
+        *,
+        background: bool = False,
+    ) -> None:
+        self.world = world
+        self._port = port
+        self._log = log
+        self._background = background
+        self._failures: list[Exception] = []
+
+    def __enter__(self) -> Sandbox:
+        """Start; return when requests are answered."""
+        listener = socket.create_server(("127.0.0.1", self._port))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        routes = [Route(door.path, self._through(door), methods=[door.method]) for door in DOORS]
+        lost = self._through(NO_DOOR)
+        app = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
+        self._server = _Server(app, self.world.engine.advance if self._background else None)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._server.serve(sockets=[listener]))
+        )
+        self._thread.start()
+        self._server.ready.wait()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Stop; raise what a hook raised in the meantime, if the block itself did not fail."""
+        self._server.stop()
+        self._thread.join()
+        if self._failures and error is None:
+            raise self._failures[0]
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that point globus-sdk and the globus client here."""
+        return {f"GLOBUS_SDK_SERVICE_URL_{service}": self.url for service in ("AUTH", "TRANSFER")}
+
+    def _through(self, door: Door) -> Callable[..., Coroutine[Any, Any, Response]]:
+        """Return what Starlette calls for a route (or, with the error, for the lack of one)."""
+
+        async def answer(http: HttpRequest, _error: Exception | None = None) -> Response:
+            started = time.monotonic()
+            pairs = http.query_params.multi_items()
+            asked = Request(http.method, http.url.path, door.act.__name__, pairs)
+            self.world.requests.append(asked)
+            raw = await http.body()
+            try:
+                asked.body = _parsed(raw, http.headers.get("content-type", ""))
+                response = await self._answer(http, asked, door)
+            except RefusalError as refusal:
+                response = _refused(refusal, asked.path)
+            except identity.GrantError as refusal:
+                response = _rendered({"error": refusal.error}, 401 if refusal.credentials else 400)
+            except Exception as error:  # noqa: BLE001  a hook's, or a mistake here: none may be missed
+                self._failures.append(error)
+                response = _refused(RefusalError("InternalError", repr(error)), asked.path)
+            if response is not GONE:
+                asked.status = response.status_code
+            if self._log:
+                self._log(asked, time.monotonic() - started)
+            return response
+
+        return answer
+
+    async def _answer(self, http: HttpRequest, asked: Request, door: Door) -> Response:
+        """Answer one request, with the faults planned for it."""
+        world = self.world
+        if door.service == identity.TRANSFER and (wait := world.seconds_over_budget()):
+            raise RefusalError("TooManyRequests", "Too many requests", retry_after=wait)
+        fault = world.faults.fault(asked)
+        if world.latency + fault.delay:
+            await asyncio.sleep(world.latency + fault.delay)
+        if fault.drop == "before":
+            return await self._hang_up(http)
+        if fault.status is not None:
+            return _rendered(fault.body, fault.status, fault.headers)
+        await self._run_hooks(asked, "before")
+        response = self._carry_out(http, asked, door)
+        await self._run_hooks(asked, "after")
+        if fault.drop == "after":
+            return await self._hang_up(http)
+        if fault.truncate:
+            return _rendered(bytes(response.body)[: len(response.body) // 2])
+        return response
+
+    def _carry_out(self, http: HttpRequest, asked: Request, door: Door) -> Response:
+        """Check who asks, and that nothing is asked that would be ignored; then do it."""
+        kind, _, secret = http.headers.get("authorization", "").partition(" ")
+        caller = NOBODY
+        if door.service:
+            caller = self.world.identity.bearer(secret, door.service)
+        names = [name for name, _ in asked.pairs]
+        for name in names:
+            if name not in door.options.split() or (names.count(name) > 1 and name != "filter"):
+                raise bad_request(f"'{name}': not supported by the local Globus")
+        self.world.engine.advance()
+        basic = _basic(secret) if kind == "Basic" else None
+        document = door.act(Call(self.world, asked, http.path_params, caller, basic, self.url))
+        if door.act is operations.authorize:
+            return self._handed_over(**document)
+        return _rendered(document, 202 if document.get("code") == "Accepted" else 200)
+
+    def _handed_over(self, code: str, state: str, redirect_uri: str) -> Response:
+        """Show a code to be pasted, or hand it to a program that waits for it on this machine."""
+        if redirect_uri == self.url + CODE_PAGE:
+            page = f"<title>Code</title><p>Paste this code:<p><code>{html.escape(code)}</code>"
+            return HTMLResponse(page)
+        if urlsplit(redirect_uri).hostname not in ("127.0.0.1", "localhost"):
+            raise bad_request("'redirect_uri': only this service's own page and this machine")
+        return RedirectResponse(f"{redirect_uri}?{urlencode({'code': code, 'state': state})}", 302)
+
+    async def _run_hooks(self, asked: Request, when: When) -> None:
+        for hook in self.world.faults.hooks(asked, when):
+            await asyncio.to_thread(hook, asked)
+
+    async def _hang_up(self, http: HttpRequest) -> Response:
+        """Close the connection without a word."""
+        self._server.hang_up(http.client)
+        while (await http.receive())["type"] != "http.disconnect":
+            continue
+        return GONE
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, told by an event when to stop, instead of asking ten times a second.
+
+    `tick` is called ten times a second if there is one.
+    """
+
+    def __init__(self, app: Starlette, tick: Callable[[], None] | None) -> None:
+        quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
+        lean: dict[str, Any] = {"http": "h11", "ws": "none", "lifespan": "off"}
+        super().__init__(uvicorn.Config(app, timeout_keep_alive=3600, **quiet, **lean))
+        self.ready = threading.Event()
+        self._tick = tick
+
+    async def main_loop(self) -> None:
+        """Serve until `stop`."""
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self.ready.set()
+        end = asyncio.ensure_future(self._end.wait())
+        while self._tick and not end.done():
+            self._tick()
+            await asyncio.wait([end], timeout=0.1)
+        await end
+
+    def stop(self) -> None:
+        """Let `main_loop` return; called from any thread."""
+        self._loop.call_soon_threadsafe(self._end.set)
+
+    def hang_up(self, client: object) -> None:
+        """Close the connection of a client, given as (address, port); None: of all clients."""
+        for connection in list(self.server_state.connections):
+            if client in (None, getattr(connection, "client", None)):
+                connection.transport.abort()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up on everybody, at once."""
+        for server in self.servers:
+            server.close()
+        for task in self.server_state.tasks:
+            task.cancel()
+        self.hang_up(None)
+        await asyncio.sleep(0)
+        for listener in sockets or []:
+            listener.close()
+
+
+NOBODY = identity.Token("", "", "", "", 0.0)
+
+
+def _parsed(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
+    """Return a body as its content type says: a form or JSON; an empty one is None."""
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError as error:
+        raise bad_request("The body is not JSON") from error
+
+
+def _basic(text: str) -> tuple[str, str]:
+    """Return the client id and secret of HTTP Basic authentication."""
+    try:
+        client, _, secret = base64.b64decode(text).decode().partition(":")
+    except ValueError as error:
+        raise bad_request("'Authorization': not understood") from error
+    return client, secret
+
+
+def _rendered(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer: bytes and texts as they are, everything else as JSON."""
+    content = body if isinstance(body, str | bytes) else json.dumps(body)
+    return Response(content, status, headers, media_type="application/json")
+
+
+def _refused(refusal: RefusalError, path: str) -> Response:
+    """Return the error document of a refusal, under its HTTP status."""
+    code, wait = refusal.code, refusal.extra.get("retry_after")
+    status = STATUS.get(code) or (502 if code.startswith("ExternalError") else 400)
+    document = {**documents.result(code, refusal.message, path, None), **refusal.extra}
+    return _rendered(document, status, {"Retry-After": str(wait)} if wait else None)

@@ -1,0 +1,189 @@
+"""The world that the local Globus serves: endpoints, tasks, people, and what shall go wrong.
+
+A test, or the command line, builds a World and changes it while it is served.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from globus_auto.sandbox.documents import Document, RefusalError
+from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
+from globus_auto.sandbox.engine import Engine, Pace, Plan, Task
+from globus_auto.sandbox.faults import Faults, Request
+from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
+from globus_auto.sandbox.submissions import Kind, Order
+
+__all__ = ["Endpoint", "Pace", "World"]
+
+LISTING_LIMIT = 100_000  # entries; docs.globus.org/api/transfer/file_operations
+METERED_SECONDS = 10.0  # over which calls are counted
+REASONS: dict[type[OSError], str] = {
+    NotADirectoryError: "NotDirectory",
+    FileExistsError: "Exists",
+    PermissionError: "PermissionDenied",
+}
+
+Result = TypeVar("Result")
+
+
+class World:
+    """Everything there is. All public attributes may be changed at any time.
+
+    `pace` is when tasks end. `latency` is waited before every answer, in seconds.
+    `calls_per_second` is what Transfer allows, metered over ten seconds; None is no limit.
+    `listing_limit` is the size of the largest directory that can be listed, `page_size` the length
+    of a page of successful_transfers and skipped_errors. `skipped_paths` maps source paths to the
+    code that they meet in every transfer. `requests` are all requests so far.
+    """
+
+    def __init__(self) -> None:
+        self.endpoints: dict[str, Endpoint] = {}
+        self.tasks: dict[str, Task] = {}
+        self.requests: list[Request] = []
+        self.faults = Faults()
+        self.identity = Identity(self._has_data_access)
+        self.engine = Engine(self)
+        self.pace = Pace.at_once()
+        self.latency = 0.0
+        self.calls_per_second: float | None = None
+        self.listing_limit = LISTING_LIMIT
+        self.page_size = 1000
+        self.skipped_paths: dict[str, str] = {}
+        self._plans: list[Plan] = []
+        self._calls: deque[float] = deque()
+
+    def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
+        """Serve `directory` as an endpoint; what more can be said of it stands in `Endpoint`."""
+        endpoint = Endpoint(directory, name, *args, **more)
+        self.endpoints[endpoint.id] = endpoint
+        return endpoint
+
+    def stall_next(self, code: str = "PERMISSION_DENIED", **plan: Any) -> None:  # noqa: ANN401
+        """Let the next task stay ACTIVE with this error until its `plan` is None; see `Plan`."""
+        self._plans.append(Plan(code, **plan))
+
+    def fail_next(self, code: str = "ENDPOINT_ERROR", **plan: Any) -> None:  # noqa: ANN401
+        """Let the next task end FAILED with this error; see `Plan`."""
+        self._plans.append(Plan(code, **plan, fatal=True))
+
+    def skip_paths(self, *paths: str, code: str = "PERMISSION_DENIED") -> None:
+        """Let these source paths meet `code` in every transfer from now on."""
+        self.skipped_paths.update(dict.fromkeys(paths, code))
+
+    def next_plan(self, kind: Kind) -> Plan | None:
+        """Return, and use up, the plan for the next task of this kind."""
+        for plan in self._plans:
+            if plan.kind in (None, kind):
+                self._plans.remove(plan)
+                return plan
+        return None
+
+    def endpoint(self, endpoint_id: str) -> Endpoint:
+        """Return an endpoint by id; raise RefusalError as `GET endpoint` answers."""
+        endpoint = self.endpoints.get(endpoint_id.lower())
+        if endpoint is None:
+            raise RefusalError("EndpointNotFound", f"No such endpoint '{endpoint_id}'")
+        if endpoint.deleted:
+            raise RefusalError("EndpointDeleted", f"Endpoint '{endpoint_id}' has been deleted")
+        return endpoint
+
+    def usable(self, endpoint_id: str, caller: Token) -> Endpoint:
+        """Return an endpoint that this caller may reach data through."""
+        endpoint = self.endpoint(endpoint_id)
+        if not endpoint.functional:
+            raise RefusalError("NotSupported", f"'{endpoint.name}' is not a collection")
+        scope = data_access(endpoint.id)
+        needed = endpoint.data_access_required and endpoint.has_data_access
+        if needed and not self.identity.consented(caller, scope):
+            scopes, message = [f"{TRANSFER_ALL}[*{scope}]"], "Missing required data_access consent"
+            gare = {"session_message": message, "required_scopes": scopes}
+            extra = {"required_scopes": scopes, "authorization_parameters": gare}
+            raise RefusalError("ConsentRequired", message, **extra)
+        return endpoint
+
+    def entries(self, endpoint_id: str, path: str, caller: Token) -> list[Document]:
+        """Return the documents of all entries of a directory."""
+        place = self.usable(endpoint_id, caller)
+        return _do(place, "DirListingFailed", lambda: place.entries(path, self.listing_limit))
+
+    def look(self, endpoint_id: str, path: str, caller: Token) -> Document:
+        """Return the file document of one path."""
+        place = self.usable(endpoint_id, caller)
+        return _do(place, "StatFailed", lambda: place.look(path))
+
+    def mkdir(self, endpoint_id: str, path: str, caller: Token) -> None:
+        """Make a directory."""
+        place = self.usable(endpoint_id, caller)
+        _do(place, "MkdirFailed", lambda: place.mkdir(path))
+
+    def rename(self, endpoint_id: str, old: str, new: str, caller: Token) -> None:
+        """Rename a file or directory."""
+        place = self.usable(endpoint_id, caller)
+        if not place.rename_supported:
+            raise RefusalError("NotSupported", f"'{place.name}' cannot rename")
+        _do(place, "RenameFailed", lambda: place.rename(old, new))
+
+    def submit(self, order: Order, caller: Token) -> tuple[Task, bool]:
+        """Return the task of an order, and whether it was submitted before."""
+        earlier = self.engine.earlier(order)
+        if earlier is not None:
+            return earlier, True
+        for endpoint in [self.usable(each, caller) for each in order.endpoint_ids]:
+            if endpoint.trouble == "GC_NOT_CONNECTED":
+                raise RefusalError("GCDisconnectedException", _disconnected(endpoint))
+        return self.engine.accept(order, caller.identity), False
+
+    def seconds_over_budget(self) -> int:
+        """Count one call; return 0, or how long to wait because it is one too many."""
+        now = time.time()
+        while self._calls and self._calls[0] <= now - METERED_SECONDS:
+            self._calls.popleft()
+        if len(self._calls) >= (self.calls_per_second or math.inf) * METERED_SECONDS:
+            return max(1, math.ceil(self._calls[0] + METERED_SECONDS - now))
+        self._calls.append(now)
+        return 0
+
+    def _has_data_access(self, endpoint_id: str) -> bool:
+        endpoint = self.endpoints.get(endpoint_id)
+        return endpoint is not None and endpoint.has_data_access
+
+
+def _disconnected(endpoint: Endpoint) -> str:
+    name = f"{endpoint.name} ({endpoint.id})"
+    return f"The Globus Connect Personal endpoint '{name}' is not currently connected to Globus"
+
+
+def _do(place: Endpoint, failure: str, act: Callable[[], Result]) -> Result:
+    """Act, and turn what is wrong with an endpoint or its disk into what Globus says.
+
+    `failure` is the middle of the operation's ExternalError codes. For stat those are a guess; its
+    "not found" has a code of its own (`globus_sdk.testing`, operation_stat).
+    """
+    if place.trouble == "GC_NOT_CONNECTED":
+        raise RefusalError(f"ExternalError.{failure}.GCDisconnected", _disconnected(place))
+    if place.trouble == "CONNECT_FAILED":
+        message = f"The host of '{place.name}' does not answer"
+        raise RefusalError(f"ExternalError.{failure}.ConnectFailed", message)
+    if place.trouble:
+        raise RefusalError("EndpointError", f"'{place.name}' is paused")
+    try:
+        return act()
+    except OSError as error:
+        message = f"{error.strerror}: {printable(str(error.filename))}"
+        if isinstance(error, OutsideError):
+            code = "EndpointPermissionDenied"
+        elif failure == "StatFailed" and isinstance(error, FileNotFoundError | NotADirectoryError):
+            code, message = "NotFound", f"Path not found, {message}; c=PATH_NOT_FOUND"
+        elif isinstance(error, FileNotFoundError):
+            code = "ClientError.NotFound"
+        elif type(error) in REASONS:
+            code = f"ExternalError.{failure}.{REASONS[type(error)]}"
+        else:
+            code = "EndpointError"
+        raise RefusalError(code, message) from error

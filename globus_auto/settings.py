@@ -1,0 +1,311 @@
+"""Settings: read config.py or --config FILE, check everything, give one frozen object."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import posixpath
+import pwd
+import re
+import runpy
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+CONFIG = Path(__file__).with_name("config.py")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Settings(msgspec.Struct, frozen=True, rename="upper"):
+    """What config.py says, checked: directories normalised, ids lower case, paths absolute.
+
+    Durations are in the unit that their names tell. `config_path` is the file that was read.
+    """
+
+    src_dir: str = ""
+    dst_dir: str = ""
+    src_id: str = ""
+    dst_id: str = ""
+    client_id: str = ""
+    client_secret_file: str = ""
+    email_sender: str = ""
+    email_recipients: list[str] = []
+    email_repeat_hours: float = 24
+    stall_hours: float = 24
+    alert_urls: list[str] = []
+    ping_url: str = ""
+    code_path: str = ""
+    python_path: str = ""
+    exclude: list[str] = []
+    settle_seconds: float = 0
+    keep_days: float = 0
+    verify_destination: bool = True
+    delete_empty_dirs: bool = True
+    src_local_dir: str = ""
+    email_host: str = "localhost"
+    email_subject: str = "globus_auto"
+    datastore_path: str = "datastore"
+    token_path: str = "refresh_token"
+    log_path: str = "globus_auto.log"
+    files_per_task: int = 5000
+    list_concurrency: int = 8
+    list_calls_per_second: float = 20
+    delete_deadline_minutes: int = 15
+    config_path: str = ""
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` has a sentence for each that is wrong.
+
+    `usable` holds those settings that are right, and defaults for the others: enough to tell
+    someone by mail.
+    """
+
+    def __init__(self, problems: list[str], usable: Settings) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+        self.usable = usable
+
+
+FIELDS = {
+    field.encode_name: field
+    for field in msgspec.structs.fields(Settings)
+    if field.name != "config_path"
+}
+
+
+def load(config: str | None = None) -> Settings:
+    """Return the settings of config.py, overlaid with those of the file `config` if given.
+
+    Raise SettingsError with every problem found, each in one sentence.
+    """
+    path = Path(config).absolute() if config else CONFIG
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for file in dict.fromkeys([CONFIG, path]):
+        found = _read(file, problems)
+        if file != CONFIG and not found.get("CODE_PATH"):
+            problems.append(f"{file} must set CODE_PATH: two pairs can never share one.")
+        values |= found
+    values["CODE_PATH"] = values.get("CODE_PATH") or f"{CONFIG.parent}/"
+    values = _typed(values, problems)
+    given = msgspec.convert(values, Settings)
+    settings = msgspec.structs.replace(_resolved(given), config_path=str(path))
+    wrong = dict(_wrong(settings))
+    problems += wrong.values()
+    if problems:
+        defaults = {name: FIELDS[name].default for name in wrong if name in FIELDS}
+        right = {FIELDS[name].name: default for name, default in defaults.items()}
+        if "EMAIL_RECIPIENTS" in wrong:
+            right["email_recipients"] = []
+        raise SettingsError(problems, msgspec.structs.replace(settings, **right))
+    return settings
+
+
+def _read(path: Path, problems: list[str]) -> dict[str, Any]:
+    """Return the upper-case names that the Python file `path` sets."""
+    try:
+        problem = unsafe(path)
+        if problem:
+            problems.append(problem)
+            return {}
+        names = runpy.run_path(str(path))
+    except Exception as error:  # noqa: BLE001 - the file is the user's own Python
+        problems.append(f"{path} cannot be read: {type(error).__name__}: {error}.")
+        return {}
+    found = {name: value for name, value in names.items() if name.isupper()}
+    for name in sorted(found.keys() - FIELDS.keys()):
+        near = difflib.get_close_matches(name, FIELDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        problems.append(f"{path} sets {name}, which is no setting.{hint}")
+    return {name: value for name, value in found.items() if name in FIELDS}
+
+
+def unsafe(path: Path) -> str | None:
+    """Return why `path` must not be trusted: others could make cron run their code. Else None.
+
+    A group may write only if it is the owner's own group, as after a clone under umask 002.
+    Raise OSError if there is no such path.
+    """
+    status = path.stat()
+    mode = status.st_mode
+    if mode & stat.S_IWOTH:
+        return f"{path} can be written by everybody; run: chmod o-w {path}"
+    if status.st_uid not in (os.getuid(), 0):
+        return f"{path} belongs to another user (uid {status.st_uid}), who could change it."
+    if mode & stat.S_IWGRP and status.st_gid != _own_group(status.st_uid):
+        return f"{path} can be written by a group; run: chmod g-w {path}"
+    return None
+
+
+def _own_group(uid: int) -> int | None:
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return None
+
+
+def _typed(values: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Return those of `values` that have their setting's type; say of the others what is wrong."""
+    typed = {}
+    for name, value in values.items():
+        try:
+            typed[name] = msgspec.convert(value, FIELDS[name].type)
+        except msgspec.ValidationError as error:
+            problems.append(f"{name} = {value!r}: {str(error).lower()}.")
+    return typed
+
+
+def _resolved(given: Settings) -> Settings:
+    """Return `given` with paths normalised and made absolute, ids in lower case."""
+    home = given.code_path
+
+    def below_home(path: str) -> str:
+        return os.path.join(home, path) if path else ""
+
+    return msgspec.structs.replace(
+        given,
+        src_dir=_directory(given.src_dir),
+        dst_dir=_directory(given.dst_dir),
+        src_id=given.src_id.lower(),
+        dst_id=given.dst_id.lower(),
+        client_id=given.client_id.lower(),
+        python_path=given.python_path or sys.executable,
+        src_local_dir=os.path.normpath(given.src_local_dir) if given.src_local_dir else "",
+        client_secret_file=below_home(given.client_secret_file),
+        datastore_path=below_home(given.datastore_path),
+        token_path=below_home(given.token_path),
+        log_path=below_home(given.log_path),
+    )
+
+
+def _directory(path: str) -> str:
+    """Return `path` without doubled, dotted or trailing slashes; `..` stays, to be refused."""
+    if not path.startswith("/") or ".." in path.split("/"):
+        return path
+    return "/" + posixpath.normpath(path).strip("/")
+
+
+def _wrong(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield the name of each setting that is wrong, and the sentence that says why."""
+    yield from _wrong_directories(settings)
+    yield from _wrong_identifiers(settings)
+    yield from _wrong_local_paths(settings)
+    yield from _wrong_channels(settings)
+    yield from _wrong_numbers(settings)
+    for pattern in settings.exclude:
+        if not pattern or "/" in pattern:
+            yield "EXCLUDE", f"EXCLUDE: {pattern!r} must be a pattern for one name, without a /."
+
+
+def _wrong_directories(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name, path in (("SRC_DIR", settings.src_dir), ("DST_DIR", settings.dst_dir)):
+        if not path:
+            yield name, f"{name} is not set."
+        elif not path.startswith("/"):
+            yield name, f"{name} = {path!r} must be an absolute path, beginning with a /."
+        elif ".." in path.split("/"):
+            yield name, f"{name} = {path!r} must not contain '..'."
+        elif not _sendable(path):
+            yield name, f"{name} = {path!r} has characters that Globus cannot take."
+    if settings.src_dir in ("/", "/~"):
+        yield (
+            "SRC_DIR",
+            f"SRC_DIR = {settings.src_dir!r} is a whole endpoint or home; name a directory below.",
+        )
+    both_absolute = settings.src_dir.startswith("/") and settings.dst_dir.startswith("/")
+    same_endpoint = both_absolute and settings.src_id == settings.dst_id
+    if same_endpoint and _nested(settings.src_dir, settings.dst_dir):
+        yield (
+            "DST_DIR",
+            "SRC_DIR and DST_DIR must be two separate directories on one endpoint:"
+            f" {settings.src_dir} and {settings.dst_dir} are the same or one inside the other.",
+        )
+
+
+def _sendable(path: str) -> bool:
+    return path.isprintable() and not re.search("[\ud800-\udfff]", path)
+
+
+def _nested(one: str, other: str) -> bool:
+    return os.path.commonpath([one, other]) in (one, other)
+
+
+def _wrong_identifiers(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in ("SRC_ID", "DST_ID", "CLIENT_ID"):
+        value: str = getattr(settings, name.lower())
+        if not value:
+            yield name, f"{name} is not set."
+        elif not UUID.fullmatch(value):
+            yield name, f"{name} = {value!r} must be a UUID, like the web app shows it."
+
+
+def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
+    code_path = settings.code_path
+    if not code_path.startswith("/") or not code_path.endswith("/"):
+        yield "CODE_PATH", f"CODE_PATH = {code_path!r} must be absolute and end in a /."
+    elif not os.path.isdir(code_path):
+        yield "CODE_PATH", f"CODE_PATH = {code_path!r} is not a directory."
+    elif problem := unsafe(Path(code_path)):
+        yield "CODE_PATH", f"CODE_PATH: {problem}"
+    if not os.path.isfile(settings.python_path):
+        yield "PYTHON_PATH", f"PYTHON_PATH = {settings.python_path!r} is not a file."
+    for name in ("DATASTORE_PATH", "TOKEN_PATH", "LOG_PATH"):
+        if not getattr(settings, name.lower()):
+            yield name, f"{name} is not set."
+    if settings.src_local_dir and not settings.src_local_dir.startswith("/"):
+        yield "SRC_LOCAL_DIR", f"SRC_LOCAL_DIR = {settings.src_local_dir!r} must be absolute."
+    if settings.client_secret_file and (problem := _unreadable_secret(settings)):
+        yield "CLIENT_SECRET_FILE", problem
+
+
+def _unreadable_secret(settings: Settings) -> str | None:
+    path = Path(settings.client_secret_file)
+    try:
+        if path.stat().st_mode & 0o077:
+            return f"CLIENT_SECRET_FILE {path} can be read by others; run: chmod 600 {path}"
+        if not path.read_text(encoding="utf-8").strip():
+            return f"CLIENT_SECRET_FILE {path} is empty."
+    except (OSError, UnicodeDecodeError) as error:
+        return f"CLIENT_SECRET_FILE {path} cannot be read: {error}."
+    return None
+
+
+def _wrong_channels(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in ("EMAIL_SENDER", "EMAIL_SUBJECT", "EMAIL_HOST"):
+        if not getattr(settings, name.lower()).isprintable():
+            yield name, f"{name} must be one line of text."
+    for recipient in settings.email_recipients:
+        if "@" not in recipient or not recipient.isprintable() or " " in recipient:
+            yield "EMAIL_RECIPIENTS", f"EMAIL_RECIPIENTS: {recipient!r} is no e-mail address."
+    if settings.email_recipients and "@" not in settings.email_sender:
+        yield "EMAIL_SENDER", "EMAIL_SENDER must be an e-mail address, since there are recipients."
+    if not re.fullmatch(r"[^\s:/]+(:\d{1,5})?", settings.email_host):
+        yield "EMAIL_HOST", f"EMAIL_HOST = {settings.email_host!r} must be host or host:port."
+    for url in settings.alert_urls:
+        if "://" not in url:
+            # Such an address often holds a password: it is not repeated here.
+            yield "ALERT_URLS", "ALERT_URLS: each must look like service://..."
+    if settings.ping_url and not re.match(r"https?://[^\s/]", settings.ping_url):
+        yield "PING_URL", "PING_URL must begin with https:// or http://."
+
+
+def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
+    least = {
+        "EMAIL_REPEAT_HOURS": 0.01,
+        "STALL_HOURS": 0.01,
+        "SETTLE_SECONDS": 0,
+        "KEEP_DAYS": 0,
+        "FILES_PER_TASK": 1,
+        "LIST_CONCURRENCY": 1,
+        "LIST_CALLS_PER_SECOND": 0,
+        "DELETE_DEADLINE_MINUTES": 1,
+    }
+    for name, smallest in least.items():
+        value = getattr(settings, name.lower())
+        if not smallest <= value < 1e9:
+            yield name, f"{name} = {value} must be at least {smallest}."

@@ -1,0 +1,311 @@
+"""Settling: to learn what became of the open transfer tasks, and which files they have sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+import globus_sdk
+
+from globus_auto import tasks, watching
+from globus_auto.alerts import Alert, Findings
+from globus_auto.datastore import OPEN, Datastore, Task, below
+
+log = logging.getLogger(__name__)
+
+
+class Settled(NamedTuple):
+    """What settling has found: paths that Globus skipped, by error code; numbers of tasks."""
+
+    skipped: dict[str, str]
+    succeeded: list[int]
+    failed: list[int]
+    unclear: list[int]
+
+
+def settle(
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    findings: Findings,
+    now: int,
+    stall_seconds: float,
+) -> Settled:
+    """Ask for every open transfer task of `store` and conclude what is proven by the answers.
+
+    Entries of an ended task that are not known to be sent are dropped, so that they are chosen
+    again. Unclear answers conclude nothing. Raise what concerns the login.
+    """
+    settled = Settled({}, [], [], [])
+    ended: dict[int, watching.TaskDocument | None] = {}
+    for number, task in store.open_tasks("transfer").items():
+        if task.task_id is None:
+            continue
+        try:
+            ended |= _asked(client, number, task, findings, now, stall_seconds)
+        except (
+            watching.Inconclusive,
+            globus_sdk.NetworkError,
+            globus_sdk.TransferAPIError,
+        ) as error:
+            _unclear(error, task, findings)
+            settled.unclear.append(number)
+            if isinstance(error, globus_sdk.NetworkError):
+                # Each try takes minutes where the network is down; the next run asks the others.
+                settled.unclear.extend(store.open_tasks("transfer"))
+                break
+    for number, paths in store.paths_by_task(ended).items():
+        document = ended[number]
+        task = store.tasks[number]
+        try:
+            _conclude(client, store, task, document, paths, settled)
+        except (
+            watching.Inconclusive,
+            globus_sdk.NetworkError,
+            globus_sdk.TransferAPIError,
+        ) as error:
+            _unclear(error, task, findings)
+            settled.unclear.append(number)
+            continue
+        _close(task, document, now)
+        (settled.succeeded if task.status == "SUCCEEDED" else settled.failed).append(number)
+        if document and document.status == "FAILED":
+            findings.add(_failure(client, task, document))
+    if not settled.unclear:
+        findings.well("stalled")
+        findings.well("inactive")
+        findings.well("unclear")
+    if settled.succeeded and not settled.failed:
+        findings.well("failed")
+    return settled
+
+
+def _asked(
+    client: globus_sdk.TransferClient,
+    number: int,
+    task: Task,
+    findings: Findings,
+    now: int,
+    stall_seconds: float,
+) -> dict[int, watching.TaskDocument | None]:
+    """Return {number: its document} if the task has ended, None for a task that is unknown."""
+    task_id = task.task_id or ""
+    try:
+        document = watching.task_document(client, task_id)
+    except globus_sdk.TransferAPIError as error:
+        if _unknown(error):
+            log.info("Unknown to Globus, so its files are sent again: task %s", task_id)
+            return {number: None}
+        raise
+    if document.status not in OPEN:
+        return {number: document}
+    task.status = "INACTIVE" if document.status == "INACTIVE" else "ACTIVE"
+    trouble = _trouble(client, task, document, now, stall_seconds)
+    if trouble:
+        findings.add(trouble)
+    return {}
+
+
+def _unknown(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether the service no longer has this task, or hides it from this identity."""
+    hidden = error.http_status == 403 and not (
+        error.info.consent_required or error.info.authorization_parameters
+    )
+    return error.http_status == 404 or hidden
+
+
+def _unclear(error: Exception, task: Task, findings: Findings) -> None:
+    """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
+    if isinstance(error, globus_sdk.TransferAPIError) and 400 <= error.http_status < 429:
+        raise error
+    findings.add(
+        Alert(
+            kind="unclear",
+            about=task.source_dir,
+            text=f"Globus did not say what became of a transfer of {task.source_dir} ({error})."
+            " Nothing is concluded from that; the next run asks again.",
+        )
+    )
+
+
+def _trouble(
+    client: globus_sdk.TransferClient,
+    task: Task,
+    document: watching.TaskDocument,
+    now: int,
+    stall_seconds: float,
+) -> Alert | None:
+    """Return what a person must know of an open task, or None if it is doing well."""
+    link = f"https://app.globus.org/activity/{document.task_id}"
+    what = f"A transfer from {task.source_dir} to {task.destination_dir}"
+    if document.status == "INACTIVE":
+        event = watching.newest_event(client, document.task_id, errors=True)
+        return Alert(
+            kind="inactive",
+            about=task.source_dir,
+            text=f"{what} is suspended until you act{_because(event)}. Its files wait at the"
+            f" source. Renew the login or consent that Globus asks for at {link}",
+            code=3,
+        )
+    if document.nice_status not in (None, "OK", "Queued"):
+        event = watching.newest_event(client, document.task_id, errors=True)
+        reason = _because(event) or f" ({document.nice_status})"
+        return Alert(
+            kind="stalled",
+            about=task.source_dir,
+            text=f"{what} is in trouble{reason}. Globus goes on trying: {link}",
+        )
+    if now - task.submitted_at <= stall_seconds:
+        return None
+    event = watching.newest_event(client, document.task_id)
+    last = event.time.timestamp() if event else task.submitted_at
+    if now - last <= stall_seconds:
+        return None
+    return Alert(
+        kind="stalled",
+        about=task.source_dir,
+        text=f"{what} has had no news for {(now - last) / 3600:.0f} hours{_because(event)}."
+        f" See {link}",
+    )
+
+
+def _because(event: watching.Event | None) -> str:
+    if not event:
+        return ""
+    details = f": {event.details[:500]}" if event.details else ""
+    return f" ({event.code}, {event.description}{details})"
+
+
+def _conclude(
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    task: Task,
+    document: watching.TaskDocument | None,
+    paths: list[str],
+    settled: Settled,
+) -> None:
+    """Drop those entries of an ended task, at `paths`, that are not known to be sent."""
+    if document is None:
+        lost = paths
+    elif document.status == "SUCCEEDED":
+        skipped = _skipped(client, document)
+        lost = not_sent(task, paths, skipped)
+        for item in skipped or ():
+            if item.source_path:
+                settled.skipped[item.source_path.rstrip("/")] = item.error_code or "unknown"
+    else:
+        sent = _sent(client, document.task_id)
+        lost = [path for path in paths if not _has_size(store, path, sent.get(path))]
+    for path in lost:
+        store.drop(path)
+    log.info(
+        "Settled task %s: %s, %d of %d files sent",
+        task.task_id,
+        document.status if document else "unknown",
+        len(paths) - len(lost),
+        len(paths),
+    )
+
+
+def _has_size(store: Datastore, path: str, size: int | None) -> bool:
+    entry = store.entry(path)
+    return entry is not None and entry.size == size
+
+
+def _skipped(
+    client: globus_sdk.TransferClient, document: watching.TaskDocument
+) -> list[watching.SkippedPath] | None:
+    """Return what a task skipped because of errors, or None if that cannot be had in full.
+
+    Source: docs.globus.org/api/transfer/task, "Get skipped errors".
+    """
+    if document.subtasks_skipped_errors is None:
+        raise watching.Inconclusive("Globus did not say how many errors a task skipped.")
+    try:
+        pages = client.paginated.task_skipped_errors(document.task_id)
+        skipped = watching.paged(pages, watching.SkippedPath)
+    except globus_sdk.TransferAPIError as error:
+        if not tasks.refused(error):
+            raise
+        return None
+    return skipped if len(skipped) >= document.subtasks_skipped_errors else None
+
+
+def not_sent(
+    task: Task, paths: Iterable[str], skipped: list[watching.SkippedPath] | None
+) -> list[str]:
+    """Return those of `paths` that a task that succeeded has not sent.
+
+    They are what it skipped, and what stands below a skipped directory; all of them where a
+    skipped path cannot be told or is none that this task was given.
+    """
+    paths = list(paths)
+    if skipped is None or any(item.source_path is None for item in skipped):
+        return paths
+    left_out = {(item.source_path or "").rstrip("/") for item in skipped}
+    if not all(below(path, task.source_dir) for path in left_out):
+        return paths
+    lost, matched = [], set()
+    for path in paths:
+        hits = left_out.intersection(_with_parents(path)) if left_out else set()
+        matched |= hits
+        if hits:
+            lost.append(path)
+    if not task.full and left_out - matched:
+        return paths
+    return lost
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _sent(client: globus_sdk.TransferClient, task_id: str) -> dict[str, int | None]:
+    """Return the sizes of the files that a failed task wrote, by source path; none if unknown.
+
+    Source: docs.globus.org/api/transfer/task, "Get successful transfers".
+    """
+    try:
+        pages = client.paginated.task_successful_transfers(task_id)
+        sent = watching.paged(pages, watching.SentPath)
+    except globus_sdk.TransferAPIError as error:
+        if not tasks.refused(error):
+            raise
+        return {}
+    return {item.source_path: item.size for item in sent if item.source_path is not None}
+
+
+def _close(task: Task, document: watching.TaskDocument | None, now: int) -> None:
+    completed = document.completion_time if document else None
+    if completed and not completed.tzinfo:
+        completed = completed.replace(tzinfo=timezone.utc)
+    task.status = "SUCCEEDED" if document and document.status == "SUCCEEDED" else "FAILED"
+    task.ended_at = _between(task.submitted_at, completed, now)
+
+
+def _between(earliest: int, moment: datetime | None, latest: int) -> int:
+    """Return `moment` in seconds UTC, within reason: clocks differ, and answers may be odd."""
+    return max(earliest, min(int(moment.timestamp()) if moment else latest, latest))
+
+
+def _failure(
+    client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
+) -> Alert:
+    reason = ""
+    if document.fatal_error and document.fatal_error.code:
+        reason = f" ({document.fatal_error.code}, {document.fatal_error.description})"
+    else:
+        try:
+            reason = _because(watching.newest_event(client, document.task_id, errors=True))
+        except (globus_sdk.GlobusError, watching.Inconclusive) as error:
+            log.info("No events of task %s: %s", document.task_id, error)
+    return Alert(
+        kind="failed",
+        about=task.source_dir,
+        text=f"A transfer from {task.source_dir} to {task.destination_dir} failed{reason}."
+        " What it did not send stays at the source and is sent again."
+        f" See https://app.globus.org/activity/{document.task_id}",
+    )

@@ -1,0 +1,126 @@
+"""Sentences for what Globus and its SDK raise: what happened, what it means, what to do."""
+
+from __future__ import annotations
+
+import globus_sdk
+from globus_sdk.token_storage import TokenValidationError
+
+from globus_auto import listing, login, tasks, watching
+from globus_auto.alerts import Alert
+
+GLOBUS = "Globus"
+
+
+def explain(error: Exception, program: str, login_command: str) -> Alert:
+    """Return the alert for `error`, which ended a run of `program` or one of its submissions.
+
+    `login_command` is what to type on a terminal to log in.
+    """
+    if isinstance(error, login.TokenFileDamaged):
+        return _login(f"{error} Log in by: {login_command}")
+    if isinstance(error, TokenValidationError):
+        return _login(f"There is no login that Globus accepts. On a terminal run: {login_command}")
+    if isinstance(error, globus_sdk.AuthAPIError):
+        return _refused_login(error, login_command)
+    if isinstance(error, listing.NotReady):
+        return Alert(kind="endpoint", about=error.endpoint, text=str(error), code=error.code)
+    if isinstance(error, globus_sdk.TransferAPIError):
+        return _refused_call(error, login_command)
+    if isinstance(error, (globus_sdk.NetworkError, watching.Inconclusive, watching.StillOpen)):
+        return Alert(
+            kind="service",
+            about=GLOBUS,
+            text=f"Globus cannot be reached or did not answer as it should: {error}"
+            " Nothing is concluded from that; the next run tries again.",
+        )
+    return Alert(
+        kind="crash",
+        about=program,
+        text=f"{program}.py stopped at an error that is its own: {type(error).__name__}: {error}."
+        " The next run tries again; the log has the details, please report them.",
+    )
+
+
+def refused(refusal: tasks.Refusal, login_command: str) -> Alert:
+    """Return the alert for a submission that Globus refused."""
+    alert = _refused_call(refusal.error, login_command)
+    if alert.kind != "service":
+        return alert
+    return Alert(
+        kind="refused",
+        about=refusal.source_dir,
+        text=f"Globus refused to transfer {refusal.what} ({_details(refusal.error)}). Nothing is"
+        " lost: the next run tries again. Exclude what Globus cannot take by EXCLUDE.",
+    )
+
+
+def _login(text: str) -> Alert:
+    return Alert(
+        kind="login", about=GLOBUS, text=f"{text} Until then nothing is sent or deleted.", code=3
+    )
+
+
+def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
+    if login.revoked(error):
+        return _login(
+            "Globus no longer accepts the stored login: it was revoked, or not used for six"
+            f" months. On a terminal run: {login_command}"
+        )
+    if error.http_status in (400, 401, 403):
+        return _login(
+            f"Globus Auth refused the login ({_details(error)}). Check CLIENT_ID and, for a"
+            f" service account, its secret; then run: {login_command}"
+        )
+    return _service(error)
+
+
+def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
+    details = _details(error)
+    if error.info.consent_required:
+        return Alert(
+            kind="consent",
+            about=GLOBUS,
+            text=f"Globus needs your consent to reach the files ({details}). On a terminal run:"
+            f" {login_command}",
+            code=3,
+        )
+    if error.info.authorization_parameters:
+        return Alert(
+            kind="session",
+            about=GLOBUS,
+            text=f"The endpoint wants you to log in again, in person ({details}). A high-assurance"
+            " collection ends sessions that no stored login can renew; use a service account or"
+            f" another collection for unattended work. For now run: {login_command}",
+            code=3,
+        )
+    if error.http_status == 401:
+        return _login(f"Globus does not accept the login ({details}). Run: {login_command}")
+    code = error.code or ""
+    if code in ("EndpointNotFound", "EndpointDeleted"):
+        return Alert(
+            kind="unknown endpoint",
+            about=GLOBUS,
+            text=f"Globus knows no such endpoint ({details}). Check SRC_ID and DST_ID.",
+            code=2,
+        )
+    if any(part in code for part in listing.ENDPOINT_DOWN):
+        return Alert(
+            kind="endpoint",
+            about=GLOBUS,
+            text=f"An endpoint is out of reach ({details}). The next run tries again.",
+        )
+    return _service(error)
+
+
+def _service(error: globus_sdk.GlobusAPIError) -> Alert:
+    return Alert(
+        kind="service",
+        about=GLOBUS,
+        text=f"Globus refused a call ({_details(error)}). The next run tries again.",
+    )
+
+
+def _details(error: globus_sdk.GlobusAPIError) -> str:
+    """Return what the support of Globus asks for: status, code, message, request id."""
+    parts = [str(error.http_status), error.code, error.message, error.request_id]
+    return ", ".join(part for part in parts if part)

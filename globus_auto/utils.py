@@ -1,0 +1,396 @@
+"""What makes both programs well-behaved cron jobs, and nothing about files or Globus tasks.
+
+Options, locks, logging, exit codes, and the one place that turns an exception into a sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from globus_auto import DECISION, __version__, alerts, datastore, settings
+from globus_auto.locks import Busy, locked
+
+log = logging.getLogger(__name__)
+
+LOCK_PATIENCE = 3600  # seconds that one program waits for the other
+PING_TIMEOUT = 10  # seconds
+logging.addLevelName(DECISION, "DECISION")
+LOG_BYTES, LOG_FILES = 10_000_000, 5
+
+
+class UsageError(Exception):
+    """The command line makes no sense; the text says why."""
+
+
+class Stopped(Exception):
+    """The program was asked to end by SIGTERM."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that leaves it to run() to report a wrong command line, by mail as well."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{message}. See --help.")
+
+
+def parser(program: str, description: str, epilog: str) -> Parser:
+    """Return a parser with the options that both programs have."""
+    result = Parser(
+        prog=f"{program}.py",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    result.add_argument(
+        "--config", metavar="FILE", help="read the settings that differ from config.py from FILE"
+    )
+    result.add_argument(
+        "-n", "--dry-run", action="store_true", help="print what would be done and why; do nothing"
+    )
+    result.add_argument("-v", "--verbose", action="store_true", help="show every decision")
+    result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return result
+
+
+def parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; `usage_error` among them is what is wrong with the command line."""
+    if "GLOBUS_AUTO_CONFIG" in os.environ:
+        parser.set_defaults(config=os.environ["GLOBUS_AUTO_CONFIG"] or None)
+    parser.set_defaults(usage_error=None)
+    try:
+        return parser.parse_args(argv)
+    except UsageError as error:
+        lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+        lenient.add_argument("--config", default=parser.get_default("config"))
+        options = parser.parse_args([])
+        with contextlib.suppress(argparse.ArgumentError):
+            options.config = lenient.parse_known_args(argv)[0].config
+        options.usage_error = str(error)
+        return options
+
+
+@dataclass
+class Run:
+    """One run of a program: what it was told, and what it finds.
+
+    `started` is in seconds since 1970 UTC. `interactive` says that a person is at a terminal.
+    `resources` are closed when the work has ended.
+    """
+
+    program: str
+    options: argparse.Namespace
+    settings: settings.Settings
+    findings: alerts.Findings
+    interactive: bool
+    started: int = field(default_factory=lambda: int(time.time()))
+    resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def dry(self) -> bool:
+        """Whether this run may change nothing."""
+        return bool(self.options.dry_run)
+
+    @property
+    def login_command(self) -> str:
+        """What a person types on a terminal to log in."""
+        script = Path(__file__).with_name("transfer.py")
+        config = f" --config {self.options.config}" if self.options.config else ""
+        return f"{self.settings.python_path} {script} --login{config}"
+
+    @contextlib.contextmanager
+    def store_locked(self) -> Iterator[None]:
+        """Hold the datastore's lock, after waiting for the other program up to an hour."""
+        path = f"{self.settings.datastore_path}.lock"
+        with locked(path, patience=LOCK_PATIENCE) if not self.dry else contextlib.nullcontext():
+            self.findings.well("lock", path)
+            yield
+
+    def load(self) -> datastore.Datastore:
+        """Return the datastore, an empty one where there is none.
+
+        Raise datastore.DatastoreDamaged, or SettingsUnfit where its entries are of another
+        source.
+        """
+        source = self.settings.src_id
+        store = datastore.load(self.settings.datastore_path) or datastore.Datastore(source=source)
+        self.findings.well("datastore")
+        if store.source != source:
+            raise SettingsUnfit(
+                f"SRC_ID is {source}, but {self.settings.datastore_path} knows the files of"
+                f" {store.source}. Set CODE_PATH to another directory for another source, or"
+                " delete the datastore to start over."
+            )
+        for task in store.tasks.values():
+            same_place = (task.destination, task.destination_dir) == (
+                self.settings.dst_id,
+                self.settings.dst_dir,
+            )
+            if task.kind == "transfer" and same_place and task.source_dir != self.settings.src_dir:
+                raise SettingsUnfit(
+                    f"{task.source_dir} was sent to {task.destination_dir} before, and files of"
+                    f" {self.settings.src_dir} would overwrite it there. Set another DST_DIR, or"
+                    f" delete {self.settings.datastore_path} to start over."
+                )
+        self.findings.well("unfit settings")
+        return store
+
+    def save(self, store: datastore.Datastore) -> None:
+        """Save the datastore, unless nothing may be changed."""
+        if not self.dry:
+            datastore.save(self.settings.datastore_path, store)
+
+
+class SettingsUnfit(Exception):
+    """The settings do not fit each other or what the datastore knows; the text says what to do."""
+
+
+def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) -> int:
+    """Do `work` as a well-behaved cron job and return the exit code.
+
+    One run of a program at a time; every trouble becomes one sentence, in the log, on stderr and
+    to whom it concerns.
+    """
+    findings = alerts.Findings()
+    interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    with _logging_to_stderr(options.verbose, interactive):
+        known = _settings(options, findings)
+        this = Run(program, options, known, findings, interactive)
+        usable = not findings.alerts
+        pings = True
+        try:
+            with _signals(), _logging_to_file(known.log_path if usable else "", options.verbose):
+                try:
+                    if usable:
+                        _work_alone(this, work)
+                except Busy as busy:
+                    pings = busy.too_long(this.started, known.stall_hours * 3600)
+                    _note_busy(this, busy, pings)
+                except Exception as error:  # noqa: BLE001 - each becomes a sentence
+                    _note(this, error)
+                except KeyboardInterrupt:
+                    log.warning("Interrupted; what was begun is finished by the next run")
+                    return 1
+                log.info("Ended %s with exit code %d", program, findings.code)
+        except OSError as error:
+            _note(this, error)
+        if pings and not this.dry:
+            _report(this)
+            _ping(this)
+    return findings.code
+
+
+def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
+    path = f"{this.settings.datastore_path}.{this.program}.lock"
+    with locked(path, patience=0) if not this.dry else contextlib.nullcontext():
+        this.findings.well("lock", path)
+        log.info("Began %s of %s", this.program, this.settings.src_dir)
+        with this.resources:
+            work(this)
+    for kind in ("service", "crash", "state", "stopped"):
+        this.findings.well(kind, lambda about: about in ("Globus", this.program))
+
+
+def _note(this: Run, error: Exception) -> None:
+    alert = explain(error, this)
+    if alert.kind == "crash":
+        log.info("The traceback of what follows", exc_info=error)
+    this.findings.add(alert)
+
+
+def _note_busy(this: Run, busy: Busy, too_long: bool) -> None:
+    if not too_long:
+        log.info("Left: %s", busy)
+        return
+    this.findings.add(
+        alerts.Alert(
+            kind="lock",
+            about=busy.path,
+            text=f"{busy} Nothing else is sent or deleted until it ends. See what it waits for,"
+            " or stop it: the next run finishes its work.",
+        )
+    )
+
+
+def _settings(options: argparse.Namespace, findings: alerts.Findings) -> settings.Settings:
+    """Return the settings, as far as they can be used; note what is wrong with them."""
+    wrong = [options.usage_error] if options.usage_error else []
+    try:
+        known = settings.load(options.config)
+    except settings.SettingsError as error:
+        known = error.usable
+        wrong += error.problems
+    else:
+        findings.well("settings")
+    for problem in wrong:
+        kind = "usage" if problem == options.usage_error else "settings"
+        findings.add(alerts.Alert(kind=kind, about=problem, text=problem, code=2))
+    if not options.usage_error:
+        findings.well("usage")
+    return known
+
+
+def explain(error: Exception, this: Run) -> alerts.Alert:
+    """Return the alert for `error`: what happened, what it means, what to do."""
+    known = this.settings
+    if isinstance(error, datastore.DatastoreDamaged):
+        return alerts.Alert(
+            kind="datastore",
+            about=known.datastore_path,
+            text=f"{error} Nothing was changed.",
+            code=3,
+        )
+    if isinstance(error, SettingsUnfit):
+        return alerts.Alert(kind="unfit settings", about=known.src_dir, text=str(error), code=2)
+    if isinstance(error, Stopped):
+        return alerts.Alert(
+            kind="stopped",
+            about=this.program,
+            text=f"{this.program}.py was stopped by a signal. The next run finishes its work.",
+        )
+    if isinstance(error, OSError):
+        return alerts.Alert(
+            kind="state",
+            about=this.program,
+            text=f"{this.program}.py cannot read or write {error.filename or known.code_path}:"
+            f" {error.strerror or error}. It stopped there; the next run tries again.",
+        )
+    from globus_auto import troubles  # noqa: PLC0415 - --help and --version need no Globus
+
+    return troubles.explain(error, this.program, this.login_command)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    def stop(_number: int, _frame: object) -> None:
+        raise Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Readable(logging.Formatter):
+    """One line a record, whatever stands in a file's name; tracebacks stay as they are."""
+
+    converter = staticmethod(time.gmtime)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of `record`."""
+        record.message = alerts.readable(record.message)
+        return super().formatMessage(record)
+
+
+class LogFile(logging.handlers.RotatingFileHandler):
+    """The log file: mode 0600; where it cannot be written, that is said once on stderr."""
+
+    failed = False
+
+    def _open(self) -> logging.StreamHandler:  # type: ignore[override, type-arg]
+        return open(  # type: ignore[return-value]
+            self.baseFilename, self.mode, encoding=self.encoding, opener=datastore.private
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say why `record` is missing from the log, the first time."""
+        if not self.failed:
+            self.failed = True
+            print(f"Cannot write {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
+        del record
+
+
+@contextlib.contextmanager
+def _logging_to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
+    handler = logging.StreamHandler()
+    handler.setFormatter(Readable("%(message)s"))
+    handler.setLevel(logging.DEBUG if verbose else logging.INFO if interactive else logging.WARNING)
+    with _handler(handler):
+        yield
+
+
+@contextlib.contextmanager
+def _logging_to_file(path: str, verbose: bool) -> Iterator[None]:
+    if not path:
+        yield
+        return
+    handler = LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    handler.setFormatter(Readable("%(asctime)sZ %(process)d %(levelname)s %(message)s"))
+    handler.setLevel(logging.DEBUG if verbose else DECISION)
+    with _handler(handler):
+        yield
+
+
+@contextlib.contextmanager
+def _handler(handler: logging.Handler) -> Iterator[None]:
+    ours = logging.getLogger("globus_auto")
+    ours.setLevel(logging.DEBUG)
+    ours.propagate = False
+    ours.addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        handler.close()
+
+
+def _report(this: Run) -> None:
+    """Tell whom it concerns what is new, due again or resolved, and remember that."""
+    known = this.settings
+    channels = alerts.Channels(
+        known.email_sender, known.email_recipients, known.email_host, known.alert_urls
+    )
+    home = os.path.dirname(known.datastore_path)
+    try:
+        if not os.path.isdir(home):
+            _tell(this, channels, alerts.Health())
+            return
+        with alerts.opened(f"{known.datastore_path}.health") as health:
+            _tell(this, channels, health)
+            if this.findings.code == 0:
+                health.last_good[this.program] = this.started
+    except OSError as error:
+        log.error("Cannot remember which alerts were told: %s", error)
+
+
+def _tell(this: Run, channels: alerts.Channels, health: alerts.Health) -> None:
+    now = int(time.time())
+    known = this.settings
+    host, pair = socket.gethostname(), f"{known.src_dir} -> {known.dst_dir}"
+    health.alerts = alerts.updated(health.alerts, this.findings, now)
+    what = alerts.digest(health.alerts, now, known.email_repeat_hours * 3600)
+    if not any(what) or not (channels.recipients or channels.urls):
+        return
+    title = alerts.subject(what, known.email_subject, host, pair)
+    if alerts.deliver(channels, title, alerts.body(what, host, pair, known.log_path)):
+        health.alerts = alerts.told(health.alerts, what, now)
+
+
+def _ping(this: Run) -> None:
+    """Tell the watcher at PING_URL how the run went; it can neither delay nor fail it."""
+    url = this.settings.ping_url.replace("{program}", this.program)
+    if not url:
+        return
+    if this.findings.code:
+        url = url.rstrip("/") + "/fail"
+    try:
+        with urllib.request.urlopen(url, timeout=PING_TIMEOUT) as answer:
+            answer.read()
+    except (OSError, ValueError) as error:
+        log.info("Cannot reach PING_URL: %s", type(error).__name__)

@@ -1,0 +1,152 @@
+"""Watching tasks: what Globus says of them now, until they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+import globus_sdk
+import msgspec
+
+from globus_auto.datastore import OPEN
+
+CANCEL_SECONDS = 60
+Shape = TypeVar("Shape")
+
+
+class Fault(msgspec.Struct):
+    """Why a task failed, as Globus says it."""
+
+    code: str = ""
+    description: str = ""
+
+
+class TaskDocument(msgspec.Struct):
+    """A task, as Globus describes it (docs.globus.org/api/transfer/task)."""
+
+    task_id: str
+    status: Literal["ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"]
+    label: str | None = None
+    nice_status: str | None = None
+    is_paused: bool | None = None
+    fatal_error: Fault | None = None
+    completion_time: datetime | None = None
+    request_time: datetime | None = None
+    subtasks_skipped_errors: int | None = None
+    files: int | None = None
+    files_transferred: int | None = None
+    files_skipped: int | None = None
+    bytes_transferred: int | None = None
+    effective_bytes_per_second: int | None = None
+
+
+class Event(msgspec.Struct):
+    """An event of a task."""
+
+    code: str
+    time: datetime
+    description: str = ""
+    details: str | None = None
+    is_error: bool = False
+
+
+class SkippedPath(msgspec.Struct):
+    """A path that a task left out because of an error; Globus hides it from some roles."""
+
+    source_path: str | None
+    error_code: str | None = None
+
+
+class SentPath(msgspec.Struct):
+    """A file that a task wrote."""
+
+    source_path: str | None
+    size: int | None = None
+
+
+class Inconclusive(Exception):
+    """Globus gave an answer that nothing may be concluded from."""
+
+
+class StillOpen(Exception):
+    """A task did not end when it was cancelled."""
+
+
+def task_document(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
+    """Return what Globus says of a task; raise Inconclusive, or what the call raises."""
+    document = checked(client.get_task(task_id).data, TaskDocument)
+    if document.task_id != task_id:
+        raise Inconclusive(f"Globus was asked for task {task_id} and told of another.")
+    return document
+
+
+def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - whatever was sent
+    """Return `data`, which Globus sent, as a `shape`; raise Inconclusive if it is none."""
+    try:
+        return msgspec.convert(data, shape)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise Inconclusive(f"Globus sent no whole {shape.__name__}: {error}.") from error
+
+
+def paged(pages: Iterable[Any], shape: type[Shape]) -> list[Shape]:
+    """Return the documents of all `pages` of a list; raise Inconclusive if one is not whole."""
+    found = []
+    try:
+        for page in pages:
+            data = page.data["DATA"]
+            if not isinstance(data, list):
+                raise Inconclusive(f"Globus sent a list of {shape.__name__} that is none.")
+            found += [checked(item, shape) for item in data]
+    except (TypeError, KeyError, ValueError) as error:
+        raise Inconclusive(f"Globus sent no whole list of {shape.__name__}.") from error
+    return found
+
+
+def newest_event(
+    client: globus_sdk.TransferClient, task_id: str, *, errors: bool = False
+) -> Event | None:
+    """Return the newest event of a task, or its newest error, or None if there is none."""
+    query = {"filter": "is_error:1"} if errors else None
+    events = paged([client.task_event_list(task_id, limit=1, query_params=query)], Event)
+    return events[0] if events else None
+
+
+def waits(seconds: float) -> Iterator[None]:
+    """Yield at once, then after growing pauses until they add up to `seconds`."""
+    pause, slept = 0.5, 0.0
+    yield
+    while slept < seconds:
+        time.sleep(pause)
+        slept += pause
+        pause = min(pause * 1.5, 10)
+        yield
+
+
+def wait(
+    client: globus_sdk.TransferClient,
+    task_id: str,
+    seconds: float,
+    progress: Callable[[TaskDocument], None] = lambda _document: None,
+) -> TaskDocument:
+    """Return the document of a task when it is no longer ACTIVE, or as it is after `seconds`.
+
+    `progress` is told each document on the way.
+    """
+    for _ in waits(seconds):
+        document = task_document(client, task_id)
+        progress(document)
+        if document.status != "ACTIVE":
+            break
+    return document
+
+
+def cancel(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
+    """Cancel a task and return its document once it has ended; raise StillOpen if it does not."""
+    client.cancel_task(task_id)
+    for _ in waits(CANCEL_SECONDS):
+        document = task_document(client, task_id)
+        if document.status not in OPEN:
+            return document
+    raise StillOpen(f"Globus has not ended task {task_id} although asked to cancel it.")

@@ -1,0 +1,48 @@
+"""Metadata and dependencies; `pip install -e .` keeps the config.py that you edit in force."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# globus-sdk talks to Globus: retries, login, token storage. msgspec reads and writes a datastore
+# of a million files within seconds, typed. rich draws progress bars and tables.
+RUNTIME = ["globus-sdk>=4,<5", "msgspec>=0.19", "rich>=13"]
+# Starlette and uvicorn are the HTTP service of the local Globus.
+SANDBOX = ["starlette>=0.37", "uvicorn>=0.29"]
+# Apprise reaches the alert channels that are not plain mail.
+ALERTS = ["apprise>=1.8"]
+# aiosmtpd is a real mail server, hypothesis invents stories, time-machine sets the clock,
+# globus-cli is the client from elsewhere that the sandbox must satisfy.
+TEST = [
+    "aiosmtpd>=1.4.4",
+    "coverage[toml]>=7.10",
+    "globus-cli>=3.30",
+    "hypothesis>=6.100",
+    "mypy>=1.10",
+    "pytest>=8",
+    "ruff>=0.5",
+    "time-machine>=2.14",
+]
+
+setup(
+    name="globus_auto",
+    version="1.0.0",
+    description="Cron-driven Globus transfers, and deletes of what has provably arrived",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10",
+    packages=find_packages(include=["globus_auto", "globus_auto.*"]),
+    package_data={"globus_auto": ["py.typed"]},
+    install_requires=RUNTIME,
+    extras_require={
+        "sandbox": SANDBOX,
+        "alerts": ALERTS,
+        "test": [*TEST, *SANDBOX, *ALERTS],
+    },
+    entry_points={
+        "console_scripts": [
+            "globus-auto-transfer = globus_auto.transfer:main",
+            "globus-auto-delete = globus_auto.delete:main",
+        ]
+    },
+)

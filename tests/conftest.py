@@ -1,0 +1,177 @@
+"""A laboratory for tests: two directories, a local Globus that serves them, the real programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import smtplib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from aiosmtpd.controller import Controller
+
+from globus_auto import datastore, delete, transfer
+from globus_auto.sandbox.server import Sandbox
+from globus_auto.sandbox.world import World
+
+START = 1_795_428_000.0  # seconds since 1970 UTC
+
+
+class Lab:
+    """Source and destination on disk, a world that serves them, a config, and both programs."""
+
+    def __init__(self, home: Path, world: World, sandbox: Sandbox, clock: Any) -> None:
+        self.home = home
+        self.world = world
+        self.sandbox = sandbox
+        self.clock = clock
+        self.source = home / "source"
+        self.destination = home / "destination"
+        self.state = home / "state"
+        for directory in (self.source, self.destination, self.state):
+            directory.mkdir(mode=0o755)
+        self.src = world.add_endpoint(self.source.parent / "source", name="source", mount="/src")
+        self.dst = world.add_endpoint(
+            self.destination,
+            name="destination",
+            entity_type="GCSv5_mapped_collection",
+            mount="/dst",
+        )
+        self.client_id, self.secret = world.identity.add_service_account()
+        self.settings: dict[str, Any] = {
+            "SRC_DIR": "/src",
+            "DST_DIR": "/dst",
+            "SRC_ID": self.src.id,
+            "DST_ID": self.dst.id,
+            "CLIENT_ID": self.client_id,
+            "CODE_PATH": f"{self.state}/",
+            "LIST_CONCURRENCY": 2,
+            "LIST_CALLS_PER_SECOND": 0,
+        }
+        self.config = home / "config.py"
+        self.configure()
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings, and write the config file."""
+        self.settings.update(changes)
+        lines = [f"{name} = {value!r}\n" for name, value in self.settings.items()]
+        self.config.write_text("".join(lines), encoding="utf-8")
+
+    def transfer(self, *options: str) -> int:
+        """Run transfer.py and return its exit code."""
+        return transfer.main(["--config", str(self.config), *options])
+
+    def delete(self, *options: str) -> int:
+        """Run delete.py and return its exit code."""
+        return delete.main(["--config", str(self.config), *options])
+
+    def later(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.shift(seconds)
+
+    def write(self, name: str, content: str | bytes = b"data", age: float = 60) -> Path:
+        """Write a file at the source, last modified `age` seconds ago."""
+        return put(self.source / name, content, time.time() - age)
+
+    def store(self) -> datastore.Datastore:
+        """Return the datastore."""
+        found = datastore.load(f"{self.state}/datastore")
+        assert found is not None, "there is no datastore"
+        return found
+
+    def entries(self) -> set[str]:
+        """Return the paths that the datastore knows."""
+        return {
+            datastore.joined(directory, name)
+            for directory, names in self.store().files.items()
+            for name in names
+        }
+
+    def submitted(self, route: str = "transfer") -> list[Any]:
+        """Return the documents that were submitted."""
+        return [request.body for request in self.world.requests if request.route == route]
+
+    def log(self) -> str:
+        """Return the text of the log."""
+        return (self.state / "globus_auto.log").read_text(encoding="utf-8")
+
+    def health(self) -> Any:
+        """Return what is remembered of alerts and good runs."""
+        return json.loads((self.state / "datastore.health").read_text(encoding="utf-8"))
+
+
+def put(path: Path, content: str | bytes, mtime: float) -> Path:
+    """Write a file with this content and mtime (seconds since 1970 UTC), and its parents."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.utime(path, (mtime, mtime))
+    return path
+
+
+def tree(directory: Path) -> dict[str, bytes | str | None]:
+    """Return all below `directory` by relative path: a file's content, a link's target, None."""
+    found: dict[str, bytes | str | None] = {}
+    for path in sorted(directory.rglob("*")):
+        name = str(path.relative_to(directory))
+        if path.is_symlink():
+            found[name] = f"-> {os.readlink(path)}"
+        else:
+            found[name] = path.read_bytes() if path.is_file() else None
+    return found
+
+
+def files(directory: Path) -> dict[str, bytes | str]:
+    """Return the content of all files below `directory` by relative path."""
+    return {name: content for name, content in tree(directory).items() if content is not None}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Set the clock, which goes on by itself; sleeping lets it jump instead."""
+    with time_machine.travel(START, tick=True) as traveller:
+        monkeypatch.setattr(time, "sleep", lambda seconds: traveller.shift(seconds))
+        yield traveller
+
+
+@pytest.fixture
+def lab(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Give a laboratory with a service account."""
+    world = World()
+    with Sandbox(world) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        laboratory = Lab(tmp_path, world, sandbox, clock)
+        monkeypatch.setenv("GLOBUS_CLIENT_SECRET", laboratory.secret)
+        yield laboratory
+
+
+class Mailbox:
+    """What a mail server has taken."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        """Take a message."""
+        self.messages.append(envelope.content.decode())
+        return "250 OK"
+
+
+@pytest.fixture
+def mailbox(lab: Lab) -> Iterator[Mailbox]:
+    """Start a mail server and let the alerts of the laboratory go there."""
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=0)
+    server.start()
+    port = server.server.sockets[0].getsockname()[1]
+    lab.configure(
+        EMAIL_HOST=f"127.0.0.1:{port}",
+        EMAIL_SENDER="beamline@example.org",
+        EMAIL_RECIPIENTS=["staff@example.org"],
+    )
+    yield box
+    server.stop()
