@@ -247,7 +247,8 @@ def _seconds(moment: datetime | None) -> int:
 def sendable(name: str) -> bool:
     """Return whether Globus takes this name: no CR or LF, and UTF-8.
 
-    Source: docs.globus.org/api/transfer/task_submit, "path encoding".
+    U+FFFD in a name stands for bytes that are not UTF-8. Source: docs.globus.org/api/transfer,
+    "file_operations" and "task_submit", on paths.
     """
     return (
         "\n" not in name and "\r" not in name and not any("\ud800" <= c <= "\udfff" for c in name)

@@ -161,15 +161,22 @@ class Mailbox:
         return "250 OK"
 
 
+class MailServer(Controller):
+    """A mail server at a port that is free; `port` tells which."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @pytest.fixture
 def mailbox(lab: Lab) -> Iterator[Mailbox]:
     """Start a mail server and let the alerts of the laboratory go there."""
     box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=0)
+    server = MailServer(box, hostname="127.0.0.1", port=0)
     server.start()
-    port = server.server.sockets[0].getsockname()[1]
     lab.configure(
-        EMAIL_HOST=f"127.0.0.1:{port}",
+        EMAIL_HOST=f"127.0.0.1:{server.port}",
         EMAIL_SENDER="beamline@example.org",
         EMAIL_RECIPIENTS=["staff@example.org"],
     )

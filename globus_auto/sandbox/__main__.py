@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from globus_auto.sandbox.endpoints import Endpoint
@@ -96,28 +97,31 @@ def _serve(options: argparse.Namespace) -> int:
     if os.path.commonpath(roots) in roots:
         raise ValueError(f"{roots[0]} and {roots[1]} are one directory, or one is in the other.")
     world, (source, destination) = _world(options, roots)
+    _plan_disconnect(options.disconnect, {"source": source, "destination": destination})
     client, secret = world.identity.add_service_account(named_id("account"), named_id("secret"))
     app = world.identity.add_native_app(named_id("app"))
     print(BEFORE.format(source=roots[0], destination=roots[1]), flush=True)
     # Blocked before the service's thread starts, so that they wait for sigwait and nobody else.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        with Sandbox(world, options.port, _print_line, background=True) as sandbox:
-            ready = READY.format(
-                source=source,
-                destination=destination,
-                source_dir=json.dumps(roots[0], ensure_ascii=False),
-                destination_dir=json.dumps(roots[1], ensure_ascii=False),
-                client=client,
-                secret=secret,
-                app=app,
-                url=sandbox.url,
+    with ExitStack() as stack:
+        try:
+            sandbox = stack.enter_context(
+                Sandbox(world, options.port, _print_line, background=True)
             )
-            print(ready, flush=True)
-            _plan_disconnect(options.disconnect, source, destination)
-            signal.sigwait((signal.SIGINT, signal.SIGTERM))
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"Port {options.port} cannot be used: {error}.") from error
+        except (OSError, OverflowError) as error:
+            raise ValueError(f"Port {options.port} cannot be used: {error}.") from error
+        ready = READY.format(
+            source=source,
+            destination=destination,
+            source_dir=json.dumps(roots[0], ensure_ascii=False),
+            destination_dir=json.dumps(roots[1], ensure_ascii=False),
+            client=client,
+            secret=secret,
+            app=app,
+            url=sandbox.url,
+        )
+        print(ready, flush=True)
+        signal.sigwait((signal.SIGINT, signal.SIGTERM))
     print("Stopped.", flush=True)
     return 0
 
@@ -158,14 +162,7 @@ def _world(options: argparse.Namespace, roots: list[str]) -> tuple[World, list[E
 
 def _plan_fault(world: World, text: str) -> None:
     """Plan a fault given as ROUTE:NAME=VALUE,..., by the names of `Faults.add`."""
-    kinds = {
-        "status": int,
-        "times": int,
-        "delay": float,
-        "drop": str,
-        "truncate": bool,
-        "body": str,
-    }
+    kinds = {"status": int, "times": int, "delay": float, "drop": str, "truncate": bool}
     route, _, rest = text.partition(":")
     try:
         pairs = [part.split("=", 1) for part in rest.split(",")]
@@ -174,13 +171,16 @@ def _plan_fault(world: World, text: str) -> None:
         raise ValueError(f"--fault {text}: {error} is not understood.") from error
 
 
-def _plan_disconnect(text: str | None, source: Endpoint, destination: Endpoint) -> None:
+def _plan_disconnect(text: str | None, endpoints: dict[str, Endpoint]) -> None:
     """Let an endpoint, given as source or destination[:SECONDS], go away."""
     if text is None:
         return
     which, _, seconds = text.partition(":")
-    endpoint = {"source": source, "destination": destination}[which]
-    timer = threading.Timer(float(seconds or 0), setattr, (endpoint, "connected", False))
+    try:
+        away = (endpoints[which], "connected", False)
+        timer = threading.Timer(float(seconds or 0), setattr, away)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"--disconnect {text}: {error} is not understood.") from error
     timer.daemon = True
     timer.start()
 

@@ -116,6 +116,8 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         """Start; return when requests are answered."""
         listener = socket.create_server(("127.0.0.1", self._port))
+        # Inherited by every connection: an answer in two parts would wait 40 ms for the second.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         routes = [Route(door.path, self._through(door), methods=[door.method]) for door in DOORS]
         lost = self._through(NO_DOOR)

@@ -1,12 +1,12 @@
 """How many ls calls a second the sandbox answers: `python tests/sandbox/load.py [SECONDS]`."""
 
 import http.client
-import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from globus_auto.sandbox.server import Sandbox
@@ -15,33 +15,27 @@ from globus_auto.sandbox.world import World
 FILES, CONNECTIONS = 5, 4
 
 
-def call(address: tuple[str, str, str], seconds: float, counts: "multiprocessing.Queue[int]"):
-    """Ask for one listing over several connections, as fast as the answers come."""
-    host, path, token = address
-    asked = [0] * CONNECTIONS
+def ask(host: str, path: str, token: str, seconds: float) -> int:
+    """Ask for a listing over and over, over several connections; return the number of answers."""
+    end, answers = time.monotonic() + seconds, [0] * CONNECTIONS
 
-    def ask(number: int) -> None:
+    def connect(number: int) -> None:
         connection = http.client.HTTPConnection(host)
         while time.monotonic() < end:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
             answer = connection.getresponse()
             assert answer.status == 200, answer.status
             answer.read()
-            asked[number] += 1
+            answers[number] += 1
         connection.close()
 
-    end = time.monotonic() + seconds
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    counts.put(sum(asked))
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(connect, range(CONNECTIONS)))
+    return sum(answers)
 
 
-def main() -> None:
-    """Measure, print one line."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
+def main(seconds: float) -> None:
+    """Measure, asking from another process; print one line."""
     with tempfile.TemporaryDirectory() as directory:
         for number in range(FILES):
             (Path(directory) / f"file{number}").write_bytes(b"x")
@@ -51,18 +45,15 @@ def main() -> None:
         scope = {"scope": "urn:globus:auth:scope:transfer.api.globus.org:all"}
         token = world.identity.client_credentials(scope, account, "")["access_token"]
         with Sandbox(world) as sandbox:
-            host, path = (
-                sandbox.url.removeprefix("http://"),
-                f"/v0.10/operation/endpoint/{endpoint.id}/ls?path=/",
-            )
-            counts: multiprocessing.Queue[int] = multiprocessing.Queue()
-            asker = multiprocessing.get_context("spawn").Process(
-                target=call, args=((host, path, token), seconds, counts)
-            )
-            asker.start()
-            asker.join()
-            print(f"{counts.get() / seconds:.0f} ls calls a second, {os.cpu_count()} processors")
+            host = sandbox.url.removeprefix("http://")
+            path = f"/v0.10/operation/endpoint/{endpoint.id}/ls?path=/"
+            order = [sys.executable, __file__, str(seconds), host, path, token]
+            answers = int(subprocess.run(order, check=True, stdout=subprocess.PIPE).stdout)
+        print(f"{answers / seconds:.0f} ls calls a second, {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 5:
+        print(ask(*sys.argv[2:], float(sys.argv[1])))
+    else:
+        main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)

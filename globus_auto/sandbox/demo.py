@@ -1,0 +1,191 @@
+"""The demo: both programs, run as a user runs them, against a local Globus with real files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from globus_auto.sandbox.server import Sandbox
+from globus_auto.sandbox.world import World
+
+SAMPLES = {
+    "run 1/scan_0001.h5": b"\x89HDF\r\n" * 20_000,
+    "run 1/deep/er/notes.txt": b"The second sample drifted.\n",
+    "Größe und Maß/測定.csv": b"t,x\n0,1\n1,4\n",
+    "it's [odd] *.dat": bytes(range(256)),
+}
+CHANGED = "run 1/deep/er/notes.txt"
+CONFIG = """\
+SRC_DIR = "/beamline"
+DST_DIR = "/archive/beamline"
+SRC_ID = "{source}"
+DST_ID = "{destination}"
+CLIENT_ID = "{client}"
+CODE_PATH = "{home}/"
+"""
+AGE = 60  # seconds: older than any look could mistake for just being written
+
+console = Console(highlight=False)
+
+
+class Wrong(Exception):
+    """The demo did not go as it should; the text says what is wrong."""
+
+
+def demo() -> int:
+    """Run the demo in a temporary directory; return 0, or 1 after saying what went wrong."""
+    with tempfile.TemporaryDirectory(prefix="globus_auto_demo.") as home:
+        stage = Stage(Path(home).resolve())
+        with Sandbox(stage.world) as sandbox:
+            try:
+                _play(stage, sandbox.environment())
+            except Wrong as wrong:
+                console.print(f"\nWRONG: {wrong}", style="bold red", markup=False)
+                return 1
+    console.print("\nAll as it should be. README.md says how to set it up for real.", style="bold")
+    return 0
+
+
+class Stage:
+    """Two directories, the world that serves them, and a config for both programs."""
+
+    def __init__(self, home: Path) -> None:
+        self.source = home / "beamline"
+        self.destination = home / "archive"
+        state = home / "globus_auto"
+        for directory in (self.source, self.destination, state):
+            directory.mkdir(mode=0o700)
+        self.world = World()
+        source = self.world.add_endpoint(self.source, name="beamline", mount="/beamline")
+        destination = self.world.add_endpoint(
+            self.destination,
+            name="archive",
+            entity_type="GCSv5_mapped_collection",
+            mount="/archive",
+        )
+        client, self.secret = self.world.identity.add_service_account()
+        self.config = state / "beamline.py"
+        self.config.write_text(
+            CONFIG.format(
+                source=source.id, destination=destination.id, client=client, home=state
+            ),
+            encoding="utf-8",
+        )
+
+    def write(self, name: str, content: bytes, age: float) -> None:
+        """Write a file at the source, last modified `age` seconds ago."""
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        os.utime(path, (time.time() - age, time.time() - age))
+
+    def tasks(self, kind: str) -> int:
+        """Return how many tasks of a kind Globus was given so far."""
+        return sum(request.route == kind for request in self.world.requests)
+
+    def show(self) -> None:
+        """Print what is where."""
+        here, there = _sums(self.source), _sums(self.destination / "beamline")
+        table = Table(show_edge=False, pad_edge=False)
+        for title in ("path", "source", "destination"):
+            table.add_column(title)
+        for name in sorted(here.keys() | there.keys()):
+            table.add_row(_escaped(name), here.get(name, "-"), there.get(name, "-"))
+        console.print(table)
+
+
+def _escaped(name: str) -> str:
+    """Return `name` so that rich takes no part of it for markup."""
+    return name.replace("[", "\\[")
+
+
+def _sums(directory: Path) -> dict[str, str]:
+    """Return what stands below `directory`, by relative path: of files the start of a checksum."""
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_symlink():
+            found[name] = "symlink"
+        elif path.is_dir():
+            found[f"{name}/"] = "directory"
+        else:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return found
+
+
+def _play(stage: Stage, environment: dict[str, str]) -> None:
+    environment = {**os.environ, **environment, "GLOBUS_CLIENT_SECRET": stage.secret}
+
+    def program(name: str, *options: str) -> str:
+        """Run a program as cron would; return what it printed."""
+        line = f"python {name}.py --config {stage.config.name} {' '.join(options)}"
+        console.print(f"$ {line}", style="bold", markup=False)
+        command = [sys.executable, "-m", f"globus_auto.{name}", "--config", str(stage.config)]
+        done = subprocess.run(
+            [*command, *options], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Wrong(f"{line} ended with exit code {done.returncode}:\n{done.stderr}")
+        return done.stderr
+
+    _step("Files appear at the source, an empty directory and a symlink among them.")
+    for name, content in SAMPLES.items():
+        stage.write(name, content, AGE)
+    (stage.source / "not used yet").mkdir()
+    (stage.source / "latest").symlink_to("run 1/scan_0001.h5")
+    stage.show()
+
+    _step("transfer.py sends them.")
+    program("transfer")
+    stage.show()
+    _check(stage.tasks("transfer") == 1, "the files should have started just one task")
+    _check_copies(stage, SAMPLES)
+
+    _step("Nothing has changed, so transfer.py submits nothing.")
+    program("transfer")
+    _check(stage.tasks("transfer") == 1, "a transfer was submitted though nothing had changed")
+    console.print("Still one task.")
+
+    _step("A file is changed after it was sent. delete.py keeps it, and deletes the others.")
+    changed = SAMPLES | {CHANGED: b"The second sample drifted. Remeasured.\n"}
+    stage.write(CHANGED, changed[CHANGED], AGE / 2)
+    said = [line for line in program("delete", "-v").splitlines() if line.startswith("Keep ")]
+    console.print("\n".join(said), markup=False)
+    _check(any(CHANGED in line and "changed" in line for line in said), "it should say so")
+    stage.show()
+    _check((stage.source / CHANGED).is_file(), "the changed file is gone from the source")
+
+    _step("transfer.py sends the changed file, and then delete.py deletes it.")
+    program("transfer")
+    program("delete")
+    stage.show()
+    left = sorted(path.name for path in stage.source.iterdir())
+    _check(left == ["latest"], f"only the symlink should be left at the source, not {left}")
+    _check_copies(stage, changed)
+
+
+def _step(text: str) -> None:
+    console.print(f"\n{text}", style="cyan")
+
+
+def _check(well: bool, complaint: str) -> None:
+    if not well:
+        raise Wrong(complaint)
+
+
+def _check_copies(stage: Stage, expected: dict[str, bytes]) -> None:
+    """Compare every file at the destination with what was written at the source, by checksum."""
+    sums = _sums(stage.destination / "beamline")
+    for name, content in expected.items():
+        _check(
+            sums.get(name) == hashlib.sha256(content).hexdigest()[:12],
+            f"{name} is not at the destination as it was written",
+        )
