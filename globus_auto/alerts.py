@@ -221,7 +221,7 @@ def deliver(channels: Channels, title: str, text: str) -> bool:
         try:
             _mail(channels, title, text)
             taken = True
-        except (OSError, smtplib.SMTPException, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - it must change nothing else
             log.error("Cannot send mail by %s: %s", channels.host, readable(str(error)))
     if channels.urls:
         taken = _notify(channels.urls, title, text) or taken
@@ -255,11 +255,15 @@ def _notify(urls: list[str], title: str, text: str) -> bool:
     taken = False
     for number, url in enumerate(urls, 1):
         channel = apprise.Apprise()
-        if channel.add(url) and channel.notify(body=text, title=title):
-            taken = True
-        else:
+        try:
+            took = bool(channel.add(url) and channel.notify(body=text, title=title))
+        except Exception as error:  # noqa: BLE001 - it must change nothing else
+            log.info("Channel %d of ALERT_URLS raised %s", number, type(error).__name__)
+            took = False
+        if not took:
             # The address itself may hold a password.
             log.error("Channel %d of ALERT_URLS did not take the message", number)
+        taken = took or taken
     return taken
 
 

@@ -101,7 +101,7 @@ def reason_to_keep(
     if excluded:
         return "it is excluded"
     sent_at = task.ended_at or keeping.now
-    if keeping.now - sent_at < keeping.keep_days * 86_400:
+    if keeping.keep_days and keeping.now - sent_at < keeping.keep_days * 86_400:
         return f"it was sent less than {keeping.keep_days:g} days ago"
     if alike:
         return "another name differs from its name only in case or accents"

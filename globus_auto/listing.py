@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import stat
 import threading
 import time
@@ -23,6 +24,7 @@ NOT_FOUND = ("ClientError.NotFound", "NotFound")
 # Parts of codes that say that the endpoint as a whole is out of reach or closed to this identity.
 ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "LoginFailed", "OperationPaused")
 RATE_LIMIT_TRIES = 30
+UNSENDABLE = re.compile("[\r\n\ufffd\ud800-\udfff]")
 
 
 class Directory(NamedTuple):
@@ -250,9 +252,7 @@ def sendable(name: str) -> bool:
     U+FFFD in a name stands for bytes that are not UTF-8. Source: docs.globus.org/api/transfer,
     "file_operations" and "task_submit", on paths.
     """
-    return (
-        "\n" not in name and "\r" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
-    )
+    return not UNSENDABLE.search(name)
 
 
 @contextmanager

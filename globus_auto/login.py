@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -134,16 +135,19 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     globus_sdk.token_storage.TokenValidationError or globus_sdk.NetworkError.
     """
     app = _app(settings, interactive)
-    connection = Connection(app, interactive)
-    if again:
-        app.login(force=True)
-    try:
-        _ensure_token(app)
-    except globus_sdk.AuthAPIError as error:
-        if not (interactive and revoked(error)):
-            raise
-        app.login(force=True)
-    return connection
+    with contextlib.ExitStack() as resources:
+        connection = Connection(app, interactive)
+        resources.callback(connection.close)
+        if again:
+            app.login(force=True)
+        try:
+            _ensure_token(app)
+        except globus_sdk.AuthAPIError as error:
+            if not (interactive and revoked(error)):
+                raise
+            app.login(force=True)
+        resources.pop_all()
+        return connection
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from globus_auto import DECISION, asides, choosing, looking, progress, proving, tasks
 from globus_auto.alerts import Alert
-from globus_auto.datastore import Entry
+from globus_auto.datastore import Entry, joined
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
 from globus_auto.watching import TaskDocument
@@ -67,16 +67,41 @@ def grouped(paths: list[str], most: int) -> Iterator[list[str]]:
 def _unchanged(session: Session, group: dict[str, Entry], counts: Counter[str]) -> list[str]:
     """Return those of `group` that are at the source, now, as they were sent."""
     proven = []
+    plain = _plain(session, {path.rpartition("/")[0] for path in group})
     for path, answer in proving.versions(session, session.run.settings.src_id, list(group)):
         if isinstance(answer, Unlisted):
             proving.keep(path, f"the source cannot be asked for it: {answer.reason}", counts)
             continue
         reason = choosing.reason_of_source(group[path], answer)
+        if not reason and path.rpartition("/")[0] not in plain:
+            reason = "a symlink may lead to it"
         if reason:
             proving.keep(path, reason, counts)
         else:
             proven.append(path)
     return sorted(proven)
+
+
+def _plain(session: Session, directories: set[str]) -> set[str]:
+    """Return those of `directories` that no symlink leads to from SRC_DIR, now.
+
+    Globus follows it: what stands behind one may be anywhere, and is not SRC_DIR's to lose.
+    """
+    root = session.run.settings.src_dir
+    ways = {directory: list(_way(root, directory)) for directory in directories}
+    above = {path.rpartition("/")[0] for way in ways.values() for path in way}
+    seen: set[str] = set()
+    for outcome in session.look(session.run.settings.src_id, sorted(above)):
+        if isinstance(outcome, Directory):
+            seen.update(joined(outcome.path, name) for name in outcome.directories)
+    return {directory for directory, way in ways.items() if seen.issuperset(way)}
+
+
+def _way(root: str, directory: str) -> Iterator[str]:
+    """Yield `directory` and all directories above it that are below `root`."""
+    while directory != root:
+        yield directory
+        directory = directory.rpartition("/")[0]
 
 
 def _delete(session: Session, paths: list[str], *, directories: bool) -> TaskDocument:

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 CONFIG = Path(__file__).with_name("config.py")
+MOST = 1_000_000_000  # no number set here makes sense above it
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -58,6 +59,15 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     config_path: str = ""
 
 
+KINDS = {
+    str: "a text in quotes",
+    list[str]: "a list of texts",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+}
+
+
 class SettingsError(Exception):
     """The settings cannot be used; `problems` has a sentence for each that is wrong.
 
@@ -85,38 +95,36 @@ def load(config: str | None = None) -> Settings:
     """
     path = Path(config).absolute() if config else CONFIG
     problems: list[str] = []
+    read = [_read(file, problems) for file in dict.fromkeys([CONFIG, path])]
     values: dict[str, Any] = {}
-    for file in dict.fromkeys([CONFIG, path]):
-        found = _read(file, problems)
-        if file != CONFIG and not found.get("CODE_PATH"):
-            problems.append(f"{file} must set CODE_PATH: two pairs can never share one.")
-        values |= found
-    values["CODE_PATH"] = values.get("CODE_PATH") or f"{CONFIG.parent}/"
-    values = _typed(values, problems)
-    given = msgspec.convert(values, Settings)
+    for found in read:
+        values |= found or {}
+    code_path = (read[-1] or {}).get("CODE_PATH")
+    values["CODE_PATH"] = code_path or (f"{CONFIG.parent}/" if path == CONFIG else "")
+    mistyped = _mistyped(values)
+    right = {name: value for name, value in values.items() if name not in mistyped}
+    given = msgspec.convert(right, Settings)
     settings = msgspec.structs.replace(_resolved(given), config_path=str(path))
-    wrong = dict(_wrong(settings))
-    problems += wrong.values()
+    wrong = {**dict(_wrong(settings)), **mistyped}
+    # Of a file that cannot be used it would be said of each setting that it is missing.
+    problems += mistyped.values() if None in read else wrong.values()
     if problems:
-        defaults = {name: FIELDS[name].default for name in wrong if name in FIELDS}
-        right = {FIELDS[name].name: default for name, default in defaults.items()}
-        if "EMAIL_RECIPIENTS" in wrong:
-            right["email_recipients"] = []
-        raise SettingsError(problems, msgspec.structs.replace(settings, **right))
+        defaults = {FIELDS[name].name: getattr(Settings(), FIELDS[name].name) for name in wrong}
+        raise SettingsError(problems, msgspec.structs.replace(settings, **defaults))
     return settings
 
 
-def _read(path: Path, problems: list[str]) -> dict[str, Any]:
-    """Return the upper-case names that the Python file `path` sets."""
+def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    """Return the settings that the Python file `path` sets, or None if it cannot be used."""
     try:
         problem = unsafe(path)
         if problem:
             problems.append(problem)
-            return {}
+            return None
         names = runpy.run_path(str(path))
     except Exception as error:  # noqa: BLE001 - the file is the user's own Python
         problems.append(f"{path} cannot be read: {type(error).__name__}: {error}.")
-        return {}
+        return None
     found = {name: value for name, value in names.items() if name.isupper()}
     for name in sorted(found.keys() - FIELDS.keys()):
         near = difflib.get_close_matches(name, FIELDS, n=1)
@@ -149,15 +157,17 @@ def _own_group(uid: int) -> int | None:
         return None
 
 
-def _typed(values: dict[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Return those of `values` that have their setting's type; say of the others what is wrong."""
-    typed = {}
+def _mistyped(values: dict[str, Any]) -> dict[str, str]:
+    """Return for each of `values` that has not its setting's type the sentence that says so."""
+    wrong = {}
     for name, value in values.items():
+        wanted = FIELDS[name].type
         try:
-            typed[name] = msgspec.convert(value, FIELDS[name].type)
-        except msgspec.ValidationError as error:
-            problems.append(f"{name} = {value!r}: {str(error).lower()}.")
-    return typed
+            msgspec.convert(value, wanted)
+        except msgspec.ValidationError:
+            # The value is not repeated: an address may hold a password.
+            wrong[name] = f"{name} must be {KINDS[wanted]}, not of type {type(value).__name__}."
+    return wrong
 
 
 def _resolved(given: Settings) -> Settings:
@@ -246,7 +256,12 @@ def _wrong_identifiers(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
     code_path = settings.code_path
-    if not code_path.startswith("/") or not code_path.endswith("/"):
+    if not code_path:
+        yield (
+            "CODE_PATH",
+            f"{settings.config_path} must set CODE_PATH: two pairs can never share one.",
+        )
+    elif not code_path.startswith("/") or not code_path.endswith("/"):
         yield "CODE_PATH", f"CODE_PATH = {code_path!r} must be absolute and end in a /."
     elif not os.path.isdir(code_path):
         yield "CODE_PATH", f"CODE_PATH = {code_path!r} is not a directory."
@@ -284,7 +299,8 @@ def _wrong_channels(settings: Settings) -> Iterator[tuple[str, str]]:
             yield "EMAIL_RECIPIENTS", f"EMAIL_RECIPIENTS: {recipient!r} is no e-mail address."
     if settings.email_recipients and "@" not in settings.email_sender:
         yield "EMAIL_SENDER", "EMAIL_SENDER must be an e-mail address, since there are recipients."
-    if not re.fullmatch(r"[^\s:/]+(:\d{1,5})?", settings.email_host):
+    port = settings.email_host.partition(":")[2]
+    if not re.fullmatch(r"[^\s:/]+(:\d{1,5})?", settings.email_host) or int(port or 25) > 65535:
         yield "EMAIL_HOST", f"EMAIL_HOST = {settings.email_host!r} must be host or host:port."
     for url in settings.alert_urls:
         if "://" not in url:
@@ -307,5 +323,5 @@ def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
     }
     for name, smallest in least.items():
         value = getattr(settings, name.lower())
-        if not smallest <= value < 1e9:
-            yield name, f"{name} = {value} must be at least {smallest}."
+        if not smallest <= value <= MOST:
+            yield name, f"{name} = {value} must be from {smallest} to {MOST}."

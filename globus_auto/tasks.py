@@ -316,6 +316,7 @@ def delete(
     except globus_sdk.TransferAPIError as error:
         if refused(error):
             del store.tasks[number]
+            save()
         raise
     save()
     ended = wait(client, task.task_id, DELETE_PATIENCE, progress)

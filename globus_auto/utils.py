@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import logging
 import logging.handlers
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -110,8 +112,8 @@ class Run:
     def login_command(self) -> str:
         """What a person types on a terminal to log in."""
         script = Path(__file__).with_name("transfer.py")
-        config = f" --config {self.options.config}" if self.options.config else ""
-        return f"{self.settings.python_path} {script} --login{config}"
+        config = ["--config", self.settings.config_path] if self.options.config else []
+        return shlex.join([self.settings.python_path, str(script), "--login", *config])
 
     @contextlib.contextmanager
     def store_locked(self) -> Iterator[None]:
@@ -168,28 +170,26 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
     """
     findings = alerts.Findings()
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    with _logging_to_stderr(options.verbose, interactive):
-        known = _settings(options, findings)
+    with contextlib.ExitStack() as logs:
+        logs.enter_context(_logging_to_stderr(options.verbose, interactive))
+        known = _settings(program, options, findings)
         this = Run(program, options, known, findings, interactive)
-        usable = not findings.alerts
-        pings = True
+        speaks = True
         try:
-            with _signals(), _logging_to_file(known.log_path if usable else "", options.verbose):
-                try:
-                    if usable:
-                        _work_alone(this, work)
-                except Busy as busy:
-                    pings = busy.too_long(this.started, known.stall_hours * 3600)
-                    _note_busy(this, busy, pings)
-                except Exception as error:  # noqa: BLE001 - each becomes a sentence
-                    _note(this, error)
-                except KeyboardInterrupt:
-                    log.warning("Interrupted; what was begun is finished by the next run")
-                    return 1
-                log.info("Ended %s with exit code %d", program, findings.code)
-        except OSError as error:
+            if not findings.alerts:
+                logs.enter_context(_logging_to_file(known.log_path, options.verbose))
+                with _signals():
+                    _work_alone(this, work)
+        except Busy as busy:
+            speaks = busy.too_long(this.started, known.stall_hours * 3600)
+            _note_busy(this, busy, speaks)
+        except Exception as error:  # noqa: BLE001 - each becomes a sentence
             _note(this, error)
-        if pings and not this.dry:
+        except KeyboardInterrupt:
+            log.warning("Interrupted; what was begun is finished by the next run")
+            return 1
+        log.info("Ended %s with exit code %d", program, findings.code)
+        if speaks and not this.dry:
             _report(this)
             _ping(this)
     return findings.code
@@ -227,21 +227,21 @@ def _note_busy(this: Run, busy: Busy, too_long: bool) -> None:
     )
 
 
-def _settings(options: argparse.Namespace, findings: alerts.Findings) -> settings.Settings:
+def _settings(
+    program: str, options: argparse.Namespace, findings: alerts.Findings
+) -> settings.Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
-    wrong = [options.usage_error] if options.usage_error else []
+    if options.usage_error:
+        findings.add(alerts.Alert(kind="usage", about=program, text=options.usage_error, code=2))
+    findings.well("usage", program)
     try:
         known = settings.load(options.config)
     except settings.SettingsError as error:
-        known = error.usable
-        wrong += error.problems
-    else:
-        findings.well("settings")
-    for problem in wrong:
-        kind = "usage" if problem == options.usage_error else "settings"
-        findings.add(alerts.Alert(kind=kind, about=problem, text=problem, code=2))
-    if not options.usage_error:
-        findings.well("usage")
+        for problem in error.problems:
+            about = f"{error.usable.config_path}: {problem}"
+            findings.add(alerts.Alert(kind="settings", about=about, text=problem, code=2))
+        return error.usable
+    findings.well("settings", lambda about: about.startswith(f"{known.config_path}: "))
     return known
 
 
@@ -357,22 +357,26 @@ def _report(this: Run) -> None:
         known.email_sender, known.email_recipients, known.email_host, known.alert_urls
     )
     home = os.path.dirname(known.datastore_path)
+    told = False
     try:
-        if not os.path.isdir(home):
-            _tell(this, channels, alerts.Health())
-            return
-        with alerts.opened(f"{known.datastore_path}.health") as health:
-            _tell(this, channels, health)
-            if this.findings.code == 0:
-                health.last_good[this.program] = this.started
+        # Nothing is written where others could have put a link in place of the file.
+        if os.path.isabs(home) and os.path.isdir(home) and not settings.unsafe(Path(home)):
+            with alerts.opened(f"{known.datastore_path}.health") as health:
+                told = True
+                _tell(this, channels, health)
+                if this.findings.code == 0:
+                    health.last_good[this.program] = this.started
     except OSError as error:
         log.error("Cannot remember which alerts were told: %s", error)
+    if not told:
+        _tell(this, channels, alerts.Health())
 
 
 def _tell(this: Run, channels: alerts.Channels, health: alerts.Health) -> None:
     now = int(time.time())
     known = this.settings
-    host, pair = socket.gethostname(), f"{known.src_dir} -> {known.dst_dir}"
+    host = socket.gethostname()
+    pair = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
     health.alerts = alerts.updated(health.alerts, this.findings, now)
     what = alerts.digest(health.alerts, now, known.email_repeat_hours * 3600)
     if not any(what) or not (channels.recipients or channels.urls):
@@ -390,7 +394,7 @@ def _ping(this: Run) -> None:
     if this.findings.code:
         url = url.rstrip("/") + "/fail"
     try:
-        with urllib.request.urlopen(url, timeout=PING_TIMEOUT) as answer:
-            answer.read()
-    except (OSError, ValueError) as error:
+        with urllib.request.urlopen(url, timeout=PING_TIMEOUT):
+            pass
+    except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:
         log.info("Cannot reach PING_URL: %s", type(error).__name__)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import os
-import smtplib
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +22,7 @@ from globus_auto import datastore, delete, transfer
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
+POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 START = 1_795_428_000.0  # seconds since 1970 UTC
 
 
@@ -77,6 +82,63 @@ class Lab:
         """Write a file at the source, last modified `age` seconds ago."""
         return put(self.source / name, content, time.time() - age)
 
+    def send(self, *names: str, age: float = 60) -> None:
+        """Write these files at the source, each with its own content, and transfer them."""
+        for name in names:
+            self.write(name, f"the content of {name}", age)
+        assert self.transfer() == 0
+
+    def real_time(self) -> None:
+        """Set the clock to the real time, which processes have."""
+        self.clock.move_to(time_machine.escape_hatch.time.time())
+
+    def start(self, program: str, *options: str, powerless: bool = False) -> subprocess.Popen[str]:
+        """Start a program as a process of its own.
+
+        If `powerless`, root is subject to the modes of files, like everybody.
+        """
+        self.real_time()
+        return subprocess.Popen(
+            [
+                *(POWERLESS if powerless and os.geteuid() == 0 else ()),
+                sys.executable,
+                "-m",
+                f"globus_auto.{program}",
+                "--config",
+                str(self.config),
+                *options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill(
+        self,
+        program: str,
+        route: str,
+        *,
+        effect: bool = True,
+        match: Callable[[Any], bool] = lambda _request: True,
+    ) -> None:
+        """Kill a program, run as a process, at a request; with `effect` after that is done."""
+        started: list[subprocess.Popen[str]] = []
+
+        def shoot(request: Any) -> bool:
+            if match(request):
+                started[0].kill()
+            return match(request)
+
+        if effect:
+            self.world.faults.hook(route, shoot, when="after", match=match)
+        else:
+            self.world.faults.add(route, drop="before", match=shoot)
+        started.append(self.start(program))
+        with started[0] as process:
+            _, told = process.communicate()
+        assert process.returncode == -signal.SIGKILL, told
+
     def store(self) -> datastore.Datastore:
         """Return the datastore."""
         found = datastore.load(f"{self.state}/datastore")
@@ -94,6 +156,23 @@ class Lab:
     def submitted(self, route: str = "transfer") -> list[Any]:
         """Return the documents that were submitted."""
         return [request.body for request in self.world.requests if request.route == route]
+
+    def sent(self, *names: str) -> None:
+        """Write files at the source, let them be sent and settled, and forget the requests."""
+        for name in names:
+            self.write(name)
+        assert (self.transfer(), self.transfer()) == (0, 0)
+        self.world.requests.clear()
+
+    def alerts(self) -> dict[str, str]:
+        """Return the texts of the open alerts by kind, the last of each kind."""
+        found = self.health()["alerts"]
+        return {alert["kind"]: alert["text"] for alert in found if not alert.get("over")}
+
+    def remembered(self) -> bytes | None:
+        """Return the bytes of the datastore."""
+        path = self.state / "datastore"
+        return path.read_bytes() if path.exists() else None
 
     def log(self) -> str:
         """Return the text of the log."""
@@ -133,7 +212,7 @@ def files(directory: Path) -> dict[str, bytes | str]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Set the clock, which goes on by itself; sleeping lets it jump instead."""
     with time_machine.travel(START, tick=True) as traveller:
-        monkeypatch.setattr(time, "sleep", lambda seconds: traveller.shift(seconds))
+        monkeypatch.setattr(time, "sleep", traveller.shift)
         yield traveller
 
 
@@ -159,6 +238,15 @@ class Mailbox:
         """Take a message."""
         self.messages.append(envelope.content.decode())
         return "250 OK"
+
+    def texts(self) -> list[str]:
+        """Return the decoded bodies of the messages."""
+        parse = email.message_from_string
+        return [parse(each, policy=email.policy.default).get_content() for each in self.messages]
+
+    def read(self, number: int) -> Any:
+        """Return one message as an EmailMessage, its headers and its text decoded."""
+        return email.message_from_string(self.messages[number], policy=email.policy.default)
 
 
 class MailServer(Controller):

@@ -35,8 +35,7 @@ SRC_DIR = {source_dir}
 DST_DIR = {destination_dir}
 
 # For the shell:
-export GLOBUS_SDK_SERVICE_URL_AUTH={url}
-export GLOBUS_SDK_SERVICE_URL_TRANSFER={url}
+{exports}
 export GLOBUS_CLIENT_SECRET={secret}
 
 Ready at {url}. Ctrl-C stops it.
@@ -110,6 +109,7 @@ def _serve(options: argparse.Namespace) -> int:
             )
         except (OSError, OverflowError) as error:
             raise ValueError(f"Port {options.port} cannot be used: {error}.") from error
+        variables = sandbox.environment().items()
         ready = READY.format(
             source=source,
             destination=destination,
@@ -119,6 +119,7 @@ def _serve(options: argparse.Namespace) -> int:
             secret=secret,
             app=app,
             url=sandbox.url,
+            exports="\n".join(f"export {name}={url}" for name, url in variables),
         )
         print(ready, flush=True)
         signal.sigwait((signal.SIGINT, signal.SIGTERM))
@@ -162,7 +163,7 @@ def _world(options: argparse.Namespace, roots: list[str]) -> tuple[World, list[E
 
 def _plan_fault(world: World, text: str) -> None:
     """Plan a fault given as ROUTE:NAME=VALUE,..., by the names of `Faults.add`."""
-    kinds = {"status": int, "times": int, "delay": float, "drop": str, "truncate": bool}
+    kinds = {"status": int, "times": int, "delay": float, "drop": str, "truncate": int}
     route, _, rest = text.partition(":")
     try:
         pairs = [part.split("=", 1) for part in rest.split(",")]

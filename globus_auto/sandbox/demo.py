@@ -74,9 +74,7 @@ class Stage:
         client, self.secret = self.world.identity.add_service_account()
         self.config = state / "beamline.py"
         self.config.write_text(
-            CONFIG.format(
-                source=source.id, destination=destination.id, client=client, home=state
-            ),
+            CONFIG.format(source=source.id, destination=destination.id, client=client, home=state),
             encoding="utf-8",
         )
 

@@ -42,9 +42,9 @@ Hook = Callable[[Request], object]
 class Fault:
     """What happens to a request.
 
-    `status` answers so, with `body` (a JSON value, str or bytes) and `headers`, and does nothing.
-    `delay` answers that many seconds late. `drop` closes the connection before or after the effect.
-    `truncate` sends half of the answer.
+    `status` answers so, with `headers` and `body` (a JSON value, str or bytes, None for none), and
+    does nothing. `delay` answers that many seconds late. `drop` closes the connection before or
+    after the effect. `truncate` sends half of the answer.
     """
 
     status: int | None = None
@@ -53,6 +53,11 @@ class Fault:
     delay: float = 0.0
     drop: When | None = None
     truncate: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what would be ignored otherwise."""
+        if self.drop not in (None, "before", "after"):
+            raise ValueError(f"drop: {self.drop}")
 
 
 @dataclass

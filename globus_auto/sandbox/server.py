@@ -138,8 +138,12 @@ class Sandbox:
             raise self._failures[0]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that point globus-sdk and the globus client here."""
-        return {f"GLOBUS_SDK_SERVICE_URL_{service}": self.url for service in ("AUTH", "TRANSFER")}
+        """Return the environment variables that point globus-sdk and the globus client here.
+
+        The slash at the end matters: globus-sdk appends the path of its login page as it is.
+        """
+        names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in ("AUTH", "TRANSFER")]
+        return dict.fromkeys(names, f"{self.url}/")
 
     def _through(self, door: Door) -> Callable[..., Coroutine[Any, Any, Response]]:
         """Return what Starlette calls for a route (or, with the error, for the lack of one)."""
@@ -179,7 +183,7 @@ class Sandbox:
         if fault.drop == "before":
             return await self._hang_up(http)
         if fault.status is not None:
-            return _rendered(fault.body, fault.status, fault.headers)
+            return _rendered("" if fault.body is None else fault.body, fault.status, fault.headers)
         await self._run_hooks(asked, "before")
         response = self._carry_out(http, asked, door)
         await self._run_hooks(asked, "after")

@@ -29,6 +29,7 @@ class Site:
         )
         self.account, self.secret = self.world.identity.add_service_account()
         self.client: globus_sdk.TransferClient
+        self.url = ""
 
     def bearer(self) -> str:
         """Return the header of a new token of the service account."""
@@ -87,6 +88,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Give a site whose client does not retry."""
     made = Site(tmp_path)
     with Sandbox(made.world) as sandbox:
+        made.url = sandbox.url
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)
         config = globus_sdk.GlobusAppConfig(token_storage="memory")

@@ -1,0 +1,147 @@
+"""Faults on request: what the next calls meet, and what they did all the same."""
+
+import threading
+import time
+
+import globus_sdk
+import pytest
+import time_machine
+
+from globus_auto.sandbox.faults import ROUTE_NAMES
+from globus_auto.sandbox.server import DOORS, Sandbox
+from globus_auto.sandbox.world import World
+from tests.sandbox.conftest import refused
+
+
+def test_the_next_calls_answer_what_was_planned_and_do_nothing(site):
+    faults, ls = site.world.faults, site.client.operation_ls
+    faults.add("ls", times=2, status=502, body={"code": "ExternalError.Planned"})
+    faults.add("ls", status=500, body="<html>")
+    faults.add("mkdir", status=503, body=b"", headers={"X-Planned": "1"})
+    assert [refused(ls, site.source.id, "/") for _ in range(3)] == [
+        *[(502, "ExternalError.Planned")] * 2,
+        (500, None),
+    ]
+    assert site.names() == []
+    assert refused(site.client.operation_mkdir, site.source.id, "/x") == (503, None)
+    assert not (site.src / "x").exists()
+    assert [each.status for each in site.world.requests if each.route == "ls"] == [
+        502,
+        502,
+        500,
+        200,
+    ]
+
+
+def test_a_fault_waits_for_its_match_and_may_stay(site):
+    faults, ls = site.world.faults, site.client.operation_ls
+    site.write("a/x")
+    faults.add("ls", times=None, status=502, match=lambda request: request.query["path"] == "/a")
+    assert site.names() == ["a"]
+    assert [refused(ls, site.source.id, "/a")[0] for _ in range(3)] == [502] * 3
+    faults.clear()
+    assert site.names("/a") == ["x"]
+    with pytest.raises(ValueError, match="no such route: lss"):
+        faults.add("lss", status=500)
+    with pytest.raises(TypeError):
+        faults.add("ls", state=500)
+
+
+def test_a_dropped_connection_leaves_the_effect_or_not(site):
+    site.world.faults.add("mkdir", drop="before")
+    site.world.faults.add("mkdir", drop="after")
+    for name, made in (("before", False), ("after", True)):
+        with pytest.raises(globus_sdk.GlobusConnectionError):
+            site.client.operation_mkdir(site.source.id, f"/{name}")
+        assert (site.src / name).exists() is made
+    assert [each.status for each in site.world.requests if each.route == "mkdir"] == [None, None]
+    site.client.retry_config.max_retries = 1
+    site.world.faults.add("transfer", drop="after")
+    site.write("a")
+    task = site.transfer(("/a", "/a"))
+    assert list(site.world.tasks) == [task]
+
+
+def test_a_truncated_answer_is_no_json_but_its_effect_is_real(site):
+    site.world.faults.add("mkdir", truncate=True)
+    answer = site.client.operation_mkdir(site.source.id, "/made")
+    assert (answer.http_status, answer.data) == (200, None)
+    assert (site.src / "made").is_dir()
+
+
+def test_late_answers_hold_up_nobody(site):
+    site.names()
+    site.world.faults.add("stat", delay=30)
+    site.client.transport.http_timeout = 0.05
+    begun = time.monotonic()
+    with pytest.raises(globus_sdk.GlobusTimeoutError):
+        site.client.operation_stat(site.source.id, "/")
+    site.client.transport.http_timeout = 10
+    assert site.names() == []
+    assert time.monotonic() - begun < 5
+    site.world.latency = 0.01
+    assert site.names() == []
+
+
+def test_hooks_run_around_the_effect_and_may_wait(site):
+    seen, go = [], threading.Event()
+    hook = site.world.faults.hook
+    hook("mkdir", lambda request: seen.append((request.body["path"], (site.src / "x").exists())))
+    hook("mkdir", lambda _: seen.append((site.src / "x").exists()), when="after")
+    site.client.operation_mkdir(site.source.id, "/x")
+    assert seen == [("/x", False), True]
+    hook("stat", lambda _: go.wait(10))
+    looking = threading.Thread(target=site.client.operation_stat, args=(site.source.id, "/x"))
+    looking.start()
+    with globus_sdk.TransferClient(
+        authorizer=globus_sdk.AccessTokenAuthorizer(site.bearer().split()[1])
+    ) as other:
+        assert [each["name"] for each in other.operation_ls(site.source.id, "/")] == ["x"]
+    go.set()
+    looking.join()
+
+
+def test_what_a_hook_raises_comes_out_where_the_sandbox_ends():
+    world = World()
+
+    def fail(_request):
+        raise AssertionError("seen")
+
+    world.faults.hook("jwk", fail)
+    with pytest.raises(AssertionError, match="seen"), Sandbox(world) as sandbox:
+        auth = globus_sdk.AuthClient(base_url=sandbox.url)
+        auth.retry_config.max_retries = 0
+        assert refused(auth.get, "/jwk.json")[0] == 500
+        auth.close()
+
+
+def test_calls_over_the_budget_of_ten_seconds_are_told_how_long_to_wait(site):
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        site.world.calls_per_second = 0.3
+        for _ in range(3):
+            site.names()
+            clock.shift(2)
+        with pytest.raises(globus_sdk.TransferAPIError) as caught:
+            site.names()
+        assert caught.value.http_status == 429
+        assert caught.value.headers["Retry-After"] == "4"
+        clock.shift(4)
+        assert site.names() == []
+        assert refused(site.names)[0] == 429
+        site.world.calls_per_second = None
+        assert site.names() == []
+
+
+def test_what_is_not_imitated_is_a_501_with_an_error_document(site):
+    asked = [("get", "/v0.10/bookmark_list"), ("put", "/v0.10/task/x"), ("get", "/v2/api/projects")]
+    for method, path in (*asked, ("get", "/v2/oauth2/userinfo")):
+        with pytest.raises(globus_sdk.TransferAPIError, match="does not imitate") as caught:
+            getattr(site.client, method)(path)
+        assert (caught.value.http_status, caught.value.code) == (501, "NotImplemented")
+    assert {each.route for each in site.world.requests} == {"token", "unknown"}
+
+
+def test_every_route_has_a_name_that_faults_know():
+    assert sorted([*(door.act.__name__ for door in DOORS), "unknown"]) == sorted(
+        ROUTE_NAMES.split()
+    )

@@ -1,0 +1,187 @@
+"""Listing and the other operations on files, asked by globus-sdk, looked up on disk."""
+
+import os
+
+import globus_sdk
+import pytest
+
+from tests.sandbox.conftest import refused
+
+
+def test_a_listing_shows_names_types_sizes_and_whole_seconds_in_utc(site):
+    os.utime(site.write("a b.txt", b"12345"), (1_600_887_182.9, 1_600_887_182.9))
+    site.write("Zoë/x")
+    listing = site.client.operation_ls(site.source.id, "/")
+    shown = [(each["name"], each["type"]) for each in listing]
+    assert shown == [("Zoë", "dir"), ("a b.txt", "file")]
+    assert (listing["path"], listing["absolute_path"]) == ("/", "/")
+    assert (listing["length"], listing["total"], listing["endpoint"]) == (2, 2, site.source.id)
+    assert listing["rename_supported"] is listing["symlink_supported"] is True
+    assert listing["DATA"][1]["size"] == 5
+    assert listing["DATA"][1]["last_modified"] == "2020-09-23 18:53:02+00:00"
+    for path in ("/~/Zoë", "~/Zoë/", "/~//Zoë/."):
+        assert site.client.operation_ls(site.source.id, path)["path"] == "/~/Zoë/"
+    assert site.client.operation_ls(site.source.id)["path"] == "/~/"
+
+
+def test_filters_hidden_names_order_and_pages_are_as_asked(site):
+    for name, size in (("a.txt", 3), ("b.dat", 2), (".hidden", 1), ("c.txt", 9)):
+        site.write(name, b"x" * size)
+    site.write("dir/x")
+    assert site.names() == [".hidden", "a.txt", "b.dat", "c.txt", "dir"]
+    assert site.names(show_hidden=False) == ["a.txt", "b.dat", "c.txt", "dir"]
+    assert site.names(filter="name:~*.txt") == ["a.txt", "c.txt"]
+    assert site.names(filter="name:a.txt,=b.dat") == ["a.txt", "b.dat"]
+    assert site.names(filter="name:!a.txt,!~.h*/type:file") == ["b.dat", "c.txt"]
+    assert site.names(filter=[{"type": "dir"}, {"name": "a.txt"}]) == ["a.txt", "dir"]
+    assert site.names(filter="name:nothing") == []
+    assert site.names(filter="last_modified:,2001-01-01") == []
+    assert len(site.names(filter={"last_modified": ["2001-01-01", ""]})) == 5
+    assert site.names(filter="type:file", orderby="size DESC") == [
+        *("c.txt", "a.txt", "b.dat", ".hidden"),
+    ]
+    assert site.names(orderby=["type", "name DESC"])[:2] == ["dir", "c.txt"]
+    page = site.client.operation_ls(site.source.id, "/", limit=2, offset=3)
+    assert ([each["name"] for each in page], page["length"], page["total"]) == (
+        ["c.txt", "dir"],
+        2,
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"filter": "size:>5"}, "filter"),
+        ({"filter": "name"}, "filter"),
+        ({"filter": "last_modified:soon,"}, "last_modified"),
+        ({"orderby": "name UP"}, "orderby"),
+        ({"orderby": "colour"}, "orderby"),
+        ({"limit": 100_001}, "limit"),
+        ({"limit": 0}, "limit"),
+        ({"offset": -1}, "offset"),
+        ({"local_user": "root"}, "local_user"),
+        ({"query_params": {"no_such": 1}}, "no_such"),
+        ({"query_params": {"path": ["/", "/x"]}}, "path"),
+        ({"query_params": {"show_hidden": 2}}, "show_hidden"),
+    ],
+)
+def test_what_a_listing_does_not_honour_is_refused_by_name(site, options, named):
+    with pytest.raises(globus_sdk.TransferAPIError, match=f"'{named}'") as caught:
+        site.client.operation_ls(site.source.id, "/", **options)
+    assert (caught.value.http_status, caught.value.code) == (400, "ClientError.BadRequest")
+    assert len(caught.value.request_id) == 9
+
+
+def test_symlinks_show_their_targets_and_lead_nowhere_outside(site):
+    site.write("real/file", b"12345")
+    (site.home / "secret").write_text("secret")
+    for name, target in (
+        ("to_file", "real/file"),
+        ("to_dir", "real"),
+        ("dangling", "gone"),
+        ("out", "../secret"),
+        ("up", ".."),
+    ):
+        (site.src / name).symlink_to(target)
+    os.mkfifo(site.src / "pipe")
+    found = {each["name"]: each for each in site.client.operation_ls(site.source.id, "/")}
+    assert (found["to_file"]["type"], found["to_file"]["size"]) == ("file", 5)
+    assert (found["to_file"]["link_target"], found["to_file"]["link_size"]) == ("real/file", 9)
+    assert found["to_dir"]["type"] == found["up"]["type"] == "dir"
+    assert found["dangling"]["type"] == "invalid_symlink"
+    assert found["pipe"]["type"] == "pipe"
+    assert site.names("/to_dir") == ["file"]
+    for path in ("/up", "/../../up"):
+        denied = refused(site.client.operation_ls, site.source.id, path)
+        assert denied == (403, "EndpointPermissionDenied")
+    assert site.names("/../..") == site.names("/")
+    assert site.client.operation_stat(site.source.id, "/out")["link_target"] == "../secret"
+    task = site.transfer(("/out", "/got", False), skip_source_errors=True)
+    assert site.skipped(task) == {"/out": "PERMISSION_DENIED"}
+    assert list(site.dst.iterdir()) == []
+    denied = refused(site.client.operation_rename, site.source.id, "/to_file", "/up/stolen")
+    assert denied == (403, "EndpointPermissionDenied")
+
+
+def test_a_mount_shows_only_what_is_below_it(site):
+    site.write("x/file")
+    mounted = site.world.add_endpoint(site.src, "mounted", mount="/lab/data")
+    assert site.client.operation_ls(mounted.id, "/lab/data/x")["absolute_path"] == "/lab/data/x/"
+    assert site.client.operation_ls(mounted.id, "/~/x")["absolute_path"] == "/lab/data/x/"
+    for path in ("/", "/lab", "/lab/database", "/lab/data/.."):
+        denied = refused(site.client.operation_ls, mounted.id, path)
+        assert denied == (403, "EndpointPermissionDenied")
+
+
+def test_names_that_are_not_utf_8_keep_the_listing_valid(site):
+    with open(os.fsencode(site.src) + b"/bad\xff", "wb"):
+        assert site.names() == ["bad\ufffd"]
+    assert refused(site.client.operation_ls, site.source.id, "/a\nb")[0] == 400
+    assert refused(site.client.operation_ls, site.source.id, "relative")[0] == 400
+    task = site.transfer(("/", "/all", True), skip_source_errors=True)
+    assert site.skipped(task) == {"/bad\ufffd": "AMBIGUOUS_PATH"}
+
+
+def test_each_wrong_look_has_its_own_error(site, monkeypatch):
+    site.write("file")
+    ls, stat = site.client.operation_ls, site.client.operation_stat
+    missing = "00000000-0000-0000-0000-000000000000"
+    assert refused(ls, site.source.id, "/gone") == (404, "ClientError.NotFound")
+    assert refused(stat, site.source.id, "/gone") == (404, "NotFound")
+    assert refused(stat, site.source.id, "/file/below") == (404, "NotFound")
+    not_directory = (502, "ExternalError.DirListingFailed.NotDirectory")
+    assert refused(ls, site.source.id, "/file") == not_directory
+    assert refused(ls, missing, "/") == (404, "EndpointNotFound")
+    site.world.listing_limit = 0
+    assert refused(ls, site.source.id, "/") == (502, "ExternalError.DirListingFailed.SizeLimit")
+    monkeypatch.setattr(
+        os, "scandir", lambda _path: (_ for _ in ()).throw(PermissionError(13, "no"))
+    )
+    denied = (502, "ExternalError.DirListingFailed.PermissionDenied")
+    assert refused(ls, site.source.id, "/") == denied
+    monkeypatch.setattr(os, "scandir", lambda _path: (_ for _ in ()).throw(OSError(5, "broken")))
+    assert refused(ls, site.source.id, "/") == (502, "EndpointError")
+
+
+def test_endpoints_go_away_in_ways_of_their_own(site):
+    ls = site.client.operation_ls
+    guest = site.world.add_endpoint(site.src, "guest", "GCP_guest_collection", host=site.source)
+    server = site.world.add_endpoint(site.src, "server", "GCSv5_endpoint")
+    assert refused(ls, server.id, "/") == (409, "NotSupported")
+    site.source.connected = site.destination.connected = False
+    gone = (502, "ExternalError.DirListingFailed.GCDisconnected")
+    assert refused(ls, site.source.id, "/") == refused(ls, guest.id, "/") == gone
+    assert site.client.get_endpoint(site.source.id)["gcp_connected"] is False
+    no_answer = (502, "ExternalError.DirListingFailed.ConnectFailed")
+    assert refused(ls, site.destination.id, "/") == no_answer
+    assert refused(site.transfer, ("/a", "/a")) == (409, "GCDisconnectedException")
+    site.source.connected, site.source.paused = True, True
+    assert site.client.get_endpoint(site.source.id)["gcp_paused"] is True
+    assert refused(ls, site.source.id, "/") == (502, "EndpointError")
+    site.source.deleted = True
+    assert refused(site.client.get_endpoint, site.source.id) == (404, "EndpointDeleted")
+
+
+def test_directories_are_made_and_renamed(site):
+    mkdir, rename = site.client.operation_mkdir, site.client.operation_rename
+    assert mkdir(site.source.id, "/new")["code"] == "DirectoryCreated"
+    assert refused(mkdir, site.source.id, "/new") == (502, "ExternalError.MkdirFailed.Exists")
+    assert refused(mkdir, site.source.id, "/no/parent") == (404, "ClientError.NotFound")
+    site.write("new/file")
+    site.write("taken/file")
+    assert rename(site.source.id, "/new", "/moved")["code"] == "FileRenamed"
+    assert (site.src / "moved/file").read_bytes() == b"content"
+    exists = (502, "ExternalError.RenameFailed.Exists")
+    assert refused(rename, site.source.id, "/moved", "/taken") == exists
+    assert refused(rename, site.source.id, "/gone", "/other") == (404, "ClientError.NotFound")
+    assert refused(rename, site.source.id, "/", "/other") == (403, "EndpointPermissionDenied")
+    site.source.rename_supported = False
+    assert refused(rename, site.source.id, "/moved", "/other") == (409, "NotSupported")
+    assert site.client.operation_ls(site.source.id, "/")["rename_supported"] is False
+    path = f"/v0.10/operation/endpoint/{site.source.id}/mkdir"
+    for body in ({"DATA_TYPE": "mkdir"}, {"DATA_TYPE": "x", "path": "/x"}, {"path": "/x"}, [1]):
+        assert refused(site.client.post, path, data=body)[0] == 400
+    body = {"DATA_TYPE": "mkdir", "path": "/x", "mode": "0700"}
+    assert refused(site.client.post, path, data=body)[0] == 400
+    assert not (site.src / "x").exists()

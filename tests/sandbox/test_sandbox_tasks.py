@@ -1,0 +1,491 @@
+"""Transfers and deletes: what they do to files, and what they tell about it."""
+
+import os
+import time
+
+import globus_sdk
+import pytest
+import time_machine
+
+from globus_auto.sandbox.engine import Pace
+from tests.sandbox.conftest import refused
+
+LOOKS = Pace.after_looks(1)
+
+
+def test_a_file_arrives_checksummed_with_its_time_and_its_parents_are_made(site):
+    os.utime(site.write("a b/ü.txt", b"12345"), (1_600_000_000.7, 1_600_000_000.7))
+    task = site.transfer(
+        ("/a b/ü.txt", "/deep/er/ü.txt", False), verify_checksum=True, preserve_timestamp=True
+    )
+    assert (site.dst / "deep/er/ü.txt").read_bytes() == b"12345"
+    assert (site.dst / "deep/er/ü.txt").stat().st_mtime == 1_600_000_000
+    found = site.client.get_task(task)
+    assert (found["status"], found["nice_status"], found["is_ok"]) == ("SUCCEEDED", None, None)
+    assert (found["files"], found["files_transferred"], found["subtasks_total"]) == (1, 1, 2)
+    assert (found["subtasks_succeeded"], found["bytes_transferred"]) == (2, 5)
+    (sent,) = site.client.task_successful_transfers(task)
+    assert (sent["checksum"], sent["size"]) == ("827ccb0eea8a706c4c34a16891f84e7b", 5)
+    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
+
+
+def test_a_directory_is_merged_without_symlinks_and_by_the_filter_rules(site):
+    for name in ("keep.txt", "drop.tmp", "sub/keep.dat", "skip/inside.txt", "empty/x.tmp"):
+        site.write(name)
+    (site.src / "link").symlink_to("keep.txt")
+    os.mkfifo(site.src / "pipe")
+    (site.dst / "all").mkdir()
+    (site.dst / "all/older").write_text("older")
+    data = globus_sdk.TransferData(site.source.id, site.destination.id)
+    data.add_item("/", "/all", recursive=True)
+    data.add_filter_rule("keep*", method="include", type="file")
+    data.add_filter_rule("skip", type="dir")
+    data.add_filter_rule("*.tmp")
+    site.client.submit_transfer(data)
+    arrived = sorted(str(path.relative_to(site.dst)) for path in site.dst.rglob("*"))
+    assert arrived == [
+        "all",
+        "all/empty",
+        "all/keep.txt",
+        "all/older",
+        "all/sub",
+        "all/sub/keep.dat",
+    ]
+
+
+def test_the_type_of_an_item_is_found_out_and_its_own_symlink_followed(site):
+    site.write("dir/file", b"1")
+    (site.src / "link").symlink_to("dir/file")
+    task = site.transfer(("/dir", "/dir"), ("/link", "/link"))
+    assert (site.dst / "dir/file").read_bytes() == (site.dst / "link").read_bytes() == b"1"
+    assert not (site.dst / "link").is_symlink()
+    assert site.client.get_task(task)["directories"] == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "sent"),
+    [
+        (None, ["same", "bigger", "newer", "older", "other", "absent"]),
+        ("exists", ["absent"]),
+        ("size", ["bigger", "absent"]),
+        ("mtime", ["newer", "absent"]),
+        ("checksum", ["bigger", "other", "absent"]),
+    ],
+)
+def test_sync_levels_leave_out_what_is_there(site, level, sent):
+    names = ["same", "bigger", "newer", "older", "other", "absent"]
+    for name in names:
+        path = site.write(name, {"bigger": b"12345", "other": b"4321"}.get(name, b"1234"))
+        os.utime(path, (1000 + 60 * ((name == "newer") - (name == "older")),) * 2)
+        if name != "absent":
+            (site.dst / name).write_bytes(b"1234")
+            os.utime(site.dst / name, (1000, 1000))
+    options = {} if level is None else {"sync_level": level}
+    task = site.transfer(*((f"/{name}", f"/{name}", False) for name in names), **options)
+    assert site.sent(task) == [f"/{name}" for name in sent]
+    found = site.client.get_task(task)
+    assert (found["files"], found["files_skipped"]) == (6, 6 - len(sent))
+
+
+def test_source_errors_are_skipped_when_asked(site):
+    for name in ("good", "denied", "dir/inside"):
+        site.write(name)
+    site.world.skip_paths("/denied")
+    items = [("/good", "/good"), ("/denied", "/denied"), ("/gone", "/gone"), ("/dir", "/dir")]
+    items.append(("/good/below", "/below"))
+    task = site.transfer(*((*item, False) for item in items), skip_source_errors=True)
+    found = site.client.get_task(task)
+    assert (found["status"], found["subtasks_skipped_errors"]) == ("SUCCEEDED", 4)
+    assert site.sent(task) == ["/good"]
+    assert site.skipped(task) == {
+        "/denied": "PERMISSION_DENIED",
+        "/gone": "FILE_NOT_FOUND",
+        "/dir": "FILE_NOT_FOUND",
+        "/good/below": "FILE_NOT_FOUND",
+    }
+    flags = {
+        each["source_path"]: each["is_directory"] for each in site.client.task_skipped_errors(task)
+    }
+    assert [path for path, is_directory in flags.items() if is_directory] == ["/dir"]
+    assert "SKIPPED_ERRORS" in site.codes(task)
+
+
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [
+        (("/gone", "/x", False), "FILE_NOT_FOUND"),
+        (("/dir", "/x", False), "IS_A_DIRECTORY"),
+        (("/good", "/x", True), "NOT_A_DIRECTORY"),
+        (("/pipe", "/x"), "NOT_A_FILE"),
+        (("/good", "/taken", False), "IS_A_DIRECTORY"),
+        (("/good", "/file/below", False), "NOT_A_DIRECTORY"),
+        (("/dir", "/file", True), "NOT_A_DIRECTORY"),
+    ],
+)
+def test_trouble_keeps_a_task_active_until_its_deadline(site, item, code):
+    site.write("good")
+    site.write("dir/inside")
+    os.mkfifo(site.src / "pipe")
+    (site.dst / "taken").mkdir()
+    (site.dst / "file").write_text("")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        task = site.transfer(("/good", "/arrived", False), item, deadline="2100-01-01")
+        found = site.client.get_task(task)
+        assert (found["status"], found["nice_status"], found["is_ok"]) == ("ACTIVE", code, False)
+        assert (found["faults"], found["subtasks_retrying"]) == (1, 1)
+        assert refused(site.client.task_successful_transfers, task)[0] == 400
+        assert refused(site.client.task_skipped_errors, task)[0] == 400
+        assert site.codes(task) == [code, "STARTED"]
+        clock.move_to("2100-01-02T00:00:00+00:00")
+        found = site.client.get_task(task)
+    assert (found["status"], found["fatal_error"]["code"]) == ("FAILED", "EXPIRED")
+    assert found["subtasks_expired"] == 1
+    with time_machine.travel("2100-01-03T00:00:00+00:00", tick=False):
+        assert site.sent(task) == ["/good"]
+
+
+def test_what_was_missing_is_sent_when_it_comes(site):
+    task = site.transfer(("/late", "/late", False))
+    assert site.client.get_task(task)["status"] == "ACTIVE"
+    site.write("late")
+    assert site.client.get_task(task)["status"] == "SUCCEEDED"
+
+
+def test_a_disk_that_is_full_is_named(site, monkeypatch):
+    site.write("good")
+
+    def full(*_arguments, **_options):
+        raise OSError(errno, "full")
+
+    monkeypatch.setattr(os, "makedirs", full)
+    errno = 28
+    stuck = site.client.get_task(site.transfer(("/good", "/a", False)))
+    assert (stuck["status"], stuck["nice_status"]) == ("ACTIVE", "NO_SPACE_LEFT")
+    errno = 122
+    failed = site.client.get_task(site.transfer(("/good", "/b"), fail_on_quota_errors=True))
+    assert failed["fatal_error"]["code"] == "QUOTA_EXCEEDED"
+
+
+def test_a_file_is_never_copied_onto_itself(site):
+    site.write("file", b"1234")
+    same = site.world.add_endpoint(site.src, "same place")
+    data = globus_sdk.TransferData(site.source.id, same.id)
+    data.add_item("/file", "/file")
+    task = site.client.submit_transfer(data)["task_id"]
+    assert site.client.get_task(task)["nice_status"] == "ENDPOINT_ERROR"
+    assert (site.src / "file").read_bytes() == b"1234"
+
+
+def test_deadlines_are_a_day_and_move_on_with_success(site):
+    site.write("a")
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        site.world.stall_next(after_files=1)
+        moving = site.transfer(("/a", "/a", False), ("/a", "/b", False))
+        plain = site.transfer(("/gone", "/gone", False))
+        own = site.transfer(("/gone", "/x", False), deadline="2027-01-16 08:00:00Z")
+        queued = site.transfer(("/a", "/q", False))
+        deadlines = [
+            site.client.get_task(task)["deadline"] for task in (moving, plain, own, queued)
+        ]
+        assert deadlines == [
+            "2027-01-18T08:00:00+00:00",
+            "2027-01-16T08:00:00+00:00",
+            "2027-01-16T08:00:00+00:00",
+            "2027-01-16T08:00:00+00:00",
+        ]
+        assert site.client.get_task(queued)["nice_status"] == "Queued"
+        site.world.tasks[queued].deadline -= 60
+        clock.shift(86_399)
+        assert site.client.get_task(queued)["deadline"] == "2027-01-17T07:59:59+00:00"
+        clock.shift(1)
+        assert site.client.get_task(plain)["fatal_error"]["code"] == "EXPIRED"
+        assert site.client.get_task(queued)["status"] == "SUCCEEDED"
+
+
+def test_a_repeated_submission_is_a_duplicate_even_after_the_end(site):
+    site.write("a")
+    data = globus_sdk.TransferData(site.source.id, site.destination.id)
+    data.add_item("/a", "/a", recursive=False)
+    first = site.client.submit_transfer(data)
+    (site.dst / "a").unlink()
+    again = site.client.submit_transfer(data)
+    assert (first.http_status, first["code"]) == (202, "Accepted")
+    assert (again.http_status, again["code"]) == (200, "Duplicate")
+    assert again["task_id"] == first["task_id"]
+    assert again["submission_id"] == data["submission_id"] != first["task_id"]
+    assert not (site.dst / "a").exists()
+    site.source.connected = False
+    assert site.client.submit_transfer(data)["code"] == "Duplicate"
+    assert refused(site.client.submit_transfer, {**data, "label": "other"})[0] == 400
+
+
+def test_identical_paths_under_way_are_a_conflict(site):
+    site.world.pace = LOOKS
+    site.write("a")
+    site.transfer(("/a", "/a"))
+    assert refused(site.transfer, ("/a", "/a")) == (409, "Conflict")
+    site.transfer(("/a", "/b"))
+    site.delete("/x", ignore_missing=True)
+    site.delete("/x", ignore_missing=True)
+
+
+def test_three_of_a_kind_are_worked_at_and_a_hundred_may_wait(site):
+    site.write("a")
+    for number in range(97):
+        site.world.stall_next("ENDPOINT_ERROR")
+        site.transfer(("/a", f"/{number}"))
+    site.world.pace = LOOKS
+    last = [site.delete(f"/{number}", ignore_missing=True) for number in range(3)]
+    assert refused(site.transfer, ("/a", "/a")) == (409, "TooManyPendingJobs")
+    states = [task.nice_status for task in site.world.tasks.values()]
+    assert states == [*["ENDPOINT_ERROR"] * 3, *["Queued"] * 94, *["OK"] * 3]
+    assert site.client.get_task(last[0])["status"] == "ACTIVE"
+    for task in list(site.world.tasks.values())[:3]:
+        task.plan = None
+    assert site.client.get_task(last[0])["status"] == "SUCCEEDED"
+    states = [task.nice_status for task in site.world.tasks.values() if task.is_open]
+    assert states[:4] == [*["ENDPOINT_ERROR"] * 3, "Queued"]
+
+
+def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
+    site.write("a", b"old")
+    site.world.pace = Pace.after_looks(2)
+    task = site.transfer(("/a", "/a"))
+    site.write("a", b"new")
+    statuses = [site.client.get_task(task)["status"] for _ in range(3)]
+    assert statuses == ["ACTIVE", "ACTIVE", "SUCCEEDED"]
+    assert (site.dst / "a").read_bytes() == b"new"
+    site.world.pace = Pace.by_time(60)
+    with time_machine.travel(time.time(), tick=False) as clock:
+        task = site.transfer(("/a", "/b"))
+        clock.shift(59)
+        assert site.client.get_task(task)["status"] == "ACTIVE"
+        clock.shift(1)
+        assert site.client.get_task(task)["status"] == "SUCCEEDED"
+
+
+def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
+    monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 10)
+    monkeypatch.setattr("globus_auto.sandbox.work.PIECE", 4)
+    site.write("big", b"0123456789" * 3)
+    task = site.transfer(("/big", "/big", False), verify_checksum=True)
+    assert 0 < len((site.dst / "big").read_bytes()) < 30
+    looks = 0
+    while site.client.get_task(task)["status"] == "ACTIVE":
+        looks += 1
+    assert 3 <= looks <= 6
+    assert (site.dst / "big").read_bytes() == b"0123456789" * 3
+    assert refused(site.client.get_task, "0" * 8) == (404, "ClientError.NotFound")
+    assert refused(site.client.get_task, task, query_params={"format": "xml"})[0] == 400
+
+
+def test_a_copy_that_differs_is_made_again(site, monkeypatch):
+    monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 8)
+    monkeypatch.setattr("globus_auto.sandbox.work.PIECE", 4)
+    site.write("big", b"0123456789")
+    task = site.transfer(("/big", "/big", False), verify_checksum=True)
+    with open(site.dst / "big", "r+b") as broken:
+        broken.write(b"x")
+    while site.client.get_task(task)["status"] == "ACTIVE":
+        assert len(site.world.requests) < 20
+    assert (site.dst / "big").read_bytes() == b"0123456789"
+    assert site.codes(task) == ["SUCCEEDED", "VERIFY_CHECKSUM", "STARTED"]
+
+
+def test_an_endpoint_that_goes_away_in_mid_task_holds_it_up(site):
+    site.world.stall_next("TIMEOUT", after_files=1)
+    for name in "ab":
+        site.write(name)
+    task = site.transfer(("/a", "/a"), ("/b", "/b"))
+    assert site.client.get_task(task)["nice_status"] == "TIMEOUT"
+    site.world.tasks[task].plan = None
+    for state, code in (("connected", "GC_NOT_CONNECTED"), ("paused", "GC_PAUSED")):
+        setattr(site.source, state, not getattr(site.source, state))
+        assert site.client.get_task(task)["nice_status"] == code
+        setattr(site.source, state, not getattr(site.source, state))
+        site.destination.connected = False
+        assert site.client.get_task(task)["nice_status"] == "CONNECT_FAILED"
+    site.destination.connected = True
+    assert site.client.get_task(task)["status"] == "SUCCEEDED"
+    assert site.sent(task) == ["/a", "/b"]
+    assert site.codes(task)[1:5] == ["GC_PAUSED", "CONNECT_FAILED", "GC_NOT_CONNECTED", "TIMEOUT"]
+
+
+def test_a_task_is_inactive_and_back_fails_as_planned_or_is_forgotten(site):
+    for name in "ab":
+        site.write(name)
+    site.world.pace = LOOKS
+    task = site.transfer(("/a", "/a"))
+    site.world.tasks[task].status = "INACTIVE"
+    assert {site.client.get_task(task)["status"] for _ in range(3)} == {"INACTIVE"}
+    site.world.tasks[task].status = "ACTIVE"
+    assert site.client.get_task(task)["status"] == "SUCCEEDED"
+    site.world.pace = Pace.at_once()
+    site.world.fail_next("ENDPOINT_ERROR", details="broken", after_files=1, kind="TRANSFER")
+    site.delete("/none", ignore_missing=True)
+    task = site.transfer(("/a", "/1"), ("/b", "/2"))
+    found = site.client.get_task(task)
+    assert found["fatal_error"] == {"code": "ENDPOINT_ERROR", "description": "broken"}
+    assert (site.sent(task), found["subtasks_failed"], found["faults"]) == (["/a"], 1, 1)
+    del site.world.tasks[task]
+    assert refused(site.client.get_task, task) == (404, "ClientError.NotFound")
+
+
+def test_history_is_kept_for_thirty_days_or_until_it_is_lost(site):
+    site.write("a")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        old, lost = site.transfer(("/a", "/a")), site.transfer(("/a", "/b"))
+        site.world.tasks[lost].history_lost = True
+        clock.shift(30 * 86_400 - 1)
+        assert site.client.get_task(old)["history_deleted"] is False
+        assert site.sent(old) == ["/a"]
+        clock.shift(2)
+        for task in (old, lost):
+            assert site.client.get_task(task)["history_deleted"] is True
+            assert site.sent(task) == site.codes(task) == list(site.skipped(task)) == []
+
+
+def test_a_cancelled_task_stops_and_a_finished_one_says_so(site):
+    site.write("a")
+    site.world.pace = LOOKS
+    task = site.transfer(("/a", "/a"))
+    assert site.client.cancel_task(task)["code"] == "Canceled"
+    found = site.client.get_task(task)
+    assert (found["status"], found["fatal_error"]["code"]) == ("FAILED", "CANCELED")
+    assert (found["subtasks_canceled"], site.codes(task)[0]) == (1, "CANCELED")
+    assert site.client.cancel_task(task)["code"] == "TaskComplete"
+    assert list(site.dst.iterdir()) == []
+
+
+def test_lists_come_in_pages(site):
+    site.world.page_size = 2
+    for number in range(5):
+        site.write(str(number))
+    task = site.transfer(*((f"/{number}", f"/{number}") for number in range(5)))
+    paged = site.client.paginated.task_successful_transfers(task)
+    assert [len(page["DATA"]) for page in paged.pages()] == [2, 2, 1]
+    first = site.client.task_event_list(task, limit=1)
+    assert (first["total"], first["length"], first["limit"]) == (2, 1, 1)
+    events = site.client.paginated.task_event_list(task).items()
+    assert [each["code"] for each in events] == ["SUCCEEDED", "STARTED"]
+    errors = site.client.task_event_list(task, query_params={"filter": "is_error:1"})
+    assert errors["DATA"] == []
+    assert refused(site.client.task_event_list, task, query_params={"filter": "x:1"})[0] == 400
+    assert (
+        refused(site.client.task_successful_transfers, task, query_params={"marker": "x"})[0] == 400
+    )
+
+
+def test_tasks_are_found_by_status_type_label_id_and_time(site):
+    site.write("a")
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        first = site.transfer(("/a", "/a"), label="first run")
+        clock.shift(60)
+        second = site.transfer(("/gone", "/b"), label="Second")
+        gone = site.delete("/zz")
+
+        def found(filter_, **options):
+            listed = site.client.task_list(filter=filter_, **options)
+            return [each["task_id"] for each in listed]
+
+        assert found("") == found("type:TRANSFER") == [second, first]
+        assert found("type:TRANSFER,DELETE") == [gone, second, first]
+        assert found("status:ACTIVE,INACTIVE/type:TRANSFER,DELETE") == [second]
+        assert found("type:DELETE/status:FAILED") == [gone]
+        assert (
+            found("label:=first run") == found("label:~FIRST*") == found("label:!Second") == [first]
+        )
+        assert found(f"task_id:{first},{gone}/type:DELETE,TRANSFER") == [gone, first]
+        assert found("request_time:2027-01-15 08:00:30,") == [second]
+        assert found({"request_time": ",2027-01-15T08:00:30Z"}) == [first]
+        assert found("completion_time:2027-01-01,") == [first]
+        assert found("", orderby="label") == [second, first]
+        assert found("", orderby="request_time ASC", offset=1, limit=1) == [second]
+        listed = site.client.task_list(query_params={"fields": "task_id,status"})
+        assert [sorted(each) for each in listed["DATA"]] == [["status", "task_id"]] * 2
+        for options in (
+            {"filter": "colour:red"},
+            {"query_params": {"fields": "x"}},
+            {"limit": 1001},
+        ):
+            assert refused(site.client.task_list, **options)[0] == 400
+
+
+def test_a_delete_takes_files_directories_and_links_as_asked(site):
+    for name in ("file", "dir/inside", "kept/inside", "two/a.tmp", "two/b.tmp", "two/c", "*"):
+        site.write(name)
+    (site.src / "link").symlink_to("kept")
+    task = site.delete("/file", "/link", "/gone", ignore_missing=True)
+    assert site.client.get_task(task)["status"] == "SUCCEEDED"
+    assert sorted(os.listdir(site.src)) == ["*", "dir", "kept", "two"]
+    found = site.client.get_task(site.delete("/dir"))
+    assert (found["status"], found["fatal_error"]["code"]) == ("FAILED", "IS_A_DIRECTORY")
+    assert (found["destination_endpoint_id"], found["type"]) == (None, "DELETE")
+    found = site.client.get_task(site.delete("/gone"))
+    assert (found["fatal_error"]["code"], found["subtasks_failed"]) == ("FILE_NOT_FOUND", 1)
+    site.delete("/dir", "/*", recursive=True)
+    assert sorted(os.listdir(site.src)) == ["kept", "two"]
+    site.delete("/two/*.tmp", r"/two/\*", interpret_globs=True, ignore_missing=True)
+    assert os.listdir(site.src / "two") == ["c"]
+    site.delete("/two/c", interpret_globs=True)
+    assert os.listdir(site.src / "two") == []
+    for path in ("/", "/link/../../.."):
+        stuck = site.client.get_task(site.delete(path, recursive=True))
+        assert (stuck["status"], stuck["nice_status"]) == ("ACTIVE", "PERMISSION_DENIED")
+    assert (site.src / "kept/inside").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"delete_destination_extra": True}, "delete_destination_extra"),
+        ({"notify_on_failed": True}, "notify_on_failed"),
+        ({"recursive_symlinks": "copy"}, "recursive_symlinks"),
+        ({"perf_cc": 2}, "perf_cc"),
+        ({"sync_level": 4}, "sync_level"),
+        ({"encrypt_data": "yes"}, "encrypt_data"),
+        ({"label": "x" * 129}, "label"),
+        ({"label": " x"}, "label"),
+        ({"deadline": "soon"}, "deadline"),
+        ({"submission_id": "x"}, "submission_id"),
+        ({"submission_id": None}, "submission_id"),
+        ({"filter_rules": [{"DATA_TYPE": "filter_rule", "method": "x", "name": "y"}]}, "method"),
+        ({"filter_rules": [{"DATA_TYPE": "filter_rule", "method": "exclude", "name": 1}]}, "name"),
+        ({"filter_rules": "x"}, "filter_rules"),
+        ({"DATA": ["x"]}, "x"),
+        ({"DATA": [{"DATA_TYPE": "transfer_symlink_item"}]}, "DATA_TYPE"),
+        ({"DATA": [{"DATA_TYPE": "transfer_item", "source_path": "a"}]}, "source_path"),
+        ({"DATA": [{"DATA_TYPE": "transfer_item", "source_path": "/a\n"}]}, "source_path"),
+        ({"DATA": [{"DATA_TYPE": "transfer_item", "source_path": "/\ud800"}]}, "source_path"),
+        ({"DATA": [{"DATA_TYPE": "transfer_item", "external_checksum": "0"}]}, "external_checksum"),
+        ({"store_base_path_info": True}, "store_base_path_info"),
+    ],
+)
+def test_what_a_submission_cannot_have_is_refused_by_name(site, change, named):
+    data = globus_sdk.TransferData(site.source.id, site.destination.id)
+    data.add_item("/a", "/a")
+    data["submission_id"] = site.client.get_submission_id()["value"]
+    with pytest.raises(globus_sdk.TransferAPIError, match=f"'{named}'"):
+        site.client.post("/v0.10/transfer", data={**data, **change})
+    assert site.world.tasks == {}
+
+
+def test_a_submission_needs_items_endpoints_and_json(site):
+    data = globus_sdk.DeleteData(site.source.id)
+    assert refused(site.client.submit_delete, data) == (400, "ClientError.BadRequest")
+    assert refused(site.client.post, "/v0.10/delete", data="nonsense", encoding="text")[0] == 400
+    assert refused(site.client.post, "/v0.10/delete", data=["x"])[0] == 400
+    server = site.world.add_endpoint(site.src, "server", "GCSv5_endpoint")
+    data = globus_sdk.DeleteData(server.id)
+    data.add_item("/x")
+    assert refused(site.client.submit_delete, data) == (409, "NotSupported")
+    data["endpoint"] = "0" * 32
+    assert refused(site.client.submit_delete, data) == (404, "EndpointNotFound")
+
+
+def test_a_user_sees_only_his_own_tasks(site):
+    site.write("a")
+    task = site.transfer(("/a", "/a"))
+    site.world.tasks[task].owner = "somebody else"
+    assert refused(site.client.get_task, task) == (404, "ClientError.NotFound")
+    assert site.client.task_list()["DATA"] == []

@@ -1,0 +1,164 @@
+"""Which files are sent, and why: the whole table, without a disk."""
+
+import itertools
+
+import pytest
+
+from globus_auto.choosing import (
+    LABEL_SECONDS,
+    Terms,
+    choose,
+    is_label,
+    is_quiet,
+    is_racy,
+    matcher,
+    matches,
+)
+from globus_auto.datastore import Entry, Task, Version
+
+NOW = 1_795_428_000
+OLD = NOW - 1000  # an mtime; the entry's task looked 100 seconds after it
+SETTLE = 600
+KNOWN = Entry(10, OLD, 1)
+
+
+def task(status="SUCCEEDED", listed_at=OLD + 100):
+    return Task(
+        kind="transfer",
+        submission_id="",
+        status=status,
+        label="",
+        submitted_at=listed_at,
+        listed_at=listed_at,
+        source_dir="/src",
+        destination="",
+        destination_dir="/dst",
+    )
+
+
+def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
+    settle = terms.pop("settle", 0)
+    return choose(
+        Version(size, mtime),
+        entry,
+        (of or task()) if entry else None,
+        Terms(began, settle, **terms),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "reason"),
+    [
+        ({"entry": None}, "send", "new"),
+        ({}, "unchanged", "unchanged"),
+        ({"of": task("ACTIVE")}, "unchanged", "unchanged"),
+        ({"of": task("FAILED")}, "unchanged", "unchanged"),
+        ({"size": 11}, "send", "changed: 10 bytes before, 11 now"),
+        ({"size": 0}, "send", "changed: 10 bytes before, 0 now"),
+        ({"mtime": OLD + 5}, "send", "changed: modified 5 seconds later"),
+        ({"mtime": OLD - 5}, "send", "changed: modified 5 seconds earlier"),
+        ({"size": 11, "of": task("ACTIVE")}, "wait", "its last transfer is under way"),
+        ({"size": 11, "of": task("INACTIVE")}, "wait", "its last transfer is under way"),
+        ({"size": 11, "of": task("FAILED")}, "send", "changed"),
+        ({"full": True}, "send", "everything is asked for"),
+        ({"full": True, "size": 11}, "send", "changed"),
+        ({"entry": None, "full": True}, "send", "new"),
+        ({"entry": None, "under_way": True}, "wait", "its last transfer is under way"),
+        ({"size": 11, "under_way": True}, "wait", "its last transfer is under way"),
+        ({"under_way": True}, "unchanged", "unchanged"),
+        # Quiet for SETTLE_SECONDS, to the second.
+        ({"entry": None, "settle": SETTLE}, "send", "new"),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE}, "send", "new"),
+        (
+            {"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE + 1},
+            "wait",
+            "new, but modified 599 seconds ago",
+        ),
+        ({"settle": SETTLE, "mtime": NOW - 1}, "wait", "modified 999 seconds later, but"),
+        ({"full": True, "settle": SETTLE}, "send", "everything is asked for"),
+        ({"full": True, "settle": 2 * (NOW - OLD)}, "wait", "everything is asked for, but"),
+        ({"settle": 2 * (NOW - OLD)}, "unchanged", "unchanged"),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW + 5}, "wait", "new, but"),
+        ({"entry": None, "mtime": NOW + 5}, "send", "new"),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW + LABEL_SECONDS + 1}, "send", "new"),
+    ],
+)
+def test_a_file_is_sent_waits_or_is_left(changes, verdict, reason):
+    found, why = chosen(**changes)
+    assert (found, reason in why) == (verdict, True), why
+
+
+@pytest.mark.parametrize(
+    ("age_at_the_look", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
+)
+def test_an_entry_is_racy_whose_file_was_written_less_than_two_seconds_before(
+    age_at_the_look, racy
+):
+    assert is_racy(Entry(10, OLD, 1), task(listed_at=OLD + age_at_the_look)) is racy
+
+
+@pytest.mark.parametrize(
+    ("later", "verdict"), [(0, "unchanged"), (2, "unchanged"), (3, "send"), (100, "send")]
+)
+def test_a_racy_file_is_sent_again_once_a_look_begins_late_enough(later, verdict):
+    found, why = chosen(of=task(listed_at=OLD), began=OLD + later)
+    assert found == verdict
+    assert verdict == "unchanged" or "within a second" in why
+
+
+def test_a_racy_file_waits_while_its_task_is_open():
+    assert chosen(of=task("ACTIVE", listed_at=OLD))[0] == "wait"
+
+
+def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
+    ahead = OLD + LABEL_SECONDS
+    assert not is_label(ahead, OLD)
+    assert is_label(ahead + 1, OLD)
+    assert is_racy(Entry(10, ahead, 1), task(listed_at=OLD))
+    assert not is_racy(Entry(10, ahead + 1, 1), task(listed_at=OLD))
+    assert not is_quiet(ahead, OLD, 1)
+    assert is_quiet(ahead + 1, OLD, 1)
+
+
+def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never_overlooked():
+    """Every combination: no verdict but these, and "unchanged" only where it is true."""
+    count = 0
+    for size, mtime, status, listed, settle, under_way, full in itertools.product(
+        (10, 11),
+        (OLD - 1, OLD, OLD + 1, NOW, NOW + 3, NOW + 2 * LABEL_SECONDS),
+        ("ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"),
+        (OLD - 1, OLD + 1, OLD + 2, NOW),
+        (0, 1, SETTLE),
+        (False, True),
+        (False, True),
+    ):
+        of = task(status, listed)
+        verdict, why = chosen(size, mtime, of=of, settle=settle, under_way=under_way, full=full)
+        same = (size, mtime) == (10, OLD)
+        assert (verdict == "unchanged") == (same and not full and listed >= OLD + 2), why
+        assert (verdict == "send") <= (not under_way and not of.open), why
+        count += 1
+    assert count == 2 * 6 * 4 * 4 * 3 * 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("patterns", "fits", "fits_not"),
+    [
+        ([], [], ["a", ""]),
+        (["*.tmp", ".*"], ["a.tmp", ".hidden", ".a.tmp"], ["a.tmp2", "a.TMP", "tmp"]),
+        (["[ab]?"], ["a1", "bx"], ["c1", "a", "a12"]),
+        (["a\nb*"], ["a\nbc"], ["a"]),
+        (["Ä*"], ["Ärger"], ["ärger"]),
+    ],
+)
+def test_patterns_are_those_of_a_shell_on_one_whole_name(patterns, fits, fits_not):
+    excluded = matcher(patterns)
+    assert [name for name in fits + fits_not if excluded(name)] == fits
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [("/src/a", False), ("/src/x.d/a", True), ("/src/a/x.d", True), ("/src", False)],
+)
+def test_a_path_is_excluded_by_any_name_below_the_root_only(path, found):
+    assert matches(path, "/src", matcher(["x.*", "src"])) is found

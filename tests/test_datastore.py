@@ -1,0 +1,354 @@
+"""The datastore: what is saved is what is loaded, or it is called damaged; never empty."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from globus_auto import datastore
+from globus_auto.datastore import Datastore, DatastoreDamaged, Entry, Task
+from tests.conftest import Lab, Mailbox, files
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NUMBERS = st.integers(-(2**62), 2**62)
+TASKS = st.builds(
+    Task,
+    kind=st.sampled_from(["transfer", "delete"]),
+    submission_id=TEXT,
+    task_id=st.none() | TEXT,
+    status=st.sampled_from(["ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"]),
+    label=TEXT,
+    submitted_at=NUMBERS,
+    listed_at=NUMBERS,
+    ended_at=st.none() | NUMBERS,
+    full=st.booleans(),
+    exclude=st.lists(TEXT, max_size=3),
+    source_dir=TEXT,
+    destination=TEXT,
+    destination_dir=TEXT,
+    deadline=st.none() | NUMBERS,
+)
+
+
+@st.composite
+def stores(draw: Any) -> Datastore:
+    """Invent a datastore whose entries refer to its tasks."""
+    tasks = draw(st.dictionaries(st.integers(1, 10**9), TASKS, min_size=1, max_size=4))
+    entries = st.builds(Entry, NUMBERS, NUMBERS, st.sampled_from(sorted(tasks)))
+    names = st.dictionaries(TEXT, entries, min_size=1, max_size=4)
+    return Datastore(
+        source=draw(TEXT),
+        tasks=tasks,
+        asides=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
+        files=draw(st.dictionaries(TEXT, names, max_size=4)),
+    )
+
+
+@hypothesis_settings(
+    max_examples=40,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(store=stores())
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path, store: Datastore) -> None:
+    path = str(tmp_path / "datastore")
+    datastore.save(path, store)
+    assert datastore.load(path) == store
+
+
+def example(directories: int = 2) -> Datastore:
+    """Return a datastore with three files in each of some directories."""
+    task = Task(
+        kind="transfer",
+        submission_id="s",
+        label="l",
+        submitted_at=3,
+        listed_at=2,
+        source_dir="/d",
+        destination="x",
+        destination_dir="/e",
+    )
+    store = Datastore(source="the source", tasks={7: task})
+    for number in range(directories):
+        for name in ("a", 'b "quoted"', "ä\n"):
+            store.put(f"/d/{number}/{name}", Entry(1, 2, 7))
+    return store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give the path of a saved datastore."""
+    datastore.save(str(tmp_path / "datastore"), example())
+    return tmp_path / "datastore"
+
+
+def test_without_a_file_there_is_no_datastore(tmp_path: Path) -> None:
+    assert datastore.load(str(tmp_path / "datastore")) is None
+
+
+def test_a_directory_stands_on_one_line_and_the_sum_is_that_of_all_before(path: Path) -> None:
+    data = path.read_bytes()
+    lines = data.decode().splitlines()
+    assert lines[0] == '{"version": 1,'
+    assert lines[5] == '  "/d/0": {"a":[1,2,7],"b \\"quoted\\"":[1,2,7],"ä\\n":[1,2,7]},'
+    assert lines[6].startswith('  "/d/1": {')
+    before, key, value = data.partition(b'"sum"')
+    assert key + value == f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
+
+
+def test_nothing_is_written_where_nothing_has_changed(path: Path) -> None:
+    before = path.stat()
+    store = datastore.load(str(path))
+    assert store
+    datastore.save(str(path), store)
+    assert path.stat() == before
+    store.drop("/d/0/a")
+    datastore.save(str(path), store)
+    assert datastore.load(str(path)) == store
+    assert path.stat().st_ino != before.st_ino, "replaced, not overwritten"
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+def test_only_its_owner_can_read_it_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        datastore.save(str(tmp_path / "datastore"), example())
+    finally:
+        os.umask(before)
+    assert (tmp_path / "datastore").stat().st_mode & 0o7777 == 0o600
+
+
+def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
+    """Write `data` and load it; return whether it counts as damaged."""
+    path.write_bytes(data)
+    try:
+        store = datastore.load(str(path))
+    except DatastoreDamaged as error:
+        assert f"{path} is damaged" in str(error)
+        assert "Restore it from a backup, or delete it" in str(error)
+        return True
+    assert store
+    assert store.files == example().files
+    return False
+
+
+def test_a_datastore_cut_at_any_length_is_damaged(path: Path) -> None:
+    data = path.read_bytes()
+    damaged = [loads_as_damaged_or_equal(path, data[:length]) for length in range(len(data))]
+    assert damaged == [True] * (len(data) - 1) + [False], "only the last newline may be missing"
+
+
+def test_a_datastore_with_any_byte_altered_added_or_missing_is_damaged(path: Path) -> None:
+    data = path.read_bytes()
+    for place in range(len(data) - 1):
+        for byte in (data[place] ^ 1, data[place] ^ 0x20, 0):
+            if byte != data[place]:
+                changed = data[:place] + bytes([byte]) + data[place + 1 :]
+                assert loads_as_damaged_or_equal(path, changed)
+        assert loads_as_damaged_or_equal(path, data[:place] + b" " + data[place:])
+        assert loads_as_damaged_or_equal(path, data[:place] + data[place + 1 :])
+    assert loads_as_damaged_or_equal(path, data + data)
+
+
+def test_a_large_datastore_with_some_byte_altered_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "datastore"
+    datastore.save(str(path), example(2000))
+    data = path.read_bytes()
+    chance = random.Random(1)
+    for place in chance.sample(range(len(data) - 1), 100):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(DatastoreDamaged):
+            datastore.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b'"version": 1', b'"version": 2', "version"),
+        (b'"version": 1', b'"version": "1"', "version"),
+        (b'"version": 1', b'"novelty": 1', "novelty"),
+        (b'"source": "the source"', b'"source": null', "source"),
+        (b' "source": "the source",\n', b"", "source"),
+        (b'"kind":"transfer"', b'"kind":"copy"', "kind"),
+        (b'"status":"ACTIVE"', b'"status":"DONE"', "status"),
+        (b'"label":"l"', b'"label":"l","colour":1', "colour"),
+        (b'"listed_at":2', b'"listed_at":2.5', "listed_at"),
+        (b'"7":', b'"seven":', "tasks"),
+        (b'"7":', b'"8":', "missing tasks {7}"),
+        (b"[1,2,7]", b"[1,2,7,0]", "length 3"),
+        (b"[1,2,7]", b"[1,2]", "length 3"),
+        (b"[1,2,7]", b'["1",2,7]', "files"),
+        (b"[1,2,7]", b"null", "files"),
+        (b'"asides": {}', b'"asides": []', "asides"),
+        (b'"/d/0": ', b'"/d/0" ', "JSON"),
+        (b'"/d/0": ', b'"\xff": ', ""),
+    ],
+)
+def test_a_shape_that_this_version_did_not_write_is_damaged_though_the_sum_fits(
+    path: Path, old: bytes, new: bytes, reason: str
+) -> None:
+    before = path.read_bytes().partition(b'"sum"')[0]
+    assert old in before
+    before = before.replace(old, new, 1)
+    path.write_bytes(before + f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode())
+    with pytest.raises(DatastoreDamaged) as caught:
+        datastore.load(str(path))
+    assert reason in str(caught.value)
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Let writing fail beyond this size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_what_it_left_does_no_harm(path: Path) -> None:
+    before = path.read_bytes()
+    larger = example(100)
+    with no_file_above(1000), pytest.raises(OSError, match="File too large"):
+        datastore.save(str(path), larger)
+    assert path.read_bytes() == before
+    datastore.save(str(path), larger)
+    assert datastore.load(str(path)) == larger
+    assert [each.name for each in path.parent.iterdir()] == ["datastore"]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def alter(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"status":"SUCCEEDED"', b'"status":"FAILED"'))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace_by_a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_a_loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@pytest.fixture
+def sent(lab: Lab, mailbox: Mailbox) -> Lab:
+    """Give a laboratory with a file sent that could be deleted, and one that waits to be sent."""
+    assert mailbox.messages == []
+    lab.sent("sent")
+    lab.write("new")
+    return lab
+
+
+@pytest.mark.parametrize("damage", [cut, alter, empty, replace_by_a_directory, replace_by_a_loop])
+def test_a_damaged_datastore_stops_both_programs_with_one_alert_and_nothing_changed(
+    sent: Lab,
+    mailbox: Mailbox,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], None],
+) -> None:
+    path = sent.state / "datastore"
+    damage(path)
+    before = path.lstat(), files(sent.source), files(sent.destination)
+    capsys.readouterr()
+    for program in (sent.transfer, sent.delete, sent.delete, sent.transfer):
+        assert program() == 3
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"{path} is damaged" in said
+    assert (path.lstat(), files(sent.source), files(sent.destination)) == before
+    assert sent.world.requests == []
+    assert len(mailbox.messages) == 1
+    assert "Restore it from a backup, or delete it" in mailbox.read(0).get_content()
+
+
+def test_deleting_the_datastore_starts_over(sent: Lab, mailbox: Mailbox) -> None:
+    path = sent.state / "datastore"
+    empty(path)
+    assert sent.delete() == 3
+    path.unlink()
+    assert sent.delete() == 0
+    assert "RESOLVED" in mailbox.read(1).get_content()
+    assert files(sent.source).keys() == {"sent", "new"}, "nothing is known to have been sent"
+    assert sent.transfer() == 0
+    assert sent.submitted()[-1]["DATA"][0]["recursive"] is True
+    assert sent.delete() == 0
+    assert files(sent.source) == {}
+    assert files(sent.destination).keys() == {"sent", "new"}
+
+
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], program: str
+) -> None:
+    lab.sent(*(f"{number:050}" for number in range(80)))
+    lab.write("first to show that both places are two")
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    lab.sent(*(f"{number:060}" for number in range(80)))
+    (lab.state / "globus_auto.log").unlink()
+    lab.write("new")
+    before = lab.remembered(), files(lab.source), files(lab.destination)
+    capsys.readouterr()
+    with no_file_above(4096):
+        assert getattr(lab, program)() == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"{program}.py cannot read or write {lab.state}/: File too large."
+        " It stopped there; the next run tries again.\n"
+    )
+    assert (lab.remembered(), files(lab.source), files(lab.destination)) == before
+    assert lab.submitted("transfer") + lab.submitted("delete") == []
+    assert "File too large" in mailbox.read(-1).get_content()
+    assert getattr(lab, program)() == 0
+    assert "RESOLVED" in mailbox.read(-1).get_content()
+
+
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+@pytest.mark.parametrize(
+    ("name", "mode", "code", "sentence"),
+    [
+        ("datastore", 0o000, 3, "is damaged (Permission denied)"),
+        ("", 0o555, 1, "cannot read or write {}/"),
+    ],
+)
+def test_a_datastore_that_cannot_be_read_or_written_is_one_sentence_and_nothing_changed(
+    sent: Lab, mailbox: Mailbox, program: str, name: str, mode: int, code: int, sentence: str
+) -> None:
+    path = sent.state / name
+    before = sent.remembered(), files(sent.source), files(sent.destination)
+    was = path.stat().st_mode
+    path.chmod(mode)
+    try:
+        with sent.start(program, powerless=True) as process:
+            _, said = process.communicate()
+    finally:
+        path.chmod(was)
+    assert process.returncode == code
+    first, *more = said.splitlines()
+    assert sentence.format(sent.state) in first
+    assert all(line.startswith("Cannot remember which alerts were told") for line in more)
+    assert (sent.remembered(), files(sent.source), files(sent.destination)) == before
+    assert sent.submitted("transfer") + sent.submitted("delete") == []
+    assert len(mailbox.messages) == 1

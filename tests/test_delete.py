@@ -1,0 +1,328 @@
+"""delete.py removes exactly what is proven, by explicit path, and asks for nothing more."""
+
+import shutil
+import time
+from typing import Any
+
+import pytest
+
+from globus_auto.sandbox.world import Pace
+from tests.conftest import Lab, files, tree
+
+
+def deleted(lab: Lab) -> list[list[str]]:
+    """Return the paths of each delete of files at the source that was asked for."""
+    return [
+        [item["path"] for item in document["DATA"]]
+        for document in lab.submitted("delete")
+        if document["endpoint"] == lab.src.id and not document["recursive"]
+    ]
+
+
+def probed(lab: Lab) -> Lab:
+    """Return the laboratory after the places of its pair were shown to be two."""
+    lab.send("first")
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    return lab
+
+
+def test_exactly_the_proven_files_are_deleted(lab: Lab) -> None:
+    lab.send("a", "run/b", "run/changed")
+    lab.write("run/changed", "changed since")
+    lab.write("run/new", "never sent")
+    (lab.source / "run" / "link").symlink_to("b")
+    before = files(lab.destination)
+    assert lab.delete() == 0
+    assert deleted(lab) == [["/src/a", "/src/run/b"]]
+    assert files(lab.source) == {
+        "run/changed": b"changed since",
+        "run/new": b"never sent",
+        "run/link": "-> b",
+    }
+    assert files(lab.destination) == before
+    assert lab.entries() == {"/src/run/changed"}
+    assert "Deleted /src/run/b (20 bytes)" in lab.log()
+
+
+def test_nothing_to_delete_asks_for_no_delete_and_writes_nothing(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probed(lab)
+    before = (lab.state / "datastore").stat()
+    asked = len(lab.world.requests)
+    capsys.readouterr()
+    assert lab.delete() == 0
+    assert {each.method for each in lab.world.requests[asked:]} <= {"GET"}
+    assert (lab.state / "datastore").stat() == before
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline(lab: Lab) -> None:
+    lab.configure(DELETE_DEADLINE_MINUTES=7, DELETE_EMPTY_DIRS=False)
+    lab.send("run/a")
+    began = time.time()
+    lab.delete()
+    document = lab.submitted("delete")[-1]
+    assert document["DATA"] == [{"DATA_TYPE": "delete_item", "path": "/src/run/a"}]
+    assert (document["recursive"], document["ignore_missing"]) == (False, True)
+    assert document["interpret_globs"] is False
+    assert not any(document[f"notify_on_{event}"] for event in ("succeeded", "failed", "inactive"))
+    (task,) = (task for task in lab.world.tasks.values() if task.order.document == document)
+    assert 7 * 60 - 1 <= task.order.deadline - began <= 7 * 60 + 60
+
+
+def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> None:
+    lab.configure(FILES_PER_TASK=2, DELETE_EMPTY_DIRS=False)
+    lab.send("a", "b", "run/c", "run/d", "run/e")
+    lab.delete()
+    assert deleted(lab) == [["/src/a", "/src/b"], ["/src/run/c", "/src/run/d"], ["/src/run/e"]]
+    steps = [
+        each.query.get("path", "delete")
+        for each in lab.world.requests
+        if each.route == "delete" or (each.route == "ls" and "/src" in each.query["path"])
+    ]
+    first = steps.index("delete") + 1  # that of the probe
+    run = ["/src", "/src/run", "delete"]
+    assert steps[first:] == ["/src", "delete", *run, *run]
+    assert files(lab.source) == {}
+
+
+def test_a_file_changed_while_another_group_is_deleted_stays(lab: Lab) -> None:
+    probed(lab).configure(FILES_PER_TASK=1)
+    lab.send("a", "b")
+    lab.world.faults.hook("delete", lambda _asked: lab.write("b", "changed meanwhile"))
+    assert lab.delete() == 0
+    assert files(lab.source) == {"b": b"changed meanwhile"}
+
+
+ODD = ["a*", "a?", "[ab]", "back\\slash", "'", '"', "-rf", "--", " lead", "trail ", "$(x)", "~"]
+ODD += ["é\u0301", "日本", "\U0001f52c", "%2e", "a&b=c#d", ".hidden", "tab\there", "-d ir/*"]
+
+
+def test_odd_names_are_deleted_literally(lab: Lab) -> None:
+    lab.send(*ODD)
+    assert files(lab.destination).keys() == set(ODD)
+    like = {"ab", "ac", "a", "b", "backslash", "-d ir/other"}
+    for name in like:
+        lab.write(name)
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == like
+
+
+def test_nothing_outside_of_the_source_directory_is_deleted(lab: Lab) -> None:
+    lab.send("a", "sub/b", "subway/c")
+    lab.configure(SRC_DIR="/src/sub", DST_DIR="/dst/sub")
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"a", "subway/c"}
+    assert lab.entries() == {"/src/a", "/src/subway/c"}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_copy_is_looked_for_where_it_was_sent_though_the_settings_have_changed(
+    elsewhere: bool, lab: Lab
+) -> None:
+    lab.configure(DST_DIR="/dst/old")
+    lab.send("a", "b")
+    (lab.destination / "old" / "b").unlink()
+    if elsewhere:
+        other = lab.home / "other"
+        other.mkdir()
+        lab.configure(DST_ID=lab.world.add_endpoint(other, name="other", mount="/new").id)
+    lab.configure(DST_DIR="/new" if elsewhere else "/dst/new")
+    assert lab.delete() == 1
+    assert files(lab.source).keys() == {"b"}
+
+
+def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
+    lab.configure(VERIFY_DESTINATION=False)
+    lab.send("a", "run/b")
+    (lab.destination / "a").unlink()
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    listed = [each.query for each in lab.world.requests if each.route == "ls"]
+    assert all(
+        query.get("limit") == "1" for query in listed if query["path"].startswith("/dst")
+    )
+
+
+def test_without_verification_a_changed_file_stays_all_the_same(lab: Lab) -> None:
+    lab.configure(VERIFY_DESTINATION=False)
+    lab.send("a")
+    lab.write("a", "changed")
+    assert lab.delete() == 0
+    assert files(lab.source) == {"a": b"changed"}
+
+
+def test_a_dry_run_prints_what_would_go_and_changes_nothing(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.send("a", "b")
+    lab.write("b", "changed")
+    (lab.source / "empty" / "deep").mkdir(parents=True)
+    (lab.destination / "c").touch()
+    before = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)
+    lists = sorted(path.name for path in lab.state.iterdir())
+    asked = len(lab.world.requests)
+    capsys.readouterr()
+    assert lab.delete("-n", "-v") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "delete /src/a (16 bytes): its copy is proven",
+        "remove the empty directory /src/empty",
+    ]
+    assert "Keep /src/b: it has changed" in err
+    after = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)
+    assert after == before
+    assert sorted(path.name for path in lab.state.iterdir()) == lists
+    assert {each.route for each in lab.world.requests[asked:] if each.method == "POST"} <= {"token"}
+
+
+def test_a_dry_run_keeps_the_entry_of_a_file_that_is_missing_at_the_destination(lab: Lab) -> None:
+    lab.send("a", "b")
+    (lab.destination / "a").unlink()
+    assert lab.delete("-n") == 1
+    assert lab.entries() == {"/src/a", "/src/b"}
+
+
+@pytest.mark.parametrize("plan", ["stall_next", "fail_next"])
+def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
+    plan: str, lab: Lab, mailbox: Any
+) -> None:
+    probed(lab).configure(FILES_PER_TASK=2)
+    lab.send("a", "b", "c")
+    getattr(lab.world, plan)(kind="DELETE", details="read-only disk")
+    began = time.time()
+    assert lab.delete() == 1
+    waited = time.time() - began
+    assert 120 <= waited < 140 if plan == "stall_next" else waited < 10
+    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert deleted(lab)[1:] == [["/src/a", "/src/b"]], "no other group is tried"
+    assert files(lab.source).keys() == {"a", "b", "c"}
+    assert lab.entries() == {"/src/a", "/src/b", "/src/c"}
+    assert not lab.store().open_tasks("delete")
+    (mail,) = mailbox.messages
+    assert "Globus did not delete" in mail
+    lab.later(60)
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    assert "RESOLVED" in mailbox.messages[-1]
+
+
+def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
+    probed(lab)
+    lab.send("a")
+    lab.world.pace = Pace.after_looks(9)
+
+    def suspend(asked: Any) -> None:
+        task = lab.world.tasks[asked.path.rpartition("/")[2]]
+        task.status = "INACTIVE" if task.is_open else task.status
+
+    lab.world.faults.hook("task", suspend, times=None)
+    assert lab.delete() == 1
+    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert files(lab.source).keys() == {"a"}
+
+
+def test_a_slow_delete_is_waited_for(lab: Lab) -> None:
+    probed(lab)
+    lab.send("a")
+    lab.world.pace = Pace.by_time(90)
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+
+
+def test_a_delete_that_globus_refuses_leaves_no_record(lab: Lab) -> None:
+    probed(lab)
+    lab.send("a")
+    lab.world.faults.add("delete", status=403, body={"code": "PermissionDenied"})
+    assert lab.delete() == 1
+    assert files(lab.source).keys() == {"a"}
+    assert not lab.store().open_tasks("delete")
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+
+
+def test_a_lost_answer_to_a_delete_does_no_harm(lab: Lab) -> None:
+    probed(lab)
+    lab.send("a")
+    lab.world.faults.add("delete", drop="after")
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    kinds = [task.order.kind for task in lab.world.tasks.values()]
+    assert kinds.count("DELETE") == len({each["submission_id"] for each in lab.submitted("delete")})
+
+
+def same(lab: Lab) -> None:
+    """Make the destination another name of the source."""
+    again = lab.world.add_endpoint(
+        lab.source, name="again", entity_type="GCSv5_mapped_collection", mount="/again"
+    )
+    lab.configure(DST_ID=again.id, DST_DIR="/again")
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_one_place_under_two_names_is_found_out_before_anything_is_deleted(
+    verify: bool, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same(lab)
+    lab.configure(VERIFY_DESTINATION=verify)
+    lab.send("a", "run/b")
+    before = tree(lab.source)
+    assert lab.delete() == 2
+    assert "under another name" in capsys.readouterr().err
+    assert deleted(lab) == []
+    assert tree(lab.source) == before, "the probe is removed as well"
+    assert lab.delete() == 2, "and it is found out each time"
+    assert tree(lab.source) == before
+
+
+def test_the_two_places_of_a_pair_are_probed_once(lab: Lab) -> None:
+    probed(lab)
+    lab.send("a")
+    lab.delete()
+    made = [each.body["path"] for each in lab.world.requests if each.route == "mkdir"]
+    assert len(made) == 1
+    assert made[0].startswith("/dst/.globus_auto_probe.")
+    assert not [name for name in tree(lab.destination) if "probe" in name]
+    lab.configure(DST_DIR="/dst/other")
+    lab.send("b")
+    lab.delete()
+    assert files(lab.source) == {}
+    made = [each.body["path"] for each in lab.world.requests if each.route == "mkdir"]
+    assert len(made) == 2
+    assert made[1].startswith("/dst/other/")
+
+
+def test_a_probe_whose_answer_is_lost_is_made_all_the_same(lab: Lab) -> None:
+    lab.send("a")
+    lab.world.faults.add("mkdir", drop="after")
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    assert not [name for name in tree(lab.destination) if "probe" in name]
+
+
+def test_where_no_probe_can_be_made_nothing_is_deleted(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(VERIFY_DESTINATION=False, DST_DIR="/dst/copy")
+    lab.send("a")
+    shutil.rmtree(lab.destination / "copy")
+    assert lab.delete() == 1
+    assert "Nothing was deleted" in capsys.readouterr().err
+    assert files(lab.source).keys() == {"a"}
+    assert deleted(lab) == []
+
+
+@pytest.mark.parametrize("body", [{}, {"code": "PermissionDenied", "message": "no"}])
+def test_where_the_source_cannot_be_listed_for_the_probe_nothing_is_deleted(
+    body: dict[str, str], lab: Lab
+) -> None:
+    lab.send("a")
+    lab.world.faults.add(
+        "ls", times=None, status=403, body=body, match=lambda each: each.query["path"] == "/src"
+    )
+    assert lab.delete() == 1
+    assert files(lab.source).keys() == {"a"}
+    assert deleted(lab) == []
+    assert not [name for name in tree(lab.destination) if "probe" in name]

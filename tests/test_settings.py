@@ -1,0 +1,364 @@
+"""Settings: what is refused, and in which words; what is put right; whom the files may belong to.
+
+A refusal is exit code 2, one sentence for each setting, and not one request to Globus.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from globus_auto import settings
+from tests.conftest import Lab, Mailbox, files
+
+FOREIGN = 12345  # nobody's uid and gid
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"SRC_DIR": ""}, "SRC_DIR is not set"),
+    ({"SRC_DIR": "src"}, "must be an absolute path"),
+    ({"SRC_DIR": "~/data"}, "must be an absolute path"),
+    ({"SRC_DIR": "/src/../etc"}, "must not contain '..'"),
+    ({"SRC_DIR": "/"}, "whole endpoint or home"),
+    ({"SRC_DIR": "/~/"}, "whole endpoint or home"),
+    ({"SRC_DIR": "//~/."}, "whole endpoint or home"),
+    ({"SRC_DIR": "/src\nBcc: x"}, "characters that Globus cannot take"),
+    ({"SRC_DIR": "/src\udcff"}, "characters that Globus cannot take"),
+    ({"SRC_DIR": None}, "SRC_DIR must be a text in quotes, not of type NoneType"),
+    ({"DST_DIR": ""}, "DST_DIR is not set"),
+    ({"DST_DIR": "copy"}, "must be an absolute path"),
+    ({"DST_DIR": "/.."}, "must not contain '..'"),
+    ({"DST_DIR": "/dst\r"}, "characters that Globus cannot take"),
+    ({"SRC_ID": ""}, "SRC_ID is not set"),
+    ({"SRC_ID": "my endpoint"}, "SRC_ID = 'my endpoint' must be a UUID"),
+    ({"DST_ID": ""}, "DST_ID is not set"),
+    ({"DST_ID": "0" * 32}, "must be a UUID"),
+    ({"CLIENT_ID": ""}, "CLIENT_ID is not set"),
+    ({"CLIENT_ID": "{}"}, "must be a UUID"),
+    ({"CODE_PATH": "state/"}, "must be absolute and end in a /"),
+    ({"CODE_PATH": "/tmp"}, "must be absolute and end in a /"),
+    ({"CODE_PATH": "/nowhere/at/all/"}, "is not a directory"),
+    ({"CODE_PATH": 1}, "CODE_PATH must be a text in quotes"),
+    ({"PYTHON_PATH": "/nowhere/python"}, "is not a file"),
+    ({"EMAIL_SENDER": "me@example.org\nBcc: x"}, "EMAIL_SENDER must be one line"),
+    ({"EMAIL_RECIPIENTS": ["a@example.org"]}, "EMAIL_SENDER must be an e-mail address"),
+    ({"EMAIL_RECIPIENTS": "a@example.org"}, "EMAIL_RECIPIENTS must be a list of texts"),
+    ({"EMAIL_RECIPIENTS": ["staff"], "EMAIL_SENDER": "a@b"}, "'staff' is no e-mail address"),
+    ({"EMAIL_RECIPIENTS": ["a@b\nBcc: c@d"], "EMAIL_SENDER": "a@b"}, "is no e-mail address"),
+    ({"EMAIL_SUBJECT": "one\ntwo"}, "EMAIL_SUBJECT must be one line"),
+    ({"EMAIL_HOST": ""}, "must be host or host:port"),
+    ({"EMAIL_HOST": "smtp://mail"}, "must be host or host:port"),
+    ({"EMAIL_HOST": "mail:99999"}, "must be host or host:port"),
+    ({"EMAIL_REPEAT_HOURS": 0}, "EMAIL_REPEAT_HOURS = 0"),
+    ({"STALL_HOURS": -1}, "STALL_HOURS = -1"),
+    ({"STALL_HOURS": 2e9}, "STALL_HOURS = 2000000000.0 must be from"),
+    ({"EXCLUDE": ["*.tmp", "a/b"]}, "'a/b' must be a pattern for one name"),
+    ({"EXCLUDE": [""]}, "must be a pattern for one name"),
+    ({"EXCLUDE": "*.tmp"}, "EXCLUDE must be a list of texts, not of type str"),
+    ({"SETTLE_SECONDS": -1}, "SETTLE_SECONDS = -1"),
+    ({"SETTLE_SECONDS": "60"}, "SETTLE_SECONDS must be a number, not of type str"),
+    ({"KEEP_DAYS": -0.5}, "KEEP_DAYS = -0.5"),
+    ({"KEEP_DAYS": True}, "KEEP_DAYS must be a number, not of type bool"),
+    ({"VERIFY_DESTINATION": "no"}, "VERIFY_DESTINATION must be True or False"),
+    ({"DELETE_EMPTY_DIRS": 0}, "DELETE_EMPTY_DIRS must be True or False"),
+    ({"SRC_LOCAL_DIR": "mnt/data"}, "SRC_LOCAL_DIR = 'mnt/data' must be absolute"),
+    ({"CLIENT_SECRET_FILE": "nowhere"}, "cannot be read"),
+    ({"ALERT_URLS": ["mailto.hidden"]}, "ALERT_URLS: each must look like"),
+    ({"ALERT_URLS": "json://me:hidden@host"}, "ALERT_URLS must be a list of texts"),
+    ({"PING_URL": "ftp://host/hidden"}, "PING_URL must begin with https:// or http://"),
+    ({"DATASTORE_PATH": ""}, "DATASTORE_PATH is not set"),
+    ({"TOKEN_PATH": ""}, "TOKEN_PATH is not set"),
+    ({"LOG_PATH": ""}, "LOG_PATH is not set"),
+    ({"FILES_PER_TASK": 0}, "FILES_PER_TASK = 0"),
+    ({"FILES_PER_TASK": 2.5}, "FILES_PER_TASK must be a whole number"),
+    ({"LIST_CONCURRENCY": 0}, "LIST_CONCURRENCY = 0"),
+    ({"LIST_CALLS_PER_SECOND": -0.1}, "LIST_CALLS_PER_SECOND = -0.1"),
+    ({"DELETE_DEADLINE_MINUTES": 0}, "DELETE_DEADLINE_MINUTES = 0"),
+    ({"EXLUDE": []}, "sets EXLUDE, which is no setting. Did you mean EXCLUDE?"),
+    ({"ZZZZ": 1}, "sets ZZZZ, which is no setting."),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"), REFUSED, ids=[f"{next(iter(c))}-{s[-24:]}" for c, s in REFUSED]
+)
+def test_a_wrong_setting_is_refused_in_one_sentence(
+    lab: Lab, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], sentence: str
+) -> None:
+    lab.write("a")
+    lab.configure(**changes)
+    assert lab.transfer() == 2
+    said = capsys.readouterr().err.splitlines()
+    said = [line for line in said if not line.startswith("Cannot send mail")]
+    assert len(said) == 1
+    assert sentence in said[0]
+    assert "hidden" not in said[0], "a password could stand in an address"
+    assert lab.world.requests == []
+    assert not (lab.state / "datastore").exists()
+
+
+def test_all_wrong_settings_are_reported_at_once_by_both_programs(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(SRC_DIR="/", DST_ID="x", KEEP_DAYS=-1, EXCLUDE=["/"], ALERT_URLS="x", ZZZ=1)
+    for program in (lab.transfer, lab.delete):
+        assert program() == 2
+        assert len(capsys.readouterr().err.splitlines()) == 6
+    assert len(mailbox.messages) == 1, "all in one message, and told once"
+    assert mailbox.read(0).get_content().count("\n* ") == 6
+
+
+def test_settings_put_right_are_told_as_resolved(lab: Lab, mailbox: Mailbox) -> None:
+    lab.configure(KEEP_DAYS=-1)
+    assert lab.delete() == 2
+    lab.configure(KEEP_DAYS=1)
+    assert lab.delete() == 0
+    assert "RESOLVED" in mailbox.read(-1).get_content()
+    assert lab.health()["alerts"] == []
+
+
+def test_a_wrong_mail_setting_does_not_keep_the_others_from_serving(
+    lab: Lab, mailbox: Mailbox
+) -> None:
+    lab.configure(EMAIL_SUBJECT="two\nlines")
+    assert lab.transfer() == 2
+    assert "EMAIL_SUBJECT must be one line" in mailbox.read(0).get_content()
+
+
+@pytest.mark.parametrize("options", [["--bogus"], ["--config"], ["--dry"]])
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_a_wrong_command_line_is_exit_2_and_mailed(
+    lab: Lab,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+    options: list[str],
+) -> None:
+    monkeypatch.setenv("GLOBUS_AUTO_CONFIG", str(lab.config))
+    run = __import__(f"globus_auto.{program}", fromlist=["main"]).main
+    assert run(options) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "See --help." in said
+    assert len(mailbox.messages) == 1
+    other = lab.delete if program == "transfer" else lab.transfer
+    assert other() == 0
+    assert len(mailbox.messages) == 1, "the other program's command line tells nothing of it"
+    assert run([]) == 0
+    assert "RESOLVED" in mailbox.read(1).get_content()
+
+
+def test_config_can_come_from_the_environment_and_the_option_comes_first(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from globus_auto import transfer
+
+    lab.write("a")
+    monkeypatch.setenv("GLOBUS_AUTO_CONFIG", str(lab.config))
+    assert transfer.main([]) == 0
+    assert files(lab.destination) == {"a": b"data"}
+    lab.write("b")
+    monkeypatch.setenv("GLOBUS_AUTO_CONFIG", "/nowhere/config.py")
+    assert lab.transfer() == 0
+    assert files(lab.destination).keys() == {"a", "b"}
+
+
+def test_a_relative_file_is_one_of_the_working_directory(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lab.home)
+    assert settings.load("config.py").config_path == str(lab.config)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Give a copy of the package with the modes of a clone under umask 002."""
+    copy = tmp_path / "clone" / "globus_auto"
+    shutil.copytree(settings.CONFIG.parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o775 if path.is_dir() else 0o664)
+    return copy
+
+
+def refusals(file: Path) -> list[str]:
+    """Return what is wrong with the settings in `file`."""
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.load(str(file))
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("SRC_DIR = '/a\n", "cannot be read: SyntaxError"),
+        ("1 / 0\n", "cannot be read: ZeroDivisionError"),
+        ("import nothing_of_this_name\n", "cannot be read: ModuleNotFoundError"),
+        ("\0", "cannot be read: SyntaxError"),
+        (None, "cannot be read: FileNotFoundError"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_all_that_is_reported(
+    tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    file = tmp_path / "config.py"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    problems = refusals(file)
+    assert len(problems) == 1
+    assert sentence in problems[0]
+    assert "\n" not in problems[0]
+
+
+@pytest.mark.parametrize("line", ["", "CODE_PATH = ''\n"])
+def test_a_file_must_set_code_path(lab: Lab, line: str) -> None:
+    del lab.settings["CODE_PATH"]
+    lab.configure()
+    with lab.config.open("a", encoding="utf-8") as config:
+        config.write(line)
+    assert refusals(lab.config) == [
+        f"{lab.config} must set CODE_PATH: two pairs can never share one."
+    ]
+
+
+def test_what_is_wrong_with_a_file_is_mailed_by_the_settings_of_config_py(
+    lab: Lab, mailbox: Mailbox, clone: Path
+) -> None:
+    """And it is remembered nowhere, since the place for that is not known."""
+    with (clone / "config.py").open("a", encoding="utf-8") as config:
+        mail = ("EMAIL_HOST", "EMAIL_SENDER", "EMAIL_RECIPIENTS")
+        config.write("".join(f"{name} = {lab.settings[name]!r}\n" for name in mail))
+    lab.config.write_text("!", encoding="utf-8")
+    command = [sys.executable, str(clone / "delete.py"), "--config", str(lab.config)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
+    assert "cannot be read: SyntaxError" in mailbox.read(0).get_content()
+    assert not list(clone.glob("datastore.health*"))
+
+
+def test_what_a_file_does_not_set_is_as_in_config_py(lab: Lab) -> None:
+    assert settings.load(str(lab.config)).files_per_task == 5000
+
+
+def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
+    lab.configure(
+        SRC_DIR="//a//b/./c/",
+        DST_DIR="/~/x/",
+        SRC_ID=lab.src.id.upper(),
+        SRC_LOCAL_DIR="/mnt//x/",
+        TOKEN_PATH="/elsewhere/token",
+    )
+    known = settings.load(str(lab.config))
+    assert (known.src_dir, known.dst_dir) == ("/a/b/c", "/~/x")
+    assert known.src_id == lab.src.id
+    assert known.src_local_dir == "/mnt/x"
+    assert known.datastore_path == f"{lab.state}/datastore"
+    assert known.token_path == "/elsewhere/token"
+    assert known.python_path == sys.executable
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [("/a", "/a"), ("/a", "/a/"), ("/a/b", "//a"), ("/a", "/a/b/c"), ("/a/./b", "/a/b")],
+)
+def test_the_same_or_nested_directories_on_one_endpoint_are_refused(
+    lab: Lab, source: str, destination: str
+) -> None:
+    lab.configure(SRC_DIR=source, DST_DIR=destination, DST_ID=lab.src.id.upper())
+    (problem,) = refusals(lab.config)
+    assert "two separate directories on one endpoint" in problem
+    lab.configure(DST_ID=lab.dst.id)
+    settings.load(str(lab.config))
+
+
+def test_directories_side_by_side_on_one_endpoint_are_accepted(lab: Lab) -> None:
+    lab.configure(SRC_DIR="/a/run", DST_DIR="/a/run2", DST_ID=lab.src.id)
+    settings.load(str(lab.config))
+
+
+@pytest.fixture(params=["file", "directory"])
+def guarded(request: pytest.FixtureRequest, lab: Lab) -> Path:
+    """Give what cron trusts: the config file, or the directory of the state."""
+    return lab.config if request.param == "file" else lab.state
+
+
+def test_what_everybody_can_write_is_refused(lab: Lab, guarded: Path) -> None:
+    guarded.chmod(guarded.stat().st_mode | 0o002)
+    (problem,) = refusals(lab.config)
+    assert f"{guarded}" in problem
+    assert "can be written by everybody" in problem
+
+
+def test_nothing_is_run_or_written_where_everybody_can_write(lab: Lab, mailbox: Mailbox) -> None:
+    lab.state.chmod(0o777)
+    assert lab.transfer() == 2
+    assert "can be written by everybody" in mailbox.read(0).get_content()
+    assert list(lab.state.iterdir()) == []
+    lab.state.chmod(0o755)
+    ran = lab.home / "ran"
+    lab.config.write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
+    lab.config.chmod(0o666)
+    assert "can be written by everybody" in refusals(lab.config)[0]
+    assert not ran.exists()
+
+
+@as_root
+def test_what_belongs_to_another_user_is_refused(lab: Lab, guarded: Path) -> None:
+    os.chown(guarded, FOREIGN, -1)
+    (problem,) = refusals(lab.config)
+    assert f"{guarded}" in problem
+    assert "belongs to another user (uid 12345)" in problem
+
+
+def test_a_group_may_write_if_it_is_the_owners_own(lab: Lab, guarded: Path) -> None:
+    guarded.chmod(guarded.stat().st_mode | 0o020)
+    assert lab.transfer() == 0
+
+
+@as_root
+def test_what_another_group_can_write_is_refused(lab: Lab, guarded: Path) -> None:
+    os.chown(guarded, -1, FOREIGN)
+    settings.load(str(lab.config))
+    guarded.chmod(guarded.stat().st_mode | 0o020)
+    (problem,) = refusals(lab.config)
+    assert f"{guarded}" in problem
+    assert "can be written by a group" in problem
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "sentence"),
+    [
+        (0o640, "secret", "can be read by others"),
+        (0o604, "secret", "can be read by others"),
+        (0o600, " \n", "is empty"),
+        (0o600, "\xff", "cannot be read"),
+    ],
+)
+def test_a_secret_that_others_can_read_or_nobody_is_refused(
+    lab: Lab, mode: int, text: str, sentence: str
+) -> None:
+    file = lab.state / "secret"
+    file.write_bytes(text.encode("latin-1"))
+    file.chmod(mode)
+    lab.configure(CLIENT_SECRET_FILE="secret")
+    (problem,) = refusals(lab.config)
+    assert sentence in problem
+    assert f"CLIENT_SECRET_FILE {file}" in problem
+
+
+def test_the_package_works_as_cloned_under_umask_002_and_config_py_is_the_one_beside_the_script(
+    lab: Lab, clone: Path
+) -> None:
+    with (clone / "config.py").open("a", encoding="utf-8") as config:
+        config.write("".join(f"{k} = {v!r}\n" for k, v in lab.settings.items() if k != "CODE_PATH"))
+    lab.write("a")
+    command = [sys.executable, str(clone / "transfer.py")]
+    done = subprocess.run(command, capture_output=True, cwd="/", check=False, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert files(lab.destination) == {"a": b"data"}
+    assert (clone / "datastore").exists(), 'CODE_PATH = "" is the folder of config.py'

@@ -1,0 +1,134 @@
+"""--full: everything as one recursive task, whether it was sent before or not."""
+
+from globus_auto.sandbox.world import Pace
+from tests.conftest import Lab, files
+
+
+def test_full_compares_everything_with_the_destination_again(lab: Lab):
+    lab.sent("a.txt", "d/b.txt")
+    (lab.destination / "a.txt").unlink()
+    (lab.destination / "d/b.txt").write_text("DATA")
+    lab.later(5)
+    lab.write("new.txt")
+    assert lab.transfer("--full") == 0
+    (document,) = lab.submitted()
+    assert [
+        (item["source_path"], item["destination_path"], item["recursive"])
+        for item in document["DATA"]
+    ] == [("/src", "/dst", True)]
+    assert files(lab.destination) == files(lab.source)
+    (number,) = {entry.task for names in lab.store().files.values() for entry in names.values()}
+    assert lab.store().tasks[number].full
+    assert lab.entries() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
+
+
+def test_full_sends_all_in_one_task_however_many_files_a_task_may_have(lab: Lab):
+    lab.configure(FILES_PER_TASK=1)
+    lab.sent("a.txt", "b.txt", "c.txt")
+    assert lab.transfer("--full") == 0
+    assert len(lab.submitted()) == 1
+
+
+def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
+    lab.sent("a.txt")
+    lab.world.pace = Pace.after_looks(2)
+    lab.write("b.txt")
+    assert lab.transfer() == 0
+    lab.world.requests.clear()
+    lab.write("c.txt")
+    assert lab.transfer("--full") == 1
+    (document,) = lab.submitted()  # what is new is sent as usual
+    assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
+    assert "--full waits: 1 transfers of /src are under way" in capfd.readouterr().err
+    assert lab.alerts().keys() == {"full"}
+    while lab.store().open_tasks("transfer"):
+        lab.transfer()
+    assert lab.transfer("--full") == 0
+    assert lab.alerts() == {}
+
+
+def test_while_a_full_task_is_open_everything_waits(lab: Lab):
+    lab.sent("a.txt")
+    lab.world.pace = Pace.after_looks(3)
+    assert lab.transfer("--full") == 0
+    lab.later(5)
+    lab.write("b.txt")
+    lab.write("d/c.txt")
+    lab.write("a.txt", "changed", age=3)
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.submitted()) == 1
+    assert [lab.transfer() for _ in range(6)] == [0] * 6
+    # The full task, when it was its turn, took everything along; checksums show it.
+    assert len(lab.submitted()) == 2
+    assert files(lab.destination) == files(lab.source)
+
+
+def test_full_gives_no_entry_to_a_file_that_has_to_wait(lab: Lab):
+    lab.sent("a.txt")
+    lab.configure(SETTLE_SECONDS=60)
+    lab.later(100)
+    lab.write("busy.txt", age=5)
+    lab.write("a.txt", "being written", age=5)
+    old = lab.store().entry("/src/a.txt")
+    assert lab.transfer("--full") == 0
+    assert lab.submitted() == []  # nothing but files that wait
+    lab.write("quiet.txt", age=100)
+    assert lab.transfer("--full") == 0
+    assert lab.store().entry("/src/a.txt") == old
+    assert lab.entries() == {"/src/a.txt", "/src/quiet.txt"}
+    lab.later(100)
+    assert lab.transfer() == lab.transfer() == 0
+    assert lab.entries() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
+
+
+def test_full_excludes_by_filter_rules_what_is_excluded_and_directories_set_aside(lab: Lab):
+    lab.configure(EXCLUDE=["*.tmp", "scratch"])
+    aside = ".globus_auto_empty.0123456789ab"
+    lab.sent("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
+    lab.write(f"d/{aside}/late.txt")
+    assert lab.transfer("--full") == 0
+    (document,) = lab.submitted()
+    assert [(rule["method"], rule["name"]) for rule in document["filter_rules"]] == [
+        ("exclude", "*.tmp"),
+        ("exclude", "scratch"),
+        ("exclude", ".globus_auto_empty.*"),
+    ]
+    assert files(lab.destination).keys() == {"a.txt"}
+    assert lab.entries() == {"/src/a.txt"}
+    # What the full task left out is sent by the next run, as any other file.
+    assert lab.transfer() == lab.transfer() == 0
+    assert files(lab.destination).keys() == {"a.txt", f"d/{aside}/late.txt"}
+
+
+def test_the_first_run_leaves_directories_set_aside_to_the_next(lab: Lab):
+    late = "d/.globus_auto_empty.0123456789ab/late.txt"
+    lab.write("a.txt")
+    lab.write(late)
+    assert lab.transfer() == 0
+    assert lab.entries() == {"/src/a.txt"}
+    assert lab.transfer() == lab.transfer() == 0
+    assert files(lab.destination).keys() == {"a.txt", late}
+
+
+def test_a_dry_full_run_prints_everything(lab: Lab, capfd):
+    lab.sent("a.txt", "b.txt")
+    assert lab.transfer("--full", "-n") == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "send /src/a.txt (4 bytes): everything is asked for",
+        "send /src/b.txt (4 bytes): everything is asked for",
+    ]
+    assert lab.submitted() == []
+
+
+def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
+    lab.sent("a.txt", "d/b.txt", "d/e/c.txt", "df.txt")
+    lab.world.skip_paths("/src/d")
+    assert lab.transfer("--full") == 0
+    lab.world.skipped_paths.clear()
+    assert lab.transfer() == 1  # told that they were skipped, and sends them
+    assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == [
+        "/src/d/b.txt",
+        "/src/d/e/c.txt",
+    ]
+    assert lab.transfer() == 0
+    assert files(lab.destination) == files(lab.source)
