@@ -12,7 +12,8 @@ SANDBOX = ["starlette>=0.37", "uvicorn>=0.29"]
 # Apprise reaches the alert channels that are not plain mail.
 ALERTS = ["apprise>=1.8"]
 # aiosmtpd is a real mail server, hypothesis invents stories, time-machine sets the clock,
-# globus-cli is the client from elsewhere that the sandbox must satisfy.
+# globus-cli is the client from elsewhere that the sandbox must satisfy, responses what
+# globus_sdk.testing, with its recorded answers, needs to be imported.
 TEST = [
     "aiosmtpd>=1.4.4",
     "coverage[toml]>=7.10",
@@ -20,6 +21,7 @@ TEST = [
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pytest>=8",
+    "responses>=0.25",
     "ruff>=0.5",
     "time-machine>=2.14",
 ]

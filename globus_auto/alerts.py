@@ -81,8 +81,11 @@ class Findings:
 
     def add(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
+        # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
+        alert = msgspec.structs.replace(alert, about=_utf8(alert.about), text=_utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
-            log.log(logging.INFO if alert.once else logging.WARNING, "%s", readable(alert.text))
+            quiet = not alert.code and (alert.once or alert.after)
+            log.log(logging.INFO if quiet else logging.WARNING, "%s", readable(alert.text))
 
     def well(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
         """Note that alerts of `kind` are over: that about `about`, those it is true of, or all."""
@@ -207,6 +210,10 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
     return readable("\n\n".join(parts), keep="\n") + "\n"
 
 
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def readable(text: str, keep: str = "") -> str:
     r"""Return `text` with what is not printable written as Python escapes (a newline as \n)."""
     return "".join(
@@ -277,20 +284,21 @@ def opened(path: str) -> Iterator[Health]:
     with open(f"{path}.lock", "w", opener=datastore.private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         health = read(path)
-        before = msgspec.json.encode(health)
+        before = msgspec.to_builtins(health)
         yield health
-        if msgspec.json.encode(health) != before:
-            text = json.dumps(msgspec.to_builtins(health), indent=1, ensure_ascii=True)
-            datastore.write_atomically(path, [text.encode(), b"\n"])
+        after = msgspec.to_builtins(health)
+        if after != before:
+            # As ASCII, which holds names that are not UTF-8 as well.
+            datastore.write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
 
 
 def read(path: str) -> Health:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(), type=Health)
+            return msgspec.convert(json.load(file), Health)
     except FileNotFoundError:
         return Health()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.warning("Cannot read %s, alerts will be told anew: %s", path, error)
         return Health()

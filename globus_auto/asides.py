@@ -28,16 +28,19 @@ def topmost_bare(
     that it is to be left alone; what could not be listed is left alone as well.
     """
     inside: dict[str, list[str]] = {}
+    left: set[str] = set()
     for outcome in outcomes:
         if isinstance(outcome, Unlisted):
             continue
-        plain = not (outcome.files or outcome.others or outcome.unsendable)
-        if plain and not any(content(*named) for named in outcome.directories.items()):
+        for name, mtime in outcome.directories.items():
+            if content(name, mtime):
+                left.add(joined(outcome.path, name))
+        if not (outcome.files or outcome.others or outcome.unsendable):
             inside[outcome.path] = [joined(outcome.path, name) for name in outcome.directories]
     bare: set[str] = set()
     # Longer paths first: what is below a directory is known before the directory itself.
     for path in sorted(inside, key=len, reverse=True):
-        if bare.issuperset(inside[path]):
+        if path not in left and bare.issuperset(inside[path]):
             bare.add(path)
     bare.discard(root)
     return sorted(path for path in bare if path.rpartition("/")[0] not in bare)

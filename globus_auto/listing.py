@@ -135,14 +135,14 @@ def list_directory(
 ) -> Outcome:
     """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
 
-    Raise globus_sdk.GlobusAPIError or NetworkError where it is not this directory that fails but
-    the endpoint, the login or the network.
+    Raise NotReady, globus_sdk.GlobusAPIError or NetworkError where it is not this directory that
+    fails but the endpoint, the login or the network.
     """
     try:
         response = _paced(pace, lambda: client.operation_ls(endpoint, path=path))
         return _directory(path, msgspec.convert(response.data, FileList))
     except globus_sdk.TransferAPIError as error:
-        return _refused(path, error)
+        return _refused(endpoint, path, error)
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole listing: {error}")
 
@@ -157,7 +157,7 @@ def refusal(
     try:
         _paced(pace, lambda: client.operation_ls(endpoint, path=path, limit=1))
     except globus_sdk.TransferAPIError as error:
-        return _refused(path, error)
+        return _refused(endpoint, path, error)
     return None
 
 
@@ -174,7 +174,7 @@ def stat_file(
         is_plain = document.type == "file" and document.link_target is None
         return _version(document) if is_plain else None
     except globus_sdk.TransferAPIError as error:
-        refused = _refused(path, error)
+        refused = _refused(endpoint, path, error)
         return None if refused.gone else refused
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole answer: {error}")
@@ -197,8 +197,11 @@ def _paced(
     return call()
 
 
-def _refused(path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
-    """Return what `error` says of the directory `path`; raise it if it says more than that."""
+def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
+    """Return what `error` says of the directory `path`.
+
+    Raise NotReady if it says that of the whole endpoint, `error` if it says more than that.
+    """
     code = error.code or ""
     if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
         return Unlisted(path, "there is no such directory", gone=True)
@@ -206,10 +209,14 @@ def _refused(path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
         error.http_status in (401, 404, 429)
         or error.info.consent_required
         or error.info.authorization_parameters
-        or any(part in code for part in ENDPOINT_DOWN)
     ):
         raise error
-    return Unlisted(path, f"{error.http_status} {code}: {error.message} ({error.request_id})")
+    details = f"{error.http_status} {code}: {error.message} ({error.request_id})"
+    if any(part in code for part in ENDPOINT_DOWN):
+        raise NotReady(
+            endpoint, f"{endpoint} is out of reach ({details}). The next run tries again."
+        ) from error
+    return Unlisted(path, details)
 
 
 def _directory(path: str, document: FileList) -> Outcome:

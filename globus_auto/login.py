@@ -25,6 +25,10 @@ class TokenFileDamaged(Exception):
     """The token file is there, but cannot be used; the text says so and what to do."""
 
 
+class NoTerminal(Exception):
+    """A login was asked for where there is nobody to ask."""
+
+
 class TokenFile(JSONTokenStorage):
     """globus_sdk's JSON token storage, but written by temporary file and rename.
 
@@ -80,11 +84,14 @@ class TokenFile(JSONTokenStorage):
 
 
 class Connection:
-    """Globus as this program's identity: `client` for the main thread, others by new_client()."""
+    """Globus as this program's identity: `client` for the main thread, others by new_client().
+
+    `may_log_in`: a login can be had, from a person on a terminal or for a service account.
+    """
 
     def __init__(self, app: globus_sdk.GlobusApp, interactive: bool) -> None:
         self._app = app
-        self._may_log_in = interactive or isinstance(app, globus_sdk.ClientApp)
+        self.may_log_in = interactive or isinstance(app, globus_sdk.ClientApp)
         self.client = globus_sdk.TransferClient(app=app)
 
     def new_client(self) -> globus_sdk.TransferClient:
@@ -107,7 +114,7 @@ class Connection:
         try:
             return call()
         except globus_sdk.TransferAPIError as error:
-            if not (error.info.consent_required and self._may_log_in):
+            if not (error.info.consent_required and self.may_log_in):
                 raise
             scopes = error.info.consent_required.required_scopes
         self._app.add_scope_requirements({SERVER: scopes})
@@ -131,14 +138,17 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     """Return a connection that holds a token for Globus Transfer.
 
     On a terminal (`interactive`) a person is asked to log in where that is needed, or always, if
-    `again`. Without one nobody is asked. Raise TokenFileDamaged, globus_sdk.AuthAPIError,
-    globus_sdk.token_storage.TokenValidationError or globus_sdk.NetworkError.
+    `again`. Without one nobody is asked. Raise TokenFileDamaged, NoTerminal,
+    globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
+    globus_sdk.NetworkError.
     """
     app = _app(settings, interactive)
     with contextlib.ExitStack() as resources:
         connection = Connection(app, interactive)
         resources.callback(connection.close)
         if again:
+            if not connection.may_log_in:
+                raise NoTerminal
             app.login(force=True)
         try:
             _ensure_token(app)
@@ -181,6 +191,13 @@ def _ensure_token(app: globus_sdk.GlobusApp) -> None:
 def revoked(error: globus_sdk.AuthAPIError) -> bool:
     """Return whether Globus Auth no longer knows the refresh token that it was shown.
 
-    It then answers 400 with the bare OAuth2 error "invalid_grant" (RFC 6749, section 5.2).
+    It then answers 400 with "invalid_grant"; to a code that is wrong it answers so with 401.
     """
-    return (error.raw_json or {}).get("error") == "invalid_grant"
+    return error.http_status == 400 and refusal(error) == "invalid_grant"
+
+
+def refusal(error: globus_sdk.AuthAPIError) -> str | None:
+    """Return the bare OAuth2 error that Globus Auth answered with (RFC 6749, section 5.2)."""
+    document: object = error.raw_json
+    code = document.get("error") if isinstance(document, dict) else None
+    return code if isinstance(code, str) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from globus_auto import DECISION, choosing, listing, progress
@@ -71,7 +71,7 @@ def look(session: Session) -> Looked:
             looked.unlisted.append(outcome)
         else:
             _take_in(session, looked, terms, outcome)
-    if first and (looked.waiting or looked.unsendable):
+    if first and not wanted and (looked.waiting or looked.unsendable):
         # As one task it would take along what is still being written.
         looked.full = False
     if looked.full:
@@ -151,20 +151,22 @@ def _take_in(session: Session, looked: Looked, terms: Terms, directory: Director
     looked.missing += [
         joined(path, name) for name in known if name not in directory.files and not excluded(name)
     ]
-    looked.unsendable += [joined(path, name) for name in directory.unsendable]
-    _note_oddities(session, looked, directory)
+    looked.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
+    _note_oddities(session, looked, directory, excluded)
 
 
-def _note_oddities(session: Session, looked: Looked, directory: Directory) -> None:
+def _note_oddities(
+    session: Session, looked: Looked, directory: Directory, excluded: Callable[[str], bool]
+) -> None:
     """Note once what a person may want to know, though nothing is wrong."""
     findings, path = session.run.findings, directory.path
-    if directory.others:
+    others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
+    if others:
         findings.add(
             Alert(
                 kind="left alone",
                 about=path,
-                text=f"Neither file nor directory, so left alone in {path}:"
-                f" {some(f'{name} ({kind})' for name, kind in directory.others.items())}.",
+                text=f"Neither file nor directory, so left alone in {path}: {some(others)}.",
                 code=0,
                 once=True,
             )
@@ -172,7 +174,7 @@ def _note_oddities(session: Session, looked: Looked, directory: Directory) -> No
     ahead = [
         name
         for name, version in directory.files.items()
-        if choosing.is_label(version.mtime, looked.began)
+        if choosing.is_label(version.mtime, looked.began) and not excluded(name)
     ]
     if ahead:
         findings.add(

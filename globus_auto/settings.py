@@ -267,8 +267,9 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "CODE_PATH", f"CODE_PATH = {code_path!r} is not a directory."
     elif problem := unsafe(Path(code_path)):
         yield "CODE_PATH", f"CODE_PATH: {problem}"
-    if not os.path.isfile(settings.python_path):
-        yield "PYTHON_PATH", f"PYTHON_PATH = {settings.python_path!r} is not a file."
+    if not (os.path.isabs(settings.python_path) and os.path.isfile(settings.python_path)):
+        path = settings.python_path
+        yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} is not a file with an absolute path."
     for name in ("DATASTORE_PATH", "TOKEN_PATH", "LOG_PATH"):
         if not getattr(settings, name.lower()):
             yield name, f"{name} is not set."

@@ -244,8 +244,9 @@ def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float)
     return Alert(
         kind="conflict",
         about=source_dir,
-        text=f"Globus has not taken transfers of {source_dir} for {grace / 3600:g} hours:"
-        f" {error.message} Its files wait at the source. Look at your tasks in the web app.",
+        text=f"Globus does not take transfers of {source_dir} now ({error.code}, {error.message})."
+        " Its files wait at the source for a later run. If that has lasted for"
+        f" {grace / 3600:g} hours, look at your tasks in the web app.",
         code=0,
         after=grace,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import globus_sdk
+from globus_sdk.login_flows import CommandLineLoginFlowEOFError
 from globus_sdk.token_storage import TokenValidationError
+from globus_sdk.token_storage.validating_token_storage import IdentityMismatchError
 
 from globus_auto import listing, login, tasks, watching
 from globus_auto.alerts import Alert
@@ -18,6 +20,16 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
     """
     if isinstance(error, login.TokenFileDamaged):
         return _login(f"{error} Log in by: {login_command}")
+    if isinstance(error, login.NoTerminal):
+        return _login(f"There was no terminal to log in on. On one run: {login_command}")
+    if isinstance(error, CommandLineLoginFlowEOFError):
+        return _login(f"No authorization code was entered. On a terminal run: {login_command}")
+    if isinstance(error, IdentityMismatchError):
+        return _login(
+            f"The new login is of another identity ({error.new_id}) than the one before"
+            f" ({error.stored_id}). Log in as before, or remove the file at TOKEN_PATH first:"
+            f" {login_command}"
+        )
     if isinstance(error, TokenValidationError):
         return _login(f"There is no login that Globus accepts. On a terminal run: {login_command}")
     if isinstance(error, globus_sdk.AuthAPIError):
@@ -122,5 +134,8 @@ def _service(error: globus_sdk.GlobusAPIError) -> Alert:
 
 def _details(error: globus_sdk.GlobusAPIError) -> str:
     """Return what the support of Globus asks for: status, code, message, request id."""
-    parts = [str(error.http_status), error.code, error.message, error.request_id]
+    code = error.code
+    if isinstance(error, globus_sdk.AuthAPIError):
+        code = code or login.refusal(error)
+    parts = [str(error.http_status), code, error.message, error.request_id]
     return ", ".join(part for part in parts if part)

@@ -141,9 +141,7 @@ def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
     assert lab.delete() == 0
     assert files(lab.source) == {}
     listed = [each.query for each in lab.world.requests if each.route == "ls"]
-    assert all(
-        query.get("limit") == "1" for query in listed if query["path"].startswith("/dst")
-    )
+    assert all(query.get("limit") == "1" for query in listed if query["path"].startswith("/dst"))
 
 
 def test_without_verification_a_changed_file_stays_all_the_same(lab: Lab) -> None:

@@ -295,7 +295,6 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
     task.skipped.append(
         {"source_path": "/src/b.txt", "error_code": "PERMISSION_DENIED", "is_directory": False}
     )
-    before = lab.remembered()
     lab.write("new.txt")
     lab.world.faults.add(route, times=None, match=lambda request: task.id in request.path, **fault)
     assert lab.transfer() == 1
@@ -304,7 +303,6 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
     assert lab.entries() == PATHS | {"/src/old.txt", "/src/new.txt"}
     (open_task, *_) = lab.store().open_tasks("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)
-    assert before != lab.remembered()
     lab.world.faults.clear()
     lab.transfer()
     assert lab.transfer() == 0

@@ -81,6 +81,15 @@ def test_full_gives_no_entry_to_a_file_that_has_to_wait(lab: Lab):
     assert lab.entries() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
 
 
+def test_a_first_full_run_is_one_task_though_something_has_to_wait(lab: Lab):
+    lab.configure(SETTLE_SECONDS=60)
+    lab.write("quiet.txt", age=100)
+    lab.write("busy.txt", age=5)
+    assert lab.transfer("--full") == 0
+    assert [item["recursive"] for item in lab.submitted()[0]["DATA"]] == [True]
+    assert lab.entries() == {"/src/quiet.txt"}
+
+
 def test_full_excludes_by_filter_rules_what_is_excluded_and_directories_set_aside(lab: Lab):
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
     aside = ".globus_auto_empty.0123456789ab"

@@ -187,6 +187,17 @@ def test_a_name_that_cannot_go_through_globus_is_reported_and_left_alone(lab: La
     assert lab.alerts() == {}
 
 
+def test_odd_things_that_are_excluded_are_not_spoken_of(lab: Lab, capfd):
+    lab.configure(EXCLUDE=["Icon?", "*.lnk", "*.tmp"])
+    (lab.source / "Icon\r").touch()
+    (lab.source / "a.lnk").symlink_to("a.txt")
+    put(lab.source / "a.tmp", "data", START + 40 * DAY)
+    lab.write("a.txt")
+    assert lab.transfer() == 0
+    assert files(lab.destination).keys() == {"a.txt"}
+    assert (capfd.readouterr().err, lab.alerts()) == ("", {})
+
+
 def test_the_first_run_goes_file_by_file_around_a_name_that_cannot_be_sent(lab: Lab):
     lab.write("a.txt")
     (lab.source / "a\nb").touch()

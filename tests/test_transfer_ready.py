@@ -33,6 +33,7 @@ def test_an_endpoint_that_is_not_ready_is_an_alert_and_nothing_is_sent(
     assert (lab.remembered(), lab.submitted()) == (before, [])
     (told,) = mailbox.texts()
     assert said in told
+    assert endpoint.id in told
     for name, value in well.items():
         setattr(endpoint, name, value)
     assert lab.transfer() == 0

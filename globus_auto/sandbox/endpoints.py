@@ -14,6 +14,7 @@ import posixpath
 import pwd
 import stat
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -198,15 +199,13 @@ def _describe(name: str, place: str, status: os.stat_result) -> Document:
 
 @functools.cache
 def _user(number: int) -> str:
-    try:
+    with suppress(KeyError):
         return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
+    return str(number)
 
 
 @functools.cache
 def _group(number: int) -> str:
-    try:
+    with suppress(KeyError):
         return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
+    return str(number)

@@ -97,6 +97,7 @@ class Task:
     successes: list[Document] = field(default_factory=list)
     skipped: list[Document] = field(default_factory=list)
     events: list[Document] = field(default_factory=list)
+    noted: set[tuple[str, str]] = field(default_factory=set)
     history_lost: bool = False
     steps: Iterator[int] | None = None
 
@@ -140,7 +141,8 @@ class Task:
     def note(self, code: str, details: str) -> None:
         """Report trouble that may pass: shown as nice_status, an event the first time."""
         self.nice_status = code
-        if not any((each["code"], each["details"]) == (code, details) for each in self.events):
+        if (code, details) not in self.noted:
+            self.noted.add((code, details))
             self.faults += 1
             self.tell(code, details, is_error=True)
 

@@ -227,7 +227,7 @@ class Identity:
         from globus_sdk.scopes import ScopeParseError, ScopeParser  # noqa: PLC0415  slow to import
 
         try:
-            scopes = ScopeParser.parse(text)
+            scopes = sorted(ScopeParser.parse(text), key=str)
         except ScopeParseError as error:
             raise GrantError("invalid_scope") from error
         for scope in scopes:

@@ -60,7 +60,21 @@ class Door:
 OAUTH, API = "/v2/oauth2", "/v0.10"
 OPERATION, TASK = f"{API}/operation/endpoint/{{endpoint_id}}", f"{API}/task/{{task_id}}"
 LOGIN = " ".join((*identity.AUTHORIZE, *identity.AUTHORIZE_OPTIONAL))
-DOORS = [
+DOORS = [  # tried in this order, so the busiest comes first
+    Door("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
+    Door("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
+    Door("GET", f"{OPERATION}/stat", operations.stat, "path"),
+    Door("POST", f"{OPERATION}/mkdir", operations.mkdir),
+    Door("POST", f"{OPERATION}/rename", operations.rename),
+    Door("GET", f"{API}/submission_id", operations.submission_id),
+    Door("POST", f"{API}/transfer", operations.transfer),
+    Door("POST", f"{API}/delete", operations.delete),
+    Door("GET", TASK, operations.task, "format"),
+    Door("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
+    Door("POST", f"{TASK}/cancel", operations.cancel),
+    Door("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
+    Door("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
+    Door("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
     Door("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
     Door("GET", "/jwk.json", operations.jwk, "", None),
     Door("GET", f"{OAUTH}/authorize", operations.authorize, LOGIN, None),
@@ -74,20 +88,6 @@ DOORS = [
         "all",
         identity.AUTH,
     ),
-    Door("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
-    Door("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
-    Door("GET", f"{OPERATION}/stat", operations.stat, "path"),
-    Door("POST", f"{OPERATION}/mkdir", operations.mkdir),
-    Door("POST", f"{OPERATION}/rename", operations.rename),
-    Door("GET", f"{API}/submission_id", operations.submission_id),
-    Door("POST", f"{API}/transfer", operations.transfer),
-    Door("POST", f"{API}/delete", operations.delete),
-    Door("GET", TASK, operations.task, "format"),
-    Door("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
-    Door("POST", f"{TASK}/cancel", operations.cancel),
-    Door("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
-    Door("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
-    Door("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
 ]
 NO_DOOR = Door("", "", operations.unknown, "", None)
 

@@ -50,7 +50,7 @@ class FatalError(Exception):
         self.code, self.details = code, details
 
 
-@dataclass
+@dataclass(eq=False)
 class TroubleError(Exception):
     """What a task reports as an event, and tries again unless it is `fatal`.
 

@@ -244,7 +244,7 @@ def test_the_login_page_refuses_what_it_would_ignore_and_hands_codes_to_this_mac
         ("&code_challenge_method=plain", "code_challenge_method"),
         ("&redirect_uri=http%3A%2F%2Fexample.org", "redirect_uri"),
     ):
-        parts = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url + change).query))
+        parts = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url + change).query, True))
         found = status(f"{url.partition('?')[0]}?{urllib.parse.urlencode(parts)}")
         assert found[0] == 400
         assert f"'{named}'" in found[1]

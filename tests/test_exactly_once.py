@@ -1,0 +1,324 @@
+"""Every task is submitted exactly once: whatever is lost or killed, whatever Globus refuses."""
+
+import signal
+import threading
+
+import pytest
+
+from globus_auto.sandbox.world import Pace
+from tests.conftest import Lab, files
+
+HOUR = 3600
+
+
+def asked(lab):
+    """Return the documents submitted, by submission id; all of one id must be identical."""
+    found = {}
+    for document in lab.submitted():
+        assert found.setdefault(document["submission_id"], document) == document
+    return found
+
+
+def refuse(code, status, **more):
+    """Return a fault that refuses a submission."""
+    return {"status": status, "body": {"code": code, "message": "planned", "request_id": "r1"}} | (
+        more
+    )
+
+
+def intents(lab):
+    """Return the tasks that were not, as far as is known, submitted."""
+    return [task for task in lab.store().tasks.values() if task.task_id is None]
+
+
+@pytest.fixture(name="ready")
+def three_files_to_send(lab: Lab):
+    """Give a lab that has sent before, and now has three new files."""
+    lab.sent("old.txt")
+    for name in ("a.txt", "b.txt", "d/c.txt"):
+        lab.write(name)
+    return lab
+
+
+@pytest.mark.parametrize("effect", [True, False], ids=["accepted", "not received"])
+@pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
+def test_killed_before_the_answer_comes_the_next_run_leads_to_one_task(lab: Lab, effect, first):
+    if not first:
+        lab.sent("old.txt")
+    lab.write("a.txt")
+    lab.write("d/b.txt")
+    there = len(lab.world.tasks)
+    lab.kill("transfer", "transfer", effect=effect)
+    assert len(lab.world.tasks) == there + effect
+    assert len(intents(lab)) == 1
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.world.tasks) == there + 1
+    assert len(asked(lab)) == 1
+    assert files(lab.destination) == files(lab.source)
+    assert [task.open for task in lab.store().tasks.values()] == [False] * (there + 1)
+
+
+def test_killed_before_the_intent_is_saved_the_next_run_begins_anew(lab: Lab):
+    lab.write("a.txt")
+    lab.kill("transfer", "submission_id")
+    assert lab.remembered() is None
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.world.tasks) == 1
+
+
+ROUTES = ("token", "endpoint", "ls", "submission_id", "transfer", "task", "skipped_errors")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("route", ROUTES)
+def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, route, when, capfd):
+    lab = ready
+    if route in ("task", "skipped_errors"):
+        assert lab.transfer() == 0
+    main = threading.main_thread().ident
+    lab.world.faults.hook(
+        route, lambda _request: signal.pthread_kill(main, signal.SIGTERM), when=when
+    )
+    if route == "token":
+        lab.clock.shift(7 * 24 * HOUR)
+    assert lab.transfer() == 1
+    assert "was stopped by a signal" in capfd.readouterr().err
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.world.tasks) == 2
+    assert len(asked(lab)) == 1
+    assert files(lab.destination) == files(lab.source)
+    assert lab.alerts() == {}
+
+
+@pytest.mark.parametrize("dropped", ["before", "after"])
+def test_an_answer_lost_once_is_asked_for_again_at_once(ready: Lab, dropped):
+    ready.world.faults.add("transfer", drop=dropped)
+    assert ready.transfer() == 0
+    answers = [request.status for request in ready.world.requests if request.route == "transfer"]
+    assert answers == [None, 200 if dropped == "after" else 202]  # Duplicate, or Accepted
+    assert len(asked(ready)) == 1
+    assert len(ready.world.tasks) == 2
+    assert intents(ready) == []
+
+
+LOST = [
+    pytest.param({"drop": "before"}, id="connection lost before"),
+    pytest.param({"drop": "after"}, id="connection lost after"),
+    pytest.param({"truncate": True}, id="half an answer"),
+    pytest.param({"status": 202, "body": {"code": "Accepted"}}, id="no task_id"),
+    pytest.param({"status": 202, "body": {"code": "Accepted", "task_id": "x"}}, id="odd task_id"),
+    pytest.param({"status": 200, "body": {"task_id": "x" * 36}}, id="no code"),
+    pytest.param({"status": 200, "body": "[]"}, id="a list"),
+    pytest.param({"status": 200, "body": ""}, id="nothing"),
+    pytest.param({"status": 500, "body": {}}, id="server error"),
+    pytest.param({"status": 503, "body": "<html>"}, id="unavailable"),
+    pytest.param(refuse("TooManyRequests", 429), id="too many requests"),
+    pytest.param(refuse("ClientError.AuthenticationFailed", 401), id="login"),
+]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent_again(
+    ready: Lab, fault
+):
+    lab = ready
+    lab.configure(FILES_PER_TASK=2)
+    lab.world.faults.add("transfer", times=None, **fault)
+    assert lab.transfer() == (3 if fault.get("status") == 401 else 1)
+    assert len(intents(lab)) == 2
+    assert lab.entries() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
+    lab.world.faults.clear()
+    # Whatever has changed meanwhile: the document comes from what was remembered.
+    lab.configure(DST_DIR="/dst/other", EXCLUDE=["a*", "*.tmp"], FILES_PER_TASK=1)
+    lab.later(60)
+    lab.write("a.txt", "changed since", age=30)
+    (lab.source / "b.txt").unlink()
+    for _ in range(4):
+        assert lab.transfer() in (0, 1)
+    assert lab.transfer() == 0
+    assert len(asked(lab)) == 2
+    assert len(lab.world.tasks) == 3
+    assert (lab.destination / "d/c.txt").exists()
+    assert not (lab.destination / "other").exists()
+    assert lab.alerts() == {}
+
+
+def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab):
+    lab.configure(EXCLUDE=["*.tmp"])
+    lab.write("a.txt")
+    lab.write("b.tmp")
+    lab.world.faults.add("transfer", times=None, drop="after")
+    assert lab.transfer() == 1
+    lab.world.faults.clear()
+    lab.configure(EXCLUDE=["a*"], DST_DIR="/dst/other")
+    lab.write("c.txt")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(asked(lab)) == 2
+    assert files(lab.destination).keys() == {"a.txt", "other/c.txt", "other/b.tmp"}
+
+
+def test_a_refused_save_submits_nothing(ready: Lab, capfd):
+    before = ready.remembered()
+    (ready.state / "datastore.new").mkdir()
+    assert ready.transfer() == 1
+    assert "transfer.py cannot read or write" in capfd.readouterr().err
+    assert (ready.remembered(), ready.submitted()) == (before, [])
+    (ready.state / "datastore.new").rmdir()
+    assert [ready.transfer(), ready.transfer()] == [0, 0]
+    assert len(ready.world.tasks) == 2
+    assert ready.alerts() == {}
+
+
+def test_a_refused_save_after_the_answer_leads_to_one_task(ready: Lab):
+    lab = ready
+    obstacle = lab.state / "datastore.new"
+    lab.world.faults.hook("transfer", lambda _request: obstacle.mkdir())
+    assert lab.transfer() == 1
+    assert len(intents(lab)) == 1
+    obstacle.rmdir()
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert (len(lab.world.tasks), len(asked(lab))) == (2, 1)
+    assert lab.alerts() == {}
+
+
+def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_hours(
+    lab: Lab, mailbox, capfd
+):
+    lab.configure(STALL_HOURS=10)
+    lab.world.pace = Pace.after_looks(1000)
+    lab.write("a.txt")
+    assert lab.transfer() == 0
+    (task,) = lab.world.tasks.values()
+    (lab.state / "datastore").unlink()
+    capfd.readouterr()
+    for _ in range(2):
+        assert lab.transfer() == 0
+        assert lab.store().tasks == lab.store().files == {}
+        lab.later(4 * HOUR)
+    assert (capfd.readouterr(), mailbox.messages) == (("", ""), [])
+    lab.later(4 * HOUR)
+    assert lab.transfer() == 0
+    (told,) = mailbox.texts()
+    assert "Globus does not take transfers of /src now (Conflict, " in told
+    task.looks = 1000
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert "RESOLVED" in mailbox.texts()[1]
+    assert lab.entries() == {"/src/a.txt"}
+
+
+def test_one_conflict_does_not_hold_up_the_other_tasks(ready: Lab):
+    ready.configure(FILES_PER_TASK=1)
+    ready.world.faults.add("transfer", **refuse("Conflict", 409))
+    assert ready.transfer() == 0
+    assert ready.entries() == {"/src/old.txt", "/src/b.txt", "/src/d/c.txt"}
+    assert [ready.transfer(), ready.transfer()] == [0, 0]
+    assert files(ready.destination) == files(ready.source)
+
+
+def test_too_many_pending_tasks_withdraw_what_is_left_and_the_next_run_sends_it(ready: Lab, capfd):
+    ready.configure(FILES_PER_TASK=1)
+    ready.world.faults.add(
+        "transfer",
+        match=lambda request: request.body["DATA"][0]["source_path"] == "/src/b.txt",
+        **refuse("TooManyPendingJobs", 409),
+    )
+    assert ready.transfer() == 0
+    assert (len(ready.submitted()), capfd.readouterr().err) == (2, "")
+    assert ready.entries() == {"/src/old.txt", "/src/a.txt"}
+    assert [ready.transfer(), ready.transfer()] == [0, 0]
+    assert files(ready.destination) == files(ready.source)
+    assert ready.alerts() == {}
+
+
+def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready: Lab, mailbox):
+    lab = ready
+    lab.write("poison")
+    lab.world.faults.add(
+        "transfer",
+        times=None,
+        match=lambda request: any("poison" in str(item) for item in request.body["DATA"]),
+        **refuse("ClientError.BadRequest", 400),
+    )
+    assert lab.transfer() == 1
+    assert [len(document["DATA"]) for document in lab.submitted()] == [4, 2, 2, 1, 1]
+    assert files(lab.destination).keys() == files(lab.source).keys() - {"poison"}
+    assert "/src/poison" not in lab.entries()
+    assert lab.transfer() == 1
+    (told,) = mailbox.texts()
+    assert "Globus refused to transfer /src/poison" in told
+    assert "400, ClientError.BadRequest, planned, r1" in told
+    lab.world.faults.clear()
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == files(lab.source)
+    assert "RESOLVED" in mailbox.texts()[1]
+
+
+def test_killed_between_the_halves_nothing_is_lost_or_sent_twice(ready: Lab):
+    lab = ready
+    lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
+    lab.world.faults.add("transfer", times=None, drop="after")
+    assert lab.transfer() == 1
+    assert len(intents(lab)) == 2
+    lab.world.faults.clear()
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(asked(lab)) == 3
+    assert len(lab.world.tasks) == 3
+    assert files(lab.destination) == files(lab.source)
+
+
+REFUSED = [
+    (refuse("ClientError.BadRequest", 400), 1, "refused"),
+    (refuse("PermissionDenied", 403), 1, "refused"),
+    (refuse("EndpointDeleted", 404), 2, "unknown endpoint"),
+    (refuse("GCDisconnectedException", 409), 1, "endpoint"),
+    (refuse("ConsentRequired", 403), 3, "consent"),
+]
+
+
+@pytest.mark.parametrize(("fault", "code", "kind"), REFUSED)
+@pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
+def test_what_globus_refuses_is_withdrawn_with_an_alert(lab: Lab, fault, code, kind, first):
+    if not first:
+        lab.sent("old.txt")
+    lab.write("a.txt")
+    if kind == "consent":
+        fault["body"]["required_scopes"] = ["some scope"]
+    lab.world.faults.add("transfer", **fault)
+    assert lab.transfer() == code
+    assert lab.alerts().keys() == {kind}
+    assert "/src/a.txt" not in lab.entries()
+    assert intents(lab) == []
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(asked(lab)) == 2
+    assert lab.alerts() == {}
+
+
+def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab):
+    ready.configure(FILES_PER_TASK=1)
+    ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))
+    assert ready.transfer() == 1
+    assert len(ready.submitted()) == 1
+    assert ready.entries() == {"/src/old.txt"}
+
+
+@pytest.mark.parametrize(
+    "fault", [{"drop": "before"}, {"status": 500}, {"truncate": True}, {"status": 200, "body": {}}]
+)
+def test_without_a_submission_id_nothing_is_submitted_or_remembered(ready: Lab, fault):
+    before = ready.remembered()
+    ready.world.faults.add("submission_id", times=None, **fault)
+    assert ready.transfer() == 1
+    assert (ready.remembered(), ready.submitted()) == (before, [])
+    ready.world.faults.clear()
+    assert ready.transfer() == 0
+    assert ready.alerts() == {}
+
+
+def test_a_dry_run_submits_no_intent(ready: Lab):
+    ready.world.faults.add("transfer", times=None, drop="before")
+    assert ready.transfer() == 1
+    ready.world.faults.clear()
+    ready.world.requests.clear()
+    before = ready.remembered()
+    assert ready.transfer("-n") == 0
+    assert (ready.submitted(), ready.remembered()) == ([], before)

@@ -1,0 +1,113 @@
+"""Real processes, killed by SIGKILL or started all at once: the laws hold for them as well."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Lab, files, put
+
+KILLS = 100
+ROUTES = ["endpoint", "ls", "submission_id", "transfer", "task", "delete", "mkdir", "rename"]
+
+
+def contents(directory: Path) -> set[bytes | str]:
+    """Return the contents of all files below `directory`."""
+    return set(files(directory).values())
+
+
+def change(lab: Lab, chance: random.Random, latest: dict[str, bytes], turn: int) -> None:
+    """Let some files appear or change at the source, each with content of its own."""
+    for number in range(chance.randrange(4)):
+        name = f"{chance.choice(['', 'run/', 'run/deep/', 'other/'])}{chance.randrange(8)}"
+        latest[name] = f"{turn} {number} {name}".encode() * chance.randrange(1, 50)
+        put(lab.source / name, latest[name], time.time() - 60 - chance.randrange(1000))
+
+
+def killed(lab: Lab, program: str, chance: random.Random) -> None:
+    """Start a program and kill it: at one of its requests, or at some moment."""
+    hooked = chance.random() < 0.7
+    with lab.start(program, *["--full"] * (program == "transfer" and chance.random() < 0.2)) as it:
+        if hooked:
+            wanted = [chance.randrange(12)]
+
+            def is_the_one(_request: Any) -> bool:
+                wanted[0] -= 1
+                return wanted[0] < 0
+
+            for route in ROUTES:
+                when = chance.choice(["before", "after"])
+                lab.world.faults.hook(route, lambda _: it.kill(), when=when, match=is_the_one)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            it.communicate(timeout=None if hooked else chance.uniform(0.2, 1.2))
+        it.kill()
+        it.communicate()
+    lab.world.faults.clear()
+
+
+def ended(lab: Lab, program: str) -> int:
+    """Run a program as a process, to its end; return its exit code."""
+    with lab.start(program) as process:
+        process.communicate()
+    return process.returncode
+
+
+@pytest.mark.slow
+def test_a_program_killed_at_any_moment_loses_nothing_and_the_next_run_goes_on(
+    lab: Lab,
+) -> None:
+    """A hundred kills; after each, every file's last content is somewhere, and all arrives."""
+    chance = random.Random(20)
+    latest: dict[str, bytes] = {}
+    lab.real_time()
+    for turn in range(KILLS):
+        change(lab, chance, latest, turn)
+        killed(lab, chance.choice(["transfer", "delete"]), chance)
+        there = contents(lab.source) | contents(lab.destination)
+        lost = {name for name, content in latest.items() if content not in there}
+        assert not lost, f"lost after kill {turn}: {lost}\n{lab.log()}"
+        if turn % 20 == 19:
+            for program in ("transfer", "transfer", "delete", "delete"):
+                assert ended(lab, program) in (0, 1)
+            assert not files(lab.source), f"left at the source\n{lab.log()}"
+            copies = contents(lab.destination)
+            assert all(content in copies for content in latest.values())
+
+
+def worked_alone(log: str) -> bool:
+    """Return whether no two processes were at the same program's work at once."""
+    at_work: dict[str, str] = {}
+    for process, verb, program in re.findall(r"Z (\d+) INFO (Began|Ended) (\w+)", log):
+        if verb == "Began":
+            if program in at_work:
+                return False
+            at_work[program] = process
+        elif at_work.get(program) == process:
+            del at_work[program]
+    return True
+
+
+@pytest.mark.slow
+def test_twenty_starts_at_once_work_one_at_a_time_and_send_each_change_once(
+    lab: Lab,
+) -> None:
+    """However many are started, there is one task, and the file arrives."""
+    chance = random.Random(3)
+    lab.real_time()
+    lab.write("run/a.h5", b"beam")
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(lab.start(chance.choice(["transfer", "delete"]))) for _ in range(20)
+        ]
+        told = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 20, told
+    assert len(lab.submitted("transfer")) == 1
+    assert worked_alone(lab.log()), lab.log()
+    assert files(lab.destination) == {"run/a.h5": b"beam"}

@@ -1,0 +1,324 @@
+"""Login: who the programs are to Globus, and the sentence that says what to do where that fails.
+
+Without a terminal nobody is asked anything, and the exit code is 3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from globus_sdk import GlobusAppConfig, TransferClient, UserApp
+from globus_sdk.login_flows import CommandLineLoginFlowManager
+from globus_sdk.token_storage import JSONTokenStorage
+
+from tests.conftest import Lab, Mailbox, files
+
+NEW_LOGIN = "On a terminal run: "
+
+
+@pytest.fixture
+def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Give a laboratory in which a person has to log in, and a file that waits to be sent."""
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    lab.write("a")
+    return lab
+
+
+@pytest.fixture
+def logged_in(person: Lab) -> Lab:
+    """Give a laboratory in which a person has logged in."""
+
+    class Approved(CommandLineLoginFlowManager):
+        def print_authorize_url(self, authorize_url: str) -> None:
+            self.url = authorize_url
+
+        def prompt_for_code(self) -> str:
+            return person.world.identity.code_for(self.url)
+
+    storage = JSONTokenStorage(str(person.state / "refresh_token"), namespace="DEFAULT")
+    config = GlobusAppConfig(
+        token_storage=storage, request_refresh_tokens=True, login_flow_manager=Approved
+    )
+    app = UserApp("test", client_id=person.settings["CLIENT_ID"], config=config)
+    with TransferClient(app=app):
+        app.login()
+    app.close()
+    return person
+
+
+def asks_for_a_person(
+    lab: Lab, capsys: pytest.CaptureFixture[str], sentence: str, *, again: str = NEW_LOGIN
+) -> None:
+    """Run both programs: each must say what to do, do nothing, and ask nobody."""
+    before = files(lab.source), files(lab.destination), lab.remembered()
+    lab.world.requests.clear()
+    for program in (lab.transfer, lab.delete):
+        capsys.readouterr()
+        assert program() == 3
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.count("\n") == 1
+        assert sentence in said.err
+        assert f"{again}" in said.err
+        assert f"transfer.py --login --config {lab.config}" in said.err
+    assert (files(lab.source), files(lab.destination), lab.remembered()) == before
+    assert lab.submitted("transfer") + lab.submitted("delete") == []
+
+
+def logins(lab: Lab) -> list[str]:
+    """Return how tokens were asked for."""
+    return [each.body["grant_type"] for each in lab.world.requests if each.route == "token"]
+
+
+def test_a_service_account_by_its_variable_asks_for_a_token_once(lab: Lab) -> None:
+    lab.write("a")
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    assert logins(lab) == ["client_credentials"]
+
+
+def test_a_service_account_by_its_file(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "not this one")
+    file = lab.state / "secret"
+    file.write_text(f"  {lab.secret}\n", encoding="utf-8")
+    file.chmod(0o600)
+    lab.configure(CLIENT_SECRET_FILE="secret")
+    lab.write("a")
+    assert lab.transfer() == 0
+    assert files(lab.destination) == {"a": b"data"}
+
+
+def test_a_wrong_secret_is_refused(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "wrong-secret")
+    lab.write("a")
+    sentence = "Globus Auth refused the login (401, invalid_client). Check CLIENT_ID"
+    asks_for_a_person(lab, capsys, sentence, again="its secret")
+    assert "wrong-secret" not in lab.log()
+
+
+def test_a_service_account_whose_token_has_expired_asks_for_another(lab: Lab) -> None:
+    lab.write("a")
+    assert lab.transfer() == 0
+    lab.world.identity.expire_access_tokens()
+    assert lab.delete() == 0
+    lab.later(3 * 86_400)
+    assert lab.transfer() == 0
+    assert logins(lab) == ["client_credentials"] * 3
+    assert files(lab.source) == {}
+
+
+def test_without_a_login_and_a_terminal_nobody_is_asked(
+    person: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks_for_a_person(person, capsys, "There is no login that Globus accepts.")
+    assert person.world.requests == []
+    assert len(mailbox.messages) == 1
+    assert "Until then nothing is sent or deleted." in mailbox.read(0).get_content()
+
+
+def test_login_without_a_terminal_asks_nobody(
+    logged_in: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert logged_in.transfer("--login") == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "There was no terminal to log in on" in said.err
+    assert logged_in.transfer() == 0, "the login that is there still serves"
+
+
+def test_a_person_who_has_logged_in_is_not_asked_again(logged_in: Lab, mailbox: Mailbox) -> None:
+    assert (logged_in.transfer(), logged_in.delete()) == (0, 0)
+    assert files(logged_in.destination) == {"a": b"data"}
+    assert files(logged_in.source) == {}
+    assert logins(logged_in) == ["authorization_code"]
+    assert mailbox.messages == []
+
+
+def test_an_access_token_that_has_expired_is_refreshed(logged_in: Lab) -> None:
+    file = logged_in.state / "refresh_token"
+    assert logged_in.transfer() == 0
+    before = file.stat()
+    logged_in.later(3 * 86_400)
+    assert logged_in.delete() == 0
+    assert logins(logged_in)[1:] == ["refresh_token"]
+    assert file.stat().st_ino != before.st_ino, "replaced, not overwritten"
+    assert file.stat().st_mode & 0o7777 == 0o600
+    assert not file.with_name("refresh_token.new").exists()
+    logged_in.world.identity.expire_access_tokens()
+    assert logged_in.transfer() == 0
+    assert logins(logged_in)[1:] == ["refresh_token"] * 2
+
+
+def test_tokens_are_never_lost_where_a_refreshed_one_cannot_be_written(
+    logged_in: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (logged_in.state / "refresh_token").read_bytes()
+    logged_in.later(3 * 86_400)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
+    try:
+        assert logged_in.transfer() == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "transfer.py cannot read or write" in capsys.readouterr().err
+    assert (logged_in.state / "refresh_token").read_bytes() == before
+    assert logged_in.transfer() == 0
+    assert files(logged_in.destination) == {"a": b"data"}
+
+
+def test_a_revoked_login_has_its_sentence(
+    logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logged_in.world.identity.expire_access_tokens()
+    logged_in.world.identity.revoke_refresh_tokens()
+    asks_for_a_person(logged_in, capsys, "Globus no longer accepts the stored login: it was revo")
+    assert len(mailbox.messages) == 1
+
+
+def test_a_login_revoked_in_the_middle_of_a_run_has_its_sentence(
+    logged_in: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = logged_in.world.identity
+
+    def revoke(_request: Any) -> None:
+        identity.expire_access_tokens()
+        identity.revoke_refresh_tokens()
+
+    logged_in.world.faults.hook("ls", revoke, when="after")
+    assert logged_in.transfer() == 3
+    assert "Globus no longer accepts the stored login" in capsys.readouterr().err
+    assert files(logged_in.destination) == {}
+
+
+def test_a_token_that_globus_does_not_accept_though_just_refreshed_has_its_sentence(
+    logged_in: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
+    logged_in.world.faults.add("endpoint", times=None, status=401, body=refusal)
+    sentence = "Globus does not accept the login (401, ClientError.AuthenticationFailed, no, AbCdE)"
+    asks_for_a_person(logged_in, capsys, sentence, again="Run: ")
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failure_of_globus_auth_is_not_taken_for_a_refusal(
+    logged_in: Lab, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    logged_in.later(3 * 86_400)
+    logged_in.world.faults.add("token", times=None, status=status, body={"error": "server_error"})
+    assert logged_in.transfer() == 1
+    assert f"Globus refused a call ({status}, server_error)" in capsys.readouterr().err
+
+
+def altered(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
+    """Return a function that applies `change` to the tokens of a token file."""
+
+    def alter(data: bytes) -> bytes:
+        document = json.loads(data)
+        for namespace in document["data"].values():
+            for server in namespace:
+                namespace[server] = change(namespace[server])
+        return json.dumps(document).encode()
+
+    return alter
+
+
+@pytest.mark.parametrize("login", ["service account", "person"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b"access", b"\xff\xfe"),
+        lambda _data: b"[]",
+        lambda _data: b"{}",
+        lambda _data: b'{"data": 5, "format_version": "2.0", "globus-sdk.version": "4"}',
+        altered(lambda _token: "secret-token"),
+        altered(lambda _token: {"access_token": "secret-token"}),
+        altered(lambda token: {**token, "expires_at_seconds": "secret-token"}),
+        altered(lambda _token: None),
+    ],
+    ids=["empty", "cut", "bytes", "list", "nothing", "shape", "text", "fields", "types", "null"],
+)
+def test_a_damaged_token_file_has_its_sentence(
+    request: pytest.FixtureRequest,
+    lab: Lab,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[bytes], bytes],
+    login: str,
+) -> None:
+    if login == "person":
+        request.getfixturevalue("logged_in")
+    assert lab.transfer() == 0
+    file = lab.state / "refresh_token"
+    file.write_bytes(damage(file.read_bytes()))
+    before = file.read_bytes()
+    asks_for_a_person(lab, capsys, f"The token file {file} cannot be used", again="Log in by: ")
+    assert file.read_bytes() == before
+    assert "secret-token" not in lab.log()
+
+
+def test_a_token_file_that_is_a_directory_or_unreadable_has_its_sentence(
+    logged_in: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = logged_in.state / "refresh_token"
+    file.chmod(0)
+    with logged_in.start("transfer", powerless=True) as process:
+        _, said = process.communicate()
+    assert process.returncode == 3
+    assert f"The token file {file} cannot be used (PermissionError)" in said
+    assert said.count("\n") == 1
+    file.unlink()
+    file.mkdir()
+    asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")
+
+
+def test_the_tokens_of_a_person_and_of_a_service_account_are_never_confused(
+    logged_in: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = logged_in.settings["CLIENT_ID"]
+    assert logged_in.transfer() == 0
+    monkeypatch.setenv("GLOBUS_CLIENT_SECRET", logged_in.secret)
+    logged_in.configure(CLIENT_ID=logged_in.client_id)
+    assert logged_in.transfer() == 0
+    assert logins(logged_in) == ["authorization_code", "client_credentials"]
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    logged_in.configure(CLIENT_ID=person)
+    assert logged_in.transfer() == 0
+    assert logins(logged_in) == ["authorization_code", "client_credentials"]
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_the_token_file_is_for_its_owner_alone_whatever_the_umask(lab: Lab, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        assert lab.transfer() == 0
+    finally:
+        os.umask(before)
+    assert (lab.state / "refresh_token").stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_missing_consent_has_its_sentence(
+    logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logged_in.dst.data_access_required = True
+    asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files (403, Cons")
+    assert len(mailbox.messages) == 1
+
+
+def test_a_service_account_grants_itself_a_missing_consent_and_keeps_it(lab: Lab) -> None:
+    lab.dst.data_access_required = True
+    lab.write("a")
+    assert lab.transfer() == 0
+    assert logins(lab) == ["client_credentials"] * 2
+    assert lab.delete() == 0
+    assert logins(lab) == ["client_credentials"] * 2
+    lab.world.identity.withdraw_consents()
+    assert lab.transfer() == 0
+    assert files(lab.destination) == {"a": b"data"}

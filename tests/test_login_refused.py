@@ -1,0 +1,228 @@
+"""Logins that an endpoint does not accept, at any moment of a run; and logins on a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.conftest import Lab, Mailbox, files
+
+SESSION_EXPIRED = {
+    "DATA_TYPE": "result#0.10.0",
+    "code": "ExternalError.DirListingFailed.LoginFailed",
+    "message": "Your identity must be re-authenticated within the last 30 minutes",
+    "request_id": "AbCdEfGhI",
+    "resource": "/operation/endpoint/x/ls",
+    "authorization_parameters": {
+        "session_message": "Session reauthentication required",
+        "session_required_identities": [str(uuid.uuid4())],
+    },
+}
+POLICY = {
+    "code": "AuthPolicyFailed",
+    "message": "The policy of the collection asks for another login",
+    "request_id": "JkLmNoPqR",
+    "resource": "/transfer",
+    "authorization_parameters": {"session_required_policies": [str(uuid.uuid4())]},
+}
+
+
+def plan(lab: Lab, nth: int, status: int, body: Any) -> None:
+    """Let the `nth` listing, and all after it, be refused."""
+    seen: list[Any] = []
+
+    def late(request: Any) -> bool:
+        if request not in seen:
+            seen.append(request)
+        return len(seen) >= nth
+
+    lab.world.faults.add("ls", times=None, status=status, body=body, match=late)
+
+
+@pytest.mark.parametrize(
+    ("program", "nth", "status", "body"),
+    [
+        ("transfer", 1, 502, SESSION_EXPIRED),
+        ("transfer", 2, 403, POLICY),
+        ("transfer", 3, 502, SESSION_EXPIRED),
+        ("delete", 1, 403, POLICY),
+        ("delete", 2, 502, SESSION_EXPIRED),
+        ("delete", 3, 403, POLICY),
+        ("delete", 4, 502, SESSION_EXPIRED),
+    ],
+)
+def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
+    lab: Lab,
+    mailbox: Mailbox,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+    nth: int,
+    status: int,
+    body: dict[str, Any],
+) -> None:
+    lab.sent("sent", "d/sent")
+    lab.write("new")
+    before = files(lab.source), files(lab.destination)
+    plan(lab, nth, status, body)
+    capsys.readouterr()
+    assert getattr(lab, program)() == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "The endpoint wants you to log in again, in person" in said
+    assert f"({status}, {body['code']}, {body['message']}, {body['request_id']})" in said
+    assert "transfer.py --login" in said
+    assert (files(lab.source), files(lab.destination)) == before
+    assert getattr(lab, program)() == 3
+    assert len(mailbox.messages) == 1
+    lab.world.faults.clear()
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    assert files(lab.source) == {}
+    assert len(mailbox.messages) == 2
+    assert "RESOLVED" in mailbox.read(1).get_content()
+
+
+@pytest.mark.parametrize(("program", "route"), [("transfer", "transfer"), ("delete", "delete")])
+def test_a_submission_that_wants_a_person_to_log_in_again_has_its_sentence(
+    lab: Lab, capsys: pytest.CaptureFixture[str], program: str, route: str
+) -> None:
+    lab.sent("sent")
+    lab.write("new")
+    lab.world.faults.add(route, times=None, status=403, body=POLICY)
+    capsys.readouterr()
+    assert getattr(lab, program)() == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "The endpoint wants you to log in again, in person (403, AuthPolicyFailed" in said
+    assert files(lab.source).keys() == {"sent", "new"}
+    lab.world.faults.clear()
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    assert files(lab.source) == {}
+
+
+class Terminal:
+    """A program on a terminal of its own, read and typed at by a test."""
+
+    def __init__(self, process: subprocess.Popen[bytes], terminal: int) -> None:
+        self.process = process
+        self.terminal = terminal
+        self.shown = ""
+
+    def _read(self) -> bool:
+        """Read on; return whether the program is still there."""
+        assert select.select([self.terminal], [], [], 30)[0], f"silence after {self.shown!r}"
+        try:
+            self.shown += os.read(self.terminal, 65536).decode().replace("\r", "")
+        except OSError:  # what a terminal whose last program has left answers
+            return False
+        return True
+
+    def url(self) -> str:
+        """Return the address to log in at, once it is shown and a code is asked for."""
+        while "Authorization Code here:" not in self.shown:
+            assert self._read(), self.shown
+        before, _, self.shown = self.shown.partition("Authorization Code here:")
+        return re.findall(r"http://\S+", before)[-1]
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        os.write(self.terminal, f"{text}\n".encode())
+
+    def code(self) -> int:
+        """Return the exit code, once the program has left."""
+        while self._read():
+            pass
+        return self.process.wait(30)
+
+
+@contextmanager
+def on_terminal(lab: Lab, program: str, *options: str) -> Iterator[Terminal]:
+    """Start a program on a terminal."""
+    lab.real_time()
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", f"globus_auto.{program}", "--config", str(lab.config)]
+    with subprocess.Popen(
+        [*command, *options], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+@pytest.fixture
+def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Give a laboratory in which a person has to log in, and a file that waits to be sent."""
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    lab.real_time()
+    lab.write("a")
+    return lab
+
+
+def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoked(
+    person: Lab,
+) -> None:
+    identity = person.world.identity
+    with on_terminal(person, "transfer") as terminal:
+        terminal.type(identity.code_for(terminal.url()))
+        assert terminal.code() == 0, terminal.shown
+    assert files(person.destination) == {"a": b"data"}
+    assert (person.state / "refresh_token").stat().st_mode & 0o7777 == 0o600
+    assert person.delete() == 0, "another run needs no login"
+
+    person.dst.data_access_required = True
+    assert person.transfer() == 3
+    with on_terminal(person, "delete") as terminal:
+        url = terminal.url()
+        assert "data_access" in url
+        terminal.type(identity.code_for(url))
+        assert terminal.code() == 0, terminal.shown
+    assert person.transfer() == 0
+
+    identity.revoke_refresh_tokens()
+    tokens = person.state / "refresh_token"
+    long_ago = re.sub(r'"expires_at_seconds": \d+', '"expires_at_seconds": 1', tokens.read_text())
+    tokens.write_text(long_ago, encoding="utf-8")
+    assert person.transfer() == 3
+    with on_terminal(person, "transfer") as terminal:
+        terminal.type(identity.code_for(terminal.url()))
+        assert terminal.code() == 0, terminal.shown
+    assert person.transfer() == 0
+
+
+def test_login_asks_even_who_has_logged_in_and_another_identity_is_refused(person: Lab) -> None:
+    identity = person.world.identity
+    with on_terminal(person, "transfer", "--login") as terminal:
+        terminal.type(identity.code_for(terminal.url()))
+        assert terminal.code() == 0, terminal.shown
+    identity.person = str(uuid.uuid4())
+    with on_terminal(person, "transfer", "--login") as terminal:
+        terminal.type(identity.code_for(terminal.url()))
+        assert terminal.code() == 3
+        assert f"is of another identity ({identity.person})" in terminal.shown
+    assert person.transfer() == 0, "the first login still serves"
+
+
+def test_a_wrong_code_and_no_code_have_their_sentences(person: Lab) -> None:
+    with on_terminal(person, "transfer") as terminal:
+        terminal.url()
+        terminal.type("not-the-code")
+        assert terminal.code() == 3
+        assert "Globus Auth refused the login (401, invalid_grant)" in terminal.shown
+    with on_terminal(person, "delete") as terminal:
+        terminal.url()
+        terminal.type("\x04")
+        assert terminal.code() == 3
+        assert "No authorization code was entered." in terminal.shown
+    assert files(person.destination) == {}

@@ -1,0 +1,277 @@
+"""What was asked for, sentence by sentence."""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import time_machine
+
+import globus_auto
+from globus_auto.sandbox.world import Pace
+from tests.conftest import Lab, files, tree
+
+PACKAGE = Path(globus_auto.__file__).parent
+
+
+def test_the_destination_becomes_a_superset_of_the_source_which_is_then_cleared(lab: Lab):
+    names = {"a.txt", "d/b.txt", "d/e/ü ß.txt"}
+    lab.sent(*names)
+    assert files(lab.destination).keys() == names
+    lab.later(10)
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    lab.write("late.txt")
+    assert lab.transfer() == 0
+    assert files(lab.destination).keys() == names | {"late.txt"}
+
+
+def test_the_package_has_the_files_that_it_is_said_to_have():
+    named = {"config.py", "delete.py", "__init__.py", "transfer.py", "utils.py"}
+    assert named <= {path.name for path in PACKAGE.iterdir()}
+
+
+@pytest.fixture(name="copy")
+def package_with_an_edited_config(lab: Lab, monkeypatch):
+    """Give a folder with the programs, in which only config.py was edited."""
+    folder = lab.home / "globus_auto"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("sandbox", "__pycache__"))
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    text = (folder / "config.py").read_text(encoding="utf-8")
+    for name, value in {
+        **{name: lab.settings[name] for name in ("SRC_DIR", "DST_DIR", "SRC_ID", "DST_ID")},
+        "CLIENT_ID": lab.world.identity.add_native_app(),
+        "CODE_PATH": f"{folder}/",
+        "PYTHON_PATH": sys.executable,
+    }.items():
+        text, count = re.subn(rf'^{name} = ""$', f"{name} = {value!r}", text, flags=re.MULTILINE)
+        assert count == 1
+    (folder / "config.py").write_text(text, encoding="utf-8")
+    lab.clock.move_to(time_machine.escape_hatch.time.time())  # processes have the real time
+    return folder
+
+
+def on_a_terminal(lab, command, cwd):
+    """Run a command on a terminal as a person who logs in; return the login's address."""
+    ours, theirs = pty.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    with subprocess.Popen(command, cwd=cwd, **streams) as process, os.fdopen(ours, "r+b", 0) as tty:
+        os.close(theirs)
+        shown = b""
+        while not (asked := re.search(rb"(http://\S+)\s[^/]*ode here", shown)):
+            shown += tty.read(4096)
+        address = asked[1].decode()
+        tty.write(lab.world.identity.code_for(address).encode() + b"\n")
+        try:
+            while tty.read(4096):
+                pass
+        except OSError:  # the other end is closed
+            pass
+    assert process.returncode == 0
+    return address
+
+
+def by_cron(command):
+    """Run a command as cron does, without a terminal; return exit code and what it printed."""
+    done = subprocess.run(
+        command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("first", ["transfer.py", "delete.py"])
+def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy, first):
+    """`python transfer.py` in the folder, config.py the only file edited; state stays there."""
+    lab.write("a.txt")
+    lab.write("d/b.txt")
+    address = on_a_terminal(lab, [sys.executable, first], copy)
+    (client_id,) = re.findall(r"client_id=([-0-9a-f]{36})", address)
+    assert f"CLIENT_ID = {client_id!r}" in (copy / "config.py").read_text(encoding="utf-8")
+    assert (copy / "refresh_token").is_file()
+    lab.world.identity.expire_access_tokens()
+    for program in ("transfer.py", "delete.py"):
+        assert by_cron([sys.executable, str(copy / program)]) == (0, "")
+    assert (copy / "datastore").is_file()
+    assert files(lab.destination).keys() == {"a.txt", "d/b.txt"}
+    assert tree(lab.source) == {}
+    assert len(lab.submitted()) == len({one["label"] for one in lab.submitted()}) == 1
+
+
+def test_the_first_run_writes_down_the_state_of_the_files_and_sends_them(lab: Lab):
+    path = lab.write("d/a.txt", "12345")
+    assert lab.transfer() == 0
+    entry = lab.store().entry("/src/d/a.txt")
+    assert entry
+    assert (entry.size, entry.mtime) == (5, int(path.stat().st_mtime))
+    assert files(lab.destination) == {"d/a.txt": b"12345"}
+
+
+@pytest.mark.parametrize("which", ["src", "dst"])
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_an_endpoint_that_is_not_ready_is_an_error_mail(lab: Lab, mailbox, which, program):
+    lab.sent("a.txt")
+    getattr(lab, which).connected = False
+    assert getattr(lab, program)() == 1
+    assert getattr(lab, which).id in mailbox.texts()[0]
+    assert files(lab.source).keys() == {"a.txt"}
+
+
+def test_error_mail_comes_from_email_sender_and_goes_to_all_recipients(lab: Lab, mailbox):
+    lab.configure(EMAIL_SENDER="me@lab.org", EMAIL_RECIPIENTS=["you@lab.org", "she@lab.org"])
+    lab.src.connected = False
+    assert lab.transfer() == 1
+    (mail,) = mailbox.messages
+    assert "From: me@lab.org" in mail
+    assert "To: you@lab.org, she@lab.org" in mail
+
+
+def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
+    lab.sent("a.txt", "b.txt", "c.txt")
+    (lab.source / "a.txt").unlink()
+    (lab.destination / "b.txt").unlink()
+    lab.write("new.txt")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.source).keys() == {"b.txt", "c.txt", "new.txt"}
+    assert files(lab.destination).keys() == {"a.txt", "c.txt", "new.txt"}
+
+
+def test_transfers_do_not_touch_what_is_at_the_destination_but_of_the_same_name(lab: Lab):
+    for name, content in {"theirs.txt": "1", "d/theirs.txt": "2", "d/ours.txt": "old"}.items():
+        (lab.destination / name).parent.mkdir(exist_ok=True)
+        (lab.destination / name).write_text(content)
+    lab.sent("d/ours.txt")
+    assert lab.transfer("--full") == 0
+    assert files(lab.destination) == {
+        "theirs.txt": b"1",
+        "d/theirs.txt": b"2",
+        "d/ours.txt": b"data",
+    }
+
+
+def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
+    path = lab.write("a.txt", "right")
+    (lab.destination / "a.txt").write_text("wrong")  # neither size nor time tells
+    os.utime(lab.destination / "a.txt", (path.stat().st_mtime,) * 2)
+    assert lab.transfer() == 0
+    assert (lab.destination / "a.txt").read_text() == "right"
+    (document,) = lab.submitted()
+    assert (document["verify_checksum"], document["encrypt_data"]) == (True, True)
+
+
+def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
+    lab.sent("a.txt")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.submitted()) == 0
+    lab.write("b.txt")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.submitted()) == 1
+    lab.write("a.txt", "changed", age=30)
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.submitted()) == 2
+    assert files(lab.destination) == files(lab.source)
+
+
+def test_an_empty_directory_starts_no_transfer(lab: Lab):
+    lab.sent("a.txt")
+    (lab.source / "empty/er").mkdir(parents=True)
+    assert lab.transfer() == 0
+    assert lab.submitted() == []
+
+
+def test_changing_only_the_destination_id_starts_no_transfer(lab: Lab):
+    lab.sent("a.txt")
+    lab.configure(DST_ID=lab.world.add_endpoint(lab.destination, "other", mount="/dst").id)
+    assert lab.transfer() == 0
+    assert lab.submitted() == []
+
+
+def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
+    lab.world.pace = Pace.after_looks(1)
+    lab.write("a.txt")
+    assert lab.transfer() == 0
+    lab.later(10)
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"a.txt"}
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    assert files(lab.destination).keys() == {"a.txt"}
+
+
+def test_delete_removes_all_empty_directories_transferred_or_not(lab: Lab):
+    lab.sent("d/e/a.txt", "f/b.txt")
+    for name in ("new/empty", "f/empty", "empty"):
+        (lab.source / name).mkdir(parents=True)
+    lab.write("young.txt")
+    lab.later(10)
+    assert lab.delete() == 0
+    assert lab.source.is_dir()
+    assert tree(lab.source).keys() == {"young.txt"}
+
+
+def test_only_the_contents_of_the_source_directory_are_copied(lab: Lab):
+    lab.write("run/a.txt")
+    lab.write("beside.txt")
+    lab.configure(SRC_DIR="/src/run", DST_DIR="/dst")
+    assert lab.transfer() == 0
+    assert files(lab.destination).keys() == {"a.txt"}
+
+
+def test_the_name_of_the_source_directory_may_be_part_of_the_destination_path(lab: Lab):
+    lab.write("run/a.txt")
+    lab.configure(SRC_DIR="/src/run", DST_DIR="/dst/run")
+    assert lab.transfer() == 0
+    assert files(lab.destination).keys() == {"run/a.txt"}
+
+
+def test_after_the_setup_only_the_two_directories_need_to_be_edited(lab: Lab):
+    for run in ("run1", "run2"):
+        lab.write(f"{run}/a.txt", run)
+        lab.configure(SRC_DIR=f"/src/{run}", DST_DIR=f"/dst/{run}")
+        assert lab.transfer() == 0
+        lab.later(10)
+        assert lab.delete() == 0
+    assert files(lab.destination) == {"run1/a.txt": b"run1", "run2/a.txt": b"run2"}
+    assert files(lab.source) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("CODE_PATH", "/somewhere"),
+        ("CODE_PATH", "somewhere/"),
+        ("PYTHON_PATH", "config.py"),
+        ("SRC_DIR", "relative"),
+        ("DST_DIR", "relative"),
+        ("SRC_ID", "my laptop"),
+        ("DST_ID", "archive"),
+        ("CLIENT_ID", "me"),
+    ],
+)
+def test_paths_must_be_absolute_code_path_ends_in_a_slash_and_ids_are_uuids(
+    lab: Lab, setting, value, capfd, monkeypatch
+):
+    monkeypatch.chdir(lab.home)  # where there is a config.py
+    lab.configure(**{setting: value})
+    assert lab.transfer() == 2
+    assert setting in capfd.readouterr().err
+    assert lab.world.requests == []
+
+
+def test_deleting_the_datastore_resets_and_the_next_run_sends_everything(lab: Lab):
+    lab.sent("a.txt", "d/b.txt")
+    (lab.state / "datastore").unlink()
+    assert lab.transfer() == 0
+    assert len(lab.submitted()) == 1
+    assert lab.entries() == {"/src/a.txt", "/src/d/b.txt"}
+    assert {task.label for task in lab.store().tasks.values()} == {lab.submitted()[0]["label"]}
+
+
+def test_without_a_datastore_nothing_is_deleted(lab: Lab):
+    lab.sent("a.txt")
+    (lab.state / "datastore").unlink()
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"a.txt"}
