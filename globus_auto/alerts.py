@@ -6,7 +6,6 @@ import fcntl
 import json
 import logging
 import smtplib
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -19,6 +18,7 @@ from globus_auto import datastore
 log = logging.getLogger(__name__)
 
 CHANNEL_TIMEOUT = 30  # seconds
+EARLY = 900  # seconds
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +158,11 @@ def updated(standing: list[Standing], findings: Findings, now: int) -> list[Stan
 
 
 def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
-    """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds."""
+    """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
+
+    A quarter of an hour early is in time: cron's runs are never a whole day apart to the second.
+    """
+    due = repeat - min(EARLY, repeat / 4)
     new, again, resolved = [], [], []
     for alert in standing:
         if alert.over:
@@ -166,7 +170,7 @@ def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
         elif alert.told_at is None:
             if now - alert.since >= alert.after:
                 new.append(alert)
-        elif now - alert.told_at >= repeat and not alert.once:
+        elif now - alert.told_at >= due and not alert.once:
             again.append(alert)
     return Digest(new, again, resolved)
 
@@ -206,7 +210,10 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
         if alerts:
             parts.append(title)
             parts += [f"* {readable(alert.text)}" for alert in alerts]
-    parts.append(f"Sent by globus_auto on {host} for {pair}.\nMore is in {log_path} there.")
+    parts.append(
+        f"Sent by globus_auto on {host} for {readable(pair)}.\n"
+        f"More is in {readable(log_path)} there."
+    )
     return readable("\n\n".join(parts), keep="\n") + "\n"
 
 
@@ -242,15 +249,24 @@ def _mail(channels: Channels, title: str, text: str) -> None:
     message["Subject"] = title
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
-    host, _, port = channels.host.partition(":")
+    with mail_server(channels.host) as server:
+        server.send_message(message)
+
+
+@contextmanager
+def mail_server(address: str) -> Iterator[smtplib.SMTP]:
+    """Give a connection to the mail server at `address` (host or host:port).
+
+    It is encrypted where that is offered, as mail servers do among themselves: whoever signed the
+    certificate, since the alternative is to send in the clear. Raise OSError or SMTPException.
+    """
+    host, _, port = address.partition(":")
     with smtplib.SMTP(host, int(port or 25), timeout=CHANNEL_TIMEOUT) as server:
         server.ehlo()
         if server.has_extn("starttls"):
-            # As mail servers do among themselves: encrypted against listeners, whoever signed
-            # the certificate, since the alternative is to send in the clear.
-            server.starttls(context=ssl._create_unverified_context())
+            server.starttls()
             server.ehlo()
-        server.send_message(message)
+        yield server
 
 
 def _notify(urls: list[str], title: str, text: str) -> bool:

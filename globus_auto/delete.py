@@ -1,4 +1,4 @@
-"""Delete from SRC_DIR the files whose copy at the destination is proven, and empty directories."""
+"""Delete from SRC_DIR what has provably arrived, and empty directories."""
 
 from __future__ import annotations
 
@@ -30,18 +30,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def delete(run: utils.Run) -> None:
     """Settle, prove, delete, tidy empty directories."""
     # Imported here: --help and --version need no Globus.
-    from globus_auto import opening, proving, removing  # noqa: PLC0415
+    from globus_auto import opening, proving, removing, report  # noqa: PLC0415
 
     with opening.opened(run) as session:
         opening.require_ready(session)
         proving.report_skipped(session)
         candidates = proving.candidates(session)
         arrived = proving.at_destination(session, candidates)
-        if arrived and not run.dry:
+        if run.dry:
+            report.print_deletes(session, arrived)
+            return
+        if arrived:
             proving.require_two_places(session, arrived)
         removing.remove(session, arrived)
         if run.settings.delete_empty_dirs:
             removing.tidy(session)
+        session.kept.log()
         session.store.forget_ended_tasks()
         session.save()
 

@@ -146,6 +146,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     with contextlib.ExitStack() as resources:
         connection = Connection(app, interactive)
         resources.callback(connection.close)
+        asked = again or (interactive and app.login_required())
         if again:
             if not connection.may_log_in:
                 raise NoTerminal
@@ -156,8 +157,30 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
             if not (interactive and revoked(error)):
                 raise
             app.login(force=True)
+        if asked:
+            _ask_for_consents(app, connection.client, {settings.src_id, settings.dst_id})
         resources.pop_all()
         return connection
+
+
+def _ask_for_consents(
+    app: globus_sdk.GlobusApp, client: globus_sdk.TransferClient, endpoints: set[str]
+) -> None:
+    """Log in once more if an endpoint needs a data_access consent that was never given.
+
+    So no later run stops for it. Mapped collections need one unless they are of high assurance
+    (globus-sdk's user guide, "Detecting data_access requirements").
+    """
+    needed = []
+    for endpoint in sorted(endpoints):
+        document: object = client.get_endpoint(endpoint).data
+        if not isinstance(document, dict) or document.get("high_assurance"):
+            continue
+        if document.get("entity_type") == "GCSv5_mapped_collection":
+            needed.append(endpoint)
+    if needed:
+        client.add_app_data_access_scope(needed)
+        app.login()
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:

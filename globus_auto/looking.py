@@ -25,14 +25,15 @@ NAMES_SHOWN = 5
 class Looked:
     """What a look at SRC_DIR that began at `began` (seconds UTC) has found.
 
-    `send` has the chosen files with their version and the reason; `full` says that they go as one
-    recursive task. `missing` are entries whose file was not found in a directory that was listed.
+    `send` and `waiting` have the changed files with their version and the reason; `full` says that
+    what is sent goes as one recursive task. `missing` are entries whose file was not found in a
+    directory that was listed.
     """
 
     began: int
     full: bool = False
     send: dict[str, tuple[Version, str]] = field(default_factory=dict)
-    waiting: int = 0
+    waiting: dict[str, tuple[Version, str]] = field(default_factory=dict)
     files: int = 0
     missing: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
@@ -101,7 +102,7 @@ def _require_same_names(session: Session) -> None:
     """
     known = session.run.settings
     try:
-        here = set(os.listdir(known.src_local_dir))
+        here = {name for name in os.listdir(known.src_local_dir) if listing.sendable(name)}
     except OSError as error:
         raise listing.NotReady(
             known.src_id,
@@ -144,7 +145,7 @@ def _take_in(session: Session, looked: Looked, terms: Terms, directory: Director
             continue
         looked.unsettled.add(path)
         if verdict == "wait":
-            looked.waiting += 1
+            looked.waiting[joined(path, name)] = version, reason
             log.debug("Wait with %s: %s", joined(path, name), reason)
         else:
             looked.send[joined(path, name)] = version, reason
@@ -286,7 +287,7 @@ def report(session: Session, looked: Looked) -> None:
         len(looked.listed),
         looked.files,
         len(looked.send),
-        looked.waiting,
+        len(looked.waiting),
         len(looked.unlisted),
     )
 

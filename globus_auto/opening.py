@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,30 @@ from globus_auto.datastore import Datastore
 from globus_auto.listing import Lister, Outcome
 from globus_auto.utils import Run
 
+log = logging.getLogger(__name__)
+NOTHING_SETTLED = settling.Settled({}, [], [], [])
+
+
+@dataclass
+class Kept:
+    """Which files delete.py leaves at the source, by reason; their paths only where `listed`."""
+
+    listed: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    paths: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, path: str, reason: str) -> None:
+        """Note that the file at `path` stays; it is counted by the reason without its figures."""
+        log.debug("Keep %s: %s", path, reason)
+        self.counts[reason.partition(":")[0]] += 1
+        if self.listed:
+            self.paths.append((path, reason))
+
+    def log(self) -> None:
+        """Log how many files stay for which reason."""
+        for reason, number in self.counts.most_common():
+            log.info("Kept %d files: %s", number, reason)
+
 
 @dataclass
 class Session:
@@ -23,9 +49,11 @@ class Session:
     connection: login.Connection
     settled: settling.Settled
     pace: listing.Pace = field(init=False)
+    kept: Kept = field(init=False)
 
     def __post_init__(self) -> None:
         self.pace = listing.Pace(self.run.settings.list_calls_per_second)
+        self.kept = Kept(listed=self.run.dry)
 
     @property
     def client(self) -> globus_sdk.TransferClient:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import globus_sdk
@@ -23,24 +22,11 @@ log = logging.getLogger(__name__)
 Answer = Version | Unlisted | None
 
 
-def keep(path: str, reason: str, counts: Counter[str]) -> None:
-    """Log that the file at `path` is kept, and count the reason without its figures."""
-    log.debug("Keep %s: %s", path, reason)
-    counts[reason.partition(":")[0]] += 1
-
-
-def log_counts(counts: Counter[str]) -> None:
-    """Log how many files are kept for which reason."""
-    for reason, number in counts.most_common():
-        log.info("Kept %d files: %s", number, reason)
-
-
 def candidates(session: Session) -> dict[str, Entry]:
     """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
     known, store = session.run.settings, session.store
     keeping = Keeping(session.run.started, known.keep_days)
     excluded = choosing.matcher(known.exclude)
-    counts: Counter[str] = Counter()
     found = {}
     for group in _directories_alike(session):
         names = [name for directory in group for name in store.files[directory]]
@@ -58,10 +44,9 @@ def candidates(session: Session) -> dict[str, Entry]:
                     alike=name in twins,
                 )
                 if reason:
-                    keep(joined(directory, name), reason, counts)
+                    session.kept.add(joined(directory, name), reason)
                 else:
                     found[joined(directory, name)] = entry
-    log_counts(counts)
     return found
 
 
@@ -113,16 +98,15 @@ def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry
         place = places.setdefault((task.destination, task.destination_dir), {})
         place[task.destination_of(path)] = path
     arrived: dict[str, Entry] = {}
-    counts: Counter[str] = Counter()
     for (endpoint, directory), sources in sorted(places.items()):
         try:
-            arrived |= _arrived(session, endpoint, directory, sources, counts)
+            arrived |= _arrived(session, endpoint, directory, sources)
         except (globus_sdk.TransferAPIError, listing.NotReady) as error:
             session.run.findings.add(
                 troubles.explain(error, session.run.program, session.run.login_command)
             )
-            counts[f"{endpoint} cannot be asked for them"] += len(sources)
-    log_counts(counts)
+            for path in sorted(sources.values()):
+                session.kept.add(path, f"its destination cannot be asked for it: {endpoint}")
     return arrived
 
 
@@ -131,7 +115,6 @@ def _arrived(
     endpoint: str,
     directory: str,
     sources: Mapping[str, str],
-    counts: Counter[str],
 ) -> dict[str, Entry]:
     """Return the entries of those files that stand whole at one destination.
 
@@ -146,13 +129,13 @@ def _arrived(
         if entry is None:
             continue
         if isinstance(answer, Unlisted):
-            keep(path, f"the destination cannot be asked for it: {answer.reason}", counts)
+            session.kept.add(path, f"its destination cannot be asked for it: {answer.reason}")
             continue
         reason = choosing.reason_of_destination(entry, answer)
         if reason is None:
             arrived[path] = entry
             continue
-        keep(path, reason, counts)
+        session.kept.add(path, reason)
         if not barren:
             lost[path] = reason
     if barren:
@@ -210,7 +193,7 @@ def require_two_places(session: Session, arrived: dict[str, Entry]) -> None:
         pair = f"{known.src_id}:{known.src_dir} {endpoint}:{directory}"
         if pair in alerts.read(health).apart:
             continue
-        if _is_same_place(session, endpoint, directory):
+        if is_same_place(session, endpoint, directory):
             raise SettingsUnfit(
                 f"{directory} at {endpoint} is SRC_DIR itself under another name: deleting there"
                 " would destroy the only copy. Set another DST_DIR."
@@ -219,7 +202,7 @@ def require_two_places(session: Session, arrived: dict[str, Entry]) -> None:
             remembered.apart.append(pair)
 
 
-def _is_same_place(session: Session, endpoint: str, directory: str) -> bool:
+def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
     """Return whether a directory that is made at the destination shows up in SRC_DIR."""
     known, client = session.run.settings, session.client
     name = f".globus_auto_probe.{secrets.token_hex(6)}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator
 
-from globus_auto import DECISION, asides, choosing, looking, progress, proving, tasks
+from globus_auto import DECISION, asides, choosing, looking, progress, proving, tasks, watching
 from globus_auto.alerts import Alert
 from globus_auto.datastore import Entry, joined
 from globus_auto.listing import Directory, Outcome, Unlisted
@@ -23,15 +22,10 @@ DIRECTORIES_PER_GROUP = 200
 
 def remove(session: Session, arrived: dict[str, Entry]) -> None:
     """Delete the files of `arrived` that are unchanged at the source, group by group."""
-    counts: Counter[str] = Counter()
     removed = 0
     for group in grouped(sorted(arrived), session.run.settings.files_per_task):
-        proven = _unchanged(session, {path: arrived[path] for path in group}, counts)
+        proven = unchanged(session, {path: arrived[path] for path in group})
         if not proven:
-            continue
-        if session.run.dry:
-            for path in proven:
-                print(f"delete {path} ({arrived[path].size} bytes): its copy is proven")
             continue
         ended = _delete(session, proven, directories=False)
         if ended.status != "SUCCEEDED":
@@ -39,14 +33,12 @@ def remove(session: Session, arrived: dict[str, Entry]) -> None:
             break
         for path in proven:
             session.store.drop(path)
-            log.log(
-                DECISION, "Deleted %s (%d bytes); task %s", path, arrived[path].size, ended.task_id
-            )
+            size = arrived[path].size
+            log.log(DECISION, "Deleted %s (%d bytes); task %s", path, size, ended.task_id)
         removed += len(proven)
         session.store.forget_ended_tasks()
         session.save()
     session.run.findings.well("delete failed")
-    proving.log_counts(counts)
     log.info("Deleted %d files from %s", removed, session.run.settings.src_dir)
 
 
@@ -64,19 +56,19 @@ def grouped(paths: list[str], most: int) -> Iterator[list[str]]:
         yield group
 
 
-def _unchanged(session: Session, group: dict[str, Entry], counts: Counter[str]) -> list[str]:
+def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
     """Return those of `group` that are at the source, now, as they were sent."""
     proven = []
     plain = _plain(session, {path.rpartition("/")[0] for path in group})
     for path, answer in proving.versions(session, session.run.settings.src_id, list(group)):
         if isinstance(answer, Unlisted):
-            proving.keep(path, f"the source cannot be asked for it: {answer.reason}", counts)
+            session.kept.add(path, f"the source cannot be asked for it: {answer.reason}")
             continue
         reason = choosing.reason_of_source(group[path], answer)
         if not reason and path.rpartition("/")[0] not in plain:
             reason = "a symlink may lead to it"
         if reason:
-            proving.keep(path, reason, counts)
+            session.kept.add(path, reason)
         else:
             proven.append(path)
     return sorted(proven)
@@ -128,7 +120,7 @@ def _failed(session: Session, ended: TaskDocument) -> Alert:
         about=session.run.settings.src_dir,
         text=f"Globus did not delete what is proven below {session.run.settings.src_dir}{reason}."
         " The next run tries again; see that Globus may write there:"
-        f" https://app.globus.org/activity/{ended.task_id}",
+        f" {watching.link(ended.task_id)}",
     )
 
 
@@ -138,6 +130,19 @@ def tidy(session: Session) -> None:
     if store.under_way(known.src_dir):
         log.info("Left empty directories alone: a full transfer is under way")
         return
+    bare, can_rename = empty_directories(session)
+    if known.src_local_dir:
+        _remove_here(session, bare)
+    elif bare and not can_rename:
+        session.run.findings.add(_no_rename(known.src_id))
+    else:
+        for start in range(0, max(len(bare), len(store.asides), 1), DIRECTORIES_PER_GROUP):
+            _remove_group(session, bare[start : start + DIRECTORIES_PER_GROUP])
+
+
+def empty_directories(session: Session) -> tuple[list[str], bool]:
+    """Return the topmost empty directories below SRC_DIR, and whether Globus can rename there."""
+    known = session.run.settings
     excluded = choosing.matcher(known.exclude)
     began = int(time.time())
 
@@ -147,17 +152,9 @@ def tidy(session: Session) -> None:
     look = looking.everything(session)
     outcomes = list(progress.watched(look, known.src_dir, shown=session.run.interactive))
     bare = asides.topmost_bare(outcomes, known.src_dir, is_content)
-    bare = [directory for directory in bare if directory not in store.asides]
-    if session.run.dry:
-        for directory in bare:
-            print(f"remove the empty directory {directory}")
-    elif known.src_local_dir:
-        _remove_here(session, bare)
-    elif bare and not _can_rename(outcomes):
-        session.run.findings.add(_no_rename(known.src_id))
-    else:
-        for start in range(0, max(len(bare), len(store.asides), 1), DIRECTORIES_PER_GROUP):
-            _remove_group(session, bare[start : start + DIRECTORIES_PER_GROUP])
+    if not known.src_local_dir:
+        bare = [directory for directory in bare if directory not in session.store.asides]
+    return bare, _can_rename(outcomes)
 
 
 def _can_rename(outcomes: list[Outcome]) -> bool:

@@ -137,7 +137,7 @@ def _trouble(
     stall_seconds: float,
 ) -> Alert | None:
     """Return what a person must know of an open task, or None if it is doing well."""
-    link = f"https://app.globus.org/activity/{document.task_id}"
+    link = watching.link(document.task_id)
     what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
         event = watching.newest_event(client, document.task_id, errors=True)
@@ -307,5 +307,5 @@ def _failure(
         about=task.source_dir,
         text=f"A transfer from {task.source_dir} to {task.destination_dir} failed{reason}."
         " What it did not send stays at the source and is sent again."
-        f" See https://app.globus.org/activity/{document.task_id}",
+        f" See {watching.link(document.task_id)}",
     )

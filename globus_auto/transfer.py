@@ -1,4 +1,4 @@
-"""Send every new or changed file of SRC_DIR to DST_DIR through Globus, once per change."""
+"""Send every new or changed file of SRC_DIR to DST_DIR, once per change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if not __package__:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     __package__ = "globus_auto"
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from globus_auto import DECISION, utils
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 PROGRAM = "transfer"
+INQUIRIES = ("check", "status", "crontab")
 EPILOG = """examples:
   python transfer.py              settle, look, send what is new or changed
   python transfer.py -n           print what would be sent, and why
   python transfer.py --wait       and wait until it has arrived
-  python transfer.py --full       compare everything with the destination again
+  python transfer.py --check      is everything there that a run needs?
 """
 
 log = logging.getLogger("globus_auto.transfer")
@@ -34,28 +35,45 @@ log = logging.getLogger("globus_auto.transfer")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the command line `argv` and return the exit code."""
     parser = utils.parser(PROGRAM, __doc__ or "", EPILOG)
-    parser.add_argument(
-        "--full", action="store_true", help="send all of SRC_DIR as one task, sent before or not"
-    )
-    parser.add_argument(
-        "--wait", action="store_true", help="wait until all tasks have ended, then settle them"
-    )
-    parser.add_argument("--login", action="store_true", help="log in anew first, on a terminal")
+    _add_options(parser)
     options = utils.parsed(parser, argv)
+    inquiry = next((name for name in INQUIRIES if getattr(options, name)), None)
+    if inquiry:
+        return utils.inquire(PROGRAM, options, _inquiry(inquiry))
     return utils.run(PROGRAM, options, transfer)
+
+
+def _add_options(parser: utils.Parser) -> None:
+    add = parser.add_argument
+    add("--full", action="store_true", help="send all of SRC_DIR as one task, sent before or not")
+    add("--wait", action="store_true", help="wait until all tasks have ended, then settle them")
+    add("--login", action="store_true", help="log in anew first, on a terminal")
+    add("--check", action="store_true", help="look whether all is there that a run needs")
+    add("--probe", action="store_true", help="with --check: write at the destination, send mail")
+    add("--status", action="store_true", help="show what waits, is under way, arrived, is wrong")
+    add("--json", action="store_true", help="with --status: as JSON")
+    add("--crontab", action="store_true", help="print the lines for cron")
+
+
+def _inquiry(name: str) -> Callable[[utils.Run], int]:
+    from globus_auto import checking, report  # noqa: PLC0415
+
+    return {"check": checking.check, "status": report.status, "crontab": report.crontab}[name]
 
 
 def transfer(run: utils.Run) -> None:
     """Settle, look, forget, choose, submit; and wait, if asked to."""
     # Imported here: --help and --version need no Globus.
-    from globus_auto import looking, opening  # noqa: PLC0415
+    from globus_auto import looking, opening, report  # noqa: PLC0415
 
     with opening.opened(run) as session:
         opening.require_ready(session)
         looked = looking.look(session)
         looking.forget(session, looked)
         looking.report(session, looked)
-        if looked.send:
+        if run.dry:
+            report.print_sends(looked)
+        elif looked.send:
             _submit(session, looked)
     if run.options.wait and not run.dry:
         _wait(session)
@@ -67,10 +85,6 @@ def _submit(session: Session, looked: Looked) -> None:
     from globus_auto.datastore import Entry  # noqa: PLC0415
 
     run, store, known = session.run, session.store, session.run.settings
-    if run.dry:
-        for path, (version, reason) in sorted(looked.send.items()):
-            print(f"send {path} ({version.size} bytes): {reason}")
-        return
     paths = sorted(looked.send)
     size = len(paths) if looked.full else known.files_per_task
     for start in range(0, len(paths), size):

@@ -23,15 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from globus_auto import DECISION, __version__, alerts, datastore, settings
+from globus_auto import __version__, alerts, datastore, logs, settings
 from globus_auto.locks import Busy, locked
 
 log = logging.getLogger(__name__)
 
 LOCK_PATIENCE = 3600  # seconds that one program waits for the other
 PING_TIMEOUT = 10  # seconds
-logging.addLevelName(DECISION, "DECISION")
-LOG_BYTES, LOG_FILES = 10_000_000, 5
 
 
 class UsageError(Exception):
@@ -54,6 +52,7 @@ def parser(program: str, description: str, epilog: str) -> Parser:
     """Return a parser with the options that both programs have."""
     result = Parser(
         prog=f"{program}.py",
+        usage="%(prog)s [options]",
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -107,6 +106,14 @@ class Run:
     def dry(self) -> bool:
         """Whether this run may change nothing."""
         return bool(self.options.dry_run)
+
+    @property
+    def channels(self) -> alerts.Channels:
+        """Where alerts go."""
+        known = self.settings
+        return alerts.Channels(
+            known.email_sender, known.email_recipients, known.email_host, known.alert_urls
+        )
 
     @property
     def login_command(self) -> str:
@@ -170,14 +177,14 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
     """
     findings = alerts.Findings()
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    with contextlib.ExitStack() as logs:
-        logs.enter_context(_logging_to_stderr(options.verbose, interactive))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(logs.to_stderr(options.verbose, interactive))
         known = _settings(program, options, findings)
         this = Run(program, options, known, findings, interactive)
         speaks = True
         try:
             if not findings.alerts:
-                logs.enter_context(_logging_to_file(known.log_path, options.verbose))
+                stack.enter_context(logs.to_file(known.log_path, options.verbose))
                 with _signals():
                     _work_alone(this, work)
         except Busy as busy:
@@ -193,6 +200,25 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
             _report(this)
             _ping(this)
     return findings.code
+
+
+def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], int]) -> int:
+    """Return the exit code of an `inquiry`, which may change nothing, for a person to read.
+
+    It needs no lock, so it works while another run is at work, and nobody is sent mail.
+    """
+    findings = alerts.Findings()
+    options.dry_run = True
+    with logs.to_stderr(options.verbose, interactive=False):
+        this = Run(program, options, _settings(program, options, findings), findings, False)
+        if findings.alerts:
+            return findings.code
+        try:
+            with this.resources:
+                return max(inquiry(this), findings.code)
+        except Exception as error:  # noqa: BLE001 - each becomes a sentence
+            _note(this, error)
+            return findings.code
 
 
 def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
@@ -287,75 +313,9 @@ def _signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class Readable(logging.Formatter):
-    """One line a record, whatever stands in a file's name; tracebacks stay as they are."""
-
-    converter = staticmethod(time.gmtime)
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Return the line of `record`."""
-        record.message = alerts.readable(record.message)
-        return super().formatMessage(record)
-
-
-class LogFile(logging.handlers.RotatingFileHandler):
-    """The log file: mode 0600; where it cannot be written, that is said once on stderr."""
-
-    failed = False
-
-    def _open(self) -> logging.StreamHandler:  # type: ignore[override, type-arg]
-        return open(  # type: ignore[return-value]
-            self.baseFilename, self.mode, encoding=self.encoding, opener=datastore.private
-        )
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say why `record` is missing from the log, the first time."""
-        if not self.failed:
-            self.failed = True
-            print(f"Cannot write {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
-        del record
-
-
-@contextlib.contextmanager
-def _logging_to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
-    handler = logging.StreamHandler()
-    handler.setFormatter(Readable("%(message)s"))
-    handler.setLevel(logging.DEBUG if verbose else logging.INFO if interactive else logging.WARNING)
-    with _handler(handler):
-        yield
-
-
-@contextlib.contextmanager
-def _logging_to_file(path: str, verbose: bool) -> Iterator[None]:
-    if not path:
-        yield
-        return
-    handler = LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
-    handler.setFormatter(Readable("%(asctime)sZ %(process)d %(levelname)s %(message)s"))
-    handler.setLevel(logging.DEBUG if verbose else DECISION)
-    with _handler(handler):
-        yield
-
-
-@contextlib.contextmanager
-def _handler(handler: logging.Handler) -> Iterator[None]:
-    ours = logging.getLogger("globus_auto")
-    ours.setLevel(logging.DEBUG)
-    ours.propagate = False
-    ours.addHandler(handler)
-    try:
-        yield
-    finally:
-        ours.removeHandler(handler)
-        handler.close()
-
-
 def _report(this: Run) -> None:
     """Tell whom it concerns what is new, due again or resolved, and remember that."""
     known = this.settings
-    channels = alerts.Channels(
-        known.email_sender, known.email_recipients, known.email_host, known.alert_urls
-    )
     home = os.path.dirname(known.datastore_path)
     told = False
     try:
@@ -363,18 +323,18 @@ def _report(this: Run) -> None:
         if os.path.isabs(home) and os.path.isdir(home) and not settings.unsafe(Path(home)):
             with alerts.opened(f"{known.datastore_path}.health") as health:
                 told = True
-                _tell(this, channels, health)
+                _tell(this, health)
                 if this.findings.code == 0:
                     health.last_good[this.program] = this.started
     except OSError as error:
         log.error("Cannot remember which alerts were told: %s", error)
     if not told:
-        _tell(this, channels, alerts.Health())
+        _tell(this, alerts.Health())
 
 
-def _tell(this: Run, channels: alerts.Channels, health: alerts.Health) -> None:
+def _tell(this: Run, health: alerts.Health) -> None:
     now = int(time.time())
-    known = this.settings
+    known, channels = this.settings, this.channels
     host = socket.gethostname()
     pair = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
     health.alerts = alerts.updated(health.alerts, this.findings, now)
@@ -392,7 +352,8 @@ def _ping(this: Run) -> None:
     if not url:
         return
     if this.findings.code:
-        url = url.rstrip("/") + "/fail"
+        address, mark, query = url.partition("?")
+        url = f"{address.rstrip('/')}/fail{mark}{query}"
     try:
         with urllib.request.urlopen(url, timeout=PING_TIMEOUT):
             pass

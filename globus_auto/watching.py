@@ -74,6 +74,11 @@ class StillOpen(Exception):
     """A task did not end when it was cancelled."""
 
 
+def link(task_id: str) -> str:
+    """Return the address of a task's page in the Globus web app."""
+    return f"https://app.globus.org/activity/{task_id}"
+
+
 def task_document(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
     """Return what Globus says of a task; raise Inconclusive, or what the call raises."""
     document = checked(client.get_task(task_id).data, TaskDocument)

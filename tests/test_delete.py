@@ -166,8 +166,12 @@ def test_a_dry_run_prints_what_would_go_and_changes_nothing(
     assert lab.delete("-n", "-v") == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
+        "keep /src/b: it has changed since it was sent: 16 bytes before, 7 now",
         "delete /src/a (16 bytes): its copy is proven",
-        "remove the empty directory /src/empty",
+        "remove /src/empty: an empty directory",
+        "keep: 1 files: it has changed since it was sent",
+        "delete: 1 files, 16 bytes",
+        "remove: 1 directories that are empty now",
     ]
     assert "Keep /src/b: it has changed" in err
     after = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)

@@ -182,7 +182,7 @@ def test_what_the_destination_cannot_be_asked_for_stays_and_keeps_its_entry(
     lab.world.faults.add("stat", times=None, status=403, body={"code": "PermissionDenied"})
     kept = delete()
     assert kept.keys() == {"run/a"}
-    assert kept["run/a"].startswith("the destination cannot be asked for it: 403")
+    assert kept["run/a"].startswith("its destination cannot be asked for it: 403")
     assert files(lab.source).keys() == {"run/a"}
     assert lab.entries() == {"/src/run/a"}
 

@@ -1,11 +1,9 @@
 """What becomes of the files of a task, by what Globus says of it: row by row."""
 
-import time
-
 import pytest
 
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, files
+from tests.conftest import START, Lab, files
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 PATHS = {f"/src/{name}" for name in NAMES}
@@ -380,11 +378,21 @@ def test_records_of_ended_tasks_are_dropped_when_no_entry_refers_to_them(lab: La
     assert first not in lab.store().tasks
 
 
-def test_a_time_of_ending_that_makes_no_sense_is_brought_within_reason(lab: Lab, task):
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [
+        ("2026-11-23T10:05:00+00:00", 300),
+        ("2026-11-23 11:05:00+01:00", 300),
+        ("2026-11-23T10:05:00", 300),
+        ("2026-11-23T09:00:00+00:00", 0),  # before it was submitted
+        ("2026-12-31T09:00:00+00:00", 600),  # after now
+        (None, 600),
+    ],
+)
+def test_the_time_of_ending_is_utc_and_brought_within_reason(lab: Lab, task, said, ended):
+    lab.clock.move_to(START + 600, tick=False)
+    body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
+    lab.world.faults.add("task", status=200, body=body | {"completion_time": said})
     task.looks = 2
-    lab.world.engine.advance()
-    task.completed += 1_000_000
-    lab.later(60)
     assert lab.transfer() == 0
-    record = lab.store().tasks[lab.store().entry("/src/a.txt").task]
-    assert record.submitted_at <= record.ended_at <= time.time()
+    assert lab.store().tasks[lab.store().entry("/src/a.txt").task].ended_at == START + ended

@@ -115,7 +115,11 @@ def dying(at: int | None, what: str) -> Iterator[None]:
             count()
         answer = send(*arguments, **options)
         if what == "answer":
-            count()
+            try:
+                count()
+            except Killed:
+                answer.close()
+                raise
         return answer
 
     def replacing(*arguments: Any, **options: Any) -> None:

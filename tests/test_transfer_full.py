@@ -122,7 +122,8 @@ def test_the_first_run_leaves_directories_set_aside_to_the_next(lab: Lab):
 def test_a_dry_full_run_prints_everything(lab: Lab, capfd):
     lab.sent("a.txt", "b.txt")
     assert lab.transfer("--full", "-n") == 0
-    assert capfd.readouterr().out.splitlines() == [
+    shown = capfd.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith("send /")] == [
         "send /src/a.txt (4 bytes): everything is asked for",
         "send /src/b.txt (4 bytes): everything is asked for",
     ]

@@ -102,6 +102,7 @@ def test_an_answer_lost_once_is_asked_for_again(lab: Lab, dropped):
     [
         {"status": 404, "body": refusal("EndpointDeleted")},
         {"status": 502, "body": refusal("ExternalError.DirListingFailed.GCDisconnected")},
+        {"status": 429, "body": refusal("TooManyRequests")},
         {"drop": "before"},
     ],
 )

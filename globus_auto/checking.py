@@ -1,0 +1,166 @@
+"""--check: everything that a run will need, looked at one by one, with the way out of trouble."""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Literal, NamedTuple
+
+import globus_sdk
+
+from globus_auto import alerts, datastore, listing, login, opening, proving, utils
+from globus_auto.listing import EndpointDocument, Unlisted
+from globus_auto.opening import Session
+from globus_auto.utils import Run
+
+CLOCK_SECONDS = 30
+
+
+class Line(NamedTuple):
+    """What was looked at, how it is, and what to do; `code` is the exit code it asks for."""
+
+    level: Literal["ok", "warning", "problem"]
+    what: str
+    text: str
+    code: int = 0
+
+
+def check(run: Run) -> int:
+    """Print a line for everything that a run needs; return the highest exit code of a problem.
+
+    Nothing is changed, but with --probe a directory is made and removed at the destination, and a
+    test message sent.
+    """
+    code = 0
+    for line in _lines(run):
+        print(f"{line.level:8} {line.what}: {alerts.readable(line.text)}")
+        code = max(code, line.code)
+    return code
+
+
+def _lines(run: Run) -> Iterator[Line]:
+    known = run.settings
+    yield Line("ok", "settings", known.config_path)
+    yield _state(run)
+    yield _mail(run)
+    try:
+        store = run.load()
+    except (datastore.DatastoreDamaged, utils.SettingsUnfit) as error:
+        yield _problem("datastore", utils.explain(error, run))
+        store = datastore.Datastore(source=known.src_id)
+    else:
+        yield Line("ok", "datastore", f"{sum(map(len, store.files.values()))} files known")
+    try:
+        connection = login.connect(known, interactive=False)
+    except Exception as error:  # noqa: BLE001 - each becomes a line
+        yield _problem("login", utils.explain(error, run))
+        return
+    run.resources.callback(connection.close)
+    session = Session(run, store, connection, opening.NOTHING_SETTLED)
+    yield Line("ok", "login", "Globus accepts it")
+    yield from _endpoint(session, "source", known.src_id, known.src_dir)
+    yield from _endpoint(session, "destination", known.dst_id, known.dst_dir)
+    if run.options.probe:
+        yield _line("writing there", run, lambda: _write(session))
+
+
+def _line(what: str, run: Run, look: Callable[[], Line]) -> Line:
+    """Return what `look` returns, or the problem that it raises."""
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - each becomes a line
+        return _problem(what, utils.explain(error, run))
+
+
+def _problem(what: str, alert: alerts.Alert) -> Line:
+    return Line("problem", what, alert.text, alert.code or 1)
+
+
+def _state(run: Run) -> Line:
+    home = os.path.dirname(run.settings.datastore_path)
+    if not os.access(home, os.W_OK):
+        return Line("problem", "state directory", f"{home} cannot be written; see its rights.", 1)
+    return Line("ok", "state directory", f"{home} can be written")
+
+
+def _mail(run: Run) -> Line:
+    known = run.settings
+    if not known.email_recipients:
+        if known.alert_urls:
+            return Line("ok", "mail", "none, but there are ALERT_URLS")
+        return Line("warning", "mail", "EMAIL_RECIPIENTS is empty: nobody is told of trouble.")
+    try:
+        with alerts.mail_server(known.email_host) as server:
+            server.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        text = f"{known.email_host} does not take mail ({error}). Set EMAIL_HOST or ALERT_URLS."
+        return Line("problem", "mail", text, 1)
+    if not run.options.probe:
+        return Line("ok", "mail", f"{known.email_host} answers; --probe sends a test message")
+    text = "This is a test by globus_auto's --check --probe. Nothing is wrong."
+    if alerts.deliver(run.channels, f"{known.email_subject}: a test", f"{text}\n"):
+        return Line("ok", "mail", f"a test message went to {', '.join(known.email_recipients)}")
+    return Line("problem", "mail", "the test message was not taken; see above", 1)
+
+
+def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Iterator[Line]:
+    """Yield lines about an endpoint, the clock it is asked by, and a directory there."""
+    run = session.run
+    try:
+        asked_at = time.time()
+        response = session.client.get_endpoint(endpoint)
+        document = listing.require_ready(session.client, endpoint)
+    except Exception as error:  # noqa: BLE001 - each becomes a line
+        yield _problem(what, utils.explain(error, run))
+        return
+    yield Line("ok", what, f"{document.display_name or endpoint} is ready")
+    if what == "source":
+        yield _clock(response, asked_at)
+    if document.high_assurance:
+        yield _assurance(what, document)
+    yield _line(f"{what} directory", run, lambda: _directory(session, what, endpoint, directory))
+
+
+def _assurance(what: str, document: EndpointDocument) -> Line:
+    return Line(
+        "warning",
+        what,
+        f"{document.display_name} is a high-assurance collection: its sessions end, and only a"
+        " person can renew them. Use a service account or another collection.",
+    )
+
+
+def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float) -> Line:
+    """Return a line about the difference to the service's clock, by its Date header."""
+    date = response.headers.get("Date")
+    if not date:
+        return Line("warning", "clock", "the service did not tell its time")
+    ahead = asked_at - parsedate_to_datetime(date).timestamp()
+    if abs(ahead) <= CLOCK_SECONDS:
+        return Line("ok", "clock", "agrees with that of Globus")
+    words = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of Globus"
+    return Line("warning", "clock", f"{words}: use network time, or fresh files may look old.")
+
+
+def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
+    refused = listing.refusal(session.client, endpoint, directory, session.pace)
+    if refused is None:
+        return Line("ok", f"{what} directory", f"{directory} can be listed")
+    if refused.gone and what == "destination":
+        return Line("ok", f"{what} directory", f"{directory} will be made by the first transfer")
+    text = f"{directory} cannot be listed: {refused.reason}."
+    return Line("problem", f"{what} directory", text, 1)
+
+
+def _write(session: Session) -> Line:
+    known = session.run.settings
+    beside = listing.refusal(session.client, known.dst_id, known.dst_dir, session.pace)
+    if isinstance(beside, Unlisted) and beside.gone:
+        text = f"{known.dst_dir} is missing, so nothing was tried there"
+        return Line("warning", "writing there", text)
+    if proving.is_same_place(session, known.dst_id, known.dst_dir):
+        return Line("problem", "writing there", "DST_DIR is SRC_DIR under another name.", 2)
+    return Line("ok", "writing there", f"a directory was made and removed in {known.dst_dir}")

@@ -1,0 +1,80 @@
+"""Logs: one line a decision in the log file, and only what concerns somebody on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import sys
+import time
+from collections.abc import Iterator
+
+from globus_auto import DECISION, alerts, datastore
+
+logging.addLevelName(DECISION, "DECISION")
+LOG_BYTES, LOG_FILES = 10_000_000, 5
+
+
+class Readable(logging.Formatter):
+    """One line a record, whatever stands in a file's name; tracebacks stay as they are."""
+
+    converter = staticmethod(time.gmtime)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of `record`."""
+        record.message = alerts.readable(record.message)
+        return super().formatMessage(record)
+
+
+class LogFile(logging.handlers.RotatingFileHandler):
+    """The log file: mode 0600; where it cannot be written, that is said once on stderr."""
+
+    failed = False
+
+    def _open(self) -> logging.StreamHandler:  # type: ignore[override, type-arg]
+        return open(  # type: ignore[return-value]
+            self.baseFilename, self.mode, encoding=self.encoding, opener=datastore.private
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say why `record` is missing from the log, the first time."""
+        if not self.failed:
+            self.failed = True
+            print(f"Cannot write {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
+        del record
+
+
+@contextlib.contextmanager
+def to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
+    """Show warnings and errors; on a terminal (`interactive`) also what is done, or all."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Readable("%(message)s"))
+    handler.setLevel(logging.DEBUG if verbose else logging.INFO if interactive else logging.WARNING)
+    with _handler(handler):
+        yield
+
+
+@contextlib.contextmanager
+def to_file(path: str, verbose: bool) -> Iterator[None]:
+    """Write every decision to the rotating file at `path`, or all; "" is no file."""
+    if not path:
+        yield
+        return
+    handler = LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    handler.setFormatter(Readable("%(asctime)sZ %(process)d %(levelname)s %(message)s"))
+    handler.setLevel(logging.DEBUG if verbose else DECISION)
+    with _handler(handler):
+        yield
+
+
+@contextlib.contextmanager
+def _handler(handler: logging.Handler) -> Iterator[None]:
+    ours = logging.getLogger("globus_auto")
+    ours.setLevel(logging.DEBUG)
+    ours.propagate = False
+    ours.addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        handler.close()

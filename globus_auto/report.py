@@ -1,0 +1,192 @@
+"""Reports for a person: what a dry run would do, --status, --crontab. They change nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import globus_sdk
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from globus_auto import alerts, looking, opening, proving, removing, watching
+from globus_auto.alerts import Alert, readable
+from globus_auto.datastore import Entry, Version
+from globus_auto.looking import Looked
+from globus_auto.opening import Session
+from globus_auto.utils import Run
+
+
+def print_sends(looked: Looked) -> None:
+    """Print what transfer.py would do with each file that is new or changed, and why."""
+    _print_files("wait", looked.waiting)
+    _print_files("send", looked.send)
+    for verb, found in (("wait", looked.waiting), ("send", looked.send)):
+        print(f"{verb}: {_total(version.size for version, _ in found.values())}")
+    unchanged = looked.files - len(looked.send) - len(looked.waiting)
+    print(f"leave: {unchanged} files that are unchanged or excluded")
+
+
+def _print_files(verb: str, found: dict[str, tuple[Version, str]]) -> None:
+    for path, (version, reason) in sorted(found.items(), key=lambda item: (item[1][1], item[0])):
+        print(f"{verb} {readable(path)} ({decimal(version.size)}): {reason}")
+
+
+def _total(sizes: Iterable[int]) -> str:
+    known = list(sizes)
+    return f"{len(known)} files, {decimal(sum(known))}"
+
+
+def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
+    """Print what delete.py would do with each file that was sent, and why, and with directories."""
+    proven = _proven(session, arrived)
+    for path, reason in sorted(session.kept.paths, key=lambda kept: (kept[1], kept[0])):
+        print(f"keep {readable(path)}: {reason}")
+    for path in proven:
+        size = decimal(arrived[path].size)
+        print(f"delete {readable(path)} ({size}): its copy is proven")
+    bare: list[str] = []
+    if session.run.settings.delete_empty_dirs:
+        bare, _ = removing.empty_directories(session)
+    for directory in bare:
+        print(f"remove {readable(directory)}: an empty directory")
+    for reason, number in session.kept.counts.most_common():
+        print(f"keep: {number} files: {reason}")
+    print(f"delete: {_total(arrived[path].size for path in proven)}")
+    print(f"remove: {len(bare)} directories that are empty now")
+
+
+def _proven(session: Session, arrived: dict[str, Entry]) -> list[str]:
+    """Return those of `arrived` that could be deleted now; the others are noted as kept."""
+    return [
+        path
+        for group in removing.grouped(sorted(arrived), session.run.settings.files_per_task)
+        for path in removing.unchanged(session, {path: arrived[path] for path in group})
+    ]
+
+
+def crontab(run: Run) -> int:
+    """Print a line for each program, two transfers to a delete between them."""
+    config = ["--config", run.settings.config_path] if run.options.config else []
+    for minutes, program in (("7,37", "transfer.py"), ("22", "delete.py")):
+        script = str(Path(__file__).with_name(program))
+        command = shlex.join([run.settings.python_path, script, *config])
+        # An unescaped % ends a command in a crontab.
+        print(f"{minutes} * * * * {command}".replace("%", r"\%"))
+    return 0
+
+
+def status(run: Run) -> int:
+    """Print how things stand, as a table or, with --json, as the document of `standing`."""
+    with opening.opened(run) as session:
+        opening.require_ready(session)
+        found = standing(session)
+    if run.options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        Console(highlight=False).print(_table(found))
+    return 0
+
+
+def standing(session: Session) -> dict[str, Any]:
+    """Return how things stand; times in seconds since 1970 UTC, sizes in bytes.
+
+    {"source": str, "destination": str,
+     "waiting": {"files": int, "bytes": int, "oldest": {"path": str, "modified": int} | null},
+     "under_way": [{"task_id": str | null, "status": str, "since": int, "files": int | null,
+                    "files_done": int | null, "bytes": int | null, "bytes_per_second": int | null,
+                    "link": str | null}],
+     "proven": int, "kept": {reason: files}, "last_good": {program: int},
+     "alerts": [{"kind": str, "about": str, "text": str, "since": int}]}
+    """
+    known = session.run.settings
+    looked = looking.look(session)
+    arrived = proving.at_destination(session, proving.candidates(session))
+    proven = _proven(session, arrived)
+    unsent = {path: version for path, (version, _) in (looked.send | looked.waiting).items()}
+    oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
+    health = alerts.read(f"{known.datastore_path}.health")
+    return {
+        "source": f"{known.src_id}:{known.src_dir}",
+        "destination": f"{known.dst_id}:{known.dst_dir}",
+        "waiting": {
+            "files": len(unsent),
+            "bytes": sum(version.size for version in unsent.values()),
+            "oldest": {"path": readable(oldest), "modified": unsent[oldest].mtime}
+            if oldest
+            else None,
+        },
+        "under_way": _under_way(session),
+        "proven": len(proven),
+        "kept": dict(session.kept.counts.most_common()),
+        "last_good": health.last_good,
+        "alerts": [
+            {"kind": one.kind, "about": one.about, "text": readable(one.text), "since": one.since}
+            for one in health.alerts
+            if not one.over and not one.once
+        ],
+    }
+
+
+def _under_way(session: Session) -> list[dict[str, Any]]:
+    found = []
+    for task in session.store.open_tasks("transfer").values():
+        document = None
+        if task.task_id:
+            try:
+                document = watching.task_document(session.client, task.task_id)
+            except (globus_sdk.GlobusError, watching.Inconclusive) as error:
+                session.run.findings.add(
+                    Alert(kind="unclear", about=task.source_dir, text=f"Unknown task: {error}")
+                )
+        done = None
+        if document:
+            done = (document.files_transferred or 0) + (document.files_skipped or 0)
+        found.append(
+            {
+                "task_id": task.task_id,
+                "status": document.nice_status or document.status if document else task.status,
+                "since": task.submitted_at,
+                "files": document.files if document else None,
+                "files_done": done,
+                "bytes": document.bytes_transferred if document else None,
+                "bytes_per_second": document.effective_bytes_per_second if document else None,
+                "link": watching.link(task.task_id) if task.task_id else None,
+            }
+        )
+    return found
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(title=f"{found['source']} -> {found['destination']}", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    waiting = found["waiting"]
+    table.add_row("waiting", f"{waiting['files']} files, {decimal(waiting['bytes'])}")
+    if waiting["oldest"]:
+        oldest = waiting["oldest"]
+        table.add_row("oldest unsent", f"{oldest['path']}, modified {_moment(oldest['modified'])}")
+    for task in found["under_way"]:
+        text = f"{task['status']} since {_moment(task['since'])}"
+        if task["files"] is not None:
+            speed = f"{decimal(task['bytes'] or 0)} at {decimal(task['bytes_per_second'] or 0)}/s"
+            text += f", {task['files_done']} of {task['files']} files, {speed}"
+        table.add_row("under way", f"{text}\n{task['link'] or 'not yet accepted'}")
+    table.add_row("proven", f"{found['proven']} files that delete.py could delete now")
+    for reason, number in found["kept"].items():
+        table.add_row("kept", f"{number} files: {reason}")
+    for program in ("transfer", "delete"):
+        since = found["last_good"].get(program)
+        table.add_row(f"last good {program}", _moment(since) if since else "never")
+    for alert in found["alerts"]:
+        table.add_row("alert", f"since {_moment(alert['since'])}: {alert['text']}")
+    return table
+
+
+def _moment(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

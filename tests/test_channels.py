@@ -1,0 +1,231 @@
+"""Channels: mail encrypted where that is offered, Apprise, and the watcher that is pinged."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import http.server
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.conftest import Lab, Mailbox, MailServer, files
+
+# Apprise imports it.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+def self_signed(directory: Path) -> ssl.SSLContext:
+    """Return a server's TLS context with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example.org")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = directory / "server.pem"
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, *form)
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+class Encrypted(Mailbox):
+    """What a mail server has taken, and whether it came encrypted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encrypted: list[bool] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.encrypted.append(session.ssl is not None)
+        return await super().handle_DATA(server, session, envelope)
+
+
+def test_mail_is_encrypted_where_the_server_offers_it(lab: Lab, tmp_path: Path) -> None:
+    box = Encrypted()
+    server = MailServer(
+        box,
+        hostname="127.0.0.1",
+        port=0,
+        tls_context=self_signed(tmp_path),
+        require_starttls=True,
+    )
+    server.start()
+    try:
+        lab.configure(
+            EMAIL_HOST=f"127.0.0.1:{server.port}",
+            EMAIL_SENDER="beamline@example.org",
+            EMAIL_RECIPIENTS=["one@example.org", "two@example.org"],
+        )
+        lab.src.connected = False
+        assert lab.transfer() == 1
+    finally:
+        server.stop()
+    assert box.encrypted == [True]
+    assert box.read(0)["To"] == "one@example.org, two@example.org"
+
+
+class Web:
+    """A web server on this machine: what it was asked, and how it answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, bytes]] = []
+        self.status = 200
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                size = int(self.headers.get("Content-Length", 0))
+                web.asked.append((self.command, self.path, self.rfile.read(size)))
+                self.send_response(web.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.place = f"127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for _, path, _ in self.asked]
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """Start a web server."""
+    started = Web()
+    thread = threading.Thread(target=started.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield started
+    started.server.shutdown()
+    started.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def channel(lab: Lab, web: Web) -> Lab:
+    """Give a laboratory that tells its alerts to a web server, and has one to tell."""
+    lab.configure(ALERT_URLS=[f"json://me:pass-word@{web.place}/hook"])
+    lab.src.connected = False
+    return lab
+
+
+def test_another_channel_is_told_once_and_of_the_end(channel: Lab, web: Web) -> None:
+    assert (channel.transfer(), channel.transfer()) == (1, 1)
+    channel.src.connected = True
+    assert channel.transfer() == 0
+    (_, path, first), (_, _, last) = web.asked
+    assert path == "/hook"
+    assert "1 new (/src -> /dst)" in json.loads(first)["title"]
+    assert "is not connected to Globus" in json.loads(first)["message"]
+    assert "RESOLVED" in json.loads(last)["message"]
+
+
+def test_a_channel_that_fails_is_named_by_its_number_and_tried_again(
+    channel: Lab, web: Web, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web.status = 500
+    assert channel.transfer() == 1
+    said = capsys.readouterr().err
+    assert "Channel 1 of ALERT_URLS did not take the message" in said
+    assert "Channel 1 of ALERT_URLS did not take the message" in channel.log()
+    assert "pass-word" not in said + channel.log()
+    web.status = 200
+    assert channel.transfer() == 1
+    assert "1 new" in json.loads(web.asked[-1][2])["title"]
+
+
+def test_an_alert_that_one_channel_took_counts_as_told(
+    channel: Lab, web: Web, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = channel.settings["ALERT_URLS"]
+    channel.configure(ALERT_URLS=["nosuchservice://pass-word", "json://127.0.0.1:1/", *good])
+    assert (channel.transfer(), channel.transfer()) == (1, 1)
+    assert len(mailbox.messages) == len(web.asked) == 1
+    said = capsys.readouterr().err
+    assert [line for line in said.splitlines() if "Channel" in line] == [
+        f"Channel {number} of ALERT_URLS did not take the message" for number in (1, 2)
+    ]
+    assert "pass-word" not in said
+
+
+def test_the_watcher_hears_how_each_run_of_each_program_went(lab: Lab, web: Web) -> None:
+    lab.configure(PING_URL=f"http://{web.place}/ping/{{program}}")
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    lab.src.connected = False
+    assert (lab.transfer(), lab.delete()) == (1, 1)
+    assert lab.transfer("--bogus") == 2
+    assert web.paths == [
+        "/ping/transfer",
+        "/ping/delete",
+        "/ping/transfer/fail",
+        "/ping/delete/fail",
+        "/ping/transfer/fail",
+    ]
+    assert lab.transfer("--dry-run") == 1
+    assert len(web.asked) == 5, "a rehearsal is no run"
+
+
+def test_another_run_at_work_pings_nothing_and_says_nothing(
+    lab: Lab, web: Web, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(PING_URL=f"http://{web.place}/{{program}}")
+    with (lab.state / "datastore.transfer.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert lab.transfer() == 0
+        assert web.asked == []
+        assert lab.delete() == 0
+    assert web.paths == ["/delete"]
+    assert capsys.readouterr().err == ""
+    assert "Left: Another run" in lab.log()
+
+
+@pytest.mark.parametrize("answer", ["refused", "status", "nonsense", "hung up", "port", "name"])
+def test_a_watcher_that_cannot_be_reached_changes_nothing(
+    lab: Lab, web: Web, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    urls = {"refused": "http://127.0.0.1:1/", "port": "http://127.0.0.1:99999/"}
+    lab.configure(PING_URL=urls.get(answer, f"http://{web.place}/a b"))
+    web.status = 500 if answer == "status" else 200
+    lab.write("a")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        if answer in ("nonsense", "hung up"):
+            lab.configure(PING_URL=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            thread = threading.Thread(target=reply, args=(listener, answer == "nonsense"))
+            thread.start()
+        assert lab.transfer() == 0
+        if answer in ("nonsense", "hung up"):
+            thread.join()
+    assert capsys.readouterr().err == ""
+    assert files(lab.destination) == {"a": b"data"}
+    assert "Cannot reach PING_URL" in lab.log()
+
+
+def reply(listener: socket.socket, nonsense: bool) -> None:
+    """Answer one request with what is no HTTP."""
+    with listener.accept()[0] as connection:
+        connection.recv(1000)
+        if nonsense:
+            connection.sendall(b"nonsense\r\n\r\n")

@@ -1,0 +1,191 @@
+"""SRC_LOCAL_DIR: the mount shows what Globus shows, and delete.py works with it."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import globus_sdk
+import pytest
+
+from globus_auto import listing
+from globus_auto.listing import Directory
+from tests.conftest import Lab, files, put, tree
+
+NAMES = [
+    "a",
+    "ü/ß",
+    "e\u0301",
+    "[x]*?",
+    "back\\slash",
+    " lead",
+    "-rf",
+    ".hidden/deep/er/b",
+    "日/本",
+]
+
+
+@pytest.fixture
+def mounted(lab: Lab) -> Lab:
+    """Give a laboratory whose source is also mounted on this machine."""
+    lab.configure(SRC_LOCAL_DIR=str(lab.source))
+    return lab
+
+
+def fill(lab: Lab) -> None:
+    """Make an entry of every kind at the source, with odd names and times."""
+    for number, name in enumerate(NAMES):
+        lab.write(name, b"x" * number, age=number * 1000.75)
+    put(lab.source / "old", "written before 1970", -1.5)
+    put(lab.source / "future", "", 4_000_000_000.9)
+    (lab.source / "empty" / "deep").mkdir(parents=True)
+    os.utime(lab.source / "empty", (1000.9, 1000.9))
+    for link, target in [
+        ("to file", "a"),
+        ("to dir", "empty"),
+        ("nowhere", "/no/such"),
+        ("up", "."),
+    ]:
+        (lab.source / link).symlink_to(target)
+    os.mkfifo(lab.source / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        before = os.getcwd()
+        os.chdir(lab.source)
+        listener.bind("socket")
+        os.chdir(before)
+    for name in [b"line\nbreak", b"return\r", b"not \xff utf-8"]:
+        Path(os.fsdecode(os.fsencode(lab.source / "empty") + b"/" + name)).touch()
+    os.mkdir(os.fsencode(lab.source) + b"/dir \xfe")
+
+
+def look(lister: Any) -> dict[str, Any]:
+    """Return all that a look at the source finds; of unsendable names only how many there are."""
+    found = {}
+    for outcome in listing.look(lister, ["/src"], lambda _name: True):
+        assert isinstance(outcome, Directory)
+        found[outcome.path] = outcome._replace(unsendable=[""] * len(outcome.unsendable))
+    return found
+
+
+def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> None:
+    fill(lab)
+    app = globus_sdk.ClientApp(
+        "test",
+        client_id=lab.client_id,
+        client_secret=lab.secret,
+        config=globus_sdk.GlobusAppConfig(token_storage="memory"),
+    )
+    pace = listing.Pace(0)
+    with app:
+        remote = look(
+            lambda: listing.through_globus(
+                lambda: globus_sdk.TransferClient(app=app), lab.src.id, pace
+            )
+        )
+    here = look(lambda: listing.on_mount(str(lab.source), "/src"))
+    assert here == remote
+    assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)
+    assert here["/src"].others == {
+        **dict.fromkeys(["to file", "to dir", "nowhere", "up"], "symlink"),
+        "pipe": "pipe",
+        "socket": "other",
+    }
+    assert len(here["/src/empty"].unsendable) == 3
+    assert len(here["/src"].unsendable) == 1
+    assert here["/src"].files["old"] == (19, -2)
+
+
+def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(
+    mounted: Lab,
+) -> None:
+    mounted.send("a", "run/b", "changed")
+    (mounted.source / "empty" / "deep").mkdir(parents=True)
+    mounted.write("changed", "changed since")
+    assert mounted.delete() == 0
+    assert tree(mounted.source) == {"changed": b"changed since"}
+    assert not [each for each in mounted.world.requests if each.route == "rename"]
+    assert "Removed the empty directory /src/empty" in mounted.log()
+
+
+def test_on_a_mount_a_directory_is_not_empty_that_holds_anything_else(mounted: Lab) -> None:
+    fill(mounted)
+    assert mounted.transfer() == 1
+    for name in NAMES:
+        mounted.write(name, "changed", age=10)
+    before = tree(mounted.source)
+    (mounted.source / "empty" / "deep" / "er").mkdir()
+    (mounted.source / "x" / "y").mkdir(parents=True)
+    assert mounted.delete() == 0
+    gone = {"empty/deep", "old", "future", os.fsdecode(b"dir \xfe")}
+    assert tree(mounted.source).keys() >= before.keys() - gone
+    assert tree(mounted.source).keys() <= before.keys()
+
+
+def test_on_a_mount_a_file_that_arrives_in_an_empty_directory_survives(mounted: Lab) -> None:
+    (mounted.source / "x" / "y").mkdir(parents=True)
+    mounted.world.faults.hook(
+        "ls",
+        lambda _asked: mounted.write("x/y/new", "arrived"),
+        when="after",
+        match=lambda asked: asked.query["path"] == "/src",
+    )
+    assert mounted.delete() == 0
+    assert files(mounted.source) == {"x/y/new": b"arrived"}
+
+
+def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> None:
+    (lab.source / "x").mkdir()
+    lab.write("stays")
+    lab.world.fail_next(kind="DELETE")
+    assert lab.delete() == 1
+    assert len(lab.store().asides) == 1
+    lab.configure(SRC_LOCAL_DIR=str(lab.source))
+    assert lab.delete() == 0
+    assert tree(lab.source).keys() == {"stays"}
+    lab.transfer()
+    assert lab.store().asides == {}
+
+
+def test_a_source_with_nothing_but_an_unsendable_name_is_the_same_directory(
+    mounted: Lab,
+) -> None:
+    (mounted.source / "line\nbreak").touch()
+    assert mounted.transfer() == 1
+    assert mounted.alerts().keys() == {"unsendable"}
+
+
+def missing(lab: Lab) -> str:
+    return str(lab.home / "nowhere")
+
+
+def empty(lab: Lab) -> str:
+    (lab.home / "mnt").mkdir()
+    return str(lab.home / "mnt")
+
+
+def another(lab: Lab) -> str:
+    put(lab.home / "mnt" / "other", "of another disk", 1)
+    (lab.home / "mnt" / "bare").mkdir()
+    return str(lab.home / "mnt")
+
+
+@pytest.mark.parametrize("mount", [missing, empty, another])
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_where_the_mount_is_not_the_source_nothing_is_concluded(
+    program: str, mount: Any, lab: Lab, mailbox: Any
+) -> None:
+    lab.configure(KEEP_DAYS=1)
+    lab.send("a", "run/b")
+    assert lab.transfer() == 0
+    (lab.source / "empty").mkdir()
+    place = mount(lab)
+    lab.configure(SRC_LOCAL_DIR=place)
+    before = tree(lab.source), tree(lab.home / "mnt"), lab.remembered()
+    assert getattr(lab, program)() == 1
+    assert (tree(lab.source), tree(lab.home / "mnt"), lab.remembered()) == before
+    (mail,) = mailbox.texts()
+    assert f"SRC_LOCAL_DIR {place}" in mail
+    assert lab.entries() == {"/src/a", "/src/run/b"}
+    lab.configure(SRC_LOCAL_DIR=str(lab.source))
+    assert getattr(lab, program)() == 0
+    assert "RESOLVED" in mailbox.texts()[-1]

@@ -1,0 +1,231 @@
+"""Manners: how the programs start and end, what they say and where, and what they never say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import globus_auto
+from globus_auto import delete, transfer
+from tests.conftest import Lab, Mailbox, files
+
+PACKAGE = Path(globus_auto.__file__).parent
+PROGRAMS = {"transfer": transfer.main, "delete": delete.main}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_can_be_started_in_every_way(lab: Lab, program: str) -> None:
+    lab.real_time()
+    script, module = f"{program}.py", f"globus_auto.{program}"
+    command = Path(sys.executable).with_name(f"globus-auto-{program}")
+    ways: list[tuple[list[str], Path]] = [
+        ([sys.executable, str(PACKAGE / script)], lab.home),
+        ([sys.executable, script], PACKAGE),
+        ([sys.executable, "-m", module], lab.home),
+        ([str(command)], lab.home),
+    ]
+    options = ["--config", str(lab.config)]
+    started = [
+        subprocess.Popen(
+            [*way, *options], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for way, place in ways
+        if Path(way[0]).exists()
+    ]
+    assert len(started) >= 3
+    for process in started:
+        said, _ = process.communicate()
+        assert (process.returncode, said) == (0, b"")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_fits_a_small_terminal_and_version_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as left:
+        PROGRAMS[program](["--help"])
+    assert left.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    with pytest.raises(SystemExit) as left:
+        PROGRAMS[program](["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"{program}.py {globus_auto.__version__}\n"
+
+
+def test_help_needs_no_globus() -> None:
+    code = (
+        "import sys; from globus_auto import transfer, delete\n"
+        "for main in (transfer.main, delete.main):\n"
+        "    try: main(['--version'])\n"
+        "    except SystemExit: pass\n"
+        "sys.exit('globus_sdk' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_good_run_says_nothing_and_logs_each_decision(
+    lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab.write("d/a")
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    assert capfd.readouterr() == ("", "")
+    assert mailbox.messages == []
+    lines = lab.log().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z \d+ [A-Z]+ \S", x) for x in lines)
+    decisions = [line.partition(" DECISION ")[2] for line in lines if " DECISION " in line]
+    assert decisions[0] == "Send /src/d/a (4 bytes): new; task 1"
+    assert decisions[1].startswith("Deleted /src/d/a (4 bytes); task ")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_verbose_shows_on_stderr_what_the_log_has(
+    lab: Lab, capfd: pytest.CaptureFixture[str], program: str
+) -> None:
+    lab.sent("a")
+    lab.write("b")
+    capfd.readouterr()
+    assert PROGRAMS[program](["--config", str(lab.config), "-v"]) == 0
+    said = capfd.readouterr()
+    assert said.out == ""
+    shown = {"transfer": "Send /src/b (4 bytes): new", "delete": "Deleted /src/a (4 bytes)"}
+    assert shown[program] in said.err
+    assert f"Ended {program} with exit code 0" in said.err
+
+
+def damage(lab: Lab) -> None:
+    (lab.state / "datastore").write_bytes(b"")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("arrange", "code"),
+    [
+        (lambda _lab: None, 0),
+        (lambda lab: setattr(lab.src, "connected", False), 1),
+        (lambda lab: lab.world.faults.add("endpoint", times=None, status=503), 1),
+        (lambda lab: setattr(lab.src, "deleted", True), 2),
+        (lambda lab: lab.configure(DST_ID="00000000-0000-4000-8000-000000000000"), 2),
+        (lambda lab: lab.configure(SRC_ID=lab.dst.id, DST_ID=lab.src.id), 2),
+        (lambda lab: lab.configure(CLIENT_ID="00000000-0000-4000-8000-000000000000"), 3),
+        (damage, 3),
+    ],
+)
+def test_the_exit_code_tells_who_has_to_act(
+    lab: Lab, mailbox: Mailbox, program: str, arrange: Callable[[Lab], Any], code: int
+) -> None:
+    lab.sent("a")
+    arrange(lab)
+    assert getattr(lab, program)() == code
+    assert len(mailbox.messages) == (1 if code else 0), "every exit but 0 raises an alert"
+    assert f"Ended {program} with exit code {code}" in lab.log()
+
+
+def test_a_program_asked_to_end_says_so_and_the_next_run_goes_on(lab: Lab) -> None:
+    lab.real_time()
+    lab.write("a")
+    asked, answer = threading.Event(), threading.Event()
+
+    def hold(_request: Any) -> None:
+        asked.set()
+        answer.wait(30)
+
+    lab.world.faults.hook("ls", hold)
+    with lab.start("transfer") as process:
+        assert asked.wait(30)
+        process.terminate()
+        _, said = process.communicate()
+        answer.set()
+    assert process.returncode == 1
+    assert said == "transfer.py was stopped by a signal. The next run finishes its work.\n"
+    assert lab.transfer() == 0
+    assert files(lab.destination) == {"a": b"data"}
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_what_is_written_is_for_its_owner_alone_whatever_the_umask(
+    lab: Lab, mailbox: Mailbox, umask: int
+) -> None:
+    assert mailbox.messages == []
+    before = os.umask(umask)
+    try:
+        lab.write("a")
+        assert (lab.transfer(), lab.delete()) == (0, 0)
+        lab.src.connected = False
+        assert (lab.transfer(), lab.delete()) == (1, 1)
+    finally:
+        os.umask(before)
+    written = {path.name: path.stat().st_mode & 0o7777 for path in lab.state.iterdir()}
+    assert set(written) == {
+        "datastore",
+        "datastore.health",
+        "datastore.health.lock",
+        "datastore.lock",
+        "datastore.delete.lock",
+        "datastore.transfer.lock",
+        "globus_auto.log",
+        "refresh_token",
+    }
+    assert set(written.values()) == {0o600}
+
+
+def test_the_log_is_rotated_and_old_ones_are_dropped(lab: Lab) -> None:
+    log = lab.state / "globus_auto.log"
+    for number in range(7):
+        with log.open("ab") as file:
+            file.truncate(10_000_000)
+        lab.write(f"file{number}")
+        assert lab.transfer() == 0
+    logs = sorted(path.name for path in lab.state.glob("globus_auto.log*"))
+    assert logs == ["globus_auto.log", *(f"globus_auto.log.{number}" for number in range(1, 6))]
+    assert "Send /src/file6" in lab.log()
+    assert log.stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_log_that_cannot_be_written_is_one_sentence_and_an_alert(
+    lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab.write("a")
+    (lab.state / "globus_auto.log").mkdir()
+    assert lab.transfer() == 1
+    said = capfd.readouterr().err
+    assert said == (
+        f"transfer.py cannot read or write {lab.state}/globus_auto.log: Is a directory."
+        " It stopped there; the next run tries again.\n"
+    )
+    assert len(mailbox.messages) == 1
+    assert files(lab.destination) == {}
+
+
+ABSURD: list[Any] = [[], {}, "text", 5, None, [{"code": []}], {"access_token": 5}]
+
+
+@pytest.mark.parametrize("body", ABSURD, ids=repr)
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_absurd_answer_is_one_sentence_and_a_traceback_is_in_the_log_only(
+    lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], body: Any, status: int
+) -> None:
+    lab.world.faults.add("token", times=None, status=status, body=body)
+    code = lab.transfer()
+    assert code == {200: 1, 400: 3, 500: 1}[status]
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    told = mailbox.read(0).get_content()
+    assert "Traceback" not in said.err + told
+    if status == 200:
+        assert "stopped at an error that is its own" in said.err
+        assert "Traceback" in lab.log()
+    lab.world.faults.clear()
+    assert lab.transfer() == 0
+    assert "RESOLVED" in mailbox.read(1).get_content()

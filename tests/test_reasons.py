@@ -1,0 +1,203 @@
+"""Why a file is kept and which directories are bare: plain data in, an answer out."""
+
+import itertools
+import unicodedata
+from typing import Any
+
+import pytest
+
+from globus_auto import choosing
+from globus_auto.asides import seen_empty, topmost_bare
+from globus_auto.choosing import Keeping
+from globus_auto.datastore import Entry, Task, Version
+from globus_auto.listing import Directory, Outcome, Unlisted
+
+NOW = 1_795_428_000
+DAY = 86_400
+FINE: dict[str, Any] = {
+    "mtime": NOW - 100,
+    "listed_at": NOW - 50,
+    "status": "SUCCEEDED",
+    "ended_at": NOW - 40,
+    "keep_days": 0,
+    "excluded": False,
+    "under_way": False,
+    "alike": False,
+}
+# In the order in which they are told.
+REASONS: list[tuple[dict[str, Any], str]] = [
+    ({"status": "ACTIVE", "ended_at": None}, "its task is open"),
+    ({"under_way": True}, "its task is open"),
+    ({"mtime": NOW - 51}, "it may have been written again within a second"),
+    ({"excluded": True}, "it is excluded"),
+    ({"keep_days": 1}, "it was sent less than 1 days ago"),
+    ({"alike": True}, "another name differs from its name only in case or accents"),
+]
+
+
+def reason(**changes: Any) -> str | None:
+    """Return why a file is kept that would go, were it not for these changes."""
+    case = FINE | changes
+    task = Task(
+        kind="transfer",
+        submission_id="s",
+        label="l",
+        status=case["status"],
+        submitted_at=case["listed_at"],
+        listed_at=case["listed_at"],
+        ended_at=case["ended_at"],
+        source_dir="/s",
+        destination="d",
+        destination_dir="/d",
+    )
+    given = {name: case[name] for name in ("excluded", "under_way", "alike")}
+    entry = Entry(10, case["mtime"], 1)
+    return choosing.reason_to_keep(entry, task, Keeping(NOW, case["keep_days"]), **given)
+
+
+def test_a_file_goes_only_if_nothing_speaks_for_keeping_and_the_first_reason_is_told() -> None:
+    assert reason() is None
+    for number in range(1, len(REASONS) + 1):
+        for chosen in itertools.combinations(REASONS, number):
+            changes: dict[str, Any] = {}
+            for change, _ in chosen:
+                changes |= change
+            assert reason(**changes) == chosen[0][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"status": "FAILED"}, False),
+        ({"status": "INACTIVE"}, True),
+        ({"mtime": NOW - 52}, False),
+        ({"mtime": NOW - 51}, True),
+        ({"mtime": NOW}, True),
+        ({"mtime": NOW - 50 + DAY}, True),
+        ({"mtime": NOW - 50 + DAY + 1}, False),
+        ({"mtime": -5}, False),
+        ({"keep_days": 0, "ended_at": NOW + 500}, False),
+        ({"keep_days": 0.5, "ended_at": NOW - DAY // 2}, False),
+        ({"keep_days": 0.5, "ended_at": NOW - DAY // 2 + 1}, True),
+        ({"keep_days": 2, "ended_at": None}, True),
+        ({"keep_days": 2, "ended_at": NOW + 500}, True),
+    ],
+)
+def test_the_bounds_of_the_reasons(changes: dict[str, Any], kept: bool) -> None:
+    assert (reason(**changes) is not None) is kept
+
+
+def test_only_the_same_size_there_and_the_same_version_here_are_proof() -> None:
+    versions = [Version(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
+    for version, found in itertools.product(versions, [*versions, None]):
+        entry, size = Entry(*version, 1), found and found.size
+        assert (choosing.reason_of_destination(entry, found) is None) is (size == entry.size)
+        assert (choosing.reason_of_source(entry, found) is None) is (found == version)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], []),
+        (["a", "b", "ab"], []),
+        (["a", "A", "b"], ["A", "a"]),
+        (["a", "a"], ["a"]),
+        (["é", "e\u0301", "e"], ["e\u0301", "é"]),
+        (["É", "e\u0301"], ["e\u0301", "É"]),
+        (["ß", "ss", "SS", "s"], ["SS", "ss", "ß"]),
+        (["\u212b", "å"], ["å", "\u212b"]),
+        (["ﬁle", "file"], ["file", "ﬁle"]),
+        (["Ω", "\u2126"], ["Ω", "\u2126"]),
+    ],
+)
+def test_names_are_alike_that_differ_only_in_case_or_in_how_accents_are_written(
+    names: list[str], expected: list[str]
+) -> None:
+    assert sorted(choosing.alike(names)) == sorted(expected)
+
+
+def test_no_spelling_of_a_name_escapes_its_likes() -> None:
+    letters = "aAßsSéÉåÅ\u212bΩω\u2126ﬁfiİıςσΣ日-\u0301\u030a"
+    for name in map("".join, itertools.product(letters, repeat=2)):
+        spellings = {name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))}
+        spellings |= {name.casefold(), unicodedata.normalize("NFD", name.casefold())}
+        found = choosing.alike(sorted(spellings))
+        assert found == (spellings if len(spellings) > 1 else set())
+
+
+def directory(path: str, *names: str, **more: Any) -> Directory:
+    """Return a directory with nothing but directories in it, an hour old, unless said."""
+    fields: dict[str, Any] = {"files": {}, "others": {}, "unsendable": []}
+    return Directory(path, directories=dict.fromkeys(names, NOW - 3600), **(fields | more))
+
+
+FILE = {"files": {"f": Version(0, 0)}}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([directory("/r")], []),
+        ([directory("/r", "a"), directory("/r/a")], ["/r/a"]),
+        ([directory("/r", "a"), directory("/r/a", "b"), directory("/r/a/b")], ["/r/a"]),
+        (
+            [directory("/r", "a", "b"), directory("/r/a"), directory("/r/b", **FILE)],
+            ["/r/a"],
+        ),
+        (
+            [directory("/r", "a"), directory("/r/a", "b", **FILE), directory("/r/a/b")],
+            ["/r/a/b"],
+        ),
+        ([directory("/r", "a"), directory("/r/a", others={"l": "symlink"})], []),
+        ([directory("/r", "a"), directory("/r/a", unsendable=["x\n"])], []),
+        ([directory("/r", "a"), Unlisted("/r/a", "no")], []),
+        ([directory("/r", "a"), Unlisted("/r/a", "none", gone=True)], []),
+        (
+            [
+                directory("/r", "a"),
+                directory("/r/a", "b", "c"),
+                directory("/r/a/b"),
+                Unlisted("/r/a/c", "no"),
+            ],
+            ["/r/a/b"],
+        ),
+        ([directory("/r", "a", "ab"), directory("/r/ab"), directory("/r/a", **FILE)], ["/r/ab"]),
+        ([directory("/r", "a", "x"), directory("/r/a"), directory("/r/x")], ["/r/a"]),
+        (
+            [directory("/r", "a"), directory("/r/a", "x", "b"), directory("/r/a/b")],
+            ["/r/a/b"],
+        ),
+        ([directory("/r", "x"), directory("/r/x", "b"), directory("/r/x/b")], ["/r/x/b"]),
+    ],
+)
+def test_the_topmost_directories_are_found_that_hold_nothing_but_directories(
+    outcomes: list[Outcome], expected: list[str]
+) -> None:
+    for order in itertools.permutations(outcomes):
+        assert topmost_bare(order, "/r", lambda name, _mtime: name == "x") == expected
+
+
+def test_a_directory_is_asked_for_by_name_and_mtime_whether_it_is_content() -> None:
+    asked = []
+    outcomes = [directory("/r", "a"), directory("/r/a")]
+    assert topmost_bare(outcomes, "/r", lambda *named: asked.append(named) or True) == []
+    assert asked == [("a", NOW - 3600)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "empty"),
+    [
+        ([directory("/a")], True),
+        ([directory("/a", "b"), directory("/a/b")], True),
+        ([directory("/a", "b"), Unlisted("/a/b", "no")], False),
+        ([directory("/a", "b"), Unlisted("/a/b", "gone", gone=True)], False),
+        ([Unlisted("/a", "gone", gone=True)], False),
+        ([directory("/a", "b"), directory("/a/b", **FILE)], False),
+        ([directory("/a", others={"p": "pipe"})], False),
+        ([directory("/a", unsendable=["\n"])], False),
+    ],
+)
+def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
+    outcomes: list[Outcome], empty: bool
+) -> None:
+    assert seen_empty(outcomes) is empty
