@@ -16,8 +16,8 @@ from globus_auto import utils
 
 PROGRAM = "delete"
 EPILOG = """examples:
-  python delete.py           delete what is proven to have arrived, and empty directories
-  python delete.py -n -v     print what would be deleted, and why everything else is kept
+  python delete.py           delete what has arrived, and empty directories
+  python delete.py -n -v     print what would be deleted, and why not the rest
 """
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import secrets
 from collections.abc import Iterator, Mapping
 
 import globus_sdk
 
-from globus_auto import alerts, choosing, listing, looking, progress, tasks, troubles
+from globus_auto import alerts, choosing, listing, looking, progress, tasks, troubles, watching
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Keeping
 from globus_auto.datastore import Entry, Version, below, joined
@@ -18,6 +18,8 @@ from globus_auto.utils import SettingsUnfit
 
 log = logging.getLogger(__name__)
 
+# The code by which Globus says that it made a directory.
+MADE = "DirectoryCreated"
 # Stands for a file that could not be asked for.
 Answer = Version | Unlisted | None
 
@@ -205,12 +207,17 @@ def require_two_places(session: Session, arrived: dict[str, Entry]) -> None:
 def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
     """Return whether a directory that is made at the destination shows up in SRC_DIR."""
     known, client = session.run.settings, session.client
-    name = f".globus_auto_probe.{secrets.token_hex(6)}"
+    # Always of this name, so that the leftover of a run that was cut short is removed as well.
+    pair = f"{known.src_id}:{known.src_dir} {endpoint}:{directory}"
+    name = f".globus_auto_probe.{hashlib.sha256(pair.encode()).hexdigest()[:12]}"
     probe = joined(directory, name)
+    answer: object = {"code": MADE}
     try:
-        client.operation_mkdir(endpoint, probe)
+        answer = client.operation_mkdir(endpoint, probe).data
     except globus_sdk.TransferAPIError as error:
-        # It may be there already where an answer was lost and the SDK asked again.
+        if error.http_status == 401 or error.info.authorization_parameters:
+            raise
+        # It may be there already: where an answer was lost, or an earlier run was cut short.
         if not (error.code or "").endswith("MkdirFailed.Exists"):
             raise listing.NotReady(
                 endpoint,
@@ -218,6 +225,8 @@ def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
                 " cannot be shown to be another place than SRC_DIR. Nothing was deleted.",
             ) from error
     try:
+        if not isinstance(answer, dict) or answer.get("code") != MADE:
+            raise watching.Inconclusive(f"Globus did not say that it made {probe}.")
         beside = listing.list_directory(client, known.src_id, known.src_dir, session.pace)
         if isinstance(beside, Unlisted):
             raise listing.NotReady(

@@ -43,7 +43,7 @@ class Lab:
         self.dst = world.add_endpoint(
             self.destination,
             name="destination",
-            entity_type="GCSv5_mapped_collection",
+            entity_type="GCSv5_guest_collection",
             mount="/dst",
         )
         self.client_id, self.secret = world.identity.add_service_account()
@@ -181,6 +181,12 @@ class Lab:
     def health(self) -> Any:
         """Return what is remembered of alerts and good runs."""
         return json.loads((self.state / "datastore.health").read_text(encoding="utf-8"))
+
+
+def wants_consent(lab: Lab) -> None:
+    """Let the destination be of the kind that files are reached at only after a consent."""
+    lab.dst.entity_type = "GCSv5_mapped_collection"
+    lab.dst.data_access_required = True
 
 
 def put(path: Path, content: str | bytes, mtime: float) -> Path:

