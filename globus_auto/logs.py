@@ -43,6 +43,11 @@ class LogFile(logging.handlers.RotatingFileHandler):
             print(f"Cannot write {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
         del record
 
+    def close(self) -> None:
+        """Close the file; what is still to be written on a full disk is given up."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 @contextlib.contextmanager
 def to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:

@@ -51,8 +51,10 @@ def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
         size = decimal(arrived[path].size)
         print(f"delete {readable(path)} ({size}): its copy is proven")
     bare: list[str] = []
-    if session.run.settings.delete_empty_dirs:
-        bare, _ = removing.empty_directories(session)
+    known = session.run.settings
+    if known.delete_empty_dirs and not session.store.under_way(known.src_dir):
+        bare, can_rename = removing.empty_directories(session)
+        bare = bare if can_rename or known.src_local_dir else []
     for directory in bare:
         print(f"remove {readable(directory)}: an empty directory")
     for reason, number in session.kept.counts.most_common():

@@ -260,3 +260,20 @@ def test_what_was_left_aside_goes_although_nothing_else_is_empty(lab: Lab) -> No
     assert lab.delete() == 0
     assert tree(lab.source) == {"data": b"data"}
     assert lab.store().asides == {}
+
+
+def test_a_dry_run_names_no_directory_that_a_run_would_leave(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(lab, "x/y")
+    assert lab.delete("-n") == 0
+    assert "remove /src/x" in capsys.readouterr().out
+    lab.src.rename_supported = False
+    assert lab.delete("-n") == 0
+    assert "remove /src/x" not in capsys.readouterr().out
+    lab.src.rename_supported = True
+    lab.world.pace = Pace.after_looks(9)
+    lab.send("run/a")
+    assert lab.delete("-n") == 0
+    assert "remove /src/x" not in capsys.readouterr().out
+    assert tree(lab.source).keys() == {"x", "x/y", "run", "run/a"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -190,6 +191,23 @@ def test_the_log_is_rotated_and_old_ones_are_dropped(lab: Lab) -> None:
     assert logs == ["globus_auto.log", *(f"globus_auto.log.{number}" for number in range(1, 6))]
     assert "Send /src/file6" in lab.log()
     assert log.stat().st_mode & 0o7777 == 0o600
+
+
+def test_where_only_the_log_is_full_that_is_said_once_and_the_work_goes_on(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.write("a")
+    log = lab.state / "globus_auto.log"
+    with log.open("ab") as file:
+        file.truncate(2_000_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        assert lab.transfer() == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert capsys.readouterr().err == f"Cannot write {log}: [Errno 27] File too large\n"
+    assert files(lab.destination) == {"a": b"data"}
 
 
 def test_a_log_that_cannot_be_written_is_one_sentence_and_an_alert(

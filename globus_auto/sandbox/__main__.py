@@ -10,10 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-from globus_auto.sandbox.endpoints import Endpoint
 from globus_auto.sandbox.engine import Pace
 from globus_auto.sandbox.faults import Request
 from globus_auto.sandbox.identity import named_id
@@ -92,23 +90,29 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; raise ValueError with one sentence if that is not possible."""
-    roots = [_directory(name) for name in (options.source, options.destination)]
+    roots = [os.path.realpath(name) for name in (options.source, options.destination)]
+    for root in roots:
+        if not os.path.isdir(root):
+            raise ValueError(f"{root} is not a directory.")
     if os.path.commonpath(roots) in roots:
         raise ValueError(f"{roots[0]} and {roots[1]} are one directory, or one is in the other.")
-    world, (source, destination) = _world(options, roots)
-    _plan_disconnect(options.disconnect, {"source": source, "destination": destination})
+    world = World()
+    kinds = {"source": "GCP_mapped_collection", "destination": "GCSv5_mapped_collection"}
+    for root, (name, kind) in zip(roots, kinds.items(), strict=True):
+        ids = {"mount": root, "id": named_id(f"{name} {root}")}  # paths as they are here
+        world.add_endpoint(Path(root), name, kind, **ids, data_access_required=options.data_access)
+    source, destination = world.endpoints.values()
+    _plan(world, options)
     client, secret = world.identity.add_service_account(named_id("account"), named_id("secret"))
     app = world.identity.add_native_app(named_id("app"))
     print(BEFORE.format(source=roots[0], destination=roots[1]), flush=True)
     # Blocked before the service's thread starts, so that they wait for sigwait and nobody else.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    with ExitStack() as stack:
-        try:
-            sandbox = stack.enter_context(
-                Sandbox(world, options.port, _print_line, background=True)
-            )
-        except (OSError, OverflowError) as error:
-            raise ValueError(f"Port {options.port} cannot be used: {error}.") from error
+    try:
+        sandbox = Sandbox(world, options.port, _print_line, background=True)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"Port {options.port} cannot be used: {error}.") from error
+    with sandbox:
         variables = sandbox.environment().items()
         ready = READY.format(
             source=source,
@@ -127,27 +131,8 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _directory(name: str) -> str:
-    if not os.path.isdir(name):
-        raise ValueError(f"{name} is not a directory.")
-    return os.path.realpath(name)
-
-
-def _world(options: argparse.Namespace, roots: list[str]) -> tuple[World, list[Endpoint]]:
-    """Return a world of two endpoints, at which files have the paths that they have here."""
-    world = World()
-    kinds = {"source": "GCP_mapped_collection", "destination": "GCSv5_mapped_collection"}
-    endpoints = [
-        world.add_endpoint(
-            Path(root),
-            f"local {name}",
-            kind,
-            mount=root,
-            id=named_id(f"{name} {root}"),
-            data_access_required=options.data_access,
-        )
-        for root, (name, kind) in zip(roots, kinds.items(), strict=True)
-    ]
+def _plan(world: World, options: argparse.Namespace) -> None:
+    """Let go wrong what the options say; a fault is given by the names of `Faults.add`."""
     world.latency = options.latency / 1000
     world.calls_per_second = options.calls_per_second
     world.pace = Pace.by_time(options.task_seconds)
@@ -156,34 +141,24 @@ def _world(options: argparse.Namespace, roots: list[str]) -> tuple[World, list[E
         world.stall_next(options.stall)
     if options.fail:
         world.fail_next(options.fail)
+    kinds = {"status": int, "times": int, "delay": float, "body": str, "drop": str, "truncate": int}
     for text in options.fault:
-        _plan_fault(world, text)
-    return world, endpoints
-
-
-def _plan_fault(world: World, text: str) -> None:
-    """Plan a fault given as ROUTE:NAME=VALUE,..., by the names of `Faults.add`."""
-    kinds = {"status": int, "times": int, "delay": float, "drop": str, "truncate": int}
-    route, _, rest = text.partition(":")
-    try:
-        pairs = [part.split("=", 1) for part in rest.split(",")]
-        world.faults.add(route, **{name: kinds[name](value) for name, value in pairs})
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"--fault {text}: {error} is not understood.") from error
-
-
-def _plan_disconnect(text: str | None, endpoints: dict[str, Endpoint]) -> None:
-    """Let an endpoint, given as source or destination[:SECONDS], go away."""
-    if text is None:
-        return
-    which, _, seconds = text.partition(":")
-    try:
-        away = (endpoints[which], "connected", False)
-        timer = threading.Timer(float(seconds or 0), setattr, away)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"--disconnect {text}: {error} is not understood.") from error
-    timer.daemon = True
-    timer.start()
+        route, _, rest = text.partition(":")
+        try:
+            pairs = [part.split("=", 1) for part in rest.split(",")]
+            world.faults.add(route, **{name: kinds[name](value) for name, value in pairs})
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"--fault {text}: {error} is not understood.") from error
+    if options.disconnect:
+        which, _, seconds = options.disconnect.partition(":")
+        names = {endpoint.name: endpoint for endpoint in world.endpoints.values()}
+        try:
+            away = (names[which], "connected", False)
+            timer = threading.Timer(float(seconds or 0), setattr, away)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"--disconnect: {error} is not understood.") from error
+        timer.daemon = True
+        timer.start()
 
 
 def _print_line(request: Request, seconds: float) -> None:

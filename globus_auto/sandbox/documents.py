@@ -1,4 +1,4 @@
-"""The shapes of answers: plain data in, the JSON documents of Globus out.
+"""The shapes of JSON documents: answers as Globus gives them, questions read strictly.
 
 Field names are those of docs.globus.org/api/transfer and of the bodies in `globus_sdk.testing`.
 """
@@ -6,17 +6,20 @@ Field names are those of docs.globus.org/api/transfer and of the bodies in `glob
 from __future__ import annotations
 
 import math
+import re
 import secrets
 import string
-import uuid
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.endpoints import Endpoint
     from globus_auto.sandbox.engine import Task
 
 Document = dict[str, Any]
+Shape = TypeVar("Shape")
 
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799  # what a four-digit year can say
 UNSET = """
@@ -36,9 +39,7 @@ ENDPOINT: Document = {  # the same for every endpoint here
     "DATA_TYPE": "endpoint",
     "DATA": [],
     "description": "A directory on this machine, served by the local Globus",
-    "username": "sandbox",
-    "owner_string": "sandbox",
-    "organization": "sandbox",
+    **dict.fromkeys(("username", "owner_string", "organization"), "sandbox"),
     "location": "Automatic",
     "network_use": "normal",
     "default_directory": "/~/",
@@ -66,50 +67,39 @@ def bad_request(message: str) -> RefusalError:
     return RefusalError("ClientError.BadRequest", message)
 
 
+def checked(document: object, shape: type[Shape]) -> Shape:
+    """Return a JSON document as a msgspec struct; raise RefusalError naming the field at fault."""
+    try:
+        return msgspec.convert(document, shape)
+    except msgspec.ValidationError as error:
+        named = re.search(r"(?:field|at) `(?:\$[^`]*\.)?([^`]*)`", str(error))
+        field = named[1] if named else "document"
+        raise bad_request(f"'{field}': not supported by the local Globus: {error}") from error
+
+
 def moment(seconds: float, separator: str = "T") -> str:
     """Return seconds since 1970 as UTC in whole seconds: `2026-09-23T18:53:12+00:00`."""
     whole = min(max(math.floor(seconds), FIRST_SECOND), LAST_SECOND)
     return datetime.fromtimestamp(whole, timezone.utc).isoformat(separator)
 
 
-def parse_moment(text: object, field: str) -> float:
+def parse_moment(text: str, field: str) -> float:
     """Return an ISO-8601 date or time (UTC unless it says otherwise) as seconds since 1970.
 
     Raise RefusalError naming `field` if it is neither.
     """
     try:
-        parsed = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
+        parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError as error:
         raise bad_request(f"'{field}': {text!r} is not an ISO-8601 time") from error
     return parsed.replace(tzinfo=parsed.tzinfo or timezone.utc).timestamp()
 
 
-def result(code: str, message: str, resource: str, data_type: str | None = "result") -> Document:
-    """Return the answer to an operation; `resource` is the path that was asked for."""
+def result(code: str, message: str, resource: str) -> Document:
+    """Return what every answer to an operation holds; `resource` is the path asked for."""
     letters = string.ascii_letters + string.digits
     number = "".join(secrets.choice(letters) for _ in range(9))
-    document = {"code": code, "message": message, "request_id": number, "resource": resource}
-    return {"DATA_TYPE": data_type, **document} if data_type else document
-
-
-def submission_id() -> Document:
-    """Return a new id that a submission may be repeated under."""
-    return {"DATA_TYPE": "submission_id", "value": str(uuid.uuid1())}
-
-
-def submission(task: Task, resource: str, *, duplicate: bool) -> Document:
-    """Return the answer to a submitted transfer or delete."""
-    kind = task.order.kind.lower()
-    message = f"The {kind} has been accepted and a task has been created and queued for execution"
-    if duplicate:
-        message = f"This {kind} was submitted before under the same submission_id"
-    link = {"DATA_TYPE": "link", "rel": "related", "resource": "task", "title": "related task"}
-    return {
-        **result("Duplicate" if duplicate else "Accepted", message, resource, f"{kind}_result"),
-        "submission_id": task.order.submission_id,
-        "task_id": task.id,
-        "task_link": {**link, "href": f"/v0.10/task/{task.id}?format=json"},
-    }
+    return {"code": code, "message": message, "request_id": number, "resource": resource}
 
 
 def page(data_type: str, data: list[Document], limit: int, offset: int) -> Document:
@@ -119,18 +109,11 @@ def page(data_type: str, data: list[Document], limit: int, offset: int) -> Docum
     return {"DATA_TYPE": data_type, **counts, "DATA": shown}
 
 
-def marked_page(data_type: str, data: list[Document], marker: int, size: int) -> Document:
-    """Return the page of `size` documents that begins at `marker`."""
-    following = marker + size if marker + size < len(data) else None
-    shown = data[marker : marker + size]
-    return {"DATA_TYPE": data_type, "marker": marker, "next_marker": following, "DATA": shown}
-
-
 def endpoint(place: Endpoint, owner: str) -> Document:
     """Return the endpoint document of an endpoint or collection of any kind."""
     personal = place.entity_type.startswith("GCP")
     told = place.entity_type == "GCP_mapped_collection"
-    host = place.host
+    host_id, host_name = (place.host.id, place.host.name) if place.host else (None, None)
     return {
         **ENDPOINT,
         "id": place.id,
@@ -146,40 +129,16 @@ def endpoint(place: Endpoint, owner: str) -> Document:
         "gcs_version": None if personal else "5.4.80",
         "gcs_manager_url": None if personal else "https://sandbox.invalid",
         "non_functional": not place.functional,
-        "host_endpoint_id": host and host.id,
-        "host_endpoint_display_name": host and host.name,
-        "host_path": host and "/",
-        "mapped_collection_id": host and host.id,
-        "mapped_collection_display_name": host and host.name,
+        "host_path": host_id and "/",
+        **dict.fromkeys(("host_endpoint_id", "mapped_collection_id"), host_id),
+        **dict.fromkeys(
+            ("host_endpoint_display_name", "mapped_collection_display_name"), host_name
+        ),
     }
 
 
-def file_list(place: Endpoint, path: str, found: Document) -> Document:
-    """Return the listing of the directory at `path`, whose page of entries is `found`."""
-    return {
-        **found,
-        "endpoint": place.id,
-        "path": place.spelled(path),
-        "absolute_path": place.absolute(path),
-        "rename_supported": place.rename_supported,
-        "symlink_supported": True,
-    }
-
-
-def event(code: str, details: str, time: float, *, is_error: bool) -> Document:
-    """Return one line of a task's history."""
-    return {
-        "DATA_TYPE": "event",
-        "code": code,
-        "description": code.replace("_", " ").lower(),
-        "details": details,
-        "is_error": is_error,
-        "time": moment(time),
-    }
-
-
-def task(work: Task, source: str, destination: str | None = None) -> Document:
-    """Return the task document; `source` and `destination` are the endpoints' display names."""
+def task(work: Task, ends: list[Endpoint]) -> Document:
+    """Return the task document; `ends` are the endpoints of its order."""
     order, left = work.order, len(work.pending)
     transfer = order.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
@@ -198,14 +157,14 @@ def task(work: Task, source: str, destination: str | None = None) -> Document:
         "request_time": moment(work.requested),
         "completion_time": None if work.completed is None else moment(work.completed),
         "deadline": moment(work.deadline),
-        "source_endpoint": f"sandbox#{order.source_id}",
-        "source_endpoint_id": order.source_id,
-        "source_endpoint_display_name": source,
-        "destination_endpoint": f"sandbox#{order.destination_id}" if transfer else None,
-        "destination_endpoint_id": order.destination_id,
-        "destination_endpoint_display_name": destination,
+        "source_endpoint": f"sandbox#{ends[0].id}",
+        "source_endpoint_id": ends[0].id,
+        "source_endpoint_display_name": ends[0].name,
+        "destination_endpoint": f"sandbox#{ends[1].id}" if transfer else None,
+        "destination_endpoint_id": ends[1].id if transfer else None,
+        "destination_endpoint_display_name": ends[1].name if transfer else None,
         "sync_level": order.options.get("sync_level"),
-        "filter_rules": order.options.get("filter_rules"),
+        "filter_rules": order.document.get("filter_rules"),
         "recursive_symlinks": "ignore" if transfer else None,
         "history_deleted": work.history_deleted,
         "fatal_error": work.fatal_error,

@@ -12,14 +12,18 @@ import grp
 import os
 import posixpath
 import pwd
+import re
 import stat
 import uuid
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
 
+# Absolute, UTF-8, without CR, LF and NUL (docs: api/transfer/task_submit).
+PATH = re.compile(r"\A[/~][^\r\n\0\ud800-\udfff]*\Z")
 ENTITY_TYPES = """
     GCP_mapped_collection GCP_guest_collection
     GCSv5_endpoint GCSv5_mapped_collection GCSv5_guest_collection
@@ -89,7 +93,8 @@ class Endpoint:
 
         Raise RefusalError for what is no path, OutsideError for one outside of the mount.
         """
-        check_path(path, "path")
+        if not PATH.match(path):
+            raise bad_request(f"'path': {path!r} is not an absolute path without odd characters")
         if path.lstrip("/").split("/")[0] == "~":
             return posixpath.normpath("/" + path.lstrip("/")[1:].lstrip("/"))[1:]
         normal, mount = posixpath.normpath("/" + path.lstrip("/")), self.mount.rstrip("/")
@@ -97,14 +102,9 @@ class Endpoint:
             raise OutsideError(path)
         return normal[len(mount) + 1 :]
 
-    def absolute(self, path: str) -> str:
-        """Return the directory `path` as an absolute endpoint path with a slash at its end."""
-        return posixpath.join(self.mount, self.relative(path), "")
-
-    def spelled(self, path: str) -> str:
-        """Return the directory `path` as Globus repeats it: normalised, `/~/` kept."""
-        home = path.lstrip("/").startswith("~")
-        return posixpath.join("/~/", self.relative(path), "") if home else self.absolute(path)
+    def spelled(self, path: str, *, home: bool) -> str:
+        """Return a directory as Globus repeats it, with a slash at its end, absolute or by home."""
+        return posixpath.join("/~/" if home else self.mount, self.relative(path), "")
 
     def locate(self, path: str, *, follow: bool = True) -> str:
         """Return where `path` is on this machine's disk; raise OutsideError if a symlink leads out.
@@ -138,6 +138,8 @@ class Endpoint:
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file or directory to a name that does not exist yet."""
+        if not self.rename_supported:
+            raise RefusalError("NotSupported", f"'{self.name}' cannot rename")
         source, target = self.locate(old, follow=False), self.locate(new, follow=False)
         if self.root in (source, target):
             raise OutsideError(old)
@@ -145,21 +147,6 @@ class Endpoint:
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "File exists", new)
         os.rename(source, target)
-
-
-def check_path(path: object, name: str) -> str:
-    """Return `path` if Globus can be asked for it; raise RefusalError naming the field if not."""
-    if not isinstance(path, str) or not path.startswith(("/", "~")):
-        raise bad_request(f"'{name}': {path!r} is not an absolute path")
-    if not sendable(path):
-        raise bad_request(f"'{name}': {path!r} holds characters that no path may have")
-    return path
-
-
-def sendable(name: str) -> bool:
-    """Whether `name` is UTF-8 without CR, LF and NUL (docs: api/transfer/task_submit)."""
-    surrogates = any("\ud800" <= character <= "\udfff" for character in name)
-    return not surrogates and not any(character in name for character in "\r\n\0")
 
 
 def printable(name: str) -> str:
@@ -173,39 +160,38 @@ def _describe(name: str, place: str, status: os.stat_result) -> Document:
     A symlink is shown with its target's type and size, and its own in the link fields; one that
     leads nowhere is an invalid_symlink.
     """
-    link = status if stat.S_ISLNK(status.st_mode) else None
-    kind = None
-    if link:
+    facts, target, kind = _facts(status), None, None
+    link: Document = dict.fromkeys(facts)
+    if stat.S_ISLNK(status.st_mode):
+        link, target = facts, printable(os.readlink(place))
         try:
             status = os.stat(place)
+            facts = _facts(status)
         except OSError:
             kind = "invalid_symlink"
     return {
         "DATA_TYPE": "file",
         "name": printable(name),
         "type": kind or TYPES.get(stat.S_IFMT(status.st_mode), "other"),
+        "permissions": f"{stat.S_IMODE(status.st_mode):04o}",
+        **facts,
+        "link_target": target,
+        **{f"link_{fact}": value for fact, value in link.items()},
+    }
+
+
+def _facts(status: os.stat_result) -> Document:
+    return {
         "size": status.st_size,
         "last_modified": moment(status.st_mtime_ns // 1_000_000_000, " "),
-        "permissions": f"{stat.S_IMODE(status.st_mode):04o}",
-        "user": _user(status.st_uid),
-        "group": _group(status.st_gid),
-        "link_target": printable(os.readlink(place)) if link else None,
-        "link_size": link.st_size if link else None,
-        "link_user": _user(link.st_uid) if link else None,
-        "link_group": _group(link.st_gid) if link else None,
-        "link_last_modified": moment(link.st_mtime_ns // 1_000_000_000, " ") if link else None,
+        "user": _name(pwd.getpwuid, status.st_uid),
+        "group": _name(grp.getgrgid, status.st_gid),
     }
 
 
 @functools.cache
-def _user(number: int) -> str:
-    with suppress(KeyError):
-        return pwd.getpwuid(number).pw_name
-    return str(number)
-
-
-@functools.cache
-def _group(number: int) -> str:
-    with suppress(KeyError):
-        return grp.getgrgid(number).gr_name
-    return str(number)
+def _name(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)

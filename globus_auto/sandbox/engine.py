@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from globus_auto.sandbox import work
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, event
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
 from globus_auto.sandbox.submissions import Item, Kind, Order
 
 if TYPE_CHECKING:
@@ -116,27 +116,26 @@ class Task:
     @property
     def speed(self) -> int:
         """Bytes per second, from its start to its end or now."""
-        seconds = (self.completed or self.now()) - (self.started or self.requested)
+        seconds = (self.completed or time.time()) - (self.started or self.requested)
         return int(self.bytes_transferred / max(seconds, 1.0))
 
     @property
     def history_deleted(self) -> bool:
         """Whether its events and lists are gone, as they are 30 days after its end."""
-        old = self.completed is not None and self.now() - self.completed > HISTORY
+        old = self.completed is not None and time.time() - self.completed > HISTORY
         return self.history_lost or old
-
-    def history(self, found: list[Document]) -> list[Document]:
-        """Return what of its history is still there."""
-        return [] if self.history_deleted else found
-
-    @staticmethod
-    def now() -> float:
-        """Return the time, as tests may have set it."""
-        return time.time()
 
     def tell(self, code: str, details: str = "", *, is_error: bool = False) -> None:
         """Add an event."""
-        self.events.append(event(code, details, self.now(), is_error=is_error))
+        event = {
+            "DATA_TYPE": "event",
+            "code": code,
+            "description": code.replace("_", " ").lower(),
+            "details": details,
+            "is_error": is_error,
+            "time": moment(time.time()),
+        }
+        self.events.append(event)
 
     def note(self, code: str, details: str) -> None:
         """Report trouble that may pass: shown as nice_status, an event the first time."""
@@ -148,7 +147,7 @@ class Task:
 
     def finish(self, status: str, code: str, details: str = "") -> None:
         """End it; `code` and `details` are its last event and, if it failed, its fatal_error."""
-        self.status, self.completed, self.steps = status, self.now(), None
+        self.status, self.completed, self.steps = status, time.time(), None
         failed = status == "FAILED"
         self.fatal_error = {"code": code, "description": details} if failed else None
         self.tell(code, details, is_error=failed)
@@ -179,13 +178,16 @@ class Engine:
         if any(task.order.same_paths(order) for task in open_):
             message = "A transfer with identical paths has not yet completed"
             raise RefusalError("Conflict", message)
-        now = time.time()
+        now, plans = time.time(), self._world.plans
+        plan = next((plan for plan in plans if plan.kind in (None, order.kind)), None)
+        if plan is not None:
+            plans.remove(plan)
         task = Task(
             id=str(uuid.uuid1()),
             owner=owner,
             order=order,
             pace=self._world.pace,
-            plan=self._world.next_plan(order.kind),
+            plan=plan,
             requested=now,
             deadline=now + FIRST_DEADLINE if order.deadline is None else order.deadline,
             pending=deque(order.items),
@@ -198,20 +200,6 @@ class Engine:
         """Return a user's tasks, oldest first."""
         return [task for task in self._world.tasks.values() if task.owner == owner]
 
-    def find(self, task_id: str, owner: str) -> Task:
-        """Return a user's task; anybody else's is not found."""
-        task = self._world.tasks.get(task_id)
-        if task is None or task.owner != owner:
-            raise RefusalError("ClientError.NotFound", f"No task found with id '{task_id}'")
-        return task
-
-    def cancel(self, task: Task) -> bool:
-        """Cancel a task; return False if it had ended."""
-        if task.is_open:
-            task.finish("FAILED", "CANCELED", "Canceled by the task owner")
-            return True
-        return False
-
     def advance(self) -> None:
         """Let every task catch up: deadlines, turns, work; at most SLICE bytes of it."""
         budget = SLICE
@@ -222,14 +210,10 @@ class Engine:
                 budget = self._work(task, budget)
                 turns[whose] = turns.get(whose, 0) + task.is_open
             if task.is_open and time.time() >= task.deadline:
-                self._expire(task)
-
-    def _expire(self, task: Task) -> None:
-        """Fail a task at its deadline; a queue does not cost it time, unless the user set it."""
-        if task.started is None and task.order.deadline is None:
-            task.deadline = time.time() + FIRST_DEADLINE
-        else:
-            task.finish("FAILED", "EXPIRED", "The deadline of the task has passed")
+                if task.started is None and task.order.deadline is None:  # no fault of its own
+                    task.deadline = time.time() + FIRST_DEADLINE
+                else:
+                    task.finish("FAILED", "EXPIRED", "The deadline of the task has passed")
 
     def _work(self, task: Task, budget: int) -> int:
         """Work at one task for at most `budget` bytes; return how much of that is left."""
@@ -241,7 +225,9 @@ class Engine:
         if not due or now >= task.deadline or budget <= 0:
             return budget
         done, task.nice_status = len(task.successes), "OK"
-        task.steps = task.steps or self._steps(task)
+        if task.steps is None:
+            ends = [self._world.endpoints[each] for each in task.order.endpoint_ids]
+            task.steps = work.steps(task, ends, self._world.skipped_paths)
         try:
             for moved in task.steps:
                 budget -= moved
@@ -252,17 +238,10 @@ class Engine:
                 if task.skipped:
                     task.tell("SKIPPED_ERRORS", f"{len(task.skipped)} paths were skipped")
                 task.finish("SUCCEEDED", "SUCCEEDED")
-        except work.FatalError as fatal:
+        except work.TroubleError as fatal:
             task.faults += 1
             task.finish("FAILED", fatal.code, fatal.details)
         finally:
             if len(task.successes) > done and task.order.deadline is None:
                 task.deadline = max(task.deadline, time.time() + AFTER_SUCCESS)
         return budget
-
-    def _steps(self, task: Task) -> Iterator[int]:
-        source = self._world.endpoints[task.order.source_id]
-        if task.order.destination_id is None:
-            return work.delete(task, source)
-        destination = self._world.endpoints[task.order.destination_id]
-        return work.transfer(task, source, destination, self._world.skipped_paths)

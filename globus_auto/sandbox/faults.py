@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -38,103 +38,67 @@ Match = Callable[[Request], bool]
 Hook = Callable[[Request], object]
 
 
-@dataclass
+@dataclass(eq=False)
 class Fault:
-    """What happens to a request.
+    """What happens to the next `times` requests of a route (None: to all) that `match`, if given.
 
     `status` answers so, with `headers` and `body` (a JSON value, str or bytes, None for none), and
     does nothing. `delay` answers that many seconds late. `drop` closes the connection before or
-    after the effect. `truncate` sends half of the answer.
+    after the effect. `truncate` sends half of the answer. A `hook` is called `when` it says.
     """
 
+    route: str
+    times: int | None = 1
+    match: Match | None = None
     status: int | None = None
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     drop: When | None = None
     truncate: bool = False
+    hook: Hook | None = None
+    when: When | None = None
 
     def __post_init__(self) -> None:
         """Check what would be ignored otherwise."""
+        if self.route not in ROUTE_NAMES.split():
+            raise ValueError(f"no such route: {self.route}")
         if self.drop not in (None, "before", "after"):
             raise ValueError(f"drop: {self.drop}")
 
 
-@dataclass
-class _Planned:
-    route: str
-    what: Fault | tuple[When, Hook]
-    times: int | None
-    match: Match | None
-
-
 class Faults:
-    """Faults and hooks that wait for the requests they are planned for.
-
-    Each is for the next `times` requests of a route (None: for all) that `match`, if given.
-    """
+    """Faults and hooks that wait for the requests they are planned for."""
 
     def __init__(self) -> None:
-        self._planned: list[_Planned] = []
+        self._planned: list[Fault] = []
 
-    def add(
-        self,
-        route: str,
-        *,
-        times: int | None = 1,
-        match: Match | None = None,
-        **fault: Any,  # noqa: ANN401
-    ) -> None:
+    def add(self, route: str, **fault: Any) -> None:  # noqa: ANN401
         """Plan a fault, of the fields of `Fault`. One request meets one fault, the oldest."""
-        self._plan(_Planned(route, Fault(**fault), times, match))
+        self._planned.append(Fault(route, **fault))
 
-    def hook(
-        self,
-        route: str,
-        call: Hook,
-        *,
-        when: When = "before",
-        times: int | None = 1,
-        match: Match | None = None,
-    ) -> None:
+    def hook(self, route: str, call: Hook, *, when: When = "before", **fault: Any) -> None:  # noqa: ANN401
         """Plan to run `call(request)` in a thread of the service, before or after the effect.
 
         It may block without holding up other requests.
         """
-        self._plan(_Planned(route, (when, call), times, match))
+        self.add(route, hook=call, when=when, **fault)
 
     def clear(self) -> None:
         """Forget everything planned."""
         self._planned.clear()
 
-    def fault(self, request: Request) -> Fault:
-        """Return, and use up, the fault planned for this request; without one, an empty fault."""
-        for planned in self._due(request):
-            if isinstance(planned.what, Fault):
-                self._use(planned)
-                return planned.what
-        return Fault()
+    def due(self, request: Request, when: When | None = None) -> Iterator[Fault]:
+        """Give, and use up one by one, what is planned for this request.
 
-    def hooks(self, request: Request, when: When) -> list[Hook]:
-        """Return, and use up, the hooks planned for this moment of this request."""
-        due = []
-        for planned in self._due(request):
-            if not isinstance(planned.what, Fault) and planned.what[0] == when:
-                self._use(planned)
-                due.append(planned.what[1])
-        return due
-
-    def _plan(self, planned: _Planned) -> None:
-        if planned.route not in ROUTE_NAMES.split():
-            raise ValueError(f"no such route: {planned.route}")
-        self._planned.append(planned)
-
-    def _due(self, request: Request) -> list[_Planned]:
-        mine = [planned for planned in self._planned if planned.route == request.route]
-        return [planned for planned in mine if planned.match is None or planned.match(request)]
-
-    def _use(self, planned: _Planned) -> None:
-        if planned.times is not None:
-            planned.times -= 1
-            if planned.times <= 0:
-                self._planned.remove(planned)
+        That is its faults, oldest first, or with `when` its hooks of that moment.
+        """
+        for fault in list(self._planned):
+            fits = (fault.route, fault.when) == (request.route, when)
+            if not fits or (fault.match and not fault.match(request)):
+                continue
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._planned.remove(fault)
+            yield fault

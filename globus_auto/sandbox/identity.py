@@ -9,18 +9,20 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import itertools
 import secrets
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import jwt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked, moment
 
 if TYPE_CHECKING:
     from globus_sdk.scopes import Scope
@@ -30,14 +32,21 @@ AUTH_SCOPE = "urn:globus:auth:scope:auth.globus.org:"
 AUTH, TRANSFER = "auth.globus.org", "transfer.api.globus.org"
 TOKEN_SECONDS = 172800  # the life of an access token, as in all published answers
 NAMES = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # ids made from names begin here
-# What a login may be asked with, and with which values; None: any.
-AUTHORIZE: dict[str, tuple[str, ...] | None] = {
-    **dict.fromkeys(("client_id", "redirect_uri", "scope", "code_challenge", "state")),
-    "response_type": ("code",),
-    "code_challenge_method": ("S256",),
-    "access_type": ("online", "offline"),
-}
-AUTHORIZE_OPTIONAL = ("prefill_named_grant", "prompt")
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    """What a login is asked with (`globus_sdk.services.auth`, flow_managers)."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    state: str
+    response_type: Literal["code"]
+    code_challenge: str
+    code_challenge_method: Literal["S256"]
+    access_type: Literal["online", "offline"]
+    prefill_named_grant: str = ""
+    prompt: str = ""
 
 
 class GrantError(Exception):
@@ -96,11 +105,12 @@ class Identity:
         self.person = named_id("person")
         self._has_data_access = has_data_access
         self._clients: dict[str, str | None] = {}  # client id: secret; apps have none
-        self._logins: dict[str, tuple[str, dict[str, str]]] = {}  # code: identity, what was asked
+        self._logins: dict[str, tuple[str, Login]] = {}  # code: identity, what was asked
         self._access: dict[str, Token] = {}
         self._refresh: dict[str, Token] = {}
         # (identity, client, path of scopes): number, time of the consent
         self._consents: dict[tuple[str, str, tuple[str, ...]], tuple[int, float]] = {}
+        self._numbers = itertools.count(1)
 
     def add_service_account(
         self, client_id: str | None = None, secret: str | None = None
@@ -134,20 +144,15 @@ class Identity:
 
     def approve(self, query: dict[str, str]) -> str:
         """Return the code for an authorize request; raise RefusalError naming what is wrong."""
-        for name, allowed in AUTHORIZE.items():
-            if not query.get(name) or query[name] not in (allowed or (query[name],)):
-                raise bad_request(f"'{name}': {query.get(name)!r} is not supported")
-        unknown = query.keys() - AUTHORIZE.keys() - set(AUTHORIZE_OPTIONAL)
-        if unknown:
-            raise bad_request(f"'{min(unknown)}': not supported by the local Globus")
-        if self._clients.get(query["client_id"], "") is not None:
-            raise bad_request(f"'client_id': there is no app {query['client_id']}")
+        asked = checked(query, Login)
+        if self._clients.get(asked.client_id, "") is not None:
+            raise bad_request(f"'client_id': there is no app {asked.client_id}")
         try:
-            self._parse(query["scope"])
+            self._parse(asked.scope)
         except GrantError as error:
             raise bad_request(f"'scope': {error}") from error
         code = secrets.token_urlsafe(16)
-        self._logins[code] = self.person, query
+        self._logins[code] = self.person, asked
         return code
 
     def check_client(self, client_id: str, secret: str | None) -> str:
@@ -158,14 +163,14 @@ class Identity:
 
     def exchange(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
         """Return tokens for a code; a code serves once. `issuer` is the service's own URL."""
-        person, asked = self._logins.pop(form.get("code", ""), ("", {}))
+        person, asked = self._logins.pop(form.get("code", ""), ("", None))
         challenge = _encoded(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        told = {"client_id": client_id, "redirect_uri": form.get("redirect_uri")}
-        if not person or {**asked, **told, "code_challenge": challenge} != asked:
+        told = (client_id, form.get("redirect_uri"), challenge)
+        if asked is None or told != (asked.client_id, asked.redirect_uri, asked.code_challenge):
             raise GrantError("invalid_grant", credentials=True)
-        offline = asked["access_type"] == "offline"
-        tokens = self._grant(person, client_id, asked["scope"], issuer, offline=offline)
-        return {**tokens, "state": asked["state"]}
+        offline = asked.access_type == "offline"
+        tokens = self._grant(person, client_id, asked.scope, issuer, offline=offline)
+        return {**tokens, "state": asked.state}
 
     def refresh(self, form: dict[str, str], client_id: str) -> Document:
         """Return a new access token for a refresh token, which stays the same."""
@@ -202,25 +207,26 @@ class Identity:
 
     def consents(self, identity: str) -> Document:
         """Return the consents of an identity (docs: api/auth, identity consents)."""
-        mine = [key for key in self._consents if key[0] == identity]
-        return {"consents": [self._consent(*key) for key in mine]}
-
-    def _consent(self, identity: str, client: str, path: tuple[str, ...]) -> Document:
-        number, created = self._consents[identity, client, path]
-        above = [path[: length + 1] for length in range(len(path))]
-        return {
-            "id": number,
-            "dependency_path": [self._consents[identity, client, part][0] for part in above],
-            "scope": named_id(path[-1]),
-            "scope_name": path[-1],
-            "client": client,
-            "effective_identity": identity,
-            "status": "approved",
-            **dict.fromkeys(("created", "updated", "last_used"), moment(created)),
-            "allows_refresh": True,
-            "auto_approved": False,
-            "atomically_revocable": len(path) > 1,
-        }
+        shown = []
+        for (person, client, path), (number, created) in self._consents.items():
+            if person != identity:
+                continue
+            above = [self._consents[person, client, path[:end]][0] for end in range(1, len(path))]
+            consent = {
+                "id": number,
+                "dependency_path": [*above, number],
+                "scope": named_id(path[-1]),
+                "scope_name": path[-1],
+                "client": client,
+                "effective_identity": person,
+                "status": "approved",
+                **dict.fromkeys(("created", "updated", "last_used"), moment(created)),
+                "allows_refresh": True,
+                "auto_approved": False,
+                "atomically_revocable": len(path) > 1,
+            }
+            shown.append(consent)
+        return {"consents": shown}
 
     def _parse(self, text: str) -> list[Scope]:
         """Return the scopes of a scope string; raise GrantError for one that nobody knows."""
@@ -233,14 +239,15 @@ class Identity:
         for scope in scopes:
             name = scope.scope_string
             known = name in ("openid", "profile", "email", TRANSFER_ALL)
-            if not known and not name.startswith(AUTH_SCOPE):
-                raise GrantError("unknown_scope")
+            known = known or name.startswith(AUTH_SCOPE)
             for below in scope.dependencies:
                 collection = below.scope_string.removesuffix("/data_access").rpartition("/")[2]
-                if below.scope_string != data_access(collection) or not (
-                    name == TRANSFER_ALL and self._has_data_access(collection)
-                ):
-                    raise GrantError("unknown_scope")
+                real = below.scope_string == data_access(collection)
+                known = (
+                    known and real and name == TRANSFER_ALL and self._has_data_access(collection)
+                )
+            if not known:
+                raise GrantError("unknown_scope")
         if not scopes:
             raise GrantError("invalid_scope")
         return scopes
@@ -254,8 +261,8 @@ class Identity:
             name = scope.scope_string
             servers.setdefault(TRANSFER if name == TRANSFER_ALL else AUTH, []).append(name)
             for path in [(name,), *((name, below.scope_string) for below in scope.dependencies)]:
-                number = 1 + max((each[0] for each in self._consents.values()), default=0)
-                self._consents.setdefault((identity, client, path), (number, time.time()))
+                consent = next(self._numbers), time.time()
+                self._consents.setdefault((identity, client, path), consent)
         answers = []
         for server in sorted(servers):
             token = self._issue(identity, client, server, " ".join(servers[server]))

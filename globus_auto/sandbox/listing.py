@@ -15,10 +15,10 @@ from globus_auto.sandbox.documents import Document, bad_request, parse_moment
 
 Test = Callable[[Document], bool]
 
-FILE_TEXTS, FILE_TIMES = ("name", "type"), ("last_modified",)
-FILE_ORDERS = (*FILE_TEXTS, *FILE_TIMES, "size", "permissions", "user", "group")
-TASK_TEXTS = ("status", "type", "task_id", "label")
-TASK_TIMES = ("request_time", "completion_time")
+TIMES = ("last_modified", "request_time", "completion_time")
+FILE_FILTERS = ("name", "type", "last_modified")
+FILE_ORDERS = (*FILE_FILTERS, "size", "permissions", "user", "group")
+TASK_FIELDS = ("status", "type", "task_id", "label", "request_time", "completion_time")
 
 
 def files(
@@ -27,7 +27,7 @@ def files(
     """Return the entries of a directory that are asked for, by name unless `orderby` says else."""
     if not show_hidden:
         entries = [entry for entry in entries if not entry["name"].startswith(".")]
-    tests = [_test(_clauses(text), FILE_TEXTS, FILE_TIMES, fold=False) for text in filters]
+    tests = [_test(text, FILE_FILTERS) for text in filters]
     if tests:
         entries = [entry for entry in entries if any(test(entry) for test in tests)]
     return _ordered(entries, orderby or "name", FILE_ORDERS)
@@ -35,48 +35,25 @@ def files(
 
 def tasks(found: list[Document], filter_: str, orderby: str) -> list[Document]:
     """Return the tasks asked for, newest first; transfers only unless the filter names a type."""
-    clauses = _clauses(filter_)
-    if not any(field == "type" for field, _ in clauses):
-        clauses.append(("type", "TRANSFER"))
-    test = _test(clauses, TASK_TEXTS, TASK_TIMES, fold=True)
+    if not any(clause.startswith("type:") for clause in filter_.split("/")):
+        filter_ += "/type:TRANSFER"
+    test = _test(filter_, TASK_FIELDS)
     chosen = [document for document in reversed(found) if test(document)]
-    return _ordered(chosen, orderby or "request_time DESC", (*TASK_TEXTS, *TASK_TIMES))
+    return _ordered(chosen, orderby or "request_time DESC", TASK_FIELDS)
 
 
-def events(found: list[Document], filter_: str) -> list[Document]:
-    """Return a task's events, newest first; `filter_` is "", "is_error:1" or "is_error:0"."""
-    if filter_ not in ("", "is_error:0", "is_error:1"):
-        raise bad_request(f"'filter': {filter_!r} is not supported")
-    return [each for each in reversed(found) if not filter_ or each["is_error"] is ("1" in filter_)]
-
-
-def trimmed(found: list[Document], fields: list[str]) -> list[Document]:
-    """Return the documents with these fields only."""
-    try:
-        return [{field: each[field] for field in fields} for each in found]
-    except KeyError as error:
-        raise bad_request(f"'fields': there is no field {error}") from error
-
-
-def _clauses(text: str) -> list[tuple[str, str]]:
-    """Return the (field, values) of a filter; an empty filter has none."""
-    parts = [part.partition(":") for part in text.split("/") if part]
-    return [(field, values) for field, _, values in parts]
-
-
-def _test(
-    clauses: list[tuple[str, str]], texts: tuple[str, ...], times: tuple[str, ...], *, fold: bool
-) -> Test:
-    """Return what tests all clauses; `fold`: patterns ignore case, as in the labels of tasks."""
+def _test(filter_: str, fields: tuple[str, ...]) -> Test:
+    """Return what tests all clauses of a filter."""
     tests = []
-    for field, values in clauses:
-        if field not in (*texts, *times) or not values:
-            raise bad_request(f"'filter': the clause {field}:{values} is not supported")
-        tests.append(_text(field, values, fold=fold) if field in texts else _time(field, values))
+    for clause in filter(None, filter_.split("/")):
+        field, _, values = clause.partition(":")
+        if field not in fields or not values:
+            raise bad_request(f"'filter': the clause {clause} is not supported")
+        tests.append((_time if field in TIMES else _text)(field, values))
     return lambda document: all(test(document) for test in tests)
 
 
-def _text(field: str, values: str, *, fold: bool) -> Test:
+def _text(field: str, values: str) -> Test:
     """Test a text: some wanted value fits (if any is wanted) and no unwanted one does."""
     wanted = [value for value in values.split(",") if not value.startswith("!")]
     unwanted = [value[1:] for value in values.split(",") if value.startswith("!")]
@@ -84,8 +61,9 @@ def _text(field: str, values: str, *, fold: bool) -> Test:
     def fits(text: str, value: str) -> bool:
         if not value.startswith("~"):
             return text == value.removeprefix("=")
-        pattern = value[1:]
-        return fnmatchcase(text.lower(), pattern.lower()) if fold else fnmatchcase(text, pattern)
+        if field == "label":  # the only one in which patterns ignore case
+            text, value = text.lower(), value.lower()
+        return fnmatchcase(text, value[1:])
 
     def test(document: Document) -> bool:
         text = document[field] or ""
@@ -111,7 +89,6 @@ def _ordered(found: list[Document], orderby: str, fields: tuple[str, ...]) -> li
         field, _, direction = part.strip().partition(" ")
         if field not in fields or direction not in ("", "ASC", "DESC"):
             raise bad_request(f"'orderby': {part!r} is not supported")
-        keys = [(each[field] is not None, each[field]) for each in found]
-        order = sorted(range(len(found)), key=keys.__getitem__, reverse=direction == "DESC")
-        found = [found[index] for index in order]
+        keys = {id(each): (each[field] is not None, each[field]) for each in found}
+        found = sorted(found, key=lambda each: keys[id(each)], reverse=direction == "DESC")
     return found

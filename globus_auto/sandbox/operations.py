@@ -6,10 +6,13 @@ refused is raised as RefusalError or GrantError.
 
 from __future__ import annotations
 
+import uuid
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from globus_auto.sandbox import documents, identity, listing, submissions
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked
+from globus_auto.sandbox.endpoints import Endpoint
 from globus_auto.sandbox.engine import Task
 from globus_auto.sandbox.faults import Request
 from globus_auto.sandbox.world import LISTING_LIMIT, World
@@ -35,22 +38,20 @@ class Call:
         """Return a query parameter."""
         return self.asked.query.get(name, default)
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
+    def number(self, name: str, default: int, least: int = 0, most: int = MANY) -> int:
         """Return a query parameter that must be a whole number within bounds."""
         text = self.text(name, str(default))
         if not text.isdecimal() or not least <= int(text) <= most:
             raise bad_request(f"'{name}': {text!r} is not a number from {least} to {most}")
         return int(text)
 
-    def fields(self, data_type: str, *names: str) -> list[str]:
-        """Return the texts in a small JSON document; all must be there and no others."""
-        body = self.asked.body if isinstance(self.asked.body, dict) else {}
-        for name in {*body, *names, "DATA_TYPE"}:
-            value = body.get(name)
-            right = value == data_type if name == "DATA_TYPE" else name in names
-            if not right or not isinstance(value, str):
-                raise bad_request(f"'{name}': {value!r} is not supported in a {data_type} document")
-        return [body[name] for name in names]
+    def result(self, code: str, message: str, data_type: str = "result") -> Document:
+        """Return the answer to an operation."""
+        return {"DATA_TYPE": data_type, **documents.result(code, message, self.asked.path)}
+
+    def reached(self, failure: str) -> AbstractContextManager[Endpoint]:
+        """Give the endpoint named in the path; see `World.reached`."""
+        return self.world.reached(self.parts["endpoint_id"], self.caller, failure)
 
     @property
     def form(self) -> dict[str, str]:
@@ -59,8 +60,18 @@ class Call:
 
     @property
     def task(self) -> Task:
-        """The task named in the path."""
-        return self.world.engine.find(self.parts["task_id"], self.caller.identity)
+        """The task named in the path; anybody else's is not found."""
+        task = self.world.tasks.get(self.parts["task_id"])
+        if task is None or task.owner != self.caller.identity:
+            message = f"No task found with id '{self.parts['task_id']}'"
+            raise RefusalError("ClientError.NotFound", message)
+        return task
+
+    def described(self, task: Task) -> Document:
+        """Return the document of a task."""
+        return documents.task(
+            task, [self.world.endpoints[each] for each in task.order.endpoint_ids]
+        )
 
 
 def openid_configuration(call: Call) -> Document:
@@ -132,42 +143,50 @@ def endpoint(call: Call) -> Document:
 
 def ls(call: Call) -> Document:
     """List a directory."""
-    limit = call.number("limit", LISTING_LIMIT, 1, LISTING_LIMIT)
-    offset, hidden = call.number("offset", 0, 0, MANY), call.number("show_hidden", 1, 0, 1)
+    limit, offset = call.number("limit", LISTING_LIMIT, 1, LISTING_LIMIT), call.number("offset", 0)
+    hidden, path = call.number("show_hidden", 1, 0, 1) == 1, call.text("path", "/~/")
     filters = [value for name, value in call.asked.pairs if name == "filter"]
-    path, endpoint_id = call.text("path", "/~/"), call.parts["endpoint_id"]
-    entries = call.world.entries(endpoint_id, path, call.caller)
+    with call.reached("DirListingFailed") as place:
+        entries = place.entries(path, call.world.listing_limit)
     found = listing.files(
-        entries, show_hidden=hidden == 1, filters=filters, orderby=call.text("orderby")
+        entries, show_hidden=hidden, filters=filters, orderby=call.text("orderby")
     )
-    page = documents.page("file_list", found, limit, offset)
-    return documents.file_list(call.world.endpoint(endpoint_id), path, page)
+    return {
+        **documents.page("file_list", found, limit, offset),
+        "endpoint": place.id,
+        "path": place.spelled(path, home=path.lstrip("/").startswith("~")),
+        "absolute_path": place.spelled(path, home=False),
+        "rename_supported": place.rename_supported,
+        "symlink_supported": True,
+    }
 
 
 def stat(call: Call) -> Document:
     """Describe one path."""
-    return call.world.look(call.parts["endpoint_id"], call.text("path"), call.caller)
+    with call.reached("StatFailed") as place:
+        return place.look(call.text("path"))
 
 
 def mkdir(call: Call) -> Document:
     """Make a directory."""
-    (path,) = call.fields("mkdir", "path")
-    call.world.mkdir(call.parts["endpoint_id"], path, call.caller)
-    told = ("DirectoryCreated", "The directory was created successfully")
-    return documents.result(*told, call.asked.path, "mkdir_result")
+    asked = checked(call.asked.body, submissions.Mkdir)
+    with call.reached("MkdirFailed") as place:
+        place.mkdir(asked.path)
+    message = "The directory was created successfully"
+    return call.result("DirectoryCreated", message, "mkdir_result")
 
 
 def rename(call: Call) -> Document:
     """Rename a file or directory."""
-    old, new = call.fields("rename", "old_path", "new_path")
-    call.world.rename(call.parts["endpoint_id"], old, new, call.caller)
-    told = ("FileRenamed", "File or directory renamed successfully")
-    return documents.result(*told, call.asked.path)
+    asked = checked(call.asked.body, submissions.Rename)
+    with call.reached("RenameFailed") as place:
+        place.rename(asked.old_path, asked.new_path)
+    return call.result("FileRenamed", "File or directory renamed successfully")
 
 
 def submission_id(_call: Call) -> Document:
     """Hand out an id for a submission."""
-    return documents.submission_id()
+    return {"DATA_TYPE": "submission_id", "value": str(uuid.uuid1())}
 
 
 def transfer(call: Call) -> Document:
@@ -181,48 +200,60 @@ def delete(call: Call) -> Document:
 
 
 def _submitted(call: Call, order: submissions.Order) -> Document:
-    work, duplicate = call.world.submit(order, call.caller)
-    return documents.submission(work, call.asked.path, duplicate=duplicate)
+    task, duplicate = call.world.submit(order, call.caller)
+    kind, code = order.kind.lower(), "Accepted"
+    message = f"The {kind} has been accepted and a task has been created and queued for execution"
+    if duplicate:
+        code, message = "Duplicate", f"This {kind} was submitted before under its submission_id"
+    link = {"DATA_TYPE": "link", "rel": "related", "resource": "task", "title": "related task"}
+    return {
+        **call.result(code, message, f"{kind}_result"),
+        "submission_id": order.submission_id,
+        "task_id": task.id,
+        "task_link": {**link, "href": f"/v0.10/task/{task.id}?format=json"},
+    }
 
 
 def task(call: Call) -> Document:
     """Describe a task; this is the look that tasks are paced by."""
     if call.text("format", "json") != "json":
         raise bad_request("'format': only json")
-    document = _task_document(call.world, call.task)
+    document = call.described(call.task)
     call.task.looks += 1
     return document
 
 
 def task_list(call: Call) -> Document:
-    """List the caller's tasks."""
-    mine = call.world.engine.owned(call.caller.identity)
-    found = [_task_document(call.world, each) for each in mine]
-    chosen = listing.tasks(found, call.text("filter"), call.text("orderby"))
-    if call.text("fields"):
-        chosen = listing.trimmed(chosen, call.text("fields").split(","))
-    limit = call.number("limit", 1000, 1, 1000)
-    return documents.page("task_list", chosen, limit, call.number("offset", 0, 0, MANY))
-
-
-def _task_document(world: World, work: Task) -> Document:
-    names = [world.endpoints[each].name for each in work.order.endpoint_ids]
-    return documents.task(work, *names)
+    """List the caller's tasks; `fields` trims their documents."""
+    found = [call.described(task) for task in call.world.engine.owned(call.caller.identity)]
+    found = listing.tasks(found, call.text("filter"), call.text("orderby"))
+    try:
+        if fields := call.text("fields"):
+            found = [{field: each[field] for field in fields.split(",")} for each in found]
+    except KeyError as error:
+        raise bad_request(f"'fields': there is no field {error}") from error
+    limit, offset = call.number("limit", 1000, 1, 1000), call.number("offset", 0)
+    return documents.page("task_list", found, limit, offset)
 
 
 def cancel(call: Call) -> Document:
     """Cancel a task."""
-    told = ("TaskComplete", "The task completed before the cancel request was processed.")
-    if call.world.engine.cancel(call.task):
-        told = ("Canceled", "The task has been cancelled successfully.")
-    return documents.result(*told, call.asked.path)
+    if not call.task.is_open:
+        message = "The task completed before the cancel request was processed."
+        return call.result("TaskComplete", message)
+    call.task.finish("FAILED", "CANCELED", "Canceled by the task owner")
+    return call.result("Canceled", "The task has been cancelled successfully.")
 
 
 def event_list(call: Call) -> Document:
-    """List what happened to a task."""
-    chosen = listing.events(call.task.history(call.task.events), call.text("filter"))
-    limit = call.number("limit", 10, 1, 1000)
-    return documents.page("event_list", chosen, limit, call.number("offset", 0, 0, MANY))
+    """List what happened to a task, newest first."""
+    wanted = call.text("filter")
+    if wanted not in ("", "is_error:0", "is_error:1"):
+        raise bad_request(f"'filter': {wanted!r} is not supported")
+    events = [] if call.task.history_deleted else reversed(call.task.events)
+    found = [each for each in events if not wanted or each["is_error"] is (wanted[-1] == "1")]
+    limit, offset = call.number("limit", 10, 1, 1000), call.number("offset", 0)
+    return documents.page("event_list", found, limit, offset)
 
 
 def successful_transfers(call: Call) -> Document:
@@ -236,10 +267,14 @@ def skipped_errors(call: Call) -> Document:
 
 
 def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
+    """Return the page that begins at the marker asked for."""
     if call.task.is_open:
         raise bad_request("The task has not completed yet")
-    marker, size = call.number("marker", 0, 0, MANY), call.world.page_size
-    return documents.marked_page(data_type, call.task.history(found), marker, size)
+    kept, marker = [] if call.task.history_deleted else found, call.number("marker", 0)
+    end = marker + call.world.page_size
+    following = end if end < len(kept) else None
+    markers = {"marker": marker, "next_marker": following}
+    return {"DATA_TYPE": data_type, **markers, "DATA": kept[marker:end]}
 
 
 def unknown(call: Call) -> Document:

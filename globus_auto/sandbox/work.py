@@ -1,9 +1,9 @@
 """The bytes: a task's items are copied or deleted, one after the other.
 
-`transfer` and `delete` are generators. Each goes once through what is pending and yields the number
-of bytes moved or checksummed after every piece, so that whoever drives it can pause or drop it
-anywhere. What may go well later stays pending, as Globus retries until a task's deadline; what ends
-a task at once is raised as FatalError.
+`steps` is a generator. It goes once through what is pending and yields the number of bytes moved or
+checksummed after every piece, so that whoever drives it can pause or drop it anywhere. What may go
+well later stays pending, as Globus retries until a task's deadline; what ends a task at once is
+raised.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import posixpath
 import re
 import shutil
 import stat
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from globus_auto.sandbox.documents import Document, moment
-from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable, sendable
+from globus_auto.sandbox.endpoints import PATH, Endpoint, OutsideError, printable
 from globus_auto.sandbox.submissions import Item
 
 if TYPE_CHECKING:
@@ -42,14 +43,6 @@ EVENT_CODES = {
 }
 
 
-class FatalError(Exception):
-    """What ends a task as FAILED: an event code and a sentence."""
-
-    def __init__(self, code: str, details: str) -> None:
-        super().__init__(f"{code}: {details}")
-        self.code, self.details = code, details
-
-
 @dataclass(eq=False)
 class TroubleError(Exception):
     """What a task reports as an event, and tries again unless it is `fatal`.
@@ -63,49 +56,34 @@ class TroubleError(Exception):
     halts: bool = False
     fatal: bool = False
 
-    @property
-    def skippable(self) -> bool:
-        """Whether skip_source_errors leaves the path out (SDK: TransferData)."""
-        return self.at_source and self.code in (*SKIPPED_CODES, *WRONG_TYPES)
 
+def steps(task: Task, ends: list[Endpoint], unreadable: dict[str, str]) -> Iterator[int]:
+    """Do what is pending, item by item; what is in trouble is pending again afterwards.
 
-def transfer(
-    task: Task, source: Endpoint, destination: Endpoint, unreadable: dict[str, str]
-) -> Iterator[int]:
-    """Copy what is pending in `task`; `unreadable` maps source paths to the code they meet."""
-
-    def move(item: Item) -> Iterator[int]:
-        if item.source in unreadable:
-            raise TroubleError(unreadable[item.source], item.source, at_source=True)
-        return _move(task, item, source, destination)
-
-    return _round(task, [source, destination], move)
-
-
-def delete(task: Task, endpoint: Endpoint) -> Iterator[int]:
-    """Delete what is pending in `task`."""
-    return _round(task, [endpoint], lambda item: _delete(task, item, endpoint))
-
-
-def _round(
-    task: Task, endpoints: list[Endpoint], act: Callable[[Item], Iterator[int]]
-) -> Iterator[int]:
-    """Do what is pending, item by item; what is in trouble is pending again afterwards."""
+    `ends` are the endpoints of the task. `unreadable` maps source paths of transfers to the code
+    that they meet. Raises TroubleError if the task fails.
+    """
     options, stuck = task.order.options, []
+    skippable = (*SKIPPED_CODES, *WRONG_TYPES) if options.get("skip_source_errors") else ()
     try:
         while task.pending:
             item = task.pending.popleft()
             try:
-                _prepare(task, endpoints)
-                yield from act(item)
+                _check(task, ends)
+                if task.order.kind == "DELETE":
+                    yield from _delete(task, item, *ends)
+                elif item.source in unreadable:
+                    raise TroubleError(unreadable[item.source], item.source, at_source=True)
+                else:
+                    yield from _move(task, item, *ends)
             except TroubleError as trouble:
-                if trouble.skippable and options.get("skip_source_errors"):
-                    task.skipped.append(_skipped(task, item, trouble))
+                if trouble.at_source and trouble.code in skippable:
+                    task.skipped.append(_skipped(item, trouble))
                     continue
                 stuck.append(item)
                 quota = trouble.code == "QUOTA_EXCEEDED" and options.get("fail_on_quota_errors")
                 if trouble.fatal or quota:
-                    raise FatalError(trouble.code, trouble.details) from trouble
+                    raise
                 task.note(trouble.code, trouble.details)
                 if trouble.halts:
                     break
@@ -113,9 +91,9 @@ def _round(
         task.pending.extendleft(reversed(stuck))
 
 
-def _prepare(task: Task, endpoints: list[Endpoint]) -> None:
+def _check(task: Task, ends: list[Endpoint]) -> None:
     """Raise if an endpoint is away, or where a test planned that the task fails or stalls."""
-    for endpoint in endpoints:
+    for endpoint in ends:
         if endpoint.trouble:
             raise TroubleError(endpoint.trouble, endpoint.name, halts=True)
     plan = task.plan
@@ -123,13 +101,13 @@ def _prepare(task: Task, endpoints: list[Endpoint]) -> None:
         raise TroubleError(plan.code, plan.details, halts=True, fatal=plan.fatal)
 
 
-def _skipped(task: Task, item: Item, trouble: TroubleError) -> Document:
+def _skipped(item: Item, trouble: TroubleError) -> Document:
     """Return the skipped_error document of an item (docs: api/transfer/task)."""
     return {
         "DATA_TYPE": "skipped_error",
         "error_code": trouble.code if trouble.code in SKIPPED_CODES else "FILE_NOT_FOUND",
         "error_details": trouble.details,
-        "error_time": moment(task.now()),
+        "error_time": moment(time.time()),
         "source_path": printable(item.source),
         "destination_path": printable(item.destination),
         "is_directory": item.recursive is True or trouble.code == "IS_A_DIRECTORY",
@@ -155,7 +133,7 @@ def _blame(path: str, *, at_source: bool = False) -> Iterator[None]:
 
 def _move(task: Task, item: Item, source: Endpoint, destination: Endpoint) -> Iterator[int]:
     """Copy one file, or open one directory and put what is in it before everything pending."""
-    if not sendable(item.source):
+    if not PATH.match(item.source):
         raise TroubleError("AMBIGUOUS_PATH", printable(item.source), at_source=True)
     with _blame(item.source, at_source=True):
         place = source.locate(item.source)
@@ -178,43 +156,39 @@ def _move(task: Task, item: Item, source: Endpoint, destination: Endpoint) -> It
         seconds = status.st_mtime_ns // 1_000_000_000
         with _blame(item.destination):
             os.utime(target, (seconds, seconds))
-    task.successes.append(
-        {
-            "DATA_TYPE": "successful_transfer",
-            "source_path": item.source,
-            "destination_path": item.destination,
-            "size": status.st_size,
-            "checksum": checksum,
-            "checksum_algorithm": CHECKSUM if checksum else None,
-            "dynamic": False,
-        }
-    )
+    success = {
+        "DATA_TYPE": "successful_transfer",
+        "source_path": item.source,
+        "destination_path": item.destination,
+        "size": status.st_size,
+        "checksum": checksum,
+        "checksum_algorithm": CHECKSUM if checksum else None,
+        "dynamic": False,
+    }
+    task.successes.append(success)
 
 
 def _open_directory(task: Task, item: Item, place: str, destination: Endpoint) -> None:
     """Make the directory at the destination; symlinks and special files in it are left out."""
+    inside = []
     with _blame(item.source, at_source=True), os.scandir(place) as found:
-        children = sorted(found, key=lambda child: child.name)
+        for child in sorted(found, key=lambda child: child.name):
+            below = child.is_dir(follow_symlinks=False)
+            wanted = below or child.is_file(follow_symlinks=False)
+            if wanted and not _excluded(task, child.name, "dir" if below else "file"):
+                source = posixpath.join(item.source, child.name)
+                inside.append(Item(source, posixpath.join(item.destination, child.name), below))
     with _blame(item.destination):
         os.makedirs(destination.locate(item.destination), exist_ok=True)
     task.directories += 1
-    inside = []
-    for child in children:
-        below = child.is_dir(follow_symlinks=False)
-        if (below or child.is_file(follow_symlinks=False)) and not _excluded(
-            task, child.name, below
-        ):
-            ends = [posixpath.join(path, child.name) for path in (item.source, item.destination)]
-            inside.append(Item(ends[0], ends[1], below))
     task.pending.extendleft(reversed(inside))
 
 
-def _excluded(task: Task, name: str, is_directory: bool) -> bool:
+def _excluded(task: Task, name: str, kind: str) -> bool:
     """Whether the first filter rule that fits says so (SDK: TransferData.add_filter_rule)."""
     for rule in task.order.options["filter_rules"] or []:
-        kind = "dir" if is_directory else "file"
-        if rule["type"] in (None, kind) and fnmatch.fnmatchcase(name, rule["name"]):
-            return bool(rule["method"] == "exclude")
+        if rule.type in (None, kind) and fnmatch.fnmatchcase(name, rule.name):
+            return bool(rule.method == "exclude")
     return False
 
 
@@ -282,41 +256,36 @@ def _checksum(
     return digest.hexdigest()
 
 
-def _expanded(task: Task, endpoint: Endpoint, path: str) -> list[str]:
-    """Return the paths meant: with interpret_globs the last component may be a pattern."""
+def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
+    """Delete the paths that one item means; a symlink is unlinked, never followed."""
+    options = task.order.options
+    for path in _expanded(item.source, endpoint) if options["interpret_globs"] else [item.source]:
+        with _blame(path):
+            place = endpoint.locate(path, follow=False)
+            if place == endpoint.root:
+                raise OutsideError(path)
+            try:
+                is_directory = stat.S_ISDIR(os.lstat(place).st_mode)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                if options["ignore_missing"]:
+                    continue
+                raise TroubleError("FILE_NOT_FOUND", f"{path}: not found", fatal=True) from error
+            if not is_directory:
+                os.unlink(place)
+            elif options["recursive"]:
+                shutil.rmtree(place)
+            else:
+                raise TroubleError("IS_A_DIRECTORY", f"{path}: is a directory", fatal=True)
+        yield 0
+    task.removed += 1
+
+
+def _expanded(path: str, endpoint: Endpoint) -> list[str]:
+    """Return the paths that a path means whose last component may be a pattern."""
     directory, pattern = posixpath.split(path.rstrip("/"))
-    if not task.order.options["interpret_globs"] or not pattern:
-        return [path]
     if not re.search(r"(?<!\\)[*?\[]", pattern):
         return [posixpath.join(directory, re.sub(r"\\(.)", r"\1", pattern))]
     fits = re.compile(fnmatch.translate(re.sub(r"\\(.)", r"[\1]", pattern))).match
     with _blame(directory):
         names = sorted(os.listdir(endpoint.locate(directory)))
     return [posixpath.join(directory, name) for name in names if fits(name)]
-
-
-def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
-    """Delete the paths that one item means."""
-    for path in _expanded(task, endpoint, item.source):
-        with _blame(path):
-            _remove(task, path, endpoint.locate(path, follow=False), endpoint.root)
-        yield 0
-    task.removed += 1
-
-
-def _remove(task: Task, path: str, place: str, root: str) -> None:
-    """Delete what is at `place`; a symlink is unlinked, never followed."""
-    if place == root:
-        raise OutsideError(path)
-    try:
-        status = os.lstat(place)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if task.order.options["ignore_missing"]:
-            return
-        raise TroubleError("FILE_NOT_FOUND", f"{path}: not found", fatal=True) from error
-    if not stat.S_ISDIR(status.st_mode):
-        os.unlink(place)
-    elif task.order.options["recursive"]:
-        shutil.rmtree(place)
-    else:
-        raise TroubleError("IS_A_DIRECTORY", f"{path}: is a directory", fatal=True)

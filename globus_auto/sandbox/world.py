@@ -8,38 +8,32 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from globus_auto.sandbox.documents import Document, RefusalError
+from globus_auto.sandbox.documents import RefusalError
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
 from globus_auto.sandbox.engine import Engine, Pace, Plan, Task
 from globus_auto.sandbox.faults import Faults, Request
 from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
-from globus_auto.sandbox.submissions import Kind, Order
+from globus_auto.sandbox.submissions import Order
 
 __all__ = ["Endpoint", "Pace", "World"]
 
 LISTING_LIMIT = 100_000  # entries; docs.globus.org/api/transfer/file_operations
 METERED_SECONDS = 10.0  # over which calls are counted
-REASONS: dict[type[OSError], str] = {
-    NotADirectoryError: "NotDirectory",
-    FileExistsError: "Exists",
-    PermissionError: "PermissionDenied",
-}
-
-Result = TypeVar("Result")
 
 
 class World:
     """Everything there is. All public attributes may be changed at any time.
 
-    `pace` is when tasks end. `latency` is waited before every answer, in seconds.
-    `calls_per_second` is what Transfer allows, metered over ten seconds; None is no limit.
-    `listing_limit` is the size of the largest directory that can be listed, `page_size` the length
-    of a page of successful_transfers and skipped_errors. `skipped_paths` maps source paths to the
-    code that they meet in every transfer. `requests` are all requests so far.
+    `pace` is when tasks end, `plans` what goes wrong in the next ones. `latency` is waited before
+    every answer, in seconds. `calls_per_second` is what Transfer allows, metered over ten seconds;
+    None is no limit. `listing_limit` is the size of the largest directory that can be listed,
+    `page_size` the length of a page of successful_transfers and skipped_errors. `skipped_paths`
+    maps source paths to the code that they meet in every transfer. `requests` are all so far.
     """
 
     def __init__(self) -> None:
@@ -50,12 +44,12 @@ class World:
         self.identity = Identity(self._has_data_access)
         self.engine = Engine(self)
         self.pace = Pace.at_once()
+        self.plans: list[Plan] = []
         self.latency = 0.0
         self.calls_per_second: float | None = None
         self.listing_limit = LISTING_LIMIT
         self.page_size = 1000
         self.skipped_paths: dict[str, str] = {}
-        self._plans: list[Plan] = []
         self._calls: deque[float] = deque()
 
     def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
@@ -66,23 +60,15 @@ class World:
 
     def stall_next(self, code: str = "PERMISSION_DENIED", **plan: Any) -> None:  # noqa: ANN401
         """Let the next task stay ACTIVE with this error until its `plan` is None; see `Plan`."""
-        self._plans.append(Plan(code, **plan))
+        self.plans.append(Plan(code, **plan))
 
     def fail_next(self, code: str = "ENDPOINT_ERROR", **plan: Any) -> None:  # noqa: ANN401
         """Let the next task end FAILED with this error; see `Plan`."""
-        self._plans.append(Plan(code, **plan, fatal=True))
+        self.plans.append(Plan(code, **plan, fatal=True))
 
     def skip_paths(self, *paths: str, code: str = "PERMISSION_DENIED") -> None:
         """Let these source paths meet `code` in every transfer from now on."""
         self.skipped_paths.update(dict.fromkeys(paths, code))
-
-    def next_plan(self, kind: Kind) -> Plan | None:
-        """Return, and use up, the plan for the next task of this kind."""
-        for plan in self._plans:
-            if plan.kind in (None, kind):
-                self._plans.remove(plan)
-                return plan
-        return None
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         """Return an endpoint by id; raise RefusalError as `GET endpoint` answers."""
@@ -94,7 +80,7 @@ class World:
         return endpoint
 
     def usable(self, endpoint_id: str, caller: Token) -> Endpoint:
-        """Return an endpoint that this caller may reach data through."""
+        """Return an endpoint that this caller may reach data through; raise RefusalError if not."""
         endpoint = self.endpoint(endpoint_id)
         if not endpoint.functional:
             raise RefusalError("NotSupported", f"'{endpoint.name}' is not a collection")
@@ -107,27 +93,41 @@ class World:
             raise RefusalError("ConsentRequired", message, **extra)
         return endpoint
 
-    def entries(self, endpoint_id: str, path: str, caller: Token) -> list[Document]:
-        """Return the documents of all entries of a directory."""
-        place = self.usable(endpoint_id, caller)
-        return _do(place, "DirListingFailed", lambda: place.entries(path, self.listing_limit))
+    @contextmanager
+    def reached(self, endpoint_id: str, caller: Token, failure: str) -> Iterator[Endpoint]:
+        """Give an endpoint to act on; turn what is wrong with it or its disk into what Globus says.
 
-    def look(self, endpoint_id: str, path: str, caller: Token) -> Document:
-        """Return the file document of one path."""
+        `failure` is the middle of the operation's ExternalError codes. For stat those are a guess;
+        its "not found" has a code of its own (`globus_sdk.testing`, operation_stat).
+        """
         place = self.usable(endpoint_id, caller)
-        return _do(place, "StatFailed", lambda: place.look(path))
-
-    def mkdir(self, endpoint_id: str, path: str, caller: Token) -> None:
-        """Make a directory."""
-        place = self.usable(endpoint_id, caller)
-        _do(place, "MkdirFailed", lambda: place.mkdir(path))
-
-    def rename(self, endpoint_id: str, old: str, new: str, caller: Token) -> None:
-        """Rename a file or directory."""
-        place = self.usable(endpoint_id, caller)
-        if not place.rename_supported:
-            raise RefusalError("NotSupported", f"'{place.name}' cannot rename")
-        _do(place, "RenameFailed", lambda: place.rename(old, new))
+        if place.trouble == "GC_NOT_CONNECTED":
+            raise RefusalError(f"ExternalError.{failure}.GCDisconnected", _disconnected(place))
+        if place.trouble == "CONNECT_FAILED":
+            message = f"The host of '{place.name}' does not answer"
+            raise RefusalError(f"ExternalError.{failure}.ConnectFailed", message)
+        if place.trouble:
+            raise RefusalError("EndpointError", f"'{place.name}' is paused")
+        try:
+            yield place
+        except OSError as error:
+            message = f"{error.strerror}: {printable(str(error.filename))}"
+            stat = failure == "StatFailed"
+            if isinstance(error, OutsideError):
+                code = "EndpointPermissionDenied"
+            elif stat and isinstance(error, FileNotFoundError | NotADirectoryError):
+                code, message = "NotFound", f"Path not found, {message}; c=PATH_NOT_FOUND"
+            elif isinstance(error, FileNotFoundError):
+                code = "ClientError.NotFound"
+            elif isinstance(error, NotADirectoryError):
+                code = f"ExternalError.{failure}.NotDirectory"
+            elif isinstance(error, FileExistsError):
+                code = f"ExternalError.{failure}.Exists"
+            elif isinstance(error, PermissionError):
+                code = f"ExternalError.{failure}.PermissionDenied"
+            else:
+                code = "EndpointError"
+            raise RefusalError(code, message) from error
 
     def submit(self, order: Order, caller: Token) -> tuple[Task, bool]:
         """Return the task of an order, and whether it was submitted before."""
@@ -157,33 +157,3 @@ class World:
 def _disconnected(endpoint: Endpoint) -> str:
     name = f"{endpoint.name} ({endpoint.id})"
     return f"The Globus Connect Personal endpoint '{name}' is not currently connected to Globus"
-
-
-def _do(place: Endpoint, failure: str, act: Callable[[], Result]) -> Result:
-    """Act, and turn what is wrong with an endpoint or its disk into what Globus says.
-
-    `failure` is the middle of the operation's ExternalError codes. For stat those are a guess; its
-    "not found" has a code of its own (`globus_sdk.testing`, operation_stat).
-    """
-    if place.trouble == "GC_NOT_CONNECTED":
-        raise RefusalError(f"ExternalError.{failure}.GCDisconnected", _disconnected(place))
-    if place.trouble == "CONNECT_FAILED":
-        message = f"The host of '{place.name}' does not answer"
-        raise RefusalError(f"ExternalError.{failure}.ConnectFailed", message)
-    if place.trouble:
-        raise RefusalError("EndpointError", f"'{place.name}' is paused")
-    try:
-        return act()
-    except OSError as error:
-        message = f"{error.strerror}: {printable(str(error.filename))}"
-        if isinstance(error, OutsideError):
-            code = "EndpointPermissionDenied"
-        elif failure == "StatFailed" and isinstance(error, FileNotFoundError | NotADirectoryError):
-            code, message = "NotFound", f"Path not found, {message}; c=PATH_NOT_FOUND"
-        elif isinstance(error, FileNotFoundError):
-            code = "ClientError.NotFound"
-        elif type(error) in REASONS:
-            code = f"ExternalError.{failure}.{REASONS[type(error)]}"
-        else:
-            code = "EndpointError"
-        raise RefusalError(code, message) from error

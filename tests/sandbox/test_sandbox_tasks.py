@@ -452,7 +452,7 @@ def test_a_delete_takes_files_directories_and_links_as_asked(site):
         ({"filter_rules": [{"DATA_TYPE": "filter_rule", "method": "x", "name": "y"}]}, "method"),
         ({"filter_rules": [{"DATA_TYPE": "filter_rule", "method": "exclude", "name": 1}]}, "name"),
         ({"filter_rules": "x"}, "filter_rules"),
-        ({"DATA": ["x"]}, "x"),
+        ({"DATA": ["x"]}, r"DATA\[0\]"),
         ({"DATA": [{"DATA_TYPE": "transfer_symlink_item"}]}, "DATA_TYPE"),
         ({"DATA": [{"DATA_TYPE": "transfer_item", "source_path": "a"}]}, "source_path"),
         ({"DATA": [{"DATA_TYPE": "transfer_item", "source_path": "/a\n"}]}, "source_path"),
