@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,8 @@ from globus_auto.datastore import Entry, Task, Version
 RACE_SECONDS = 2
 # A time this far ahead was set by someone; it says nothing of when the file was written.
 LABEL_SECONDS = 86_400
+
+ALIKE = "another name differs from its name only in case or accents"
 
 Verdict = Literal["send", "wait", "unchanged"]
 
@@ -36,6 +38,16 @@ def is_racy(entry: Entry, task: Task) -> bool:
     Its mtime is too close to the look that chose it, or after it: as git treats its index.
     """
     return task.listed_at - RACE_SECONDS < entry.mtime and not is_label(entry.mtime, task.listed_at)
+
+
+def calm_until(tasks: Mapping[int, Task]) -> dict[int, int]:
+    """Return for each ended task the latest mtime of a file of which it leaves no doubt.
+
+    An entry of such a task, with an mtime up to that, is unchanged if it is of the listed version.
+    """
+    return {
+        number: task.listed_at - RACE_SECONDS for number, task in tasks.items() if not task.open
+    }
 
 
 def is_label(mtime: int, now: int) -> bool:
@@ -104,7 +116,7 @@ def reason_to_keep(
     if keeping.keep_days and keeping.now - sent_at < keeping.keep_days * 86_400:
         return f"it was sent less than {keeping.keep_days:g} days ago"
     if alike:
-        return "another name differs from its name only in case or accents"
+        return ALIKE
     return None
 
 

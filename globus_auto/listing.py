@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -262,52 +260,6 @@ def sendable(name: str) -> bool:
     return not UNSENDABLE.search(name)
 
 
-@contextmanager
-def on_mount(mount: str, root: str) -> Iterator[Lister]:
-    """Give a lister of `root` and what is below it, looked at where it is mounted here."""
-    top = os.stat(mount)
-    ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if mount else {}
-
-    def list_one(path: str) -> Outcome:
-        here = mount + path[len(root) :]
-        above = ancestors.pop(path)
-        try:
-            with os.scandir(here) as entries:
-                found = Directory(path, {}, {}, {}, [])
-                for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    _sort_in(found, entry.name, status)
-                    if entry.name in found.directories:
-                        place = (status.st_dev, status.st_ino)
-                        if place in above:
-                            found.directories.pop(entry.name)
-                            found.others[entry.name] = "loop"
-                        else:
-                            ancestors[joined(path, entry.name)] = above | {place}
-                return found
-        except (FileNotFoundError, NotADirectoryError):
-            return Unlisted(path, "there is no such directory", gone=True)
-        except OSError as error:
-            return Unlisted(path, f"{error.strerror} ({here})")
-
-    yield list_one
-
-
-def _sort_in(found: Directory, name: str, status: os.stat_result) -> None:
-    mode = status.st_mode
-    if not sendable(name):
-        found.unsendable.append(name)
-    elif stat.S_ISREG(mode):
-        found.files[name] = Version(status.st_size, int(status.st_mtime // 1))
-    elif stat.S_ISDIR(mode):
-        found.directories[name] = int(status.st_mtime // 1)
-    else:
-        kinds = {stat.S_IFLNK: "symlink", stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
-        found.others[name] = kinds.get(
-            stat.S_IFMT(mode), "pipe" if stat.S_ISFIFO(mode) else "other"
-        )
-
-
 def look(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
@@ -320,6 +272,9 @@ def look(
     of the answers; what is found is the same. One directory that fails does not stop the rest;
     raise what a lister raises.
     """
+    if workers == 1:
+        yield from _look_alone(open_lister, roots, enter)
+        return
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
     stopped = threading.Event()
@@ -360,6 +315,22 @@ def look(
             jobs.put(None)
     for thread in threads:
         thread.join()
+
+
+def _look_alone(
+    open_lister: Callable[[], AbstractContextManager[Lister]],
+    roots: Iterable[str],
+    enter: Callable[[str], bool],
+) -> Iterator[Outcome]:
+    waiting = sorted(roots, reverse=True)
+    with open_lister() as list_one:
+        while waiting:
+            outcome = list_one(waiting.pop())
+            if isinstance(outcome, Directory):
+                waiting += [
+                    joined(outcome.path, name) for name in outcome.directories if enter(name)
+                ]
+            yield outcome
 
 
 def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointDocument:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from globus_auto import DECISION, choosing, listing, progress
+from globus_auto import DECISION, choosing, listing, mount, progress
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Terms
 from globus_auto.datastore import Version, below, joined
@@ -19,6 +19,7 @@ from globus_auto.tasks import ASIDE
 log = logging.getLogger(__name__)
 
 NAMES_SHOWN = 5
+NEVER = -(1 << 63)  # seconds: before any modification time
 
 
 @dataclass
@@ -89,7 +90,7 @@ def everything(session: Session) -> Iterator[Outcome]:
         return
     _require_same_names(session)
     yield from listing.look(
-        lambda: listing.on_mount(known.src_local_dir, known.src_dir),
+        lambda: mount.on_mount(known.src_local_dir, known.src_dir),
         [known.src_dir],
         lambda name: not excluded(name),
     )
@@ -133,10 +134,19 @@ def _take_in(session: Session, looked: Looked, terms: Terms, directory: Director
     looked.listed.add(path)
     looked.files += len(directory.files)
     looked.empty |= path == run.settings.src_dir and directory.empty
+    calm = {} if terms.full else choosing.calm_until(store.tasks)
     for name, version in directory.files.items():
+        entry = known.get(name)
+        if (
+            entry is not None
+            and entry.mtime == version.mtime
+            and entry.size == version.size
+            and entry.mtime <= calm.get(entry.task, NEVER)
+        ):
+            # Nearly all files of nearly all runs: no more than this is spent on them.
+            continue
         if excluded(name):
             continue
-        entry = known.get(name)
         task = store.tasks[entry.task] if entry else None
         verdict, reason = choosing.choose(version, entry, task, terms)
         if verdict == "unchanged":
@@ -172,10 +182,11 @@ def _note_oddities(
                 once=True,
             )
         )
+    limit = looked.began + choosing.LABEL_SECONDS
     ahead = [
         name
         for name, version in directory.files.items()
-        if choosing.is_label(version.mtime, looked.began) and not excluded(name)
+        if version.mtime > limit and not excluded(name)
     ]
     if ahead:
         findings.add(

@@ -61,11 +61,14 @@ def _directories_alike(session: Session) -> list[list[str]]:
     return list(groups.values())
 
 
-def versions(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, Answer]]:
+def versions(
+    session: Session, endpoint: str, paths: list[str], *, alone: bool = False
+) -> Iterator[tuple[str, Answer]]:
     """Yield for each of `paths` what stands there at `endpoint` now: a version, or None.
 
     Their directories are listed; where one cannot be, its files are asked for one by one, until
-    one cannot be told either: an Unlisted stands for each of those.
+    one cannot be told either: an Unlisted stands for each of those, and with `alone` for one
+    beside which stands another name that could be the same at the destination.
     """
     wanted: dict[str, list[str]] = {}
     for path in paths:
@@ -74,7 +77,12 @@ def versions(session: Session, endpoint: str, paths: list[str]) -> Iterator[tupl
     for outcome in session.look(endpoint, list(wanted)):
         names = wanted[outcome.path]
         if isinstance(outcome, Directory):
-            yield from ((joined(outcome.path, name), outcome.files.get(name)) for name in names)
+            there = [*outcome.files, *outcome.directories, *outcome.others]
+            twins = choosing.alike(there) if alone else set()
+            for name in names:
+                path = joined(outcome.path, name)
+                twin = Unlisted(path, choosing.ALIKE)
+                yield path, twin if name in twins else outcome.files.get(name)
             continue
         silent = None
         for name in names:

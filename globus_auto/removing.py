@@ -60,9 +60,12 @@ def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
     """Return those of `group` that are at the source, now, as they were sent."""
     proven = []
     plain = _plain(session, {path.rpartition("/")[0] for path in group})
-    for path, answer in proving.versions(session, session.run.settings.src_id, list(group)):
+    source = session.run.settings.src_id
+    for path, answer in proving.versions(session, source, list(group), alone=True):
         if isinstance(answer, Unlisted):
-            session.kept.add(path, f"the source cannot be asked for it: {answer.reason}")
+            unasked = f"the source cannot be asked for it: {answer.reason}"
+            is_twin = answer.reason == choosing.ALIKE
+            session.kept.add(path, answer.reason if is_twin else unasked)
             continue
         reason = choosing.reason_of_source(group[path], answer)
         if not reason and path.rpartition("/")[0] not in plain:

@@ -8,7 +8,7 @@ from typing import Any
 import globus_sdk
 import pytest
 
-from globus_auto import listing
+from globus_auto import listing, mount
 from globus_auto.listing import Directory
 from tests.conftest import Lab, files, put, tree
 
@@ -82,7 +82,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
                 lambda: globus_sdk.TransferClient(app=app), lab.src.id, pace
             )
         )
-    here = look(lambda: listing.on_mount(str(lab.source), "/src"))
+    here = look(lambda: mount.on_mount(str(lab.source), "/src"))
     assert here == remote
     assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)
     assert here["/src"].others == {

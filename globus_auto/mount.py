@@ -1,0 +1,73 @@
+"""Looking at a mount: the same as listing through Globus shows, thousands of times faster."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from globus_auto.datastore import Version, joined
+from globus_auto.listing import UNSENDABLE, Directory, Lister, Outcome, Unlisted, sendable
+
+NANO = 1_000_000_000  # nanoseconds in a second
+
+
+@contextmanager
+def on_mount(mount: str, root: str) -> Iterator[Lister]:
+    """Give a lister of `root` and what is below it, looked at where it is mounted here."""
+    top = os.stat(mount)
+    ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if mount else {}
+
+    def list_one(path: str) -> Outcome:
+        here = mount + path[len(root) :]
+        above = ancestors.pop(path)
+        found = Directory(path, {}, {}, {}, [])
+        # Bound once, for a million turns: this loop is what a run without change consists of.
+        files, places, new, is_plain = found.files, {}, tuple.__new__, stat.S_ISREG
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    status = entry.stat(follow_symlinks=False)
+                    if is_plain(status.st_mode):
+                        seconds = status.st_mtime_ns // NANO
+                        files[entry.name] = new(Version, (status.st_size, seconds))
+                    else:
+                        places[entry.name] = status.st_dev, status.st_ino
+                        _sort_in(found, entry.name, status, above)
+        except (FileNotFoundError, NotADirectoryError):
+            return Unlisted(path, "there is no such directory", gone=True)
+        except OSError as error:
+            return Unlisted(path, f"{error.strerror} ({here})")
+        _set_apart_unsendable(found)
+        for name in found.directories:
+            ancestors[joined(path, name)] = above | {places[name]}
+        return found
+
+    yield list_one
+
+
+def _sort_in(
+    found: Directory, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
+) -> None:
+    """Add to `found` what is no plain file; `above` are the directories that lead there."""
+    mode = status.st_mode
+    if not stat.S_ISDIR(mode):
+        kinds = {stat.S_IFLNK: "symlink", stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
+        found.others[name] = kinds.get(
+            stat.S_IFMT(mode), "pipe" if stat.S_ISFIFO(mode) else "other"
+        )
+    elif (status.st_dev, status.st_ino) in above:
+        found.others[name] = "loop"
+    else:
+        found.directories[name] = status.st_mtime_ns // NANO
+
+
+def _set_apart_unsendable(found: Directory) -> None:
+    """Move the names that cannot go through Globus to where they belong."""
+    for names in (found.files, found.directories, found.others):
+        # One search for all is much faster than one for each.
+        if UNSENDABLE.search("".join(names)):
+            for name in [name for name in names if not sendable(name)]:
+                found.unsendable.append(name)
+                del names[name]
