@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -298,6 +299,7 @@ def _basic(text: str) -> tuple[str, str]:
 def _rendered(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return an answer: bytes and texts as they are, everything else as JSON."""
     content = body if isinstance(body, str | bytes) else json.dumps(body)
+    headers = {"Date": formatdate(time.time(), usegmt=True), **(headers or {})}
     return Response(content, status, headers, media_type="application/json")
 
 
