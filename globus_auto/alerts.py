@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import smtplib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL_TIMEOUT = 30  # seconds
 EARLY = 900  # seconds
+NO_APPRISE = f"ALERT_URLS needs Apprise; run: {sys.executable} -m pip install apprise"
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,7 +240,7 @@ def deliver(channels: Channels, title: str, text: str) -> bool:
         except Exception as error:  # noqa: BLE001 - it must change nothing else
             log.error("Cannot send mail by %s: %s", channels.host, readable(str(error)))
     if channels.urls:
-        taken = _notify(channels.urls, title, text) or taken
+        taken = notify(channels.urls, title, text) > 0 or taken
     return taken
 
 
@@ -269,13 +271,14 @@ def mail_server(address: str) -> Iterator[smtplib.SMTP]:
         yield server
 
 
-def _notify(urls: list[str], title: str, text: str) -> bool:
+def notify(urls: list[str], title: str, text: str) -> int:
+    """Send one message by Apprise; return how many of `urls` took it. Failures are logged."""
     try:
         import apprise  # noqa: PLC0415 - an optional extra, slow to import
     except ImportError:
-        log.error("ALERT_URLS needs Apprise; run: pip install 'globus_auto[alerts]'")
-        return False
-    taken = False
+        log.error(NO_APPRISE)
+        return 0
+    taken = 0
     for number, url in enumerate(urls, 1):
         channel = apprise.Apprise()
         try:
@@ -286,7 +289,7 @@ def _notify(urls: list[str], title: str, text: str) -> bool:
         if not took:
             # The address itself may hold a password.
             log.error("Channel %d of ALERT_URLS did not take the message", number)
-        taken = took or taken
+        taken += took
     return taken
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import smtplib
 import time
@@ -17,6 +18,7 @@ from globus_auto.opening import Session
 from globus_auto.utils import Run
 
 CLOCK_SECONDS = 30
+TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
 class Line(NamedTuple):
@@ -45,7 +47,7 @@ def _lines(run: Run) -> Iterator[Line]:
     known = run.settings
     yield Line("ok", "settings", known.config_path)
     yield _state(run)
-    yield _mail(run)
+    yield from _told(run)
     try:
         store = run.load()
     except (datastore.DatastoreDamaged, utils.SettingsUnfit) as error:
@@ -86,12 +88,20 @@ def _state(run: Run) -> Line:
     return Line("ok", "state directory", f"{home} can be written")
 
 
+def _told(run: Run) -> Iterator[Line]:
+    """Yield lines about how a person is told of trouble."""
+    known = run.settings
+    if known.email_recipients:
+        yield _mail(run)
+    if known.alert_urls:
+        yield _channels(run)
+    if not (known.email_recipients or known.alert_urls):
+        text = "nobody is told of trouble: EMAIL_RECIPIENTS and ALERT_URLS are empty"
+        yield Line("warning", "mail", text)
+
+
 def _mail(run: Run) -> Line:
     known = run.settings
-    if not known.email_recipients:
-        if known.alert_urls:
-            return Line("ok", "mail", "none, but there are ALERT_URLS")
-        return Line("warning", "mail", "EMAIL_RECIPIENTS is empty: nobody is told of trouble.")
     try:
         with alerts.mail_server(known.email_host) as server:
             server.noop()
@@ -100,10 +110,23 @@ def _mail(run: Run) -> Line:
         return Line("problem", "mail", text, 1)
     if not run.options.probe:
         return Line("ok", "mail", f"{known.email_host} answers; --probe sends a test message")
-    text = "This is a test by globus_auto's --check --probe. Nothing is wrong."
-    if alerts.deliver(run.channels, f"{known.email_subject}: a test", f"{text}\n"):
+    if alerts.deliver(run.channels._replace(urls=[]), f"{known.email_subject}: a test", TEST):
         return Line("ok", "mail", f"a test message went to {', '.join(known.email_recipients)}")
     return Line("problem", "mail", "the test message was not taken; see above", 1)
+
+
+def _channels(run: Run) -> Line:
+    urls = run.settings.alert_urls
+    if not importlib.util.find_spec("apprise"):
+        return Line("problem", "ALERT_URLS", alerts.NO_APPRISE, 1)
+    if not run.options.probe:
+        text = f"{len(urls)} channels are set; --probe sends a test message"
+        return Line("ok", "ALERT_URLS", text)
+    took = alerts.notify(urls, f"{run.settings.email_subject}: a test", TEST)
+    text = f"{took} of {len(urls)} channels took the test message"
+    if took == len(urls):
+        return Line("ok", "ALERT_URLS", text)
+    return Line("problem", "ALERT_URLS", f"{text}; see above, and check their addresses", 1)
 
 
 def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Iterator[Line]:
@@ -112,13 +135,14 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     try:
         asked_at = time.time()
         response = session.client.get_endpoint(endpoint)
+        answered_at = time.time()
         document = listing.require_ready(session.client, endpoint)
     except Exception as error:  # noqa: BLE001 - each becomes a line
         yield _problem(what, utils.explain(error, run))
         return
     yield Line("ok", what, f"{document.display_name or endpoint} is ready")
     if what == "source":
-        yield _clock(response, asked_at)
+        yield _clock(response, asked_at, answered_at)
     if document.high_assurance:
         yield _assurance(what, document)
     yield _line(f"{what} directory", run, lambda: _directory(session, what, endpoint, directory))
@@ -133,16 +157,18 @@ def _assurance(what: str, document: EndpointDocument) -> Line:
     )
 
 
-def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float) -> Line:
+def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
     """Return a line about the difference to the service's clock, by its Date header."""
     date = response.headers.get("Date")
     if not date:
         return Line("warning", "clock", "the service did not tell its time")
-    ahead = asked_at - parsedate_to_datetime(date).timestamp()
+    # What it said may be as old as the question, or as new as the answer.
+    said = parsedate_to_datetime(date).timestamp()
+    ahead = max(asked_at - said, 0) or min(answered_at - said, 0)
     if abs(ahead) <= CLOCK_SECONDS:
         return Line("ok", "clock", "agrees with that of Globus")
     words = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of Globus"
-    return Line("warning", "clock", f"{words}: use network time, or fresh files may look old.")
+    return Line("warning", "clock", f"{words}: use network time, or fresh files may look old")
 
 
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:

@@ -125,7 +125,7 @@ def reason_of_destination(entry: Entry, found: Version | None) -> str | None:
     if found is None:
         return "it is missing at the destination"
     if found.size != entry.size:
-        return f"it has {found.size} bytes at the destination, not {entry.size}"
+        return f"its size at the destination is another: {found.size} bytes, not {entry.size}"
     return None
 
 

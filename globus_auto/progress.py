@@ -16,7 +16,12 @@ from globus_auto.watching import TaskDocument
 def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[Outcome]:
     """Yield `outcomes`; where `shown`, count directories and files on the terminal."""
     text = "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
-    columns = TextColumn(text), TextColumn("{task.fields[rate]:.0f}/s"), TimeElapsedColumn()
+    # Names may look like rich's markup.
+    columns = (
+        TextColumn(text, markup=False),
+        TextColumn("{task.fields[rate]:.0f}/s"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
         line = bar.add_task(what, total=None, directories=0, files=0, rate=0.0)
         files = 0
@@ -33,7 +38,7 @@ def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[
 def of_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
     """Give a function that shows a task's files and bytes on the terminal, where `shown`."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total} files"),
         TextColumn("{task.fields[bytes]:,} bytes"),

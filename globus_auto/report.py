@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shlex
 import time
 from collections.abc import Iterable
@@ -14,12 +16,14 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from globus_auto import alerts, looking, opening, proving, removing, watching
+from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
 from globus_auto.alerts import Alert, readable
 from globus_auto.datastore import Entry, Version
 from globus_auto.looking import Looked
 from globus_auto.opening import Session
 from globus_auto.utils import Run
+
+log = logging.getLogger(__name__)
 
 
 def print_sends(looked: Looked) -> None:
@@ -74,6 +78,8 @@ def _proven(session: Session, arrived: dict[str, Entry]) -> list[str]:
 
 def crontab(run: Run) -> int:
     """Print a line for each program, two transfers to a delete between them."""
+    if login.SECRET in os.environ and not run.settings.client_secret_file:
+        log.warning("cron will not have $%s: set CLIENT_SECRET_FILE instead.", login.SECRET)
     config = ["--config", run.settings.config_path] if run.options.config else []
     for minutes, program in (("7,37", "transfer.py"), ("22", "delete.py")):
         script = str(Path(__file__).with_name(program))
@@ -85,17 +91,15 @@ def crontab(run: Run) -> int:
 
 def status(run: Run) -> int:
     """Print how things stand, as a table or, with --json, as the document of `standing`."""
-    with opening.opened(run) as session:
-        opening.require_ready(session)
-        found = standing(session)
+    found = standing(run)
     if run.options.json:
         print(json.dumps(found, indent=1))
     else:
-        Console(highlight=False).print(_table(found))
+        Console(highlight=False, markup=False, emoji=False).print(_table(found))
     return 0
 
 
-def standing(session: Session) -> dict[str, Any]:
+def standing(run: Run) -> dict[str, Any]:
     """Return how things stand; times in seconds since 1970 UTC, sizes in bytes.
 
     {"source": str, "destination": str,
@@ -104,18 +108,48 @@ def standing(session: Session) -> dict[str, Any]:
                     "files_done": int | null, "bytes": int | null, "bytes_per_second": int | null,
                     "link": str | null}],
      "proven": int, "kept": {reason: files}, "last_good": {program: int},
-     "alerts": [{"kind": str, "about": str, "text": str, "since": int}]}
+     "alerts": [{"kind": str, "about": str, "text": str, "since": int}],
+     "troubles": [{"kind": str, "about": str, "text": str}]}
+
+    `alerts` are what runs have found and not yet seen well, `troubles` what was found just now.
+    `waiting`, `under_way`, `proven` and `kept` are null where that cannot be told now.
     """
-    known = session.run.settings
-    looked = looking.look(session)
-    arrived = proving.at_destination(session, proving.candidates(session))
-    proven = _proven(session, arrived)
-    unsent = {path: version for path, (version, _) in (looked.send | looked.waiting).items()}
-    oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
+    known = run.settings
     health = alerts.read(f"{known.datastore_path}.health")
-    return {
+    found: dict[str, Any] = {
         "source": f"{known.src_id}:{known.src_dir}",
         "destination": f"{known.dst_id}:{known.dst_dir}",
+        **dict.fromkeys(("waiting", "under_way", "proven", "kept")),
+        "last_good": health.last_good,
+        "alerts": [
+            {"kind": one.kind, "about": one.about, "text": readable(one.text), "since": one.since}
+            for one in health.alerts
+            if not one.over and not one.once
+        ],
+    }
+    try:
+        with opening.opened(run) as session:
+            found["under_way"] = _under_way(session)
+            opening.require_ready(session)
+            found |= _files(session)
+    except Exception as error:  # noqa: BLE001 - what is remembered can be told all the same
+        run.findings.add(utils.explain(error, run))
+    found["troubles"] = [
+        {"kind": one.kind, "about": one.about, "text": readable(one.text)}
+        for one in run.findings.alerts.values()
+        if one.code
+    ]
+    return found
+
+
+def _files(session: Session) -> dict[str, Any]:
+    """Return those parts of `standing` that need a look at both endpoints."""
+    looked = looking.look(session)
+    looking.report(session, looked)
+    proven = _proven(session, proving.at_destination(session, proving.candidates(session)))
+    unsent = {path: version for path, (version, _) in (looked.send | looked.waiting).items()}
+    oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
+    return {
         "waiting": {
             "files": len(unsent),
             "bytes": sum(version.size for version in unsent.values()),
@@ -123,15 +157,8 @@ def standing(session: Session) -> dict[str, Any]:
             if oldest
             else None,
         },
-        "under_way": _under_way(session),
         "proven": len(proven),
         "kept": dict(session.kept.counts.most_common()),
-        "last_good": health.last_good,
-        "alerts": [
-            {"kind": one.kind, "about": one.about, "text": readable(one.text), "since": one.since}
-            for one in health.alerts
-            if not one.over and not one.once
-        ],
     }
 
 
@@ -168,19 +195,24 @@ def _table(found: dict[str, Any]) -> Table:
     table = Table(title=f"{found['source']} -> {found['destination']}", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
+    for what in ("waiting", "under_way", "proven", "kept"):
+        if found[what] is None:
+            table.add_row(what.replace("_", " "), "cannot be told now; see above")
     waiting = found["waiting"]
-    table.add_row("waiting", f"{waiting['files']} files, {decimal(waiting['bytes'])}")
-    if waiting["oldest"]:
+    if waiting:
+        table.add_row("waiting", f"{waiting['files']} files, {decimal(waiting['bytes'])}")
+    if waiting and waiting["oldest"]:
         oldest = waiting["oldest"]
         table.add_row("oldest unsent", f"{oldest['path']}, modified {_moment(oldest['modified'])}")
-    for task in found["under_way"]:
+    for task in found["under_way"] or ():
         text = f"{task['status']} since {_moment(task['since'])}"
         if task["files"] is not None:
             speed = f"{decimal(task['bytes'] or 0)} at {decimal(task['bytes_per_second'] or 0)}/s"
             text += f", {task['files_done']} of {task['files']} files, {speed}"
         table.add_row("under way", f"{text}\n{task['link'] or 'not yet accepted'}")
-    table.add_row("proven", f"{found['proven']} files that delete.py could delete now")
-    for reason, number in found["kept"].items():
+    if found["proven"] is not None:
+        table.add_row("proven", f"{found['proven']} files that delete.py could delete now")
+    for reason, number in (found["kept"] or {}).items():
         table.add_row("kept", f"{number} files: {reason}")
     for program in ("transfer", "delete"):
         since = found["last_good"].get(program)

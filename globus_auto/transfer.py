@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 PROGRAM = "transfer"
 INQUIRIES = ("check", "status", "crontab")
 EPILOG = """examples:
-  python transfer.py              settle, look, send what is new or changed
-  python transfer.py -n           print what would be sent, and why
-  python transfer.py --wait       and wait until it has arrived
-  python transfer.py --check      is everything there that a run needs?
+  python transfer.py -n               print what would be sent, and why
+  python transfer.py --check --probe  is everything there that a run needs?
+  python transfer.py --wait           send what is new, until it has arrived
 """
 
 log = logging.getLogger("globus_auto.transfer")
@@ -37,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = utils.parser(PROGRAM, __doc__ or "", EPILOG)
     _add_options(parser)
     options = utils.parsed(parser, argv)
+    for option, needed in (("probe", "check"), ("json", "status")):
+        if getattr(options, option) and not getattr(options, needed):
+            options.usage_error = f"--{option} needs --{needed}. See --help."
     inquiry = next((name for name in INQUIRIES if getattr(options, name)), None)
     if inquiry:
         return utils.inquire(PROGRAM, options, _inquiry(inquiry))

@@ -219,6 +219,8 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
             _note(this, error)
             return findings.code
+        except KeyboardInterrupt:
+            return 1
 
 
 def _work_alone(this: Run, work: Callable[[Run], None]) -> None:

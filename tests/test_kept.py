@@ -117,7 +117,8 @@ def cut(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"), [(lose, MISSING), (cut, "it has 5 bytes at the destination, not 16")]
+    ("harm", "reason"),
+    [(lose, MISSING), (cut, "its size at the destination is another: 5 bytes, not 16")],
 )
 def test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then(
     harm: Callable[[Lab], None], reason: str, lab: Lab, delete: Delete
@@ -320,3 +321,14 @@ def test_the_files_of_a_failed_or_unknown_task_stay(
     assert delete() == {}
     assert files(lab.source) == {}
     assert files(lab.destination).keys() == {"a", "b"}
+
+
+def test_a_file_stays_while_a_twin_that_was_not_sent_yet_stands_beside_it(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.send("A.txt")
+    lab.write("a.txt")
+    capsys.readouterr()
+    assert lab.delete("-v") == 0
+    assert set(files(lab.source)) == {"A.txt", "a.txt"}
+    assert "Keep /src/A.txt: another name differs" in capsys.readouterr().err

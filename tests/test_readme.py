@@ -1,0 +1,64 @@
+"""What README.md says is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from globus_auto import settings, transfer, utils
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def sources() -> str:
+    """Return all code of the package proper."""
+    return "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("globus_auto/*.py"))
+
+
+def test_the_test_command_is_the_one_that_ci_runs() -> None:
+    [command] = [line.strip() for line in README.splitlines() if "[test]" in line]
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_setting_that_is_named_exists_and_every_one_is_named() -> None:
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)", README))
+    named -= {"GLOBUS_CLIENT_SECRET", "GLOBUS_AUTO_CONFIG"}
+    assert named <= settings.FIELDS.keys()
+    assert settings.FIELDS.keys() - named <= {"EXCLUDE"}
+
+
+def test_every_option_that_is_named_exists_and_every_one_is_named() -> None:
+    parser = utils.parser("transfer", "", "")
+    transfer._add_options(parser)
+    options = set(re.findall(r"--[a-z-]+", parser.format_help()))
+    named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", README))
+    assert named - options <= {"--source", "--destination"}
+    # -n, -v and --help need no words there.
+    unnamed = {"--dry-run", "--verbose", "--help"}
+    assert options - set(re.findall(r"--[a-z-]+", README)) == unnamed
+
+
+def test_every_alert_has_its_line_for_the_person_on_call() -> None:
+    raised = set(re.findall(r'kind="([a-z ]+)"', sources()))
+    section = README.partition("## When something goes wrong")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| *")]
+    listed = {kind for row in rows for kind in re.findall(r"\*([a-z ]+)\*", row)}
+    assert listed == raised
+
+
+@pytest.mark.parametrize("document", ["tests/README.md"])
+def test_every_test_that_is_named_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py"))
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
+
+
+def test_every_file_of_the_package_is_in_the_map() -> None:
+    listed = set(re.findall(r"`([a-z_]+\.py)`", README))
+    there = {path.name for path in ROOT.glob("globus_auto/*.py")} - {"__init__.py"}
+    assert there <= listed
