@@ -38,7 +38,8 @@ def remove(session: Session, arrived: dict[str, Entry]) -> None:
         removed += len(proven)
         session.store.forget_ended_tasks()
         session.save()
-    session.run.findings.well("delete failed")
+    if removed or not (arrived or session.kept.counts):
+        session.run.findings.well("delete failed")
     log.info("Deleted %d files from %s", removed, session.run.settings.src_dir)
 
 

@@ -42,7 +42,7 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
         return Alert(
             kind="service",
             about=GLOBUS,
-            text=f"Globus cannot be reached or did not answer as it should: {error}"
+            text=f"Globus cannot be reached or did not answer as it should ({error})."
             " Nothing is concluded from that; the next run tries again.",
         )
     return Alert(

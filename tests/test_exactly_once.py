@@ -1,5 +1,6 @@
 """Every task is submitted exactly once: whatever is lost or killed, whatever Globus refuses."""
 
+import gc
 import signal
 import threading
 
@@ -81,7 +82,12 @@ def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, ro
     )
     if route == "token":
         lab.clock.shift(7 * 24 * HOUR)
-    assert lab.transfer() == 1
+    # What a signal raises in a callback of the garbage collector, hypothesis has one, is lost.
+    gc.disable()
+    try:
+        assert lab.transfer() == 1
+    finally:
+        gc.enable()
     assert "was stopped by a signal" in capfd.readouterr().err
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.world.tasks) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto import choosing
+from globus_auto import choosing, settling, tasks, watching
 from globus_auto.asides import seen_empty, topmost_bare
 from globus_auto.choosing import Keeping
 from globus_auto.datastore import Entry, Task, Version
@@ -201,3 +201,20 @@ def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
     outcomes: list[Outcome], empty: bool
 ) -> None:
     assert seen_empty(outcomes) is empty
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("skipped", ["/elsewhere/a", "/srcs/a", None])
+def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) -> None:
+    task = tasks.new_task(
+        "transfer",
+        1,
+        "id",
+        listed_at=0,
+        source_dir="/src",
+        destination="d",
+        destination_dir="/dst",
+        full=full,
+    )
+    paths = ["/src/a", "/src/b"]
+    assert settling.not_sent(task, paths, [watching.SkippedPath(skipped)]) == paths

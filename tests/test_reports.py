@@ -85,15 +85,6 @@ def test_check_tells_of_a_login_that_is_refused(
     assert levels(told)["login"] == "problem"
 
 
-def test_check_warns_of_a_clock_that_is_far_from_that_of_globus(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lab.world.faults.hook("endpoint", lambda _request: lab.later(100))
-    _, told = asked(lab, capsys, "--check")
-    assert levels(told)["clock"] == "warning"
-    assert "100 seconds behind that of Globus" in told
-
-
 def test_check_of_wrong_settings_is_their_sentences(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
