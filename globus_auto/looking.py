@@ -67,12 +67,21 @@ def look(session: Session) -> Looked:
         )
     else:
         session.run.findings.well("full")
+    excluded = choosing.matcher(known.exclude)
+    calm = {} if terms.full else choosing.calm_until(store.tasks)
     outcomes = everything(session)
     for outcome in progress.watched(outcomes, known.src_dir, shown=session.run.interactive):
         if isinstance(outcome, Unlisted):
             looked.unlisted.append(outcome)
         else:
-            _take_in(session, looked, terms, outcome)
+            _take_in(
+                session,
+                looked,
+                terms._replace(under_way=store.under_way(outcome.path)),
+                outcome,
+                excluded,
+                calm,
+            )
     if first and not wanted and (looked.waiting or looked.unsendable):
         # As one task it would take along what is still being written.
         looked.full = False
@@ -125,16 +134,24 @@ def _require_same_names(session: Session) -> None:
             )
 
 
-def _take_in(session: Session, looked: Looked, terms: Terms, directory: Directory) -> None:
-    """Add to `looked` what is found in one directory."""
+def _take_in(
+    session: Session,
+    looked: Looked,
+    terms: Terms,
+    directory: Directory,
+    excluded: Callable[[str], bool],
+    calm: dict[int, int],
+) -> None:
+    """Add to `looked` what is found in one directory.
+
+    `excluded` and `calm` hold for the whole look: what EXCLUDE fits, and of which times an ended
+    task leaves no doubt.
+    """
     path, store, run = directory.path, session.store, session.run
-    excluded = choosing.matcher(run.settings.exclude)
     known = store.files.get(path, {})
-    terms = terms._replace(under_way=store.under_way(path))
     looked.listed.add(path)
     looked.files += len(directory.files)
     looked.empty |= path == run.settings.src_dir and directory.empty
-    calm = {} if terms.full else choosing.calm_until(store.tasks)
     for name, version in directory.files.items():
         entry = known.get(name)
         if (
@@ -305,20 +322,31 @@ def report(session: Session, looked: Looked) -> None:
 
 def _report_skipped(session: Session, looked: Looked) -> None:
     """Note what Globus skipped and is still there; it is sent again."""
-    skipped: dict[str, list[str]] = {}
-    for path, code in session.settled.skipped.items():
-        directory, _, name = path.rpartition("/")
-        if path in looked.send or path in looked.listed or not looked.covers(directory):
-            skipped.setdefault(directory, []).append(f"{name} ({code})")
-    for directory, names in skipped.items():
-        session.run.findings.add(skipped_alert(directory, names))
-
-
-def skipped_alert(directory: str, names: list[str]) -> Alert:
-    """Return the alert that Globus could not read `names` in `directory` at the source."""
-    return Alert(
-        kind="skipped",
-        about=directory,
-        text=f"Globus skipped in {directory}: {some(names)}. They stay at the source and are"
-        " tried again; see that Globus may read them.",
+    report_skipped(
+        session,
+        (
+            path
+            for path in session.settled.skipped
+            if path in looked.send
+            or path in looked.listed
+            or not looked.covers(path.rpartition("/")[0])
+        ),
     )
+
+
+def report_skipped(session: Session, paths: Iterable[str]) -> None:
+    """Note, by directory, that Globus could not read `paths`, of which settling has learnt."""
+    skipped: dict[str, list[str]] = {}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        code = session.settled.skipped[path]
+        skipped.setdefault(directory, []).append(f"{name} ({code})")
+    for directory, names in skipped.items():
+        session.run.findings.add(
+            Alert(
+                kind="skipped",
+                about=directory,
+                text=f"Globus skipped in {directory}: {some(names)}. They stay at the source and"
+                " are tried again; see that Globus may read them.",
+            )
+        )

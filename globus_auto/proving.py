@@ -260,12 +260,6 @@ def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
 def report_skipped(session: Session) -> None:
     """Note what Globus skipped, as settling has just learnt, if it is still at the source."""
     paths = list(session.settled.skipped)
-    by_directory: dict[str, list[str]] = {}
     if paths:
-        for path, answer in versions(session, session.run.settings.src_id, paths):
-            if answer is not None:
-                directory, _, name = path.rpartition("/")
-                code = session.settled.skipped[path]
-                by_directory.setdefault(directory, []).append(f"{name} ({code})")
-    for directory, names in by_directory.items():
-        session.run.findings.add(looking.skipped_alert(directory, names))
+        answers = versions(session, session.run.settings.src_id, paths)
+        looking.report_skipped(session, (path for path, answer in answers if answer is not None))

@@ -15,6 +15,9 @@ from globus_auto.datastore import OPEN, Datastore, Task, below
 
 log = logging.getLogger(__name__)
 
+# After these nothing may be concluded of a task.
+UNCLEAR = (watching.Inconclusive, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+
 
 class Settled(NamedTuple):
     """What settling has found: paths that Globus skipped, by error code; numbers of tasks."""
@@ -44,11 +47,7 @@ def settle(
             continue
         try:
             ended |= _asked(client, number, task, findings, now, stall_seconds)
-        except (
-            watching.Inconclusive,
-            globus_sdk.NetworkError,
-            globus_sdk.TransferAPIError,
-        ) as error:
+        except UNCLEAR as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
             if isinstance(error, globus_sdk.NetworkError):
@@ -60,11 +59,7 @@ def settle(
         task = store.tasks[number]
         try:
             _conclude(client, store, task, document, paths, settled)
-        except (
-            watching.Inconclusive,
-            globus_sdk.NetworkError,
-            globus_sdk.TransferAPIError,
-        ) as error:
+        except UNCLEAR as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
             continue

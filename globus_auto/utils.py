@@ -9,14 +9,12 @@ import argparse
 import contextlib
 import http.client
 import logging
-import logging.handlers
 import os
 import shlex
 import signal
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
