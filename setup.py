@@ -13,7 +13,7 @@ SANDBOX = ["starlette>=0.37", "uvicorn>=0.29"]
 ALERTS = ["apprise>=1.8"]
 # aiosmtpd is a real mail server, hypothesis invents stories, time-machine sets the clock,
 # globus-cli is the client from elsewhere that the sandbox must satisfy, responses what
-# globus_sdk.testing, with its recorded answers, needs to be imported.
+# globus_sdk.testing, with its recorded answers, needs to be imported. pytest-xdist uses all cores.
 TEST = [
     "aiosmtpd>=1.4.4",
     "coverage[toml]>=7.10",
@@ -21,6 +21,7 @@ TEST = [
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pytest>=8",
+    "pytest-xdist>=3.5",
     "responses>=0.25",
     "ruff>=0.5",
     "time-machine>=2.14",
