@@ -81,7 +81,7 @@ class FileList(msgspec.Struct):
 
     DATA: list[FileDocument]
     total: int
-    rename_supported: bool = True
+    rename_supported: bool | None = None
 
 
 class EndpointDocument(msgspec.Struct):
@@ -220,7 +220,7 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Un
 def _directory(path: str, document: FileList) -> Outcome:
     if len(document.DATA) < document.total:
         return Unlisted(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
-    found = Directory(path, {}, {}, {}, [], document.rename_supported)
+    found = Directory(path, {}, {}, {}, [], document.rename_supported is not False)
     for entry in document.DATA:
         name = entry.name
         if name in ("", ".", "..") or "/" in name:

@@ -118,7 +118,8 @@ def _delete(session: Session, paths: list[str], *, directories: bool) -> TaskDoc
 
 
 def _failed(session: Session, ended: TaskDocument) -> Alert:
-    reason = f" ({ended.fatal_error.description})" if ended.fatal_error else ""
+    fault = ended.fatal_error
+    reason = f" ({watching.said(fault.code, fault.description)})" if fault else ""
     return Alert(
         kind="delete failed",
         about=session.run.settings.src_dir,

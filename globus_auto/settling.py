@@ -169,7 +169,7 @@ def _because(event: watching.Event | None) -> str:
     if not event:
         return ""
     details = f": {event.details[:500]}" if event.details else ""
-    return f" ({event.code}, {event.description}{details})"
+    return f" ({watching.said(event.code, event.description)}{details})"
 
 
 def _conclude(
@@ -290,8 +290,9 @@ def _failure(
     client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
 ) -> Alert:
     reason = ""
-    if document.fatal_error and document.fatal_error.code:
-        reason = f" ({document.fatal_error.code}, {document.fatal_error.description})"
+    fault = document.fatal_error
+    if fault and fault.code:
+        reason = f" ({watching.said(fault.code, fault.description)})"
     else:
         try:
             reason = _because(watching.newest_event(client, document.task_id, errors=True))

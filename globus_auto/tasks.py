@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import posixpath
+import re
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
@@ -22,6 +22,7 @@ ASIDE = ".globus_auto_empty."
 # Codes of a refusal that passes by itself (docs.globus.org/api/transfer/task_submit, "Errors").
 NOT_NOW = ("Conflict", "TooManyPendingJobs")
 DELETE_PATIENCE = 120  # seconds
+ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID, in all that is published
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +64,14 @@ def submission_id(client: globus_sdk.TransferClient) -> str:
 
     Source: docs.globus.org/api/transfer/task_submit, "Get a submission id".
     """
-    return _uuid(client.get_submission_id().data, "value")
+    return _id(client.get_submission_id().data, "value")
 
 
-def _uuid(document: object, key: str) -> str:
+def _id(document: object, key: str) -> str:
     value = document.get(key) if isinstance(document, dict) else None
-    try:
-        return str(uuid.UUID(value))
-    except (ValueError, AttributeError, TypeError) as error:
-        raise Inconclusive(f"Globus answered without a usable {key}.") from error
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise Inconclusive(f"Globus answered without a usable {key}.")
+    return value
 
 
 def transfer_document(source: str, task: Task, paths: Iterable[str]) -> globus_sdk.TransferData:
@@ -137,7 +137,7 @@ def submit(post: Callable[[Any], globus_sdk.GlobusHTTPResponse], document: dict[
     answer = post(document).data
     if not isinstance(answer, dict) or answer.get("code") not in ("Accepted", "Duplicate"):
         raise Inconclusive("Globus answered a submission neither Accepted nor Duplicate.")
-    return _uuid(answer, "task_id")
+    return _id(answer, "task_id")
 
 
 class Refusal(NamedTuple):
@@ -256,9 +256,11 @@ def cancel_deletes(client: globus_sdk.TransferClient, store: Datastore, now: int
     """Cancel what a run that was cut short left open of deletes, and drop their records.
 
     An old delete is never sent again: files change. One that Globus does not know by its label,
-    and whose deadline is not over, may still be on its way: its record stays that long.
+    and whose deadline is not over, may still be on its way: its record stays that long. After its
+    deadline a delete does nothing any more, even if its cancelling is refused.
     """
     for number, task in store.open_tasks("delete").items():
+        over = now > (task.deadline or 0)
         task_id = task.task_id or _find(client, task.label)
         try:
             if task_id:
@@ -267,16 +269,16 @@ def cancel_deletes(client: globus_sdk.TransferClient, store: Datastore, now: int
                     "Cancelled the delete of an earlier run, now %s: %s", ended.status, task_id
                 )
         except globus_sdk.TransferAPIError as error:
-            if error.http_status != 404:
+            if error.http_status != 404 and not (over and refused(error)):
                 raise
-        if task_id or now > (task.deadline or 0):
+        if task_id or over:
             del store.tasks[number]
 
 
 def _find(client: globus_sdk.TransferClient, label: str) -> str | None:
     """Return the id of the delete task with this label, or None."""
     found = paged([client.task_list(filter=f"type:DELETE/label:={label}")], TaskDocument)
-    return found[0].task_id if found else None
+    return next((task.task_id for task in found if task.label == label), None)
 
 
 def delete(

@@ -19,8 +19,8 @@ Shape = TypeVar("Shape")
 class Fault(msgspec.Struct):
     """Why a task failed, as Globus says it."""
 
-    code: str = ""
-    description: str = ""
+    code: str | None = None
+    description: str | None = None
 
 
 class TaskDocument(msgspec.Struct):
@@ -39,7 +39,7 @@ class TaskDocument(msgspec.Struct):
     files_transferred: int | None = None
     files_skipped: int | None = None
     bytes_transferred: int | None = None
-    effective_bytes_per_second: int | None = None
+    effective_bytes_per_second: float | None = None
 
 
 class Event(msgspec.Struct):
@@ -47,9 +47,8 @@ class Event(msgspec.Struct):
 
     code: str
     time: datetime
-    description: str = ""
+    description: str | None = None
     details: str | None = None
-    is_error: bool = False
 
 
 class SkippedPath(msgspec.Struct):
@@ -72,6 +71,11 @@ class Inconclusive(Exception):
 
 class StillOpen(Exception):
     """A task did not end when it was cancelled."""
+
+
+def said(*parts: str | None) -> str:
+    """Return those of `parts` that Globus said, such as a code and a description, as text."""
+    return ", ".join(part for part in parts if part)
 
 
 def link(task_id: str) -> str:

@@ -61,6 +61,17 @@ def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
     assert sent.submitted("delete")[-1]["DATA"] == [{"DATA_TYPE": "delete_item", "path": "/src/b"}]
 
 
+def test_another_delete_that_globus_lists_is_not_cancelled(sent: Lab) -> None:
+    sent.kill("delete", "delete", effect=False)
+    (record,) = sent.store().open_tasks("delete").values()
+    other = {"task_id": "11111111-1111-1111-1111-111111111111", "status": "ACTIVE"}
+    listed = [{**other, "label": f"{record.label} of another"}, {**other, "label": None}]
+    sent.world.faults.add("task_list", status=200, body={"DATA": listed})
+    assert sent.delete() == 0
+    assert "cancel" not in asked(sent)
+    assert files(sent.source) == {}
+
+
 def test_a_delete_that_was_done_before_the_answer_came_leaves_nothing_to_do(sent: Lab) -> None:
     sent.kill("delete", "delete")
     assert files(sent.source) == {}
@@ -152,6 +163,21 @@ def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     assert files(lab.source).keys() == {"b"}
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"first", "a", "b"}
+
+
+def test_a_delete_whose_cancelling_is_refused_stops_all_until_its_deadline(lab: Lab) -> None:
+    lab.send("first")
+    assert lab.delete() == 0
+    lab.send("a")
+    lab.world.stall_next(kind="DELETE")
+    refusal = {"code": "PermissionDenied", "message": "planned"}
+    lab.world.faults.add("cancel", times=None, status=403, body=refusal)
+    assert [lab.delete(), lab.transfer(), lab.delete()] == [1, 1, 1]
+    assert len(lab.submitted("delete")) == 3, "first, its probe, and a"
+    lab.later(15 * 60 + 1)
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    assert not lab.store().open_tasks("delete")
 
 
 def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
