@@ -27,12 +27,14 @@ class Looked:
     """What a look at SRC_DIR that began at `began` (seconds UTC) has found.
 
     `send` and `waiting` have the changed files with their version and the reason; `full` says that
-    what is sent goes as one recursive task. `missing` are entries whose file was not found in a
-    directory that was listed.
+    what is sent goes as one recursive task, `again` that such a task is to be submitted though
+    nothing may have changed. `missing` are entries whose file was not found in a directory that was
+    listed.
     """
 
     began: int
     full: bool = False
+    again: bool = False
     send: dict[str, tuple[Version, str]] = field(default_factory=dict)
     waiting: dict[str, tuple[Version, str]] = field(default_factory=dict)
     files: int = 0
@@ -55,7 +57,10 @@ def look(session: Session) -> Looked:
     open_tasks = session.store.open_tasks("transfer")
     wanted = session.run.options.full
     looked = Looked(began=int(time.time()), full=first or (wanted and not open_tasks))
-    terms = Terms(looked.began, known.settle_seconds, full=looked.full and not first)
+    # With KEEP_DAYS, what was sent before keeps its entry, which tells since when: else a --full
+    # every week would keep a file for ever. The recursive task takes it along all the same.
+    anew = looked.full and not first and not known.keep_days
+    terms = Terms(looked.began, known.settle_seconds, full=anew)
     if wanted and open_tasks:
         session.run.findings.add(
             Alert(
@@ -87,6 +92,7 @@ def look(session: Session) -> Looked:
         looked.full = False
     if looked.full:
         _leave_asides(looked, known.src_dir)
+        looked.again = not first and looked.files > len(looked.waiting)
     return looked
 
 

@@ -32,6 +32,8 @@ def print_sends(looked: Looked) -> None:
     _print_files("send", looked.send)
     for verb, found in (("wait", looked.waiting), ("send", looked.send)):
         print(f"{verb}: {_total(version.size for version, _ in found.values())}")
+    if looked.full and (looked.send or looked.again):
+        print("all in one task, which compares everything with the destination")
     unchanged = looked.files - len(looked.send) - len(looked.waiting)
     print(f"leave: {unchanged} files that are unchanged or excluded")
 

@@ -75,7 +75,7 @@ def transfer(run: utils.Run) -> None:
         looking.report(session, looked)
         if run.dry:
             report.print_sends(looked)
-        elif looked.send:
+        elif looked.send or looked.again:
             _submit(session, looked)
     if run.options.wait and not run.dry:
         _wait(session)
@@ -88,8 +88,9 @@ def _submit(session: Session, looked: Looked) -> None:
 
     run, store, known = session.run, session.store, session.run.settings
     paths = sorted(looked.send)
-    size = len(paths) if looked.full else known.files_per_task
-    for start in range(0, len(paths), size):
+    most = known.files_per_task
+    parts = [paths[start : start + most] for start in range(0, len(paths), most)]
+    for part in [paths] if looked.full else parts:
         number = store.number()
         store.tasks[number] = tasks.new_task(
             "transfer",
@@ -102,13 +103,14 @@ def _submit(session: Session, looked: Looked) -> None:
             full=looked.full,
             exclude=known.exclude if looked.full else [],
         )
-        for path in paths[start : start + size]:
+        for path in part:
             version, reason = looked.send[path]
             store.put(path, Entry(version.size, version.mtime, number))
             log.log(DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, reason, number)
     opening.submit(run, store, session.client)
     session.save()
-    log.info("Sent %d files of %s to Globus", len(paths), known.src_dir)
+    along = ", with all others" if looked.full else ""
+    log.info("Sent %d files of %s to Globus%s", len(paths), known.src_dir, along)
 
 
 def _wait(session: Session) -> None:

@@ -119,6 +119,33 @@ def test_the_first_run_leaves_directories_set_aside_to_the_next(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", late}
 
 
+def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
+    lab.configure(KEEP_DAYS=2)
+    lab.sent("a.txt")
+    lab.later(86_400)
+    (lab.destination / "a.txt").unlink()
+    assert lab.transfer("--full", "-n") == 0
+    assert "all in one task" in capfd.readouterr().out
+    assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
+    (document,) = lab.submitted()
+    assert [item["recursive"] for item in document["DATA"]] == [True]
+    assert files(lab.destination) == {"a.txt": b"data"}
+    assert lab.delete() == 0
+    assert files(lab.source) == {"a.txt": b"data"}
+    lab.later(86_400)
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+
+
+def test_full_submits_nothing_where_all_has_to_wait(lab: Lab):
+    lab.sent("a.txt")
+    lab.later(5)
+    lab.configure(SETTLE_SECONDS=60)
+    lab.write("a.txt", "changed", age=3)
+    assert lab.transfer("--full") == 0
+    assert lab.submitted() == []
+
+
 def test_a_dry_full_run_prints_everything(lab: Lab, capfd):
     lab.sent("a.txt", "b.txt")
     assert lab.transfer("--full", "-n") == 0
