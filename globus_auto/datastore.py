@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
+
+from globus_auto import DECISION
+
+log = logging.getLogger(__name__)
 
 SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
 OPEN = ("ACTIVE", "INACTIVE")
@@ -34,7 +39,11 @@ class Entry(msgspec.Struct, array_like=True, gc=False, frozen=True, forbid_unkno
 
 
 class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A Globus job. Times are seconds since 1970 UTC; without `task_id` it is an intent."""
+    """A Globus job. Times are seconds since 1970 UTC; without `task_id` it is an intent.
+
+    `deletes` are the paths of a delete, so that what it did is known though nobody saw its end;
+    other records have no such key.
+    """
 
     kind: Literal["transfer", "delete"]
     submission_id: str
@@ -50,6 +59,7 @@ class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     destination: str
     destination_dir: str
     deadline: int | None = None
+    deletes: list[str] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def open(self) -> bool:
@@ -98,6 +108,20 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if not known:
             self.files.pop(directory or "/", None)
 
+    def forget(self, path: str) -> None:
+        """Forget the file at `path`, which is gone from the source, unless its task is open."""
+        entry = self.entry(path)
+        if entry and not self.tasks[entry.task].open:
+            log.log(DECISION, "Forget %s: gone from the source", path)
+            self.drop(path)
+
+    def forget_below(self, directories: set[str]) -> None:
+        """Forget all files in and below `directories`, which are gone from the source."""
+        for directory in list(self.files):
+            if not directories.isdisjoint(with_parents(directory)):
+                for name in list(self.files[directory]):
+                    self.forget(joined(directory, name))
+
     def under_way(self, path: str) -> bool:
         """Return whether `path` is part of an open full task, which has all of its source_dir."""
         return any(
@@ -144,6 +168,13 @@ def joined(directory: str, name: str) -> str:
 def below(path: str, directory: str) -> bool:
     """Return whether `path` is `directory` or stands anywhere below it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def with_parents(path: str) -> Iterator[str]:
+    """Yield `path` and every directory above it but the root."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def load(path: str) -> Datastore | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from globus_auto import DECISION, choosing, listing, mount, progress
+from globus_auto import choosing, listing, mount, progress
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Terms
 from globus_auto.datastore import Version, below, joined
@@ -256,10 +256,7 @@ def forget(session: Session, looked: Looked) -> None:
         if looked.covers(directory) and not choosing.matches(directory, known.src_dir, excluded):
             gone += [joined(directory, name) for name in entries if not excluded(name)]
     for path in gone:
-        entry = store.entry(path)
-        if entry and not store.tasks[entry.task].open:
-            log.log(DECISION, "Forget %s: gone from the source", path)
-            store.drop(path)
+        store.forget(path)
 
 
 def report(session: Session, looked: Looked) -> None:

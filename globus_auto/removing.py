@@ -58,23 +58,32 @@ def grouped(paths: list[str], most: int) -> Iterator[list[str]]:
 
 
 def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
-    """Return those of `group` that are at the source, now, as they were sent."""
-    proven = []
+    """Return those of `group` that are at the source, now, as they were sent.
+
+    The entries of those that are gone are dropped, where this look shows that its disk is there.
+    """
+    proven, gone, mounted = [], [], False
+    root, source = session.run.settings.src_dir, session.run.settings.src_id
     plain = _plain(session, {path.rpartition("/")[0] for path in group})
-    source = session.run.settings.src_id
     for path, answer in proving.versions(session, source, list(group), alone=True):
         if isinstance(answer, Unlisted):
             unasked = f"the source cannot be asked for it: {answer.reason}"
             is_twin = answer.reason == choosing.ALIKE
             session.kept.add(path, answer.reason if is_twin else unasked)
             continue
+        directory = path.rpartition("/")[0]
         reason = choosing.reason_of_source(group[path], answer)
-        if not reason and path.rpartition("/")[0] not in plain:
+        if directory in plain:
+            mounted |= answer is not None or directory != root
+            gone += [path] if answer is None else []
+        elif not reason:
             reason = "a symlink may lead to it"
         if reason:
             session.kept.add(path, reason)
         else:
             proven.append(path)
+    for path in gone if mounted else ():
+        session.store.forget(path)
     return sorted(proven)
 
 
@@ -190,8 +199,10 @@ def _remove_group(session: Session, directories: list[str]) -> None:
     if empty:
         ended = _delete(session, empty, directories=True)
         if ended.status == "SUCCEEDED":
-            for aside in empty:
-                log.log(DECISION, "Removed the empty directory %s", store.asides.pop(aside))
+            removed = {store.asides.pop(aside) for aside in empty}
+            for directory in sorted(removed):
+                log.log(DECISION, "Removed the empty directory %s", directory)
+            store.forget_below(removed)
         else:
             session.run.findings.add(_failed(session, ended))
     asides.put_back(client, store, session.run.findings, session.pace)
@@ -202,6 +213,7 @@ def _remove_group(session: Session, directories: list[str]) -> None:
 def _remove_here(session: Session, directories: list[str]) -> None:
     """Remove `directories` where SRC_DIR is mounted here: rmdir takes only what is empty."""
     known = session.run.settings
+    removed = set()
     for directory in directories:
         here = known.src_local_dir + directory[len(known.src_dir) :]
         try:
@@ -210,4 +222,6 @@ def _remove_here(session: Session, directories: list[str]) -> None:
         except OSError as error:
             log.info("Left %s: %s", directory, error.strerror)
         else:
+            removed.add(directory)
             log.log(DECISION, "Removed the empty directory %s", directory)
+    session.store.forget_below(removed)

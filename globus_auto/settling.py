@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import globus_sdk
 
 from globus_auto import tasks, watching
 from globus_auto.alerts import Alert, Findings
-from globus_auto.datastore import OPEN, Datastore, Task, below
+from globus_auto.datastore import OPEN, Datastore, Task, below, with_parents
 
 log = logging.getLogger(__name__)
 
@@ -243,19 +243,13 @@ def not_sent(
         return paths
     lost, matched = [], set()
     for path in paths:
-        hits = left_out.intersection(_with_parents(path)) if left_out else set()
+        hits = left_out.intersection(with_parents(path)) if left_out else set()
         matched |= hits
         if hits:
             lost.append(path)
     if not task.full and left_out - matched:
         return paths
     return lost
-
-
-def _with_parents(path: str) -> Iterator[str]:
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
 
 
 def _sent(client: globus_sdk.TransferClient, task_id: str) -> dict[str, int | None]:

@@ -255,9 +255,10 @@ def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float)
 def cancel_deletes(client: globus_sdk.TransferClient, store: Datastore, now: int) -> None:
     """Cancel what a run that was cut short left open of deletes, and drop their records.
 
-    An old delete is never sent again: files change. One that Globus does not know by its label,
-    and whose deadline is not over, may still be on its way: its record stays that long. After its
-    deadline a delete does nothing any more, even if its cancelling is refused.
+    What one has deleted before it could be cancelled is forgotten. An old delete is never sent
+    again: files change. One that Globus does not know by its label, and whose deadline is not over,
+    may still be on its way: its record stays that long. After its deadline a delete does nothing
+    any more, even if its cancelling is refused.
     """
     for number, task in store.open_tasks("delete").items():
         over = now > (task.deadline or 0)
@@ -268,6 +269,9 @@ def cancel_deletes(client: globus_sdk.TransferClient, store: Datastore, now: int
                 log.info(
                     "Cancelled the delete of an earlier run, now %s: %s", ended.status, task_id
                 )
+                # Nobody has written here since, so these entries are of what it was given.
+                for path in task.deletes or () if ended.status == "SUCCEEDED" else ():
+                    store.drop(path)
         except globus_sdk.TransferAPIError as error:
             if error.http_status != 404 and not (over and refused(error)):
                 raise
@@ -311,6 +315,7 @@ def delete(
         destination_dir="",
         deadline=now + deadline_seconds,
     )
+    task.deletes = paths
     store.tasks[number] = task
     save()
     document = delete_document(task, paths, directories=directories)

@@ -208,3 +208,14 @@ def test_a_delete_that_globus_no_longer_knows_is_forgotten(lab: Lab) -> None:
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert not lab.store().open_tasks("delete")
+
+
+@pytest.mark.parametrize("route", ["delete", "task"])
+def test_a_delete_whose_end_nobody_saw_does_not_read_as_a_disk_that_is_gone(
+    sent: Lab, route: str
+) -> None:
+    sent.world.requests.clear()
+    sent.kill("delete", route, match=lambda _each: "delete" in asked(sent))
+    assert files(sent.source) == {}
+    assert (sent.transfer(), sent.transfer()) == (0, 0)
+    assert (sent.alerts(), sent.entries()) == ({}, set())

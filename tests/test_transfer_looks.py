@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.conftest import START, Lab, files, put
+from tests.conftest import START, Lab, files, put, tree
 
 DAY = 86_400
 
@@ -141,6 +141,24 @@ def test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert(lab: L
     (lab.home / "unmounted").rename(lab.source)
     assert lab.transfer() == 0
     assert (lab.alerts(), lab.submitted()) == ({}, [])
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+@pytest.mark.parametrize("names", [["d/a"], ["a", "b"], ["d/a", "d/b", "c"]])
+def test_files_removed_by_hand_do_not_read_as_a_disk_that_is_gone(lab: Lab, names, mounted):
+    lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
+    lab.sent(*names)
+    (lab.source / names[0]).unlink()
+    assert (lab.transfer(), lab.delete(), lab.transfer()) == (0, 0, 0)
+    assert (tree(lab.source), lab.alerts(), lab.entries()) == ({}, {}, set())
+
+
+def test_a_disk_that_is_gone_while_files_are_deleted_forgets_nothing(lab: Lab):
+    lab.sent("a.txt", "b.txt")
+    lab.source.rename(lab.home / "its disk")
+    lab.source.mkdir()
+    assert lab.delete() == 0
+    assert lab.entries() == {"/src/a.txt", "/src/b.txt"}
 
 
 def test_a_missing_source_directory_is_an_alert_and_concludes_nothing(lab: Lab):
