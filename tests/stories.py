@@ -1,0 +1,286 @@
+"""What stories are told with: a laboratory, what people do in it, and programs that die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import requests
+import time_machine
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from globus_auto.sandbox.server import Sandbox
+from globus_auto.sandbox.world import World
+from tests.conftest import START, Lab
+
+NAMES = [
+    "a",
+    "A",
+    "b c",
+    "d'\"e",
+    "-f",
+    "g*?[h]\\",
+    "Größe",
+    "Gro\u0308ße",
+    "n" * 255,
+    "cr\rlf\n",
+    ".hidden",
+    "x.tmp",
+]
+DIRECTORIES = ["", "sub", "sub/deep", "Sub", "other dir"]
+
+
+class Killed(BaseException):
+    """The program dies here, as far as it can tell."""
+
+
+@contextlib.contextmanager
+def dying(at: int | None, what: str) -> Iterator[None]:
+    """Let the program die at the `at`-th time that it asks Globus, is answered, or saves."""
+    left = [at or 0]
+
+    def reach(moment: str) -> None:
+        if left[0] >= 0 and moment == what:
+            left[0] -= 1
+        if left[0] < 0:
+            # Nothing that the dead would still do may have an effect.
+            raise Killed
+
+    send = requests.adapters.HTTPAdapter.send
+    replace = os.replace
+
+    def sending(*arguments: Any, **options: Any) -> Any:
+        reach("request")
+        answer = send(*arguments, **options)
+        try:
+            reach("answer")
+        except Killed:
+            answer.close()
+            raise
+        return answer
+
+    def replacing(*arguments: Any, **options: Any) -> None:
+        reach("save")
+        replace(*arguments, **options)
+
+    if at is None:
+        yield
+        return
+    with (
+        mock.patch.object(requests.adapters.HTTPAdapter, "send", sending),
+        mock.patch.object(os, "replace", replacing),
+        contextlib.suppress(Killed),
+    ):
+        yield
+
+
+class People(RuleBasedStateMachine):
+    """What people and instruments do to files at the source, and others at the destination.
+
+    `latest` has the last content of every file that was seen at the source.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = contextlib.ExitStack()
+        self.home = Path(tempfile.mkdtemp(prefix="story."))
+        self.stack.callback(shutil.rmtree, self.home)
+        clock = self.stack.enter_context(time_machine.travel(START, tick=False))
+        self.stack.enter_context(mock.patch.object(time, "sleep", clock.shift))
+        self.world = World()
+        sandbox = self.stack.enter_context(Sandbox(self.world))
+        self.lab = Lab(self.home, self.world, sandbox, clock)
+        environment = {**sandbox.environment(), "GLOBUS_CLIENT_SECRET": self.lab.secret}
+        self.stack.enter_context(mock.patch.dict(os.environ, environment))
+        self.lab.configure(DST_DIR="/dst/one", FILES_PER_TASK=3, LIST_CONCURRENCY=1, STALL_HOURS=1)
+        self.latest: dict[str, bytes] = {}
+        self.versions: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        self.damaged = False
+        self.newest = START
+        self.written = 0
+
+    def _content(self, size: int) -> bytes:
+        """Return content that no other file ever had, of just this size."""
+        self.written += 1
+        return f"{self.written:08}".encode().ljust(size, b".")
+
+    def _put(self, name: str, size: int, mtime: float) -> None:
+        """Write a file, of another size if it was of this size and mtime before.
+
+        For nobody can tell such a rewrite; and none within the seconds of an open delete.
+        """
+        path = self.lab.source / name
+        if self._may_be_deleted(name):
+            return
+        while (size, int(mtime)) in self.versions[name]:
+            size += 1
+        self._write(path, name, size, mtime)
+
+    def _write(self, path: Path, name: str, size: int, mtime: float) -> None:
+        with contextlib.suppress(NotADirectoryError, FileExistsError, IsADirectoryError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_symlink():
+                path.unlink()
+            content = self._content(size)
+            path.write_bytes(content)
+            os.utime(path, (mtime, mtime))
+            self.latest[name] = content
+            self.versions[name].add((size, int(mtime)))
+
+    def _may_be_deleted(self, name: str) -> bool:
+        """Return whether an open delete of a run that died is held up, and may happen any time."""
+        return any(
+            task.is_open and task.order.kind == "DELETE" and task.looks >= task.pace.looks
+            for task in self.world.tasks.values()
+            if any(item.source == f"/src/{name}" for item in task.order.items)
+        )
+
+    def _known(self) -> list[str]:
+        """Return the files that stand at the source."""
+        return [name for name in sorted(self.latest) if self._stands(name)]
+
+    def _stands(self, name: str) -> bool:
+        path = self.lab.source / name
+        return path.is_file() and not path.is_symlink()
+
+    def _moved(self, old: str, new: str) -> None:
+        """Take down that a file has a new name, which none had before."""
+        status = (self.lab.source / new).stat()
+        self.latest[new] = self.latest.pop(old)
+        self.versions[new].add((status.st_size, int(status.st_mtime)))
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        directory=st.sampled_from(DIRECTORIES),
+        size=st.integers(8, 40),
+        age=st.sampled_from([0, 1, 2, 3, 100, 5000, -50, -200_000]),
+    )
+    def create(self, name: str, directory: str, size: int, age: int) -> None:
+        """A file appears, or is replaced by one of another size or time."""
+        self._put(f"{directory}/{name}".lstrip("/"), size, time.time() - age)
+
+    @precondition(lambda self: self._known())
+    @rule(data=st.data(), more=st.integers(1, 40))
+    def append(self, data: Any, more: int) -> None:
+        """An instrument goes on writing to a file."""
+        name = data.draw(st.sampled_from(self._known()))
+        self._put(name, (self.lab.source / name).stat().st_size + more, time.time())
+
+    @precondition(lambda self: self._known())
+    @rule(data=st.data(), shift=st.sampled_from([-3600, -1, 1, 2, 30]))
+    def rewrite(self, data: Any, shift: int) -> None:
+        """A file is rewritten with equal size, its time set forwards or back."""
+        name = data.draw(st.sampled_from(self._known()))
+        old = (self.lab.source / name).stat()
+        mtime = int(old.st_mtime) + shift
+        while (old.st_size, mtime) in self.versions[name]:
+            mtime += shift
+        self._put(name, old.st_size, mtime)
+
+    @precondition(lambda self: self._known())
+    @rule(data=st.data())
+    def rewrite_at_once(self, data: Any) -> None:
+        """A file is rewritten twice within one second: size and time stay alike."""
+        name = data.draw(st.sampled_from(self._known()))
+        path = self.lab.source / name
+        status, now = path.stat(), time.time()
+        # Not where the clock was set back to that second: nobody can tell that.
+        young = int(status.st_mtime) == int(now) and now >= self.newest
+        if young and not self._may_be_deleted(name):
+            self._write(path, name, status.st_size, now)
+
+    @precondition(lambda self: self._known())
+    @rule(data=st.data(), to=st.sampled_from(DIRECTORIES))
+    def rename(self, data: Any, to: str) -> None:
+        """A file moves to another directory under a name of its own."""
+        name = data.draw(st.sampled_from(self._known()))
+        self.written += 1
+        new = f"{to}/moved {self.written}".lstrip("/")
+        with contextlib.suppress(NotADirectoryError, FileExistsError):
+            (self.lab.source / new).parent.mkdir(parents=True, exist_ok=True)
+            (self.lab.source / name).rename(self.lab.source / new)
+            self._moved(name, new)
+
+    @rule(old=st.sampled_from(DIRECTORIES[1:]))
+    def move_directory(self, old: str) -> None:
+        """A directory moves with all that is in it."""
+        self.written += 1
+        new = f"moved {self.written}"
+        if (self.lab.source / old).is_dir():
+            (self.lab.source / old).rename(self.lab.source / new)
+            for name in [name for name in self.latest if name.startswith(f"{old}/")]:
+                if self._stands(new + name[len(old) :]):
+                    self._moved(name, new + name[len(old) :])
+
+    @precondition(lambda self: self._known())
+    @rule(data=st.data(), into=st.sampled_from(["nothing", "directory", "full one", "symlink"]))
+    def remove(self, data: Any, into: str) -> None:
+        """A person removes a file, or puts a directory or a symlink in its place."""
+        name = data.draw(st.sampled_from(self._known()))
+        path = self.lab.source / name
+        path.unlink()
+        del self.latest[name]
+        if into == "symlink":
+            path.symlink_to("a")
+        elif into != "nothing":
+            path.mkdir()
+        if into == "full one":
+            self._put(f"{name}/inside", 20, time.time() - 60)
+
+    def _replaced(self) -> list[str]:
+        """Return the names that were a file's, and are a directory's or a symlink's now."""
+        paths = {name: self.lab.source / name for name in sorted(self.versions)}
+        return [name for name, path in paths.items() if path.is_symlink() or path.is_dir()]
+
+    @precondition(lambda self: self._replaced())
+    @rule(data=st.data(), size=st.integers(8, 40))
+    def make_file_again(self, data: Any, size: int) -> None:
+        """A file takes the place of an empty directory or a symlink that stands at its name."""
+        name = data.draw(st.sampled_from(self._replaced()))
+        path = self.lab.source / name
+        with contextlib.suppress(OSError):
+            if not path.is_symlink():
+                path.rmdir()
+            self._put(name, size, time.time() - 60)
+
+    @rule(name=st.sampled_from(["empty", "sub/empty", "empty/nested", "a", "sub"]))
+    def make_directory(self, name: str) -> None:
+        """An empty directory appears."""
+        with contextlib.suppress(OSError):
+            (self.lab.source / name).mkdir(parents=True)
+
+    @rule(name=st.sampled_from(["empty", "sub/empty", "sub", "other dir"]))
+    def remove_directory(self, name: str) -> None:
+        """A person removes an empty directory."""
+        with contextlib.suppress(OSError):
+            (self.lab.source / name).rmdir()
+
+    @rule(data=st.data(), how=st.sampled_from(["remove", "lengthen", "cut"]))
+    def damage_copy(self, data: Any, how: str) -> None:
+        """Somebody removes or alters a copy at the destination whose original still stands."""
+        copies = [path for path in sorted(self.lab.destination.rglob("*")) if path.is_file()]
+        if not copies:
+            return
+        path = data.draw(st.sampled_from(copies))
+        content = path.read_bytes()
+        for name in [name for name, latest in self.latest.items() if latest == content]:
+            if not self._stands(name):
+                del self.latest[name]
+            elif self._may_be_deleted(name):
+                return
+        # Without the look at the destination nobody would notice.
+        self.damaged = True
+        self.lab.configure(VERIFY_DESTINATION=True)
+        if how == "remove":
+            path.unlink()
+        else:
+            path.write_bytes(content + b"altered" if how == "lengthen" else content[:-1])
