@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CHANNEL_TIMEOUT = 30  # seconds
 EARLY = 900  # seconds
+SECRET_LENGTH = 8  # characters: all that Globus issues is longer
+SECRETS: set[str] = set()  # that this process has used; see discreet()
 NO_APPRISE = f"ALERT_URLS needs Apprise; run: {sys.executable} -m pip install apprise"
 
 
@@ -220,13 +222,32 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
 
 
 def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return discreet(text).encode("utf-8", "backslashreplace").decode()
+
+
+def hide(secret: str) -> str:
+    """Return `secret`; from now on discreet() takes it out of every text."""
+    # A mistyped letter or two are no secret, and stand in every text.
+    if len(secret.strip()) >= SECRET_LENGTH:
+        SECRETS.add(secret.strip())
+    return secret
+
+
+def discreet(text: str) -> str:
+    """Return `text` without the tokens, secrets and codes that this process has used.
+
+    A server may repeat them in what it says is wrong. All that is logged, printed, mailed or
+    remembered goes through here.
+    """
+    for secret in SECRETS:
+        text = text.replace(secret, "[a secret]")
+    return text
 
 
 def readable(text: str, keep: str = "") -> str:
-    r"""Return `text` with what is not printable written as Python escapes (a newline as \n)."""
+    r"""Return `text`, discreet, with what is not printable as Python escapes (a newline as \n)."""
     return "".join(
-        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in discreet(text)
     )
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import globus_sdk
+from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage, TokenStorageData
 from globus_sdk.transport import RetryConfig
 
+from globus_auto import alerts
 from globus_auto.settings import Settings
 
 SECRET = "GLOBUS_CLIENT_SECRET"
@@ -44,6 +46,7 @@ class TokenFile(JSONTokenStorage):
         self, token_data_by_resource_server: Mapping[str, TokenStorageData]
     ) -> None:
         """Replace the tokens of these resource servers in the file."""
+        _hide(token_data_by_resource_server)
         self._rewrite(
             lambda copy: copy.store_token_data_by_resource_server(token_data_by_resource_server)
         )
@@ -51,9 +54,11 @@ class TokenFile(JSONTokenStorage):
     def get_token_data_by_resource_server(self) -> dict[str, TokenStorageData]:
         """Return the tokens in the file by resource server; none where there is no file."""
         try:
-            return super().get_token_data_by_resource_server()
+            found = super().get_token_data_by_resource_server()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             self._refuse(error)
+        _hide(found)
+        return found
 
     def remove_token_data(self, resource_server: str) -> bool:
         """Remove the tokens of one resource server; return whether there were any."""
@@ -81,6 +86,20 @@ class TokenFile(JSONTokenStorage):
             f"The token file {self.filepath} cannot be used ({type(error).__name__}). Remove it,"
             " then log in again."
         ) from error
+
+
+def _hide(tokens: Mapping[str, TokenStorageData]) -> None:
+    for token in tokens.values():
+        alerts.hide(token.access_token)
+        alerts.hide(token.refresh_token or "")
+
+
+class CodePrompt(CommandLineLoginFlowManager):
+    """globus_sdk's way to log in on a terminal; the code that a person enters stays a secret."""
+
+    def prompt_for_code(self) -> str:
+        """Return what the person enters."""
+        return alerts.hide(super().prompt_for_code())
 
 
 class Connection:
@@ -184,7 +203,7 @@ def _ask_for_consents(
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
-    password = secret(settings)
+    password = alerts.hide(secret(settings))
     # A person's tokens and a service account's are never taken for one another.
     namespace = f"client {settings.client_id}" if password else "DEFAULT"
     storage = TokenFile(settings.token_path, namespace)
@@ -195,7 +214,9 @@ def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
             client_secret=password,
             config=globus_sdk.GlobusAppConfig(token_storage=storage),
         )
-    asked = globus_sdk.GlobusAppConfig(token_storage=storage, request_refresh_tokens=True)
+    asked = globus_sdk.GlobusAppConfig(
+        token_storage=storage, request_refresh_tokens=True, login_flow_manager=CodePrompt
+    )
     unasked = globus_sdk.GlobusAppConfig(
         token_storage=storage, request_refresh_tokens=True, token_validation_error_handler=None
     )

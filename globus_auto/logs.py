@@ -16,7 +16,7 @@ LOG_BYTES, LOG_FILES = 10_000_000, 5
 
 
 class Readable(logging.Formatter):
-    """One line a record, whatever stands in a file's name; tracebacks stay as they are."""
+    """One line a record, whatever stands in a file's name; tracebacks keep their lines."""
 
     converter = staticmethod(time.gmtime)
 
@@ -24,6 +24,10 @@ class Readable(logging.Formatter):
         """Return the line of `record`."""
         record.message = alerts.readable(record.message)
         return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of `record`, and its traceback, which may repeat what is secret."""
+        return alerts.discreet(super().format(record))
 
 
 class LogFile(logging.handlers.RotatingFileHandler):

@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 import time_machine
 from aiosmtpd.controller import Controller
+from globus_sdk import GlobusAppConfig, TransferClient, UserApp
+from globus_sdk.login_flows import CommandLineLoginFlowManager
+from globus_sdk.token_storage import JSONTokenStorage
 
 from globus_auto import datastore, delete, transfer
 from globus_auto.sandbox.server import Sandbox
@@ -232,6 +235,37 @@ def lab(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
         laboratory = Lab(tmp_path, world, sandbox, clock)
         monkeypatch.setenv("GLOBUS_CLIENT_SECRET", laboratory.secret)
         yield laboratory
+
+
+@pytest.fixture
+def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Give a laboratory in which a person has to log in, and a file that waits to be sent."""
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    lab.write("a")
+    return lab
+
+
+@pytest.fixture
+def logged_in(person: Lab) -> Lab:
+    """Give a laboratory in which a person has logged in."""
+
+    class Approved(CommandLineLoginFlowManager):
+        def print_authorize_url(self, authorize_url: str) -> None:
+            self.url = authorize_url
+
+        def prompt_for_code(self) -> str:
+            return person.world.identity.code_for(self.url)
+
+    storage = JSONTokenStorage(str(person.state / "refresh_token"), namespace="DEFAULT")
+    config = GlobusAppConfig(
+        token_storage=storage, request_refresh_tokens=True, login_flow_manager=Approved
+    )
+    app = UserApp("test", client_id=person.settings["CLIENT_ID"], config=config)
+    with TransferClient(app=app):
+        app.login()
+    app.close()
+    return person
 
 
 class Mailbox:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from globus_auto import alerts, logs
 from tests.conftest import Lab, Mailbox
+from tests.test_login_refused import on_terminal
 
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "delete", "task", "mkdir"]
 FAULTS: list[dict[str, Any]] = [
@@ -21,6 +26,12 @@ FAULTS: list[dict[str, Any]] = [
 ]
 
 
+def secrets(lab: Lab) -> set[str]:
+    """Return all that was ever secret in a laboratory."""
+    identity = lab.world.identity
+    return {lab.secret, *identity._access, *identity._refresh, *identity._logins}
+
+
 class Witness:
     """Everything that the runs of a laboratory have said and left, and all that was secret."""
 
@@ -31,11 +42,15 @@ class Witness:
 
     def run(self, *options: str) -> None:
         """Run both programs and take down what they say, and what was issued to them."""
-        for program in (self.lab.transfer, self.lab.delete):
-            program(*options)
+        for program, said in (
+            (self.lab.transfer, options),
+            (self.lab.delete, options),
+            (self.lab.transfer, ["--check"]),
+            (self.lab.transfer, ["--status"]),
+        ):
+            program(*said)
             self.said += "".join(self.capture.readouterr())
-            identity = self.lab.world.identity
-            self.secrets |= {*identity._access, *identity._refresh, *identity._logins}
+            self.secrets |= secrets(self.lab)
 
     def check(self) -> None:
         """See that nothing secret is anywhere but in the token file."""
@@ -73,3 +88,59 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
         lab.world.faults.clear()
     witness.run()
     witness.check()
+
+
+@pytest.fixture(params=["a service account", "a person"])
+def known(request: pytest.FixtureRequest, lab: Lab) -> Lab:
+    """Give a laboratory in which somebody has logged in."""
+    if request.param == "a person":
+        request.getfixturevalue("logged_in")
+    return lab
+
+
+def repeated(lab: Lab) -> dict[str, Any]:
+    """Return an error document in which a server repeats all that it was told by the programs."""
+    identity, secret = lab.world.identity, os.environ.get("GLOBUS_CLIENT_SECRET", "")
+    told = ", ".join([*identity._access, *identity._refresh, secret])
+    return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), told)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
+    known: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
+) -> None:
+    witness = Witness(known, mailbox, capfd)
+    known.sent("a")
+    for route in ("token", *ROUTES):
+        known.write(f"before {route}")
+        if route == "token":
+            known.world.identity.expire_access_tokens()
+        known.world.faults.add(route, times=None, status=status, body=repeated(known))
+        witness.run("-v")
+        known.world.faults.clear()
+    assert "[a secret]" in witness.said
+    witness.check()
+
+
+def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
+    with logs.to_file(str(tmp_path / "log"), verbose=False):
+        error = ValueError(alerts.hide("the secret of a client"))
+        logging.getLogger("globus_auto.test").info("What follows", exc_info=error)
+    assert (tmp_path / "log").read_text().endswith("INFO What follows\nValueError: [a secret]\n")
+
+
+def test_a_letter_that_was_entered_for_a_code_is_no_secret() -> None:
+    assert alerts.discreet(f"{alerts.hide('a')} code") == "a code"
+
+
+def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -> None:
+    with on_terminal(person, "transfer", "-v") as terminal:
+        code = person.world.identity.code_for(terminal.url())
+        body = {"error": "invalid_grant", "message": f"no such code: {code}"}
+        person.world.faults.add("token", status=401, body=body)
+        terminal.type(code)
+        assert terminal.code() == 3
+    # Before the answer stands what the terminal itself echoes of what is typed.
+    answer = terminal.shown.rpartition("Globus Auth refused")[2]
+    assert "no such code: [a secret]" in answer
+    assert code not in answer + person.log()
