@@ -3,6 +3,7 @@
 import gc
 import signal
 import threading
+import uuid
 
 import pytest
 
@@ -18,6 +19,9 @@ def asked(lab):
     for document in lab.submitted():
         assert found.setdefault(document["submission_id"], document) == document
     return found
+
+
+TASK_ID = str(uuid.UUID(int=1))  # of no task that there is
 
 
 def refuse(code, status, **more):
@@ -113,7 +117,8 @@ LOST = [
     pytest.param({"truncate": True}, id="half an answer"),
     pytest.param({"status": 202, "body": {"code": "Accepted"}}, id="no task_id"),
     pytest.param({"status": 202, "body": {"code": "Accepted", "task_id": "x"}}, id="odd task_id"),
-    pytest.param({"status": 200, "body": {"task_id": "x" * 36}}, id="no code"),
+    pytest.param({"status": 200, "body": {"task_id": TASK_ID}}, id="no code"),
+    pytest.param({"status": 200, "body": {"code": "?", "task_id": TASK_ID}}, id="odd code"),
     pytest.param({"status": 200, "body": "[]"}, id="a list"),
     pytest.param({"status": 200, "body": ""}, id="nothing"),
     pytest.param({"status": 500, "body": {}}, id="server error"),

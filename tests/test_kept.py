@@ -178,14 +178,16 @@ def test_where_the_destination_is_too_large_to_list_each_file_is_asked_for(
 def test_what_the_destination_cannot_be_asked_for_stays_and_keeps_its_entry(
     lab: Lab, delete: Delete
 ) -> None:
-    lab.send("run/a", "b")
+    lab.send("run/a", "run/c", "b")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body={"code": "PermissionDenied"})
     kept = delete()
-    assert kept.keys() == {"run/a"}
-    assert kept["run/a"].startswith("its destination cannot be asked for it: 403")
-    assert files(lab.source).keys() == {"run/a"}
-    assert lab.entries() == {"/src/run/a"}
+    assert kept.keys() == {"run/a", "run/c"}
+    for reason in kept.values():
+        assert reason.startswith("its destination cannot be asked for it: 403")
+    assert files(lab.source).keys() == {"run/a", "run/c"}
+    assert lab.entries() == {"/src/run/a", "/src/run/c"}
+    assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
 
 
 def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> None:

@@ -134,11 +134,16 @@ def drop_answers(lab: Lab) -> None:
     lab.world.faults.add("cancel", times=None, drop="before")
 
 
-def refuse(lab: Lab) -> None:
+def refuse_list(lab: Lab) -> None:
     lab.world.faults.add("task_list", times=None, status=500, body={})
 
 
-@pytest.mark.parametrize("harm", [drop_answers, refuse])
+def refuse_cancel(lab: Lab) -> None:
+    body = {"code": "PermissionDenied", "message": "not yours"}
+    lab.world.faults.add("cancel", times=None, status=403, body=body)
+
+
+@pytest.mark.parametrize("harm", [drop_answers, refuse_list, refuse_cancel])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     program: str, harm: Callable[[Lab], None], lab: Lab

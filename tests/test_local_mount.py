@@ -1,5 +1,6 @@
 """SRC_LOCAL_DIR: the mount shows what Globus shows, and delete.py works with it."""
 
+import logging
 import os
 import socket
 from pathlib import Path
@@ -131,6 +132,22 @@ def test_on_a_mount_a_file_that_arrives_in_an_empty_directory_survives(mounted: 
     )
     assert mounted.delete() == 0
     assert files(mounted.source) == {"x/y/new": b"arrived"}
+
+
+def test_on_a_mount_a_file_that_arrives_after_the_look_survives(mounted: Lab) -> None:
+    for name in ("x", "y"):
+        (mounted.source / name).mkdir()
+
+    class Writer(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "Removed the empty directory /src/x":
+                mounted.write("y/new", "arrived")
+
+    writer = Writer()
+    logging.getLogger("globus_auto").addHandler(writer)
+    assert mounted.delete() == 0
+    logging.getLogger("globus_auto").removeHandler(writer)
+    assert tree(mounted.source) == {"y": None, "y/new": b"arrived"}
 
 
 def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> None:

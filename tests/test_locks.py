@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from globus_auto import locks
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files
 
@@ -51,6 +52,17 @@ def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
     assert f"Another run (process {'4711' if text is None else 'unknown'}) has been" in lab.log()
     assert run(lab, program) == 0
     assert files(lab.destination).keys() == ({"a"} if program == "transfer" else set())
+
+
+@PROGRAMS
+def test_what_one_run_has_locked_another_cannot_lock(program: str, lab: Lab) -> None:
+    lab.write("a")
+    with locks.locked(str(lab.state / f"datastore.{program}.lock"), patience=0):
+        assert run(lab, program) == 0
+        assert lab.world.requests == []
+    with locks.locked(str(lab.state / "datastore.lock"), patience=0):
+        assert run(lab, program) == 1, "it has waited in vain"
+        assert lab.world.requests == []
 
 
 @PROGRAMS

@@ -234,12 +234,14 @@ def test_a_token_file_that_is_a_directory_or_unreadable_has_its_sentence(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = logged_in.state / "refresh_token"
+    before = file.read_bytes()
     file.chmod(0)
     with logged_in.start("transfer", powerless=True) as process:
         _, said = process.communicate()
     assert process.returncode == 3
     assert f"The token file {file} cannot be used (PermissionError)" in said
     assert said.count("\n") == 1
+    assert (file.read_bytes(), logged_in.remembered(), logged_in.submitted()) == (before, None, [])
     file.unlink()
     file.mkdir()
     asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")

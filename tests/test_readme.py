@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto import settings, transfer, utils
+from tests.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,3 +63,10 @@ def test_every_file_of_the_package_is_in_the_map() -> None:
     listed = set(re.findall(r"`([a-z_]+\.py)`", README))
     there = {path.name for path in ROOT.glob("globus_auto/*.py")} - {"__init__.py"}
     assert there <= listed
+
+
+def test_the_table_of_rules_is_that_of_the_deliberate_mistakes() -> None:
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Which test fails")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+) \| `(test_\w+)` \|$", section, re.MULTILINE)
+    assert rows == [(mutant.rule, mutant.test) for mutant in MUTANTS]

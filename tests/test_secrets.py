@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ import pytest
 
 from globus_auto import alerts, logs
 from tests.conftest import Lab, Mailbox
+from tests.test_channels import self_signed
 from tests.test_login_refused import on_terminal
 
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "delete", "task", "mkdir"]
@@ -144,3 +150,57 @@ def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -
     answer = terminal.shown.rpartition("Globus Auth refused")[2]
     assert "no such code: [a secret]" in answer
     assert code not in answer + person.log()
+
+
+def listening(port: int) -> set[str]:
+    """Return the addresses at which this machine listens on `port`, as the kernel writes them."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    lines += Path("/proc/net/tcp6").read_text().splitlines()[1:]
+    places = [line.split()[1].split(":") for line in lines if line.split()[3] == "0A"]
+    return {address for address, number in places if int(number, 16) == port}
+
+
+def test_the_local_globus_listens_to_this_machine_only(lab: Lab) -> None:
+    this_machine = int.from_bytes(socket.inet_aton("127.0.0.1"), sys.byteorder)
+    port = int(lab.sandbox.url.rpartition(":")[2])
+    assert listening(port) == {f"{this_machine:08X}"}
+
+
+@pytest.fixture
+def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """Give the port of a server whose certificate nobody vouches for, and all it was told."""
+    context, told = self_signed(tmp_path), []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    try:
+                        with context.wrap_socket(connection, server_side=True) as encrypted:
+                            told.append(encrypted.recv(9999))
+                    except OSError:
+                        told.append(b"")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield listener.getsockname()[1], told
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+def test_an_impostor_is_told_nothing(
+    lab: Lab, impostor: tuple[int, list[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.sent("a")
+    port, told = impostor
+    before = lab.remembered()
+    for service in ("TRANSFER", "AUTH"):
+        monkeypatch.setenv(f"GLOBUS_SDK_SERVICE_URL_{service}", f"https://127.0.0.1:{port}/")
+        assert (lab.transfer(), lab.delete()) == (1, 1)
+        (lab.state / "refresh_token").unlink(missing_ok=True)
+    assert told
+    assert set(told) == {b""}
+    assert lab.remembered() == before

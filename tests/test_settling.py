@@ -63,6 +63,21 @@ def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
     assert "RESOLVED" in mailbox.texts()[1]
 
 
+def test_a_skipped_file_is_an_alert_until_its_next_task_has_ended(lab: Lab):
+    lab.write("b.txt")
+    lab.world.skip_paths("/src/b.txt")
+    assert lab.transfer() == 0
+    lab.world.skipped_paths.clear()
+    lab.world.pace = Pace.after_looks(2)
+    assert lab.transfer() == 1
+    for _ in range(2):
+        assert lab.alerts().keys() == {"skipped"}
+        assert lab.transfer() == 0
+    assert files(lab.destination).keys() == {"b.txt"}
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
+
+
 def test_a_skipped_file_that_is_gone_at_the_next_look_is_no_alert(lab: Lab, task, capfd):
     (lab.source / "b.txt").unlink()
     assert settle(lab, task) == set()

@@ -1,0 +1,323 @@
+"""Deliberate mistakes in the code that decides, by the rule that each breaks; see mutation.py."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A mistake in `file`: `old` becomes `new`, and `test` is to fail.
+
+    `rule` is what the table of README.md calls what is broken.
+    """
+
+    rule: str
+    test: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant(
+        "the intent is saved first",
+        "test_killed_before_the_answer_comes_the_next_run_leads_to_one_task",
+        "tasks.py",
+        "    if intents:\n        save()\n",
+        "",
+    ),
+    Mutant(
+        "the intent of a delete is saved first",
+        "test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled",
+        "tasks.py",
+        "    store.tasks[number] = task\n    save()\n",
+        "    store.tasks[number] = task\n",
+    ),
+    Mutant(
+        "the same submission id again",
+        "test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent_again",
+        "tasks.py",
+        "        submission_id=task.submission_id,\n        sync_level",
+        "        submission_id=str(uuid.uuid4()),\n        sync_level",
+    ),
+    Mutant(
+        "only Accepted and Duplicate mean that there is a task",
+        "test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent_again",
+        "tasks.py",
+        'answer.get("code") not in ("Accepted", "Duplicate")',
+        "False",
+    ),
+    Mutant(
+        "racy entries are sent again",
+        "test_a_file_written_twice_within_a_second_is_sent_again",
+        "choosing.py",
+        "    elif is_racy(entry, task) and terms.began",
+        "    elif False and terms.began",
+    ),
+    Mutant(
+        "racy entries are no proof",
+        "test_a_file_stays_that_was_written_within_two_seconds_of_the_look",
+        "choosing.py",
+        "    if is_racy(entry, task):\n        return",
+        "    if False:\n        return",
+    ),
+    Mutant(
+        "the short cut for unchanged files leaves out racy entries",
+        "test_a_file_written_twice_within_a_second_is_sent_again",
+        "choosing.py",
+        "        number: task.listed_at - RACE_SECONDS for",
+        "        number: task.listed_at + 9_999 for",
+    ),
+    Mutant(
+        "the short cut for unchanged files is for ended tasks",
+        "test_a_skipped_file_is_an_alert_until_its_next_task_has_ended",
+        "choosing.py",
+        "for number, task in tasks.items() if not task.open",
+        "for number, task in tasks.items() if task.open",
+    ),
+    Mutant(
+        "skipped paths are not sent",
+        "test_succeeded_except_what_globus_skipped",
+        "settling.py",
+        "        if hits:\n            lost.append(path)",
+        "        if False:\n            lost.append(path)",
+    ),
+    Mutant(
+        "what is below a skipped directory is not sent",
+        "test_succeeded_below_a_skipped_directory_is_not_sent",
+        "settling.py",
+        'path = path.rpartition("/")[0]\n',
+        'path = ""\n',
+    ),
+    Mutant(
+        "a list of skipped paths that is too short proves nothing",
+        "test_succeeded_with_skipped_paths_that_cannot_be_told_means_nothing_was_sent",
+        "settling.py",
+        "return skipped if len(skipped) >= document.subtasks_skipped_errors else None",
+        "return skipped",
+    ),
+    Mutant(
+        "a skipped path that the task was not given proves nothing",
+        "test_a_skipped_path_that_a_task_was_not_given_proves_nothing",
+        "settling.py",
+        "    if not all(below(path, task.source_dir) for path in left_out):",
+        "    if False:",
+    ),
+    Mutant(
+        "an unknown task proves nothing",
+        "test_a_task_that_globus_does_not_know_or_show_is_sent_again",
+        "settling.py",
+        "    if document is None:\n        lost = paths",
+        "    if document is None:\n        lost = []",
+    ),
+    Mutant(
+        "a failed task proves only what it lists, with the size",
+        "test_failed_does_not_count_a_file_of_another_size_as_sent",
+        "settling.py",
+        "return entry is not None and entry.size == size",
+        "return entry is not None and size is not None",
+    ),
+    Mutant(
+        "one full task at a time",
+        "test_full_waits_while_a_transfer_is_open_and_says_so",
+        "looking.py",
+        "full=first or (wanted and not open_tasks)",
+        "full=first or wanted",
+    ),
+    Mutant(
+        "a full task has everything",
+        "test_while_a_full_task_is_open_everything_waits",
+        "datastore.py",
+        "            task.full and task.open and below(path, task.source_dir)",
+        "            False and below(path, task.source_dir)",
+    ),
+    Mutant(
+        "an open task is no proof",
+        "test_a_file_stays_while_its_task_is_open",
+        "choosing.py",
+        "    if task.open or under_way:\n        return",
+        "    if under_way:\n        return",
+    ),
+    Mutant(
+        "deletes have a short deadline",
+        "test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline",
+        "tasks.py",
+        "deadline=now + deadline_seconds",
+        "deadline=now + 100 * deadline_seconds",
+    ),
+    Mutant(
+        "deletes that linger are cancelled",
+        "test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay",
+        "tasks.py",
+        "    if ended.status in OPEN:\n        ended = cancel",
+        "    if False:\n        ended = cancel",
+    ),
+    Mutant(
+        "leftover deletes are cancelled",
+        "test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled",
+        "opening.py",
+        "        tasks.cancel_deletes(client, store, run.started)\n",
+        "",
+    ),
+    Mutant(
+        "nothing is done beside a leftover delete that cannot be cancelled",
+        "test_while_it_cannot_be_cancelled_nothing_else_is_done",
+        "tasks.py",
+        "            if error.http_status != 404:\n                raise\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "look at the destination: a missing copy is no proof",
+        "test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then",
+        "choosing.py",
+        '    if found is None:\n        return "it is missing at',
+        '    if found == "never":\n        return "it is missing at',
+    ),
+    Mutant(
+        "look at the destination: a copy of another size is no proof",
+        "test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then",
+        "choosing.py",
+        "    if found.size != entry.size:",
+        "    if False:",
+    ),
+    Mutant(
+        "what cannot be asked for stays",
+        "test_what_the_destination_cannot_be_asked_for_stays_and_keeps_its_entry",
+        "proving.py",
+        "            answer: Answer = None if outcome.gone else silent\n",
+        "            answer: Answer = None\n",
+    ),
+    Mutant(
+        "an empty destination drops nothing",
+        "test_nothing_is_concluded_where_all_of_the_destination_is_missing_or_empty",
+        "proving.py",
+        "        if not barren:",
+        "        if True:",
+    ),
+    Mutant(
+        "last look at the source",
+        "test_a_file_changed_while_the_destination_is_being_listed_stays",
+        "choosing.py",
+        "    if not entry.is_of(found):\n        return f",
+        "    if False:\n        return f",
+    ),
+    Mutant(
+        "no way through a symlink",
+        "test_what_stands_behind_a_symlink_to_another_directory_stays",
+        "removing.py",
+        'if not reason and path.rpartition("/")[0] not in plain:',
+        "if False:",
+    ),
+    Mutant(
+        "names alike stay",
+        "test_names_that_may_be_one_at_the_destination_both_stay",
+        "choosing.py",
+        "    if alike:\n        return ALIKE",
+        "    if False:\n        return ALIKE",
+    ),
+    Mutant(
+        "names alike at the source stay",
+        "test_a_file_stays_while_a_twin_that_was_not_sent_yet_stands_beside_it",
+        "removing.py",
+        "list(group), alone=True)",
+        "list(group), alone=False)",
+    ),
+    Mutant(
+        "move aside",
+        "test_a_file_that_arrives_under_the_old_name_meanwhile_survives",
+        "asides.py",
+        "            client.operation_rename(store.source, directory, aside)",
+        "            store.asides.pop(aside)\n            store.asides[directory] = directory",
+    ),
+    Mutant(
+        "look again at what stands aside",
+        "test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name",
+        "removing.py",
+        "if asides.seen_empty(session.look(known.src_id, [aside], lambda _name: True))",
+        "if True",
+    ),
+    Mutant(
+        "what is moved aside is remembered first",
+        "test_killed_after_the_rename_it_is_put_back_or_removed",
+        "asides.py",
+        "    save()\n    for aside, directory in list(",
+        "    for aside, directory in list(",
+    ),
+    Mutant(
+        "on a mount only what is empty goes",
+        "test_on_a_mount_a_file_that_arrives_after_the_look_survives",
+        "removing.py",
+        "                os.rmdir(below)",
+        '                __import__("shutil").rmtree(below)',
+    ),
+    Mutant(
+        "locks",
+        "test_what_one_run_has_locked_another_cannot_lock",
+        "locks.py",
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+    ),
+    Mutant(
+        "one program at the datastore",
+        "test_a_program_waits_for_the_other_and_works_then",
+        "utils.py",
+        "with locked(path, patience=LOCK_PATIENCE) if not self.dry else",
+        "with locked(path, patience=LOCK_PATIENCE) if False else",
+    ),
+    Mutant(
+        "the sum",
+        "test_a_datastore_with_any_byte_altered_added_or_missing_is_damaged",
+        "datastore.py",
+        "    if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:",
+        "    if False:",
+    ),
+    Mutant(
+        "an error is never read as empty",
+        "test_a_directory_that_cannot_be_listed_is_reported_and_left_as_it_is",
+        "listing.py",
+        "    if len(document.DATA) < document.total:",
+        "    if False:",
+    ),
+    Mutant(
+        "an error is never read as gone",
+        "test_an_endpoint_that_goes_away_during_the_look_ends_the_run_and_concludes_nothing",
+        "listing.py",
+        "if (error.http_status == 404 and code in NOT_FOUND)",
+        "if (error.http_status == 404)",
+    ),
+    Mutant(
+        "an empty source forgets nothing",
+        "test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert",
+        "looking.py",
+        "    if looked.empty:\n        return",
+        "    if False:\n        return",
+    ),
+    Mutant(
+        "KEEP_DAYS",
+        "test_a_sent_file_stays_for_keep_days_and_goes_then",
+        "choosing.py",
+        "keeping.now - sent_at < keeping.keep_days * 86_400",
+        "keeping.now - sent_at < keeping.keep_days * 8_640",
+    ),
+    Mutant(
+        "SETTLE_SECONDS",
+        "test_a_file_is_left_alone_until_it_is_quiet_for_settle_seconds",
+        "choosing.py",
+        "now - mtime >= settle_seconds",
+        "now - mtime >= 0",
+    ),
+    Mutant(
+        "two places",
+        "test_one_place_under_two_names_is_found_out_before_anything_is_deleted",
+        "delete.py",
+        "            proving.require_two_places(session, arrived)\n",
+        "            assert proving\n",
+    ),
+    Mutant(
+        "no secret leaves",
+        "test_what_a_server_repeats_of_our_secrets_goes_nowhere",
+        "alerts.py",
+        "        SECRETS.add(secret.strip())",
+        "        SECRETS.discard(secret)",
+    ),
+]
