@@ -231,6 +231,13 @@ def test_a_save_that_fails_leaves_the_old_file_and_what_it_left_does_no_harm(pat
     assert [each.name for each in path.parent.iterdir()] == ["datastore"]
 
 
+def test_saving_leaves_no_file_open(path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    for number in range(3):
+        datastore.save(str(path), example(number))
+    assert os.listdir("/proc/self/fd") == before
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 

@@ -319,6 +319,30 @@ def test_the_two_places_of_a_pair_are_probed_once(lab: Lab) -> None:
     assert made[1].startswith("/dst/other/")
 
 
+@pytest.mark.parametrize("first", ["/dst/a", "/dst/z"])
+def test_each_pair_of_places_is_probed_where_files_of_several_are_deleted(
+    lab: Lab, first: str
+) -> None:
+    lab.configure(DST_DIR=first)
+    lab.send("a")
+    assert lab.delete() == 0
+    lab.send("b")
+    lab.configure(DST_DIR="/dst/m")
+    lab.send("c")
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    made = [each.body["path"] for each in lab.world.requests if each.route == "mkdir"]
+    assert [path.partition("/.globus_auto_probe.")[0] for path in made] == [first, "/dst/m"]
+
+
+def test_a_probe_that_the_login_does_not_allow_is_a_matter_of_login(lab: Lab) -> None:
+    lab.send("a")
+    lab.world.faults.add("mkdir", times=None, status=401, body={"code": "AuthenticationFailed"})
+    assert lab.delete() == 3
+    assert lab.alerts().keys() == {"login"}
+    assert files(lab.source).keys() == {"a"}
+
+
 def test_a_probe_whose_answer_is_lost_is_made_all_the_same(lab: Lab) -> None:
     lab.send("a")
     lab.world.faults.add("mkdir", drop="after")

@@ -325,6 +325,15 @@ def test_the_files_of_a_failed_or_unknown_task_stay(
     assert files(lab.destination).keys() == {"a", "b"}
 
 
+def test_a_twin_at_the_destination_that_others_put_there_keeps_nothing(
+    lab: Lab, delete: Delete
+) -> None:
+    lab.send("a.txt")
+    put(lab.destination / "A.TXT", "somebody else's", 1)
+    assert delete() == {}
+    assert files(lab.source) == {}
+
+
 def test_a_file_stays_while_a_twin_that_was_not_sent_yet_stands_beside_it(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:

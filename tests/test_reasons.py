@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto import choosing, settling, tasks, watching
+from globus_auto import choosing, removing, settling, tasks, watching
 from globus_auto.asides import seen_empty, topmost_bare
 from globus_auto.choosing import Keeping
 from globus_auto.datastore import Entry, Task, Version
@@ -218,3 +218,14 @@ def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) 
     )
     paths = ["/src/a", "/src/b"]
     assert settling.not_sent(task, paths, [watching.SkippedPath(skipped)]) == paths
+
+
+def test_files_are_grouped_by_their_number_and_that_of_their_directories() -> None:
+    paths = [f"/d/{number:03}/{name}" for number in range(3) for name in "ab"]
+    assert list(removing.grouped(paths, 4)) == [paths[:4], paths[4:]]
+    assert list(removing.grouped(paths, 6)) == [paths]
+    assert list(removing.grouped([], 4)) == []
+    many = [f"/d/{number:03}/a" for number in range(2 * removing.DIRECTORIES_PER_GROUP + 1)]
+    groups = list(removing.grouped(many, 9999))
+    assert [len(group) for group in groups] == [200, 200, 1]
+    assert [path for group in groups for path in group] == many

@@ -63,21 +63,6 @@ def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_skipped_file_is_an_alert_until_its_next_task_has_ended(lab: Lab):
-    lab.write("b.txt")
-    lab.world.skip_paths("/src/b.txt")
-    assert lab.transfer() == 0
-    lab.world.skipped_paths.clear()
-    lab.world.pace = Pace.after_looks(2)
-    assert lab.transfer() == 1
-    for _ in range(2):
-        assert lab.alerts().keys() == {"skipped"}
-        assert lab.transfer() == 0
-    assert files(lab.destination).keys() == {"b.txt"}
-    assert lab.transfer() == 0
-    assert lab.alerts() == {}
-
-
 def test_a_skipped_file_that_is_gone_at_the_next_look_is_no_alert(lab: Lab, task, capfd):
     (lab.source / "b.txt").unlink()
     assert settle(lab, task) == set()
@@ -378,28 +363,28 @@ def test_a_login_that_globus_does_not_accept_ends_the_run_and_concludes_nothing(
     assert lab.alerts() == {}
 
 
-def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task):
+@pytest.mark.parametrize("route", ["task", SKIPPED])
+def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
     lab.write("d.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
-    lab.world.faults.add("task", times=None, status=500, match=lambda one: task.id in one.path)
+    task.looks = 2
+    lab.world.faults.add(route, times=None, status=500, match=lambda one: task.id in one.path)
     assert lab.transfer() == 1
     assert len(lab.store().open_tasks("transfer")) == 1
     assert lab.store().tasks[lab.store().entry("/src/d.txt").task].status == "SUCCEEDED"
 
 
-def test_records_of_ended_tasks_are_dropped_when_no_entry_refers_to_them(lab: Lab):
-    lab.sent("a.txt", "b.txt")
-    (first,) = lab.store().tasks
-    lab.later(5)
-    lab.write("a.txt", "changed", age=3)
-    assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(lab.store().tasks) == 2
-    lab.later(5)
-    lab.write("b.txt", "changed", age=3)
-    assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(lab.store().tasks) == 2
-    assert first not in lab.store().tasks
+def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: Lab, task):
+    lab.write("d.txt")
+    assert lab.transfer() == 0
+    lab.world.requests.clear()
+    lab.world.faults.add("task", times=None, drop="before")
+    assert lab.transfer() == 1
+    assert {each.path for each in lab.world.requests if each.route == "task"} == {
+        f"/v0.10/task/{task.id}"
+    }
+    assert len(lab.store().open_tasks("transfer")) == 2
 
 
 @pytest.mark.parametrize(

@@ -304,3 +304,17 @@ def test_waiting_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
     assert lab.transfer("--wait") == 1
     assert lab.entries() == set()
     assert "ENDPOINT_ERROR" in lab.alerts()["failed"]
+
+
+def test_records_of_ended_tasks_are_dropped_when_no_entry_refers_to_them(lab: Lab):
+    lab.sent("a.txt", "b.txt")
+    (first,) = lab.store().tasks
+    lab.later(5)
+    lab.write("a.txt", "changed", age=3)
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.store().tasks) == 2
+    lab.later(5)
+    lab.write("b.txt", "changed", age=3)
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert len(lab.store().tasks) == 2
+    assert first not in lab.store().tasks
