@@ -48,15 +48,19 @@ class Witness:
 
     def run(self, *options: str) -> None:
         """Run both programs and take down what they say, and what was issued to them."""
-        for program, said in (
-            (self.lab.transfer, options),
-            (self.lab.delete, options),
-            (self.lab.transfer, ["--check"]),
-            (self.lab.transfer, ["--status"]),
-        ):
-            program(*said)
-            self.said += "".join(self.capture.readouterr())
-            self.secrets |= secrets(self.lab)
+        for program in (self.lab.transfer, self.lab.delete):
+            program(*options)
+            self._take_down()
+
+    def inquire(self) -> None:
+        """Ask how everything is, and take down the answers."""
+        self.lab.transfer("--check")
+        self.lab.transfer("--status")
+        self._take_down()
+
+    def _take_down(self) -> None:
+        self.said += "".join(self.capture.readouterr())
+        self.secrets |= secrets(self.lab)
 
     def check(self) -> None:
         """See that nothing secret is anywhere but in the token file."""
@@ -111,7 +115,7 @@ def repeated(lab: Lab) -> dict[str, Any]:
     return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), told)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 500])
+@pytest.mark.parametrize("status", [403, 500])
 def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
     known: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
@@ -123,6 +127,7 @@ def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
             known.world.identity.expire_access_tokens()
         known.world.faults.add(route, times=None, status=status, body=repeated(known))
         witness.run("-v")
+        witness.inquire()
         known.world.faults.clear()
     assert "[a secret]" in witness.said
     witness.check()
