@@ -17,6 +17,7 @@ from globus_sdk.transport import RetryConfig
 
 from globus_auto import alerts
 from globus_auto.settings import Settings
+from globus_auto.watching import Inconclusive
 
 SECRET = "GLOBUS_CLIENT_SECRET"
 SERVER = globus_sdk.TransferClient.scopes.resource_server
@@ -158,7 +159,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
 
     On a terminal (`interactive`) a person is asked to log in where that is needed, or always, if
     `again`. Without one nobody is asked. Raise TokenFileDamaged, NoTerminal,
-    globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
+    Inconclusive, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
     """
     app = _app(settings, interactive)
@@ -227,9 +228,15 @@ def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
 
 def _ensure_token(app: globus_sdk.GlobusApp) -> None:
     """Get a token that is not about to expire: refreshed, logged in for, or asked for."""
-    authorizer = app.get_authorizer(SERVER)
-    if isinstance(authorizer, globus_sdk.authorizers.RenewingAuthorizer):
-        authorizer.ensure_valid_token()
+    try:
+        authorizer = app.get_authorizer(SERVER)
+        if isinstance(authorizer, globus_sdk.authorizers.RenewingAuthorizer):
+            authorizer.ensure_valid_token()
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, globus_sdk.GlobusError):
+            raise
+        # The SDK takes any answer of 200 for a token; a proxy or a portal answers so as well.
+        raise Inconclusive("Globus Auth sent no whole token.") from error
 
 
 def revoked(error: globus_sdk.AuthAPIError) -> bool:
