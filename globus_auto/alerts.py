@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import smtplib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from globus_auto import datastore
+
+if TYPE_CHECKING:
+    # Slow to import, and hardly ever needed.
+    import smtplib
 
 log = logging.getLogger(__name__)
 
@@ -246,8 +248,11 @@ def discreet(text: str) -> str:
 
 def readable(text: str, keep: str = "") -> str:
     r"""Return `text`, discreet, with what is not printable as Python escapes (a newline as \n)."""
+    text = discreet(text)
+    if text.isprintable():
+        return text
     return "".join(
-        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in discreet(text)
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
     )
 
 
@@ -266,6 +271,8 @@ def deliver(channels: Channels, title: str, text: str) -> bool:
 
 
 def _mail(channels: Channels, title: str, text: str) -> None:
+    from email.message import EmailMessage  # noqa: PLC0415 - see above
+
     message = EmailMessage()
     message["From"] = channels.sender
     message["To"] = ", ".join(channels.recipients)
@@ -283,6 +290,8 @@ def mail_server(address: str) -> Iterator[smtplib.SMTP]:
     It is encrypted where that is offered, as mail servers do among themselves: whoever signed the
     certificate, since the alternative is to send in the clear. Raise OSError or SMTPException.
     """
+    import smtplib  # noqa: PLC0415 - see above
+
     host, _, port = address.partition(":")
     with smtplib.SMTP(host, int(port or 25), timeout=CHANNEL_TIMEOUT) as server:
         server.ehlo()

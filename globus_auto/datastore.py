@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -19,7 +19,7 @@ SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
 OPEN = ("ACTIVE", "INACTIVE")
 
 
-class Version(NamedTuple):
+class Version(msgspec.Struct, gc=False, frozen=True):
     """What a listing says of a file: its size in bytes, its mtime in whole seconds since 1970."""
 
     size: int

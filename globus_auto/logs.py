@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ class LogFile(logging.handlers.RotatingFileHandler):
         return open(  # type: ignore[return-value]
             self.baseFilename, self.mode, encoding=self.encoding, opener=datastore.private
         )
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
+        """Return whether the file is full, by its size alone: `record` is written out once."""
+        del record
+        assert self.stream
+        return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say why `record` is missing from the log, the first time."""
@@ -79,11 +86,19 @@ def to_file(path: str, verbose: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _handler(handler: logging.Handler) -> Iterator[None]:
     ours = logging.getLogger("globus_auto")
-    ours.setLevel(logging.DEBUG)
     ours.propagate = False
     ours.addHandler(handler)
+    _listen(ours)
     try:
         yield
     finally:
         ours.removeHandler(handler)
         handler.close()
+        _listen(ours)
+
+
+def _listen(logger: logging.Logger) -> None:
+    """Let `logger` make no record that no handler wants: there may be a million."""
+    wanted = min((each.level for each in logger.handlers), default=logging.DEBUG)
+    # A level of 0 would leave it to the logger above.
+    logger.setLevel(max(wanted, logging.DEBUG))

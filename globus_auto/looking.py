@@ -158,6 +158,8 @@ def _take_in(
     looked.listed.add(path)
     looked.files += len(directory.files)
     looked.empty |= path == run.settings.src_dir and directory.empty
+    new = 0
+    ahead: list[str] = []
     for name, version in directory.files.items():
         entry = known.get(name)
         if (
@@ -168,8 +170,11 @@ def _take_in(
         ):
             # Nearly all files of nearly all runs: no more than this is spent on them.
             continue
+        new += entry is None
         if excluded(name):
             continue
+        if choosing.is_label(version.mtime, looked.began):
+            ahead.append(name)
         task = store.tasks[entry.task] if entry else None
         verdict, reason = choosing.choose(version, entry, task, terms)
         if verdict == "unchanged":
@@ -182,17 +187,20 @@ def _take_in(
             log.debug("Wait with %s: %s", joined(path, name), reason)
         else:
             looked.send[joined(path, name)] = version, reason
-    looked.missing += [
-        joined(path, name) for name in known if name not in directory.files and not excluded(name)
-    ]
+    if len(directory.files) - new < len(known):
+        gone = known.keys() - directory.files.keys()
+        looked.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
     looked.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
-    _note_oddities(session, looked, directory, excluded)
+    _note_oddities(session, directory, ahead, excluded)
 
 
 def _note_oddities(
-    session: Session, looked: Looked, directory: Directory, excluded: Callable[[str], bool]
+    session: Session, directory: Directory, ahead: list[str], excluded: Callable[[str], bool]
 ) -> None:
-    """Note once what a person may want to know, though nothing is wrong."""
+    """Note once what a person may want to know, though nothing is wrong.
+
+    `ahead` are the files whose time of writing is a day or more to come.
+    """
     findings, path = session.run.findings, directory.path
     others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
     if others:
@@ -205,12 +213,6 @@ def _note_oddities(
                 once=True,
             )
         )
-    limit = looked.began + choosing.LABEL_SECONDS
-    ahead = [
-        name
-        for name, version in directory.files.items()
-        if version.mtime > limit and not excluded(name)
-    ]
     if ahead:
         findings.add(
             Alert(

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import globus_sdk
+import msgspec
 
 from globus_auto import asides, listing, login, settling, tasks, troubles
 from globus_auto.datastore import Datastore
@@ -98,7 +99,7 @@ def opened(run: Run, connection: login.Connection | None = None) -> Iterator[Ses
 
 def _settle(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> settling.Settled:
     """Finish what earlier runs began: intents, open deletes, asides, open tasks."""
-    remembered = bool(store.tasks or store.asides)
+    before = msgspec.to_builtins((store.tasks, store.asides))
     if not run.dry:
         submit(run, store, client)
         tasks.cancel_deletes(client, store, run.started)
@@ -108,7 +109,8 @@ def _settle(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> se
     settled = settling.settle(client, store, run.findings, run.started, stall_seconds)
     run.findings.well("login")
     store.forget_ended_tasks()
-    if remembered:
+    # No entry is touched here without its task, and a million of them take a while to compare.
+    if msgspec.to_builtins((store.tasks, store.asides)) != before:
         run.save(store)
     return settled
 

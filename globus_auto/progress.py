@@ -15,6 +15,9 @@ from globus_auto.watching import TaskDocument
 
 def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[Outcome]:
     """Yield `outcomes`; where `shown`, count directories and files on the terminal."""
+    if not shown:
+        yield from outcomes
+        return
     text = "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
     # Names may look like rich's markup.
     columns = (
@@ -22,15 +25,14 @@ def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[
         TextColumn("{task.fields[rate]:.0f}/s"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         line = bar.add_task(what, total=None, directories=0, files=0, rate=0.0)
         files = 0
         began = time.monotonic()
         for directories, outcome in enumerate(outcomes, 1):
             files += len(outcome.files) if isinstance(outcome, Directory) else 0
-            if shown:
-                rate = directories / max(time.monotonic() - began, 0.1)
-                bar.update(line, directories=directories, files=files, rate=rate)
+            rate = directories / max(time.monotonic() - began, 0.1)
+            bar.update(line, directories=directories, files=files, rate=rate)
             yield outcome
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import logging
 import os
 import shlex
@@ -15,7 +14,6 @@ import signal
 import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -351,6 +349,10 @@ def _ping(this: Run) -> None:
     url = this.settings.ping_url.replace("{program}", this.program)
     if not url:
         return
+    # Imported here: --help and --version are done sooner than these are loaded.
+    import http.client  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
     if this.findings.code:
         address, mark, query = url.partition("?")
         url = f"{address.rstrip('/')}/fail{mark}{query}"

@@ -10,6 +10,7 @@ import globus_sdk
 import pytest
 
 from globus_auto import listing, mount
+from globus_auto.datastore import Version
 from globus_auto.listing import Directory
 from tests.conftest import Lab, files, put, tree
 
@@ -93,7 +94,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
     }
     assert len(here["/src/empty"].unsendable) == 3
     assert len(here["/src"].unsendable) == 1
-    assert here["/src"].files["old"] == (19, -2)
+    assert here["/src"].files["old"] == Version(19, -2)
 
 
 def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(

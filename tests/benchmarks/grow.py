@@ -1,0 +1,90 @@
+"""Make a tree, or a datastore that knows it as sent, in a process of its own.
+
+`python -m tests.benchmarks.grow tree DIR FILES PER_DIRECTORY`, `flat DIR DIRECTORIES
+PER_DIRECTORY`, `datastore PATH SRC_ID SRC_DIR DST_ID DST_DIR` or `save PATH`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from globus_auto import datastore, listing, mount
+from globus_auto.datastore import Datastore, Entry, Task
+
+OLD = 1_700_000_000  # seconds since 1970 UTC
+
+
+def tree(root: str, files: int, per_directory: int) -> None:
+    """Make `files` old files below `root`, in a hundred directories to a directory."""
+    for directory in range(files // per_directory):
+        path = f"{root}/run{directory // 100:03}/part{directory % 100:02}"
+        _fill(path, per_directory, OLD + directory)
+
+
+def flat(root: str, directories: int, per_directory: int) -> None:
+    """Make `directories` beside each other, with old files."""
+    for directory in range(directories):
+        _fill(f"{root}/part{directory:05}", per_directory, OLD + directory)
+
+
+def _fill(directory: str, files: int, mtime: int) -> None:
+    os.makedirs(directory)
+    for number in range(files):
+        place = f"{directory}/scan{number:05}.h5"
+        with open(place, "wb") as file:
+            # Sparse, so that a million of them take no room but their names.
+            file.truncate(1000 + number)
+        os.utime(place, (mtime, mtime))
+
+
+def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) -> None:
+    """Save a datastore at `path` as if all below `src_dir` had been sent and settled."""
+    store = Datastore(source=src_id)
+    now = int(time.time())
+    store.tasks[1] = Task(
+        kind="transfer",
+        submission_id="00000000-0000-4000-8000-000000000001",
+        task_id="00000000-0000-4000-8000-000000000002",
+        status="SUCCEEDED",
+        label="globus_auto benchmark",
+        submitted_at=now,
+        listed_at=now,
+        ended_at=now,
+        source_dir=src_dir,
+        destination=dst_id,
+        destination_dir=dst_dir,
+    )
+    outcomes = listing.look(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
+    for outcome in outcomes:
+        if isinstance(outcome, listing.Directory) and outcome.files:
+            store.files[outcome.path] = {
+                name: Entry(version.size, version.mtime, 1)
+                for name, version in outcome.files.items()
+            }
+    datastore.save(path, store)
+
+
+def save(path: str) -> None:
+    """Save the datastore at `path` with one entry changed; write seconds and CPU to PATH.cost."""
+    store = datastore.load(path)
+    assert store
+    directory, names = next(iter(store.files.items()))
+    store.put(f"{directory}/{next(iter(names))}", Entry(1, OLD, 1))
+    began, worked = time.monotonic(), time.process_time()
+    datastore.save(path, store)
+    wall, cpu = time.monotonic() - began, time.process_time() - worked
+    with open(f"{path}.cost", "w", encoding="utf-8") as file:
+        file.write(f"{wall} {cpu}")
+
+
+if __name__ == "__main__":
+    what, *arguments = sys.argv[1:]
+    if what == "datastore":
+        remember(*arguments)
+    elif what == "save":
+        save(*arguments)
+    else:
+        make = {"tree": tree, "flat": flat}[what]
+        make(arguments[0], int(arguments[1]), int(arguments[2]))

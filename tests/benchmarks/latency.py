@@ -1,0 +1,61 @@
+"""Listing rate against latency, through the sandbox; `globus ls --recursive` beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.processes import Costs, Row, peer
+from tests.benchmarks.site import PYTHON, Site, grow
+
+BUDGET = 20  # calls a second
+ROUNDS = 50  # calls of each worker
+GLOBUS = "globus ls --recursive"
+
+
+def measure(home: Path, latencies: list[int], times: int) -> Iterator[Row]:
+    """Yield rows: with the budget at 250 ms, without it at each latency and 8 and 32 workers."""
+    source, destination = home / "source", home / "destination"
+    for directories in (400, 8 * ROUNDS, 32 * ROUNDS):
+        if not (source / str(directories)).exists():
+            grow("flat", source / str(directories), directories, 2)
+    destination.mkdir()
+    budget = ("--latency", "250", "--calls-per-second", str(BUDGET))
+    with Site(home / "budget", source, destination, *budget) as site:
+        site.configure(SRC_DIR=f"{source}/400", LIST_CALLS_PER_SECOND=BUDGET)
+        yield from _looks(site, f"{BUDGET} calls a second allowed", 400, 250, times)
+        yield from _globus(site, 400, 250, 1)
+    for latency in latencies:
+        with Site(home / str(latency), source, destination, "--latency", str(latency)) as site:
+            for workers in (8, 32):
+                number = ROUNDS * workers
+                site.configure(
+                    SRC_DIR=f"{source}/{number}",
+                    LIST_CALLS_PER_SECOND=0,
+                    LIST_CONCURRENCY=workers,
+                )
+                yield from _looks(site, f"{workers} at once", number, latency, times)
+
+
+def _looks(site: Site, what: str, directories: int, latency: int, times: int) -> Iterator[Row]:
+    costs, rates = Costs([]), []
+    for _ in range(times):
+        costs.runs.append(site.run("transfer", "-n"))
+        rates.append(site.listings_per_second())
+    yield Row("latency", what, directories, costs, latency=latency, rates=rates)
+
+
+def _globus(site: Site, directories: int, latency: int, times: int) -> Iterator[Row]:
+    """Yield a row of the `globus` client, where that is installed."""
+    environment = {
+        **site.environment,
+        "GLOBUS_CLI_CLIENT_ID": site.settings["CLIENT_ID"],
+        "GLOBUS_CLI_CLIENT_SECRET": site.environment["GLOBUS_CLIENT_SECRET"],
+    }
+    place = f"{site.settings['SRC_ID']}:{site.settings['SRC_DIR']}"
+    command = [str(Path(PYTHON).with_name("globus")), "ls", "--recursive", place]
+    for what, once in peer(GLOBUS, command, environment).items():
+        site.answers.clear()
+        costs = Costs([once() for _ in range(times)])
+        rate = site.listings_per_second()
+        yield Row("latency", what, directories, costs, latency=latency, rates=[rate])
