@@ -20,9 +20,10 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.mutants import MUTANTS, Mutant  # noqa: E402 - started by path
+from tests.conftest import LEFT  # noqa: E402 - started by path
+from tests.mutants import MUTANTS, Mutant  # noqa: E402
 
-PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider")
+PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider")
 TIMEOUT = 120  # seconds for one test function
 ASSERTION = re.compile(r"(\w+\.)*(AssertionError|assert\b|Failed: DID NOT RAISE)")
 
@@ -75,8 +76,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutation.") as directory:
         home = Path(directory)
         for name in ("globus_auto", "tests"):
-            skipped = shutil.ignore_patterns("__pycache__", "datastore", "*.lock")
-            shutil.copytree(ROOT / name, home / name, ignore=skipped)
+            shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns(*LEFT))
         shutil.copy(ROOT / "pyproject.toml", home)
         for test in sorted({mutant.test for mutant in mutants}):
             ended = outcome(test, home)

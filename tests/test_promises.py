@@ -13,7 +13,7 @@ import time_machine
 
 import globus_auto
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, files, tree
+from tests.conftest import LEFT, Lab, files, tree
 
 PACKAGE = Path(globus_auto.__file__).parent
 
@@ -39,7 +39,7 @@ def test_the_package_has_the_files_that_it_is_said_to_have():
 def package_with_an_edited_config(lab: Lab, monkeypatch):
     """Give a folder with the programs, in which only config.py was edited."""
     folder = lab.home / "globus_auto"
-    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("sandbox", "__pycache__"))
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("sandbox", *LEFT))
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     text = (folder / "config.py").read_text(encoding="utf-8")
     for name, value in {

@@ -90,7 +90,7 @@ def test_the_bounds_of_the_reasons(changes: dict[str, Any], kept: bool) -> None:
 def test_only_the_same_size_there_and_the_same_version_here_are_proof() -> None:
     versions = [Version(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
-        entry, size = Entry(*version, 1), found and found.size
+        entry, size = Entry(version.size, version.mtime, 1), found and found.size
         assert (choosing.reason_of_destination(entry, found) is None) is (size == entry.size)
         assert (choosing.reason_of_source(entry, found) is None) is (found == version)
 

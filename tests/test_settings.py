@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from globus_auto import settings
-from tests.conftest import Lab, Mailbox, files
+from tests.conftest import LEFT, Lab, Mailbox, files
 
 FOREIGN = 12345  # nobody's uid and gid
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -181,7 +181,7 @@ def test_a_relative_file_is_one_of_the_working_directory(
 def clone(tmp_path: Path) -> Path:
     """Give a copy of the package with the modes of a clone under umask 002."""
     copy = tmp_path / "clone" / "globus_auto"
-    shutil.copytree(settings.CONFIG.parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(settings.CONFIG.parent, copy, ignore=shutil.ignore_patterns(*LEFT))
     for path in [copy, *copy.rglob("*")]:
         path.chmod(0o775 if path.is_dir() else 0o664)
     return copy
