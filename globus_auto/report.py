@@ -52,7 +52,8 @@ def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
     """Print what delete.py would do with each file that was sent, and why, and with directories."""
     proven = _proven(session, arrived)
     for path, reason in sorted(session.kept.paths, key=lambda kept: (kept[1], kept[0])):
-        print(f"keep {readable(path)}: {reason}")
+        # The reason may repeat what a server has said.
+        print(readable(f"keep {path}: {reason}"))
     for path in proven:
         size = decimal(arrived[path].size)
         print(f"delete {readable(path)} ({size}): its copy is proven")

@@ -17,6 +17,7 @@ import pytest
 from globus_auto import alerts, logs
 from tests.conftest import Lab, Mailbox
 from tests.test_channels import self_signed
+from tests.test_kept import too_large
 from tests.test_login_refused import on_terminal
 
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "delete", "task", "mkdir"]
@@ -131,6 +132,16 @@ def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
         known.world.faults.clear()
     assert "[a secret]" in witness.said
     witness.check()
+
+
+def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.sent("run/a")
+    too_large(lab, "/dst/run")
+    lab.world.faults.add("stat", times=None, status=403, body=repeated(lab))
+    assert lab.delete("-n") == 0
+    said = capsys.readouterr().out
+    assert "keep /src/run/a: its destination cannot be asked for it: 403 [a secret]" in said
+    assert not any(secret in said for secret in secrets(lab))
 
 
 def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
