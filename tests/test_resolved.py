@@ -86,6 +86,19 @@ def test_a_delete_that_failed_is_an_alert_until_one_succeeds(lab: Lab) -> None:
     assert lab.alerts() == {}
 
 
+def test_a_delete_that_failed_is_over_where_nothing_is_left_to_delete(lab: Lab) -> None:
+    lab.configure(EXCLUDE=["never sent"])
+    lab.write("never sent")
+    lab.send("first")
+    assert lab.delete() == 0
+    lab.send("a")
+    lab.world.fail_next(kind="DELETE")
+    assert lab.delete() == 1
+    (lab.source / "a").unlink()
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    assert lab.alerts() == {}
+
+
 def test_a_directory_that_could_not_be_put_back_is_an_alert_until_it_is(lab: Lab) -> None:
     (lab.source / "x").mkdir()
 
