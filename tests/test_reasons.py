@@ -225,7 +225,8 @@ def test_files_are_grouped_by_their_number_and_that_of_their_directories() -> No
     assert list(removing.grouped(paths, 4)) == [paths[:4], paths[4:]]
     assert list(removing.grouped(paths, 6)) == [paths]
     assert list(removing.grouped([], 4)) == []
-    many = [f"/d/{number:03}/a" for number in range(2 * removing.DIRECTORIES_PER_GROUP + 1)]
+    numbers = range(2 * removing.DIRECTORIES_PER_GROUP + 1)
+    many = [f"/d/{number:03}/{name}" for number in numbers for name in "ab"]
     groups = list(removing.grouped(many, 9999))
-    assert [len(group) for group in groups] == [200, 200, 1]
+    assert [len(group) for group in groups] == [400, 400, 2]
     assert [path for group in groups for path in group] == many
