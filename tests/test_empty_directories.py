@@ -268,6 +268,15 @@ def test_what_was_left_aside_goes_although_nothing_else_is_empty(lab: Lab) -> No
     assert lab.store().asides == {}
 
 
+def test_what_was_left_aside_goes_together_with_what_is_empty_now(lab: Lab) -> None:
+    make(lab, "x")
+    lab.world.fail_next(kind="DELETE")
+    assert lab.delete() == 1
+    make(lab, "y")
+    assert lab.delete() == 0
+    assert tree(lab.source) == {}
+
+
 def test_a_dry_run_names_no_directory_that_a_run_would_leave(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:

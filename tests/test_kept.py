@@ -191,7 +191,7 @@ def test_what_the_destination_cannot_be_asked_for_stays_and_keeps_its_entry(
 
 
 def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> None:
-    lab.send("run/a", "run/b", "c")
+    lab.send("run/a", "run/b", "z/c")
     too_large(lab, "/src/run")
     lab.world.faults.add(
         "stat", status=403, body={}, match=lambda asked: asked.query["path"].endswith("/b")

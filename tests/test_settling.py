@@ -260,6 +260,7 @@ def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     lab.configure(STALL_HOURS=2)
     task.looks = -1000
     assert lab.transfer() == 0
+    assert "event_list" not in [each.route for each in lab.world.requests], "it is too young"
     lab.later(2 * HOUR - 60)
     assert lab.transfer() == 0
     lab.later(120)
