@@ -245,7 +245,8 @@ def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready
     lab = ready
     lab.configure(FILES_PER_TASK=4)
     lab.write("poison")
-    lab.write("z, in another task")
+    for number in range(5):
+        lab.write(f"z{number}, in two other tasks")
     lab.world.faults.add(
         "transfer",
         times=None,
@@ -253,7 +254,7 @@ def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready
         **refuse("ClientError.BadRequest", 400),
     )
     assert lab.transfer() == 1
-    assert [len(document["DATA"]) for document in lab.submitted()] == [4, 2, 2, 1, 1, 1]
+    assert [len(document["DATA"]) for document in lab.submitted()] == [4, 2, 2, 1, 1, 4, 1]
     assert files(lab.destination).keys() == files(lab.source).keys() - {"poison"}
     assert "/src/poison" not in lab.entries()
     assert lab.transfer() == 1

@@ -47,6 +47,7 @@ def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: 
 
 
 def test_one_task_that_succeeds_does_not_hide_that_others_failed(lab: Lab) -> None:
+    lab.sent("first")
     for name in ("one", "two"):
         lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}", FILES_PER_TASK=1)
         lab.world.fail_next()
@@ -79,6 +80,9 @@ def test_a_delete_that_failed_is_an_alert_until_one_succeeds(lab: Lab) -> None:
     lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"delete failed"}
+    lab.configure(KEEP_DAYS=1)
+    assert lab.delete() == 0
+    lab.configure(KEEP_DAYS=0)
     lab.write("a", "changed")
     assert lab.delete() == 0
     assert lab.alerts().keys() == {"delete failed"}, "there was nothing to try it on"

@@ -145,6 +145,7 @@ def test_failed_sends_again_what_it_did_not_send(lab: Lab, task, mailbox):
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
     assert settle(lab, task, 1) == {"/src/b.txt"}
+    assert lab.store().tasks[lab.store().entry("/src/a.txt").task].status == "FAILED"
     assert "failed (NO_SPACE_LEFT, disk full)" in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
     assert lab.transfer() == 0
