@@ -18,7 +18,8 @@ When = Literal["before", "after"]
 class Request:
     """One request as it came in; `status` is None until it is answered, and if it never is.
 
-    `pairs` are the query parameters in order, `body` is the parsed JSON or form.
+    `pairs` are the query parameters in order, `body` is the parsed JSON or form, `port` is the
+    client's: one for each connection.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Request:
     pairs: list[tuple[str, str]]
     body: Any = None
     status: int | None = None
+    port: int = 0
 
     @property
     def query(self) -> dict[str, str]:

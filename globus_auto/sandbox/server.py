@@ -151,6 +151,7 @@ class Sandbox:
             started = time.monotonic()
             pairs = http.query_params.multi_items()
             asked = Request(http.method, http.url.path, door.act.__name__, pairs)
+            asked.port = http.client.port if http.client else 0
             self.world.requests.append(asked)
             raw = await http.body()
             try:
