@@ -3,6 +3,8 @@
 import logging
 import os
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,53 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
     assert len(here["/src/empty"].unsendable) == 3
     assert len(here["/src"].unsendable) == 1
     assert here["/src"].files["old"] == Version(19, -2)
+
+
+def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlisted(
+    tmp_path: Path,
+) -> None:
+    stays = put(tmp_path / "stays", "", 1)
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            for number in range(50):
+                (tmp_path / f"passing{number}").touch()
+            for number in range(50):
+                (tmp_path / f"passing{number}").unlink()
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(come_and_go)
+        try:
+            for _ in range(500):
+                (found,) = listing.look(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
+                assert isinstance(found, Directory)
+                assert found.files[stays.name] == Version(0, 1)
+        finally:
+            ended.set()
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
+def test_what_is_mounted_below_is_looked_at_as_well() -> None:
+    outcomes = listing.look(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
+    top, below = outcomes
+    assert isinstance(top, Directory)
+    assert "shm" in top.directories
+    assert top.others["null"] == "chr"
+    assert isinstance(below, Directory)
+    assert below.path == "/src/shm"
+
+
+def test_a_directory_that_is_one_of_those_above_it_is_a_loop_and_not_entered(
+    tmp_path: Path,
+) -> None:
+    # As a bind mount makes one, which only root can have.
+    above = os.stat(tmp_path)
+    (tmp_path / "other").mkdir()
+    found = Directory("/src/below", {}, {}, {}, [])
+    for name, path in [("again", tmp_path), ("other", tmp_path / "other")]:
+        mount._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
+    assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
 
 
 def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(
