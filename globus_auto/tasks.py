@@ -166,7 +166,8 @@ def submit_intents(
     intents = [
         number for number, task in store.open_tasks("transfer").items() if task.task_id is None
     ]
-    paths = store.paths_by_task(intents)
+    # A full task names no file, and may have a million.
+    paths = store.paths_by_task(number for number in intents if not store.tasks[number].full)
     refusals = []
     if intents:
         save()
@@ -174,12 +175,13 @@ def submit_intents(
         number = intents.pop(0)
         task = store.tasks[number]
         try:
-            document = transfer_document(store.source, task, paths[number])
+            document = transfer_document(store.source, task, paths.get(number, ()))
             task.task_id = submit(client.submit_transfer, document)
             findings.well("conflict", task.source_dir)
         except globus_sdk.TransferAPIError as error:
             if not refused(error):
                 raise
+            paths |= store.paths_by_task(each for each in (number, *intents) if each not in paths)
             if error.http_status == 400 and len(paths[number]) > 1 and not task.full:
                 halves = _halved(client, store, number, paths[number])
                 paths |= halves

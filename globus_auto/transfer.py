@@ -83,10 +83,25 @@ def transfer(run: utils.Run) -> None:
 
 def _submit(session: Session, looked: Looked) -> None:
     """Make tasks of the chosen files, intents first, and submit them."""
-    from globus_auto import opening, tasks  # noqa: PLC0415
+    from globus_auto import opening  # noqa: PLC0415
+
+    chosen = len(looked.send)
+    _intend(session, looked)
+    opening.submit(session.run, session.store, session.client)
+    session.save()
+    along = ", with all others" if looked.full else ""
+    log.info("Sent %d files of %s to Globus%s", chosen, session.run.settings.src_dir, along)
+
+
+def _intend(session: Session, looked: Looked) -> None:
+    """Move the chosen files from `looked` to the datastore, as entries of tasks to be submitted.
+
+    There may be a million: they are not held in both.
+    """
+    from globus_auto import tasks  # noqa: PLC0415
     from globus_auto.datastore import Entry  # noqa: PLC0415
 
-    run, store, known = session.run, session.store, session.run.settings
+    store, known = session.store, session.run.settings
     paths = sorted(looked.send)
     most = known.files_per_task
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
@@ -104,13 +119,11 @@ def _submit(session: Session, looked: Looked) -> None:
             exclude=known.exclude if looked.full else [],
         )
         for path in part:
-            version, reason = looked.send[path]
+            version, reason = looked.send.pop(path)
             store.put(path, Entry(version.size, version.mtime, number))
             log.log(DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, reason, number)
-    opening.submit(run, store, session.client)
-    session.save()
-    along = ", with all others" if looked.full else ""
-    log.info("Sent %d files of %s to Globus%s", len(paths), known.src_dir, along)
+    # A dict keeps the room of what was taken out.
+    looked.send.clear()
 
 
 def _wait(session: Session) -> None:
