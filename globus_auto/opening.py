@@ -115,13 +115,14 @@ def _settle(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> se
     return settled
 
 
-def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> None:
-    """Submit the intents in `store`, and note which of them Globus refuses."""
+def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> bool:
+    """Submit the intents in `store`; note what Globus refuses, and return whether it did."""
     refusals = tasks.submit_intents(
         client, store, run.findings, lambda: run.save(store), run.settings.stall_hours * 3600
     )
     for refusal in refusals:
         run.findings.add(troubles.refused(refusal, run.login_command))
+    return bool(refusals)
 
 
 def require_ready(session: Session) -> None:

@@ -101,7 +101,11 @@ def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry
     as a whole is missing, empty or cannot be asked.
     """
     if not session.run.settings.verify_destination:
+        session.run.findings.well("destination")
         return found
+    # Where no file that is known has gone to, nothing can be missing any more.
+    used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
+    session.run.findings.well("destination", lambda about: about not in used)
     places: dict[tuple[str, str], dict[str, str]] = {}
     for path, entry in found.items():
         task = session.store.tasks[entry.task]
@@ -148,7 +152,8 @@ def _arrived(
         session.kept.add(path, reason)
         if not barren:
             lost[path] = reason
-    if barren:
+    # If some stand there after all, its disk has come back since.
+    if barren and not arrived:
         findings.add(
             Alert(
                 kind="destination",

@@ -104,15 +104,21 @@ def _asked(
 
 def _unknown(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether the service no longer has this task, or hides it from this identity."""
-    hidden = error.http_status == 403 and not (
-        error.info.consent_required or error.info.authorization_parameters
+    return error.http_status == 404 or (error.http_status == 403 and not _is_of_login(error))
+
+
+def _is_of_login(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether the service wants another login, consent or session."""
+    return bool(
+        error.http_status == 401
+        or error.info.consent_required
+        or error.info.authorization_parameters
     )
-    return error.http_status == 404 or hidden
 
 
 def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
-    if isinstance(error, globus_sdk.TransferAPIError) and 400 <= error.http_status < 429:
+    if isinstance(error, globus_sdk.TransferAPIError) and _is_of_login(error):
         raise error
     findings.add(
         Alert(
@@ -135,17 +141,16 @@ def _trouble(
     link = watching.link(document.task_id)
     what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
-        event = watching.newest_event(client, document.task_id, errors=True)
+        reason = _newest_error(client, document)
         return Alert(
             kind="inactive",
             about=task.source_dir,
-            text=f"{what} is suspended until you act{_because(event)}. Its files wait at the"
+            text=f"{what} is suspended until you act{reason}. Its files wait at the"
             f" source. Renew the login or consent that Globus asks for at {link}",
             code=3,
         )
     if document.nice_status not in (None, "OK", "Queued"):
-        event = watching.newest_event(client, document.task_id, errors=True)
-        reason = _because(event) or f" ({document.nice_status})"
+        reason = _newest_error(client, document) or f" ({document.nice_status})"
         return Alert(
             kind="stalled",
             about=task.source_dir,
@@ -163,6 +168,15 @@ def _trouble(
         text=f"{what} has had no news for {(now - last) / 3600:.0f} hours{_because(event)}."
         f" See {link}",
     )
+
+
+def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
+    """Return what the newest error of a task was, in brackets; "" if that cannot be told."""
+    try:
+        return _because(watching.newest_event(client, document.task_id, errors=True))
+    except (globus_sdk.GlobusError, watching.Inconclusive) as error:
+        log.info("No events of task %s: %s", document.task_id, error)
+        return ""
 
 
 def _because(event: watching.Event | None) -> str:
@@ -283,15 +297,11 @@ def _between(earliest: int, moment: datetime | None, latest: int) -> int:
 def _failure(
     client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
 ) -> Alert:
-    reason = ""
     fault = document.fatal_error
     if fault and fault.code:
         reason = f" ({watching.said(fault.code, fault.description)})"
     else:
-        try:
-            reason = _because(watching.newest_event(client, document.task_id, errors=True))
-        except (globus_sdk.GlobusError, watching.Inconclusive) as error:
-            log.info("No events of task %s: %s", document.task_id, error)
+        reason = _newest_error(client, document)
     return Alert(
         kind="failed",
         about=task.source_dir,

@@ -87,7 +87,8 @@ def _submit(session: Session, looked: Looked) -> None:
 
     chosen = len(looked.send)
     _intend(session, looked)
-    opening.submit(session.run, session.store, session.client)
+    if not opening.submit(session.run, session.store, session.client):
+        session.run.findings.well("refused")
     session.save()
     along = ", with all others" if looked.full else ""
     log.info("Sent %d files of %s to Globus%s", chosen, session.run.settings.src_dir, along)

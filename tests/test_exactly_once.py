@@ -307,6 +307,16 @@ def test_what_globus_refuses_is_withdrawn_with_an_alert(lab: Lab, fault, code, k
     assert lab.alerts() == {}
 
 
+def test_a_refusal_is_over_once_all_is_accepted_though_files_never_cease_to_come(lab: Lab):
+    lab.sent("old.txt")
+    lab.world.faults.add("transfer", **refuse("PermissionDenied", 403))
+    lab.write("a.txt")
+    assert lab.transfer() == 1
+    lab.write("b.txt")
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
+
+
 def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab):
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))

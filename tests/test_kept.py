@@ -150,6 +150,42 @@ def test_nothing_is_concluded_where_all_of_the_destination_is_missing_or_empty(
     assert len(lab.submitted()) == 1, "a cleared destination starts nothing"
 
 
+def no_longer_looked_at(lab: Lab) -> None:
+    """Follow the advice of the alert."""
+    lab.configure(VERIFY_DESTINATION=False)
+
+
+def no_longer_there(lab: Lab) -> None:
+    """Remove at the source by hand what the alert was about."""
+    (lab.source / "a").unlink()
+    lab.write("b", "which has not been sent yet")
+
+
+@pytest.mark.parametrize("act", [no_longer_looked_at, no_longer_there])
+def test_that_the_destination_is_missing_is_over_once_nothing_is_awaited_there(
+    lab: Lab, act: Callable[[Lab], None]
+) -> None:
+    lab.configure(DST_DIR="/dst/copy")
+    lab.send("a")
+    (lab.destination / "copy/a").unlink()
+    assert lab.delete() == 1
+    act(lab)
+    lab.configure(DST_DIR="/dst/other")
+    assert (lab.transfer(), lab.delete()) == (0, 0)
+    assert lab.alerts() == {}
+
+
+def test_a_destination_that_comes_back_in_the_middle_of_a_run_is_no_alert(lab: Lab) -> None:
+    lab.send("a")
+    missing = {"code": "ClientError.NotFound", "message": "m", "request_id": "r", "resource": "/"}
+    lab.world.faults.add(
+        "ls", match=lambda asked: asked.query["path"] == "/dst", status=404, body=missing
+    )
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    assert lab.alerts() == {}
+
+
 def test_a_subdirectory_missing_at_the_destination_is_sent_again(lab: Lab, delete: Delete) -> None:
     lab.send("run/a", "b")
     shutil.rmtree(lab.destination / "run")

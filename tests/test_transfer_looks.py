@@ -270,3 +270,12 @@ def test_a_very_old_time_is_as_good_as_any(lab: Lab):
     put(lab.source / "b.txt", "data", -100_000)
     assert [lab.transfer() for _ in range(2)] == [0, 0]
     assert sent_paths(lab) == ["/src/a.txt", "/src/b.txt"]
+
+
+def test_whether_an_endpoint_can_rename_may_be_left_open(lab: Lab):
+    lab.write("d/a.txt")
+    document = {"name": "a.txt", "type": "file", "size": 4, "last_modified": "2026-01-02 00:00:00"}
+    listing = {"DATA": [document], "total": 1, "rename_supported": None}
+    lab.world.faults.add("ls", match=listing_of("/src/d"), status=200, body=listing)
+    assert lab.transfer() == 0
+    assert lab.entries() == {"/src/d/a.txt"}
