@@ -137,6 +137,7 @@ def _arrived(
     store, findings = session.store, session.run.findings
     barren = _is_barren(session, endpoint, directory)
     arrived, lost = {}, {}
+    silent: dict[str, str] = {}
     for there, answer in versions(session, endpoint, sorted(sources)):
         path = sources[there]
         entry = store.entry(path)
@@ -144,6 +145,7 @@ def _arrived(
             continue
         if isinstance(answer, Unlisted):
             session.kept.add(path, f"its destination cannot be asked for it: {answer.reason}")
+            silent.setdefault(there.rpartition("/")[0], answer.reason)
             continue
         reason = choosing.reason_of_destination(entry, answer)
         if reason is None:
@@ -161,6 +163,16 @@ def _arrived(
                 text=f"The destination {directory} is missing or empty, though {len(sources)} files"
                 " were sent there. They stay at the source. Is its disk mounted? If it was cleared"
                 " on purpose, run transfer.py --full, or set VERIFY_DESTINATION = False.",
+            )
+        )
+    elif silent:
+        reason = next(iter(silent.values()))
+        findings.add(
+            Alert(
+                kind="destination",
+                about=f"{endpoint}:{directory}",
+                text=f"{endpoint} does not tell what has arrived in {looking.some(silent)}"
+                f" ({reason}). What was sent there stays at the source until it does.",
             )
         )
     else:

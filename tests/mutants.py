@@ -182,7 +182,7 @@ MUTANTS = [
     ),
     Mutant(
         "what cannot be asked for stays",
-        "test_what_the_destination_cannot_be_asked_for_stays_and_keeps_its_entry",
+        "test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it_can",
         "proving.py",
         "            answer: Answer = None if outcome.gone else silent\n",
         "            answer: Answer = None\n",

@@ -211,19 +211,24 @@ def test_where_the_destination_is_too_large_to_list_each_file_is_asked_for(
     assert files(lab.source).keys() == {"run/b"}
 
 
-def test_what_the_destination_cannot_be_asked_for_stays_and_keeps_its_entry(
+def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it_can(
     lab: Lab, delete: Delete
 ) -> None:
     lab.send("run/a", "run/c", "b")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body={"code": "PermissionDenied"})
-    kept = delete()
+    kept = delete(1)
     assert kept.keys() == {"run/a", "run/c"}
     for reason in kept.values():
         assert reason.startswith("its destination cannot be asked for it: 403")
     assert files(lab.source).keys() == {"run/a", "run/c"}
     assert lab.entries() == {"/src/run/a", "/src/run/c"}
     assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
+    told = lab.alerts()["destination"]
+    assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in told
+    lab.world.faults.clear()
+    assert delete() == {}
+    assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
 def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> None:
