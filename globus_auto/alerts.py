@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What alerts are about that concern all of Globus, and no endpoint, directory or path.
+GLOBUS = "Globus"
 CHANNEL_TIMEOUT = 30  # seconds
 EARLY = 900  # seconds
 SECRET_LENGTH = 8  # characters: all that Globus issues is longer
@@ -32,7 +35,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
     exit code that it asks for. It is told when it has lasted `after` seconds; one that is `once`
-    is a note: never repeated, and gone without a word.
+    is a note: never repeated, and gone without a word. It is not told beside an alert of a kind
+    that it is an `effect_of`.
     """
 
     kind: str
@@ -41,6 +45,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 1
     after: float = 0
     once: bool = False
+    effect_of: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,12 +54,18 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word."""
+    """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word.
+
+    It was first found at `since`, last at `seen_at`, and then, if `by` names a program, by calls
+    that only this program makes.
+    """
 
     kind: str
     about: str
     text: str
     since: int
+    seen_at: int = 0
+    by: str = ""
     told_at: int | None = None
     after: float = 0
     once: bool = False
@@ -79,33 +90,50 @@ class Health(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Findings:
-    """What one run has found: troubles, and what it looked at and found well."""
+    """What one run of `program` has found: troubles, and what it looked at and found well.
 
-    def __init__(self) -> None:
+    From when it is `alone` on, the other program makes other calls.
+    """
+
+    def __init__(self, program: str = "") -> None:
+        self.program = program
+        self.alone = False
         self.alerts: dict[tuple[str, str], Alert] = {}
-        self._well: list[tuple[str, Callable[[str], bool]]] = []
+        self.by: dict[tuple[str, str], str] = {}
+        self._well: list[tuple[str, Callable[[str], bool], bool]] = []
 
     def add(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=_utf8(alert.about), text=_utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
+            self.by[alert.key] = self.program if self.alone else ""
             quiet = not alert.code and (alert.once or alert.after)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", readable(alert.text))
 
-    def well(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
-        """Note that alerts of `kind` are over: that about `about`, those it is true of, or all."""
-        if callable(about):
-            self._well.append((kind, about))
-        else:
-            self._well.append((kind, lambda what: about in (None, what)))
+    def well(
+        self, kind: str, about: str | Callable[[str], bool] | None = None, *, own: bool = False
+    ) -> None:
+        """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
 
-    def found_well(self, key: tuple[str, str]) -> bool:
-        """Return whether this run looked at just what the alert `key` is about, and saw it well."""
+        With `own` only such as the other program did not find by calls that only it makes.
+        """
+        covers = about if callable(about) else lambda what: about in (None, what)
+        self._well.append((kind, covers, own))
+
+    def found_well(self, key: tuple[str, str], by: str = "") -> bool:
+        """Return whether this run looked at just what the alert `key` is about, and saw it well.
+
+        `by` is the program that found it by calls that only it makes, if any.
+        """
         kind, about = key
         if key in self.alerts:
             return False
-        return any(kind == known and covers(about) for known, covers in self._well)
+        mine = by in ("", self.program)
+        return any(
+            kind == known and covers(about) and (mine or not own)
+            for known, covers, own in self._well
+        )
 
     @property
     def code(self) -> int:
@@ -133,51 +161,69 @@ class Channels(NamedTuple):
 def updated(standing: list[Standing], findings: Findings, now: int) -> list[Standing]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
-    One that is found well stays, as `over`, until that has been told, if it was told at all.
+    One that is found well stays, as `over`, until that has been told, if it was told at all. One
+    that nobody was told of is dropped where its cause stands, or has just ended.
     """
+    causes = {one.kind for one in standing if not one.over}
+    causes |= {alert.kind for alert in findings.alerts.values()}
+    raised = {
+        alert.key: alert for alert in findings.alerts.values() if causes.isdisjoint(alert.effect_of)
+    }
     result = []
-    known = set()
     for old in standing:
-        known.add(old.key)
-        raised = findings.alerts.get(old.key)
-        if raised:
+        new = raised.pop(old.key, None)
+        new = new or (findings.alerts.get(old.key) if old.told_at is not None else None)
+        if new:
             result.append(
-                msgspec.structs.replace(old, text=raised.text, after=raised.after, over=False)
+                msgspec.structs.replace(
+                    old,
+                    text=new.text,
+                    after=new.after,
+                    seen_at=now,
+                    by=findings.by[old.key],
+                    over=False,
+                )
             )
-        elif not findings.found_well(old.key):
+        elif old.key in findings.alerts:
+            log.info("Not told beside its cause: %s", old.text)
+        elif not findings.found_well(old.key, old.by):
             result.append(old)
         elif old.told_at is not None and not old.once:
             result.append(msgspec.structs.replace(old, over=True))
-    for alert in findings.alerts.values():
-        if alert.key not in known:
-            result.append(
-                Standing(
-                    kind=alert.kind,
-                    about=alert.about,
-                    text=alert.text,
-                    since=now,
-                    after=alert.after,
-                    once=alert.once,
-                )
+    for alert in raised.values():
+        result.append(
+            Standing(
+                kind=alert.kind,
+                about=alert.about,
+                text=alert.text,
+                since=now,
+                seen_at=now,
+                by=findings.by[alert.key],
+                after=alert.after,
+                once=alert.once,
             )
+        )
     return result
 
 
 def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
     """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
 
-    A quarter of an hour early is in time: cron's runs are never a whole day apart to the second.
+    All that stands is told again together, so that several troubles are one message a day. A
+    quarter of an hour early is in time: cron's runs are never a whole day apart to the second.
     """
-    due = repeat - min(EARLY, repeat / 4)
+    due = now - repeat + min(EARLY, repeat / 4)
     new, again, resolved = [], [], []
     for alert in standing:
         if alert.over:
             resolved.append(alert)
         elif alert.told_at is None:
-            if now - alert.since >= alert.after:
+            if max(alert.seen_at, alert.since) - alert.since >= alert.after:
                 new.append(alert)
-        elif now - alert.told_at >= due and not alert.once:
+        elif not alert.once:
             again.append(alert)
+    if all((alert.told_at or 0) > due for alert in again):
+        again = []
     return Digest(new, again, resolved)
 
 
@@ -215,12 +261,17 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
     ):
         if alerts:
             parts.append(title)
-            parts += [f"* {readable(alert.text)}" for alert in alerts]
+            parts += [_paragraph(alert) for alert in alerts]
     parts.append(
         f"Sent by globus_auto on {host} for {readable(pair)}.\n"
         f"More is in {readable(log_path)} there."
     )
     return readable("\n\n".join(parts), keep="\n") + "\n"
+
+
+def _paragraph(alert: Standing) -> str:
+    began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
+    return f"* {readable(alert.text)} (It began {began}.)"
 
 
 def _utf8(text: str) -> str:

@@ -19,8 +19,8 @@ from globus_auto.datastore import Version, joined
 # The code of a 404 that speaks of the path; others speak of the endpoint
 # (docs.globus.org/api/transfer/file_operations, section "Errors").
 NOT_FOUND = ("ClientError.NotFound", "NotFound")
-# Parts of codes that say that the endpoint as a whole is out of reach or closed to this identity.
-ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "LoginFailed", "OperationPaused")
+# Parts of codes that say that the endpoint as a whole is out of reach.
+ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "OperationPaused")
 RATE_LIMIT_TRIES = 30
 UNSENDABLE = re.compile("[\r\n\ufffd\ud800-\udfff]")
 
@@ -195,6 +195,14 @@ def _paced(
     return call()
 
 
+def wants_person(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether an endpoint refuses an identity until a person logs in as it asks.
+
+    That is said by authorization_parameters, or by the code alone ("LoginFailed").
+    """
+    return bool(error.info.authorization_parameters) or "LoginFailed" in (error.code or "")
+
+
 def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
     """Return what `error` says of the directory `path`.
 
@@ -203,16 +211,14 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Un
     code = error.code or ""
     if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
         return Unlisted(path, "there is no such directory", gone=True)
-    if (
-        error.http_status in (401, 404, 429)
-        or error.info.consent_required
-        or error.info.authorization_parameters
-    ):
+    if error.http_status in (401, 404, 429) or error.info.consent_required or wants_person(error):
         raise error
     details = f"{error.http_status} {code}: {error.message} ({error.request_id})"
     if any(part in code for part in ENDPOINT_DOWN):
         raise NotReady(
-            endpoint, f"{endpoint} is out of reach ({details}). The next run tries again."
+            endpoint,
+            f"{endpoint} is out of reach ({details}). Nothing is lost, but nothing moves either:"
+            " see whether it runs. The next run tries again.",
         ) from error
     return Unlisted(path, details)
 

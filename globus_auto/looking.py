@@ -45,6 +45,11 @@ class Looked:
     unsendable: list[str] = field(default_factory=list)
     empty: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing below SRC_DIR may have been overlooked."""
+        return bool(self.listed) and all(hole.gone for hole in self.unlisted)
+
     def covers(self, directory: str) -> bool:
         """Return whether the look tells what is in `directory`, or that there is none."""
         return not any(below(directory, hole.path) for hole in self.unlisted)
@@ -128,7 +133,9 @@ def _require_same_names(session: Session) -> None:
     for outcome in session.look(known.src_id, [known.src_dir]):
         if isinstance(outcome, Unlisted):
             raise listing.NotReady(
-                known.src_id, f"SRC_DIR {known.src_dir} cannot be looked at: {outcome.reason}."
+                known.src_id,
+                f"SRC_DIR {known.src_dir} cannot be looked at: {outcome.reason}. Nothing is"
+                " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
             )
         there = {*outcome.files, *outcome.directories, *outcome.others}
         if here.isdisjoint(there) and (here or there):
@@ -309,10 +316,10 @@ def report(session: Session, looked: Looked) -> None:
     findings.well("unsendable", lambda path: looked.covers(os.path.dirname(path)))
     for kind in ("skipped", "not at the destination"):
         findings.well(kind, lambda where: looked.covers(where) and where not in looked.unsettled)
-    if not (looked.send or looked.waiting or session.store.open_tasks("transfer")):
-        findings.well("failed")
-        findings.well("refused")
-        findings.well("conflict")
+    left = looked.send or looked.waiting or session.store.open_tasks("transfer")
+    if looked.whole and not left:
+        for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
+            findings.well(kind)
     _report_skipped(session, looked)
     log.info(
         "Looked at %s: %d directories, %d files; %d to send, %d waiting, %d not listed",

@@ -17,7 +17,7 @@ from globus_auto.listing import Lister, Outcome
 from globus_auto.utils import Run
 
 log = logging.getLogger(__name__)
-NOTHING_SETTLED = settling.Settled({}, [], [], [])
+NOTHING_SETTLED = settling.Settled({}, [], [], [], [])
 
 
 @dataclass
@@ -107,7 +107,6 @@ def _settle(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> se
         asides.put_back(client, store, run.findings, pace)
     stall_seconds = run.settings.stall_hours * 3600
     settled = settling.settle(client, store, run.findings, run.started, stall_seconds)
-    run.findings.well("login")
     store.forget_ended_tasks()
     # No entry is touched here without its task, and a million of them take a while to compare.
     if msgspec.to_builtins((store.tasks, store.asides)) != before:
@@ -130,13 +129,24 @@ def require_ready(session: Session) -> None:
 
     Only a listing tells that of a Connect Server collection, and it shows missing consents.
     """
-    known = session.run.settings
+    run, known = session.run, session.run.settings
+    away = []
     for endpoint, directory in ((known.src_id, known.src_dir), (known.dst_id, known.dst_dir)):
-        document = listing.require_ready(session.client, endpoint)
-        if document.gcp_connected is None:
-            _require_listed(session, endpoint, directory)
-    for kind in ("endpoint", "unknown endpoint", "consent", "session"):
-        session.run.findings.well(kind)
+        try:
+            document = listing.require_ready(session.client, endpoint)
+            run.findings.well("login")
+            if document.gcp_connected is None:
+                _require_listed(session, endpoint, directory)
+            run.findings.well("endpoint", endpoint, own=True)
+        except listing.NotReady as error:
+            run.findings.add(troubles.explain(error, run.program, run.login_command))
+            away.append(error)
+    if away:
+        raise away[0]
+    run.findings.well("unknown endpoint")
+    for kind in ("endpoint", "service", "consent", "session"):
+        run.findings.well(kind, own=True)
+    run.findings.alone = True
 
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:
@@ -147,5 +157,7 @@ def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     # tells of that of the source. A huge one shows that the endpoint works.
     if refused and not refused.gone and ".SizeLimit" not in refused.reason:
         raise listing.NotReady(
-            endpoint, f"{directory} at {endpoint} cannot be listed: {refused.reason}."
+            endpoint,
+            f"{directory} at {endpoint} cannot be listed: {refused.reason}. Nothing is lost, but"
+            " nothing moves either: see whether the endpoint runs and lets you in there.",
         )

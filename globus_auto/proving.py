@@ -240,14 +240,15 @@ def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
     try:
         answer = client.operation_mkdir(endpoint, probe).data
     except globus_sdk.TransferAPIError as error:
-        if error.http_status == 401 or error.info.authorization_parameters:
+        if error.http_status == 401 or listing.wants_person(error):
             raise
         # It may be there already: where an answer was lost, or an earlier run was cut short.
         if not (error.code or "").endswith("MkdirFailed.Exists"):
             raise listing.NotReady(
                 endpoint,
                 f"No directory can be made in {directory} at {endpoint} ({error.message}), so it"
-                " cannot be shown to be another place than SRC_DIR. Nothing was deleted.",
+                " cannot be shown to be another place than SRC_DIR. Nothing was deleted; let"
+                " Globus write there.",
             ) from error
     try:
         if not isinstance(answer, dict) or answer.get("code") != MADE:

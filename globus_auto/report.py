@@ -17,7 +17,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
-from globus_auto.alerts import Alert, readable
+from globus_auto.alerts import readable
 from globus_auto.datastore import Entry, Version
 from globus_auto.looking import Looked
 from globus_auto.opening import Session
@@ -173,9 +173,7 @@ def _under_way(session: Session) -> list[dict[str, Any]]:
             try:
                 document = watching.task_document(session.client, task.task_id)
             except (globus_sdk.GlobusError, watching.Inconclusive) as error:
-                session.run.findings.add(
-                    Alert(kind="unclear", about=task.source_dir, text=f"Unknown task: {error}")
-                )
+                session.run.findings.add(utils.explain(error, session.run))
         done = None
         if document:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)

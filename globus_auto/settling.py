@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto import tasks, watching
+from globus_auto import listing, tasks, watching
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Datastore, Task, below, with_parents
 
@@ -17,15 +17,24 @@ log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
 UNCLEAR = (watching.Inconclusive, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+# What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
+AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
+OUT_OF_REACH = ("endpoint", "service")
+# Kinds of alerts that explain why a task did not end in time.
+IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
 class Settled(NamedTuple):
-    """What settling has found: paths that Globus skipped, by error code; numbers of tasks."""
+    """What settling has found: paths that Globus skipped, by error code; numbers of tasks.
+
+    `moving` are open and have been seen to make progress.
+    """
 
     skipped: dict[str, str]
     succeeded: list[int]
     failed: list[int]
     unclear: list[int]
+    moving: list[int]
 
 
 def settle(
@@ -40,13 +49,21 @@ def settle(
     Entries of an ended task that are not known to be sent are dropped, so that they are chosen
     again. Unclear answers conclude nothing. Raise what concerns the login.
     """
-    settled = Settled({}, [], [], [])
+    settled = Settled({}, [], [], [], [])
     ended: dict[int, watching.TaskDocument | None] = {}
     for number, task in store.open_tasks("transfer").items():
         if task.task_id is None:
             continue
         try:
-            ended |= _asked(client, number, task, findings, now, stall_seconds)
+            document = _asked(client, task)
+            if document and document.status in OPEN:
+                trouble = _trouble(client, task, document, now, stall_seconds)
+                if isinstance(trouble, Alert):
+                    findings.add(trouble)
+                elif trouble:
+                    settled.moving.append(number)
+            else:
+                ended[number] = document
         except UNCLEAR as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
@@ -67,39 +84,30 @@ def settle(
         (settled.succeeded if task.status == "SUCCEEDED" else settled.failed).append(number)
         if document and document.status == "FAILED":
             findings.add(_failure(client, task, document))
-    if not settled.unclear:
+    # Only that files get through shows that what was in their way is over.
+    if (settled.succeeded or settled.moving) and not (settled.failed or settled.unclear):
         findings.well("stalled")
         findings.well("inactive")
+    if not settled.unclear:
         findings.well("unclear")
     if settled.succeeded and not settled.failed:
         findings.well("failed")
     return settled
 
 
-def _asked(
-    client: globus_sdk.TransferClient,
-    number: int,
-    task: Task,
-    findings: Findings,
-    now: int,
-    stall_seconds: float,
-) -> dict[int, watching.TaskDocument | None]:
-    """Return {number: its document} if the task has ended, None for a task that is unknown."""
+def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocument | None:
+    """Return what Globus says of `task`, and note its status; None if it knows no such task."""
     task_id = task.task_id or ""
     try:
         document = watching.task_document(client, task_id)
     except globus_sdk.TransferAPIError as error:
         if _unknown(error):
             log.info("Unknown to Globus, so its files are sent again: task %s", task_id)
-            return {number: None}
+            return None
         raise
-    if document.status not in OPEN:
-        return {number: document}
-    task.status = "INACTIVE" if document.status == "INACTIVE" else "ACTIVE"
-    trouble = _trouble(client, task, document, now, stall_seconds)
-    if trouble:
-        findings.add(trouble)
-    return {}
+    if document.status in OPEN:
+        task.status = "INACTIVE" if document.status == "INACTIVE" else "ACTIVE"
+    return document
 
 
 def _unknown(error: globus_sdk.TransferAPIError) -> bool:
@@ -110,9 +118,7 @@ def _unknown(error: globus_sdk.TransferAPIError) -> bool:
 def _is_of_login(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether the service wants another login, consent or session."""
     return bool(
-        error.http_status == 401
-        or error.info.consent_required
-        or error.info.authorization_parameters
+        error.http_status == 401 or error.info.consent_required or listing.wants_person(error)
     )
 
 
@@ -126,6 +132,7 @@ def _unclear(error: Exception, task: Task, findings: Findings) -> None:
             about=task.source_dir,
             text=f"Globus did not say what became of a transfer of {task.source_dir} ({error})."
             " Nothing is concluded from that; the next run asks again.",
+            effect_of=("service",),
         )
     )
 
@@ -136,8 +143,8 @@ def _trouble(
     document: watching.TaskDocument,
     now: int,
     stall_seconds: float,
-) -> Alert | None:
-    """Return what a person must know of an open task, or None if it is doing well."""
+) -> Alert | bool:
+    """Return what a person must know of an open task, or whether it is seen to make progress."""
     link = watching.link(document.task_id)
     what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
@@ -154,19 +161,22 @@ def _trouble(
         return Alert(
             kind="stalled",
             about=task.source_dir,
-            text=f"{what} is in trouble{reason}. Globus goes on trying: {link}",
+            text=f"{what} is in trouble{reason}. Its files wait at the source, and Globus goes on"
+            f" trying. See what it says at {link}",
+            effect_of=OUT_OF_REACH if document.nice_status in AWAY else (),
         )
     if now - task.submitted_at <= stall_seconds:
-        return None
+        return bool(document.files_transferred or document.bytes_transferred)
     event = watching.newest_event(client, document.task_id)
     last = event.time.timestamp() if event else task.submitted_at
     if now - last <= stall_seconds:
-        return None
+        return True
     return Alert(
         kind="stalled",
         about=task.source_dir,
-        text=f"{what} has had no news for {(now - last) / 3600:.0f} hours{_because(event)}."
-        f" See {link}",
+        text=f"{what} has had no news for {(now - last) / 3600:.0f} hours{_because(event)}. Its"
+        f" files wait at the source. See what holds it up, or cancel it, at {link}",
+        effect_of=OUT_OF_REACH,
     )
 
 
@@ -298,14 +308,16 @@ def _failure(
     client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
 ) -> Alert:
     fault = document.fatal_error
-    if fault and fault.code:
-        reason = f" ({watching.said(fault.code, fault.description)})"
+    code = fault.code if fault else None
+    if fault and code:
+        reason = f" ({watching.said(code, fault.description)})"
     else:
         reason = _newest_error(client, document)
     return Alert(
         kind="failed",
         about=task.source_dir,
         text=f"A transfer from {task.source_dir} to {task.destination_dir} failed{reason}."
-        " What it did not send stays at the source and is sent again."
-        f" See {watching.link(document.task_id)}",
+        " What it did not send stays at the source and is sent again. If that goes on, see what"
+        f" it says at {watching.link(document.task_id)}",
+        effect_of=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
     )

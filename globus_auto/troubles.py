@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import globus_sdk
 from globus_sdk.login_flows import CommandLineLoginFlowEOFError
 from globus_sdk.token_storage import TokenValidationError
 from globus_sdk.token_storage.validating_token_storage import IdentityMismatchError
 
 from globus_auto import listing, login, tasks, watching
-from globus_auto.alerts import Alert
+from globus_auto.alerts import GLOBUS, Alert
 
-GLOBUS = "Globus"
+ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def explain(error: Exception, program: str, login_command: str) -> Alert:
@@ -42,8 +44,9 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
         return Alert(
             kind="service",
             about=GLOBUS,
-            text=f"Globus cannot be reached or did not answer as it should ({error})."
-            " Nothing is concluded from that; the next run tries again.",
+            text=f"Globus cannot be reached or did not answer as it should ({error}). Nothing is"
+            " lost, and nothing is concluded from that; the next run tries again. If it lasts, see"
+            " whether this machine has a network.",
         )
     return Alert(
         kind="crash",
@@ -89,20 +92,24 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
 def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
     details = _details(error)
     if error.info.consent_required:
+        scopes = " ".join(error.info.consent_required.required_scopes)
+        places = " and ".join(sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)}))
         return Alert(
             kind="consent",
             about=GLOBUS,
-            text=f"Globus needs your consent to reach the files ({details}). On a terminal run:"
-            f" {login_command}",
+            text=f"Globus needs your consent to reach the files ({details}) of the endpoint"
+            f" {places or 'that it names'}. Until then nothing is sent or deleted. On a terminal"
+            f" run: {login_command}",
             code=3,
         )
-    if error.info.authorization_parameters:
+    if listing.wants_person(error):
         return Alert(
             kind="session",
             about=GLOBUS,
-            text=f"The endpoint wants you to log in again, in person ({details}). A high-assurance"
-            " collection ends sessions that no stored login can renew; use a service account or"
-            f" another collection for unattended work. For now run: {login_command}",
+            text=f"The endpoint wants you to log in again, in person ({details}). Until then"
+            " nothing is sent or deleted. A high-assurance collection ends sessions that no stored"
+            " login can renew; use a service account or another collection for unattended work."
+            f" For now, on a terminal run: {login_command}",
             code=3,
         )
     if error.http_status == 401:
@@ -116,10 +123,12 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
             code=2,
         )
     if any(part in code for part in listing.ENDPOINT_DOWN):
+        known = ENDPOINT_ID.search(error.message or "")
         return Alert(
             kind="endpoint",
-            about=GLOBUS,
-            text=f"An endpoint is out of reach ({details}). The next run tries again.",
+            about=known[0] if known else GLOBUS,
+            text=f"An endpoint is out of reach ({details}). Nothing is lost, but nothing moves"
+            " either: see whether it runs. The next run tries again.",
         )
     return _service(error)
 
@@ -128,7 +137,8 @@ def _service(error: globus_sdk.GlobusAPIError) -> Alert:
     return Alert(
         kind="service",
         about=GLOBUS,
-        text=f"Globus refused a call ({_details(error)}). The next run tries again.",
+        text=f"Globus refused a call ({_details(error)}). Nothing is lost; the next run tries"
+        " again.",
     )
 
 

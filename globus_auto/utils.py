@@ -171,7 +171,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
     One run of a program at a time; every trouble becomes one sentence, in the log, on stderr and
     to whom it concerns.
     """
-    findings = alerts.Findings()
+    findings = alerts.Findings(program)
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
@@ -203,7 +203,7 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
 
     It needs no lock, so it works while another run is at work, and nobody is sent mail.
     """
-    findings = alerts.Findings()
+    findings = alerts.Findings(program)
     options.dry_run = True
     with logs.to_stderr(options.verbose, interactive=False):
         this = Run(program, options, _settings(program, options, findings), findings, False)
@@ -226,8 +226,8 @@ def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
         log.info("Began %s of %s", this.program, this.settings.src_dir)
         with this.resources:
             work(this)
-    for kind in ("service", "crash", "state", "stopped"):
-        this.findings.well(kind, lambda about: about in ("Globus", this.program))
+    for kind in ("crash", "state", "stopped"):
+        this.findings.well(kind, this.program)
 
 
 def _note(this: Run, error: Exception) -> None:

@@ -188,6 +188,29 @@ class Lab:
         return json.loads((self.state / "datastore.health").read_text(encoding="utf-8"))
 
 
+def log_in(lab: Lab) -> None:
+    """Let a person log in, and consent to what the endpoints want."""
+
+    class Approved(CommandLineLoginFlowManager):
+        def print_authorize_url(self, authorize_url: str) -> None:
+            self.url = authorize_url
+
+        def prompt_for_code(self) -> str:
+            return lab.world.identity.code_for(self.url)
+
+    storage = JSONTokenStorage(str(lab.state / "refresh_token"), namespace="DEFAULT")
+    config = GlobusAppConfig(
+        token_storage=storage, request_refresh_tokens=True, login_flow_manager=Approved
+    )
+    app = UserApp("test", client_id=lab.settings["CLIENT_ID"], config=config)
+    with TransferClient(app=app) as client:
+        client.add_app_data_access_scope(
+            [each.id for each in (lab.src, lab.dst) if each.data_access_required]
+        )
+        app.login(force=True)
+    app.close()
+
+
 def wants_consent(lab: Lab) -> None:
     """Let the destination be of the kind that files are reached at only after a consent."""
     lab.dst.entity_type = "GCSv5_mapped_collection"
