@@ -63,8 +63,11 @@ def _lines(run: Run) -> Iterator[Line]:
     run.resources.callback(connection.close)
     session = Session(run, store, connection, opening.NOTHING_SETTLED)
     yield Line("ok", "login", "Globus accepts it")
-    yield from _endpoint(session, "source", known.src_id, known.src_dir)
-    yield from _endpoint(session, "destination", known.dst_id, known.dst_dir)
+    found = [*_endpoint(session, "source", known.src_id, known.src_dir)]
+    found += _endpoint(session, "destination", known.dst_id, known.dst_dir)
+    yield from found
+    if sum(line.what.endswith("directory") and line.level == "ok" for line in found) == 2:
+        yield Line("ok", "consents", "all that both endpoints ask for are given")
     if run.options.probe:
         yield _line("writing there", run, lambda: _write(session))
 
@@ -78,6 +81,7 @@ def _line(what: str, run: Run, look: Callable[[], Line]) -> Line:
 
 
 def _problem(what: str, alert: alerts.Alert) -> Line:
+    what = "consents" if alert.kind == "consent" else what
     return Line("problem", what, alert.text, alert.code or 1)
 
 
@@ -159,11 +163,11 @@ def _assurance(what: str, document: EndpointDocument) -> Line:
 
 def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
     """Return a line about the difference to the service's clock, by its Date header."""
-    date = response.headers.get("Date")
-    if not date:
+    try:
+        said = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError):
         return Line("warning", "clock", "the service did not tell its time")
     # What it said may be as old as the question, or as new as the answer.
-    said = parsedate_to_datetime(date).timestamp()
     ahead = max(asked_at - said, 0) or min(answered_at - said, 0)
     if abs(ahead) <= CLOCK_SECONDS:
         return Line("ok", "clock", "agrees with that of Globus")
@@ -177,7 +181,8 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
         return Line("ok", f"{what} directory", f"{directory} can be listed")
     if refused.gone and what == "destination":
         return Line("ok", f"{what} directory", f"{directory} will be made by the first transfer")
-    text = f"{directory} cannot be listed: {refused.reason}."
+    name = "SRC_DIR" if what == "source" else "DST_DIR"
+    text = f"{directory} cannot be listed: {refused.reason}. Check {name} and the rights there."
     return Line("problem", f"{what} directory", text, 1)
 
 

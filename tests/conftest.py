@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
+import fcntl
 import json
 import os
 import signal
@@ -209,6 +211,29 @@ def log_in(lab: Lab) -> None:
         )
         app.login(force=True)
     app.close()
+
+
+def asked(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+    """Run transfer.py with `options`; return its exit code and what it printed."""
+    capsys.readouterr()
+    code = lab.transfer(*options)
+    return code, capsys.readouterr().out
+
+
+def changes(lab: Lab) -> list[str]:
+    """Return the routes of requests that change something."""
+    changing = ("transfer", "delete", "mkdir", "rename", "cancel")
+    return [request.route for request in lab.world.requests if request.route in changing]
+
+
+@contextlib.contextmanager
+def another_run(lab: Lab) -> Iterator[None]:
+    """Hold all locks, as another run at work does."""
+    with contextlib.ExitStack() as held:
+        for name in ("datastore", "datastore.transfer", "datastore.delete"):
+            lock = held.enter_context(open(f"{lab.state}/{name}.lock", "a", encoding="ascii"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def wants_consent(lab: Lab) -> None:

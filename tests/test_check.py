@@ -1,0 +1,341 @@
+"""--check: a line for everything that a run needs, the way out of what is wrong, no change."""
+
+from __future__ import annotations
+
+import sys
+import time
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from tests.conftest import Lab, Mailbox, another_run, asked, changes, tree
+
+
+def levels(told: str) -> dict[str, str]:
+    """Return the level of each line of a check by what was looked at."""
+    return {line[9:].partition(":")[0]: line[:9].strip() for line in told.splitlines()}
+
+
+def test_check_says_ok_where_all_is_well_and_changes_nothing(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.send("a")
+    before = lab.remembered(), tree(lab.source), tree(lab.destination), lab.health()
+    lab.world.requests.clear()
+    code, told = asked(lab, capsys, "--check")
+    assert code == 0, told
+    assert set(levels(told).values()) == {"ok"}, told
+    assert {"settings", "state directory", "datastore", "login", "mail", "clock"} <= {*levels(told)}
+    assert not changes(lab)
+    assert (lab.remembered(), tree(lab.source), tree(lab.destination), lab.health()) == before
+    assert not mailbox.messages
+
+
+def test_check_with_probe_writes_at_the_destination_and_sends_a_message(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 0, told
+    assert levels(told)["writing there"] == "ok"
+    assert changes(lab) == ["mkdir", "delete"]
+    assert not tree(lab.destination)
+    assert len(mailbox.messages) == 1
+
+
+def test_check_names_each_trouble_and_the_way_out(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.src.connected = False
+    lab.dst.high_assurance = True
+    lab.configure(
+        EMAIL_HOST="127.0.0.1:1", EMAIL_SENDER="a@example.org", EMAIL_RECIPIENTS=["b@example.org"]
+    )
+    (lab.state / "datastore").write_bytes(b"{}")
+    code, told = asked(lab, capsys, "--check")
+    assert code == 3
+    found = levels(told)
+    assert [found[what] for what in ("mail", "datastore", "source")] == ["problem"] * 3
+    assert "start Globus Connect Personal" in told
+    assert "high-assurance" in told
+    assert (lab.state / "datastore").read_bytes() == b"{}"
+
+
+def test_check_tells_of_a_login_that_is_refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "wrong")
+    code, told = asked(lab, capsys, "--check")
+    assert code == 3
+    assert levels(told)["login"] == "problem"
+
+
+def test_check_of_wrong_settings_is_their_sentences(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(SRC_ID="none", KEEP_DAYS=-1)
+    assert lab.transfer("--check") == 2
+    told = capsys.readouterr().err
+    assert "SRC_ID" in told
+    assert "KEEP_DAYS" in told
+
+
+def test_check_tells_of_directories_that_cannot_be_listed(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.source.rmdir()
+    body = {"code": "ExternalError.DirListingFailed.PermissionDenied", "message": "no"}
+    lab.world.faults.add("ls", status=502, body=body, times=None)
+    code, told = asked(lab, capsys, "--check")
+    assert code == 1
+    assert levels(told)["source directory"] == "problem"
+
+
+def line(told: str, what: str) -> str:
+    """Return the line about `what`."""
+    (found,) = [each for each in told.splitlines() if each[9:].startswith(f"{what}: ")]
+    return found
+
+
+def refuse(lab: Lab, route: str, status: int, code: str, **more: Any) -> None:
+    """Let Globus refuse all calls of a route."""
+    body = {"code": code, "message": "planned", "request_id": "r1", **more}
+    lab.world.faults.add(route, times=None, status=status, body=body)
+
+
+WRONG: dict[str, tuple[Any, str, int, str]] = {
+    "no datastore": (
+        lambda lab: (lab.state / "datastore").write_bytes(b"{"),
+        "datastore",
+        3,
+        "is damaged (it is cut short, or has no sum at its end). Restore it from a backup,",
+    ),
+    "another source": (
+        lambda lab: lab.configure(SRC_ID=lab.dst.id, DST_ID=lab.src.id),
+        "datastore",
+        2,
+        "Set CODE_PATH to another directory for another source",
+    ),
+    "no Globus": (
+        lambda lab: lab.world.faults.add("endpoint", times=None, drop="before"),
+        "source",
+        1,
+        "Globus cannot be reached",
+    ),
+    "off": (
+        lambda lab: setattr(lab.src, "connected", False),
+        "source",
+        1,
+        "is not connected to Globus. Nothing is lost, but nothing moves either: start Globus",
+    ),
+    "paused": (
+        lambda lab: setattr(lab.src, "paused", True),
+        "source",
+        1,
+        "Unpause Globus Connect Personal there.",
+    ),
+    "unknown": (
+        lambda lab: setattr(lab.dst, "deleted", True),
+        "destination",
+        2,
+        "Globus knows no such endpoint (404, EndpointDeleted",
+    ),
+    "no collection": (
+        lambda lab: setattr(lab.dst, "entity_type", "GCSv5_endpoint"),
+        "destination",
+        2,
+        "holds no files itself. Set the id of one of its collections.",
+    ),
+    "silent host": (
+        lambda lab: setattr(lab.dst, "connected", False),
+        "destination directory",
+        1,
+        "ConnectFailed: The host of 'destination' does not answer",
+    ),
+    "no source directory": (
+        lambda lab: lab.source.rename(lab.home / "elsewhere"),
+        "source directory",
+        1,
+        "there is no such directory. Check SRC_DIR and the rights there.",
+    ),
+    "not readable": (
+        lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.PermissionDenied"),
+        "destination directory",
+        1,
+        "PermissionDenied: planned (r1). Check DST_DIR and the rights there.",
+    ),
+    "consent": (
+        lambda lab: refuse(lab, "ls", 403, "ConsentRequired", required_scopes=["a", "b"]),
+        "consents",
+        3,
+        "transfer.py --login",
+    ),
+    "session": (
+        lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.LoginFailed"),
+        "source directory",
+        3,
+        "A high-assurance collection ends sessions that no stored login can renew",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_each_problem_has_its_line_with_the_way_out_and_its_exit_code(
+    lab: Lab, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    arrange, what, expected, sentence = WRONG[wrong]
+    lab.send("a")
+    arrange(lab)
+    code, told = asked(lab, capsys, "--check")
+    assert code == expected, told
+    found = [each for each in told.splitlines() if each[9:].startswith(f"{what}: ")]
+    assert found, told
+    assert all(each.startswith("problem") for each in found)
+    assert sentence in found[0]
+    assert not changes(lab) or changes(lab) == ["transfer"]
+
+
+def test_a_missing_destination_directory_is_no_problem_and_not_written_to(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.destination.rmdir()
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 0
+    assert "/dst will be made by the first transfer" in line(told, "destination directory")
+    assert line(told, "writing there").startswith("warning")
+    assert not lab.destination.exists()
+
+
+def test_one_place_under_two_names_is_a_problem(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.dst.root = lab.src.root
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 2
+    assert "DST_DIR is SRC_DIR under another name." in line(told, "writing there")
+    assert not tree(lab.source)
+
+
+def test_a_destination_that_cannot_be_written_is_a_problem(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refuse(lab, "mkdir", 502, "ExternalError.MkdirFailed.PermissionDenied")
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 1
+    assert line(told, "writing there").startswith("problem")
+    assert "let Globus write there" in line(told, "writing there")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level", "said"),
+    [
+        (-99, "warning", " seconds ahead of that of Globus: use network time, or fresh files"),
+        (-20, "ok", "agrees with that of Globus"),
+        (20, "ok", "agrees with that of Globus"),
+        (99, "warning", " seconds behind that of Globus: use network time, or fresh files"),
+    ],
+)
+def test_a_clock_that_differs_from_that_of_globus_is_a_warning(
+    lab: Lab, capsys: pytest.CaptureFixture[str], seconds: int, level: str, said: str
+) -> None:
+    body = {"id": lab.src.id, "gcp_connected": True}
+    date = {"Date": formatdate(time.time() + seconds, usegmt=True)}
+    lab.world.faults.add("endpoint", status=200, body=body, headers=date)
+    code, told = asked(lab, capsys, "--check")
+    assert code == 0
+    assert line(told, "clock").startswith(level)
+    assert said in line(told, "clock")
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_a_service_that_does_not_tell_its_time_is_survived(
+    lab: Lab, capsys: pytest.CaptureFixture[str], date: str
+) -> None:
+    body = {"id": lab.src.id, "gcp_connected": True}
+    lab.world.faults.add("endpoint", status=200, body=body, headers={"Date": date})
+    code, told = asked(lab, capsys, "--check")
+    assert code == 0
+    assert line(told, "clock") == "warning  clock: the service did not tell its time"
+    assert line(told, "destination directory").startswith("ok")
+
+
+def test_a_high_assurance_collection_is_explained(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.dst.high_assurance = True
+    code, told = asked(lab, capsys, "--check")
+    assert code == 0
+    assert (
+        "warning  destination: destination is a high-assurance collection: its sessions end, and"
+        " only a person can renew them. Use a service account or another collection." in told
+    )
+
+
+def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None:
+    assert lab.transfer() == 0
+    lab.state.chmod(0o500)
+    with lab.start("transfer", "--check", powerless=True) as process:
+        told, _ = process.communicate()
+    lab.state.chmod(0o700)
+    assert process.returncode == 1
+    assert f"{lab.state} cannot be written; see its rights." in line(told, "state directory")
+
+
+def test_a_person_who_has_not_logged_in_is_told_how(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    code, told = asked(lab, capsys, "--check")
+    assert code == 3
+    assert f"transfer.py --login --config {lab.config}" in line(told, "login")
+
+
+def test_nobody_to_tell_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 0
+    assert line(told, "mail").startswith("warning  mail: nobody is told of trouble")
+
+
+def test_mail_that_is_not_taken_is_a_problem(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(EMAIL_RECIPIENTS=["ill formed@"])
+    assert lab.transfer("--check") == 2
+    lab.configure(EMAIL_RECIPIENTS=["a@["])
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 1
+    assert line(told, "mail") == "problem  mail: the test message was not taken; see above"
+    assert not mailbox.messages
+    lab.configure(EMAIL_HOST="127.0.0.1:1")
+    code, told = asked(lab, capsys, "--check")
+    assert code == 1
+    assert "Set EMAIL_HOST or ALERT_URLS." in line(told, "mail")
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_other_channels_are_tried_with_probe_only(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.configure(ALERT_URLS=["json://127.0.0.1:1/"])
+    code, told = asked(lab, capsys, "--check")
+    assert (code, line(told, "ALERT_URLS")[:2]) == (0, "ok")
+    code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 1
+    assert "0 of 1 channels took the test message" in line(told, "ALERT_URLS")
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    code, told = asked(lab, capsys, "--check")
+    assert code == 1
+    assert "ALERT_URLS needs Apprise; run: " in line(told, "ALERT_URLS")
+
+
+def test_check_works_while_another_run_is_at_work_and_writes_nothing(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.send("a")
+    with another_run(lab):
+        before = tree(lab.home)
+        code, told = asked(lab, capsys, "--check", "--probe")
+    assert code == 0, told
+    assert tree(lab.home) == before
+    assert len(mailbox.messages) == 1
