@@ -28,8 +28,8 @@ class Looked:
 
     `send` and `waiting` have the changed files with their version and the reason; `full` says that
     what is sent goes as one recursive task, `again` that such a task is to be submitted though
-    nothing may have changed. `missing` are entries whose file was not found in a directory that was
-    listed.
+    nothing may have changed. Of all `files`, `excluded` were left out for that. `missing` are
+    entries whose file was not found in a directory that was listed.
     """
 
     began: int
@@ -38,6 +38,7 @@ class Looked:
     send: dict[str, tuple[Version, str]] = field(default_factory=dict)
     waiting: dict[str, tuple[Version, str]] = field(default_factory=dict)
     files: int = 0
+    excluded: int = 0
     missing: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
     unsettled: set[str] = field(default_factory=set)
@@ -179,6 +180,7 @@ def _take_in(
             continue
         new += entry is None
         if excluded(name):
+            looked.excluded += 1
             continue
         if choosing.is_label(version.mtime, looked.began):
             ahead.append(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shlex
 import time
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
 from globus_auto.alerts import readable
-from globus_auto.datastore import Entry, Version
+from globus_auto.datastore import Entry
 from globus_auto.looking import Looked
 from globus_auto.opening import Session
 from globus_auto.utils import Run
@@ -28,19 +29,31 @@ log = logging.getLogger(__name__)
 
 def print_sends(looked: Looked) -> None:
     """Print what transfer.py would do with each file that is new or changed, and why."""
-    _print_files("wait", looked.waiting)
-    _print_files("send", looked.send)
-    for verb, found in (("wait", looked.waiting), ("send", looked.send)):
-        print(f"{verb}: {_total(version.size for version, _ in found.values())}")
+    chosen = ("wait", looked.waiting), ("send", looked.send)
+    for verb, found in chosen:
+        by_group = sorted(found, key=lambda path: (_group(found[path][1]), path))
+        for path in by_group:
+            version, reason = found[path]
+            print(f"{verb} {readable(path)} ({decimal(version.size)}): {reason}")
+    for verb, found in chosen:
+        groups: dict[str, list[int]] = {}
+        for version, reason in found.values():
+            groups.setdefault(_group(reason), []).append(version.size)
+        for group, sizes in sorted(groups.items()):
+            print(f"{verb}: {_total(sizes)}: {group}")
+    for verb, found in chosen:
+        print(f"{verb}: {_total(version.size for version, _ in found.values())} in all")
     if looked.full and (looked.send or looked.again):
         print("all in one task, which compares everything with the destination")
-    unchanged = looked.files - len(looked.send) - len(looked.waiting)
-    print(f"leave: {unchanged} files that are unchanged or excluded")
+    unchanged = looked.files - len(looked.send) - len(looked.waiting) - looked.excluded
+    print(f"leave: {unchanged} files: unchanged")
+    print(f"leave: {looked.excluded} files: excluded")
 
 
-def _print_files(verb: str, found: dict[str, tuple[Version, str]]) -> None:
-    for path, (version, reason) in sorted(found.items(), key=lambda item: (item[1][1], item[0])):
-        print(f"{verb} {readable(path)} ({decimal(version.size)}): {reason}")
+def _group(reason: str) -> str:
+    """Return a reason to send or wait without its figures."""
+    plain = re.sub(r": .*?(?=, but |$)", "", reason)
+    return re.sub(r"modified \d+ seconds ago", "modified too lately", plain)
 
 
 def _total(sizes: Iterable[int]) -> str:
@@ -85,7 +98,9 @@ def crontab(run: Run) -> int:
         log.warning("cron will not have $%s: set CLIENT_SECRET_FILE instead.", login.SECRET)
     config = ["--config", run.settings.config_path] if run.options.config else []
     for minutes, program in (("7,37", "transfer.py"), ("22", "delete.py")):
-        script = str(Path(__file__).with_name(program))
+        script = os.path.join(run.settings.code_path, program)
+        if not os.path.isfile(script):  # only its state lives there
+            script = str(Path(__file__).with_name(program))
         command = shlex.join([run.settings.python_path, script, *config])
         # An unescaped % ends a command in a crontab.
         print(f"{minutes} * * * * {command}".replace("%", r"\%"))

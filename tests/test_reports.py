@@ -1,16 +1,23 @@
-"""--check, --status and --crontab: what a person asks for, and that asking changes nothing."""
+"""--status, --crontab and dry runs: what a person asks for, and that asking changes nothing."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Lab, another_run, asked, changes, files
+from globus_auto import report
+from globus_auto.sandbox.world import Pace
+from tests.conftest import Lab, another_run, asked, changes, files, log_in, tree
+
+PACKAGE = Path(report.__file__).parent
+README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
@@ -22,9 +29,9 @@ def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
     lab.write("under way", b"12345")
     assert lab.transfer() == 0
     lab.write("waiting", b"123", age=900)
-    before = lab.remembered()
     lab.world.requests.clear()
     with another_run(lab):
+        before = tree(lab.home)
         _, told = asked(lab, capsys, "--status", "--json")
         _, table = asked(lab, capsys, "--status")
     found = json.loads(told)
@@ -36,7 +43,7 @@ def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
     assert found["kept"] == {"its task is open": 1, "it is excluded": 1}
     assert set(found["last_good"]) == {"transfer"}
     assert not changes(lab)
-    assert lab.remembered() == before
+    assert tree(lab.home) == before
     assert "/src/waiting" in table.replace("\n", "")
     assert "app.globus.org/activity" in table
 
@@ -46,6 +53,128 @@ def test_status_tells_of_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str
     assert lab.transfer() == 1
     _, told = asked(lab, capsys, "--status", "--json")
     assert [alert["kind"] for alert in json.loads(told)["alerts"]] == ["unsendable"]
+
+
+def test_status_as_json_has_the_documented_shape(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.world.pace = Pace.after_looks(9)
+    lab.write("a", b"12345")
+    assert lab.transfer() == 0
+    lab.write("b", age=5)
+    code, told = asked(lab, capsys, "--status", "--json")
+    found = json.loads(told)
+    (task,) = found["under_way"]
+    assert task.pop("link") == f"https://app.globus.org/activity/{task['task_id']}"
+    assert isinstance(task.pop("since"), int)
+    assert {*task} == {"task_id", "status", "files", "files_done", "bytes", "bytes_per_second"}
+    assert (task["status"], task["files_done"], task["bytes"]) == ("OK", 0, 0)
+    del found["under_way"]
+    since = found["last_good"].pop("transfer")
+    modified = found["waiting"]["oldest"].pop("modified")
+    assert since - modified <= 5
+    assert (code, found) == (
+        0,
+        {
+            "source": f"{lab.src.id}:/src",
+            "destination": f"{lab.dst.id}:/dst",
+            "waiting": {"files": 1, "bytes": 4, "oldest": {"path": "/src/b"}},
+            "proven": 0,
+            "kept": {"its task is open": 1},
+            "last_good": {},
+            "alerts": [],
+            "troubles": [],
+        },
+    )
+    for key in (*found, "under_way", "last_good"):
+        assert f'"{key}":' in (report.standing.__doc__ or ""), key
+        assert f"`{key}`" in README, key
+
+
+def test_status_tells_what_it_can_where_globus_is_away(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.sent("a")
+    lab.dst.connected = False
+    assert lab.transfer() == 1
+    lab.world.faults.add("endpoint", times=None, drop="before")
+    code, told = asked(lab, capsys, "--status", "--json")
+    found = json.loads(told)
+    assert code == 1
+    assert [found[what] for what in ("waiting", "proven", "kept")] == [None] * 3
+    assert [each["kind"] for each in found["alerts"]] == ["endpoint"]
+    assert [each["kind"] for each in found["troubles"]] == ["service"]
+    code, table = asked(lab, capsys, "--status")
+    assert code == 1
+    assert table.count("cannot be told now; see above") == 3
+    assert "last good transfer" in table
+
+
+def test_status_tells_of_a_task_that_cannot_be_asked_for_and_of_one_not_yet_accepted(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.sent("old")
+    lab.world.stall_next()
+    lab.write("a")
+    assert lab.transfer() == 0
+    lab.write("b")
+    lab.world.faults.add("transfer", times=None, status=503)
+    assert lab.transfer() == 1
+    lab.world.faults.clear()
+    lab.world.faults.add("task", times=None, status=200, body={})
+    code, table = asked(lab, capsys, "--status")
+    assert code == 1
+    assert "not yet accepted" in table
+    assert table.count("under way") == 2
+
+
+def test_status_of_a_damaged_datastore_and_of_no_login_says_so(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    code, told = asked(lab, capsys, "--status", "--json")
+    assert (code, json.loads(told)["troubles"][0]["kind"]) == (3, "login")
+    log_in(lab)
+    (lab.state / "datastore").write_bytes(b"{}")
+    code, told = asked(lab, capsys, "--status", "--json")
+    assert (code, json.loads(told)["troubles"][0]["kind"]) == (3, "datastore")
+
+
+def test_an_interrupted_question_ends_without_a_traceback(lab: Lab) -> None:
+    lab.real_time()
+    lab.world.faults.hook("endpoint", lambda _request: started[0].send_signal(signal.SIGINT))
+    started = [lab.start("transfer", "--status")]
+    with started[0] as process:
+        _, told = process.communicate()
+    assert (process.returncode, told) == (1, "")
+
+
+def test_a_dry_run_tells_of_every_group_why_and_how_much(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(EXCLUDE=["*.tmp"], SETTLE_SECONDS=30)
+    lab.sent("a", "b", "same")
+    lab.write("a", b"x" * 2_500_000)
+    lab.write("b", age=40)
+    lab.write("c", b"x" * 1200)
+    lab.write("d", age=3)
+    lab.write("e.tmp")
+    code, told = asked(lab, capsys, "-n")
+    assert code == 0
+    assert told.splitlines() == [
+        "wait /src/d (4 bytes): new, but modified 3 seconds ago",
+        "send /src/a (2.5 MB): changed: 4 bytes before, 2500000 now",
+        "send /src/b (4 bytes): changed: modified 20 seconds later",
+        "send /src/c (1.2 kB): new",
+        "wait: 1 files, 4 bytes: new, but modified too lately",
+        "send: 2 files, 2.5 MB: changed",
+        "send: 1 files, 1.2 kB: new",
+        "wait: 1 files, 4 bytes in all",
+        "send: 3 files, 2.5 MB in all",
+        "leave: 1 files: unchanged",
+        "leave: 1 files: excluded",
+    ]
 
 
 def test_crontab_prints_lines_that_run_both_programs(
@@ -63,3 +192,36 @@ def test_crontab_prints_lines_that_run_both_programs(
     assert files(lab.destination) == {"a": b"data"}
     assert not files(lab.source)
     assert sys.executable in told
+
+
+def test_in_the_lines_for_cron_percent_signs_are_escaped(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.config = lab.config.rename(lab.home / "50 %.py")
+    code, told = asked(lab, capsys, "--crontab")
+    assert code == 0
+    assert told.count(f"--config '{lab.home}/50 \\%.py'") == 2
+    assert "%" not in told.replace("\\%", "")
+
+
+def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOBUS_AUTO_CONFIG", raising=False)
+    code = lab.home / "with space" / "globus_auto"
+    shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
+    home = {"CODE_PATH": f"{code}/", "PYTHON_PATH": "/bin/sh"}
+    lines = [f"{name} = {value!r}\n" for name, value in {**lab.settings, **home}.items()]
+    (code / "config.py").write_text("".join(lines), encoding="utf-8")
+    command = [sys.executable, str(code / "transfer.py"), "--crontab"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
+    assert told == (
+        f"7,37 * * * * /bin/sh '{code}/transfer.py'\n22 * * * * /bin/sh '{code}/delete.py'\n"
+    )
+
+
+def test_cron_has_no_secret_from_the_environment_and_that_is_said(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab.transfer("--crontab") == 0
+    assert "set CLIENT_SECRET_FILE instead" in capsys.readouterr().err
