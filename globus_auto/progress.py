@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from globus_auto.listing import Directory, Outcome
@@ -22,7 +23,7 @@ def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[
     # Names may look like rich's markup.
     columns = (
         TextColumn(text, markup=False),
-        TextColumn("{task.fields[rate]:.0f}/s"),
+        TextColumn("{task.fields[rate]:.0f} directories/s"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -39,24 +40,22 @@ def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[
 @contextmanager
 def of_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
     """Give a function that shows a task's files and bytes on the terminal, where `shown`."""
+    # All of it fits 80 columns, or rich would cut the figures.
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} files"),
-        TextColumn("{task.fields[bytes]:,} bytes"),
+        TextColumn("{task.description}: {task.fields[figures]}", markup=False),
+        BarColumn(bar_width=10),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
-        line = bar.add_task(what, total=None, bytes=0)
+        line = bar.add_task(what, total=None, figures="asked for")
 
         def show(document: TaskDocument) -> None:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)
-            bar.update(
-                line,
-                completed=done,
-                total=document.files,
-                bytes=document.bytes_transferred or 0,
-                description=f"{what}, {document.nice_status or document.status}",
-            )
+            if document.status == "SUCCEEDED":  # deletes count nothing on the way
+                done = document.files or done
+            size = decimal(document.bytes_transferred or 0)
+            status = document.nice_status or document.status
+            figures = f"{done} of {document.files or 'unknown'} files, {size}, {status}"
+            bar.update(line, completed=done, total=document.files, figures=figures)
 
         yield show

@@ -134,8 +134,9 @@ def _wait(session: Session) -> None:
     open_tasks = [
         task for task in session.store.open_tasks("transfer").values() if task.task_id is not None
     ]
-    for task in open_tasks:
-        with progress.of_task(task.label, shown=session.run.interactive) as show:
+    for number, task in enumerate(open_tasks, 1):
+        what = f"Transfer {number} of {len(open_tasks)}"
+        with progress.of_task(what, shown=session.run.interactive) as show:
             watching.wait(session.client, task.task_id or "", float("inf"), show)
     if open_tasks:
         with opening.opened(session.run, session.connection):
