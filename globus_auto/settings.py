@@ -215,7 +215,7 @@ def _wrong(settings: Settings) -> Iterator[tuple[str, str]]:
 def _wrong_directories(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, path in (("SRC_DIR", settings.src_dir), ("DST_DIR", settings.dst_dir)):
         if not path:
-            yield name, f"{name} is not set."
+            yield name, f"{name} is not set in {settings.config_path}."
         elif not path.startswith("/"):
             yield name, f"{name} = {path!r} must be an absolute path, beginning with a /."
         elif ".." in path.split("/"):
@@ -249,7 +249,7 @@ def _wrong_identifiers(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in ("SRC_ID", "DST_ID", "CLIENT_ID"):
         value: str = getattr(settings, name.lower())
         if not value:
-            yield name, f"{name} is not set."
+            yield name, f"{name} is not set in {settings.config_path}."
         elif not UUID.fullmatch(value):
             yield name, f"{name} = {value!r} must be a UUID, like the web app shows it."
 
@@ -272,7 +272,7 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} is not a file with an absolute path."
     for name in ("DATASTORE_PATH", "TOKEN_PATH", "LOG_PATH"):
         if not getattr(settings, name.lower()):
-            yield name, f"{name} is not set."
+            yield name, f"{name} is not set in {settings.config_path}."
     if settings.src_local_dir and not settings.src_local_dir.startswith("/"):
         yield "SRC_LOCAL_DIR", f"SRC_LOCAL_DIR = {settings.src_local_dir!r} must be absolute."
     if settings.client_secret_file and (problem := _unreadable_secret(settings)):

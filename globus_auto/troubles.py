@@ -21,19 +21,21 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
     `login_command` is what to type on a terminal to log in.
     """
     if isinstance(error, login.TokenFileDamaged):
-        return _login(f"{error} Log in by: {login_command}")
+        return _login(str(error), f"Log in by: {login_command}")
     if isinstance(error, login.NoTerminal):
-        return _login(f"There was no terminal to log in on. On one run: {login_command}")
+        return _login("There was no terminal to log in on.", f"On one run: {login_command}")
     if isinstance(error, CommandLineLoginFlowEOFError):
-        return _login(f"No authorization code was entered. On a terminal run: {login_command}")
+        return _login("No authorization code was entered.", f"On a terminal run: {login_command}")
     if isinstance(error, IdentityMismatchError):
         return _login(
             f"The new login is of another identity ({error.new_id}) than the one before"
-            f" ({error.stored_id}). Log in as before, or remove the file at TOKEN_PATH first:"
-            f" {login_command}"
+            f" ({error.stored_id}).",
+            f"Log in as before, or remove the file at TOKEN_PATH first: {login_command}",
         )
     if isinstance(error, TokenValidationError):
-        return _login(f"There is no login that Globus accepts. On a terminal run: {login_command}")
+        return _login(
+            "There is no login that Globus accepts.", f"On a terminal run: {login_command}"
+        )
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
     if isinstance(error, listing.NotReady):
@@ -69,22 +71,24 @@ def refused(refusal: tasks.Refusal, login_command: str) -> Alert:
     )
 
 
-def _login(text: str) -> Alert:
-    return Alert(
-        kind="login", about=GLOBUS, text=f"{text} Until then nothing is sent or deleted.", code=3
-    )
+def _login(what: str, how: str) -> Alert:
+    # The command comes last, so that it can be copied.
+    text = f"{what} Until then nothing is sent or deleted. {how}"
+    return Alert(kind="login", about=GLOBUS, text=text, code=3)
 
 
 def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     if login.revoked(error):
         return _login(
             "Globus no longer accepts the stored login: it was revoked, or not used for six"
-            f" months. On a terminal run: {login_command}"
+            " months.",
+            f"On a terminal run: {login_command}",
         )
     if error.http_status in (400, 401, 403):
         return _login(
             f"Globus Auth refused the login ({_details(error)}). Check CLIENT_ID and, for a"
-            f" service account, its secret; then run: {login_command}"
+            " service account, its secret.",
+            f"For a person's login run: {login_command}",
         )
     return _service(error)
 
@@ -113,7 +117,7 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
             code=3,
         )
     if error.http_status == 401:
-        return _login(f"Globus does not accept the login ({details}). Run: {login_command}")
+        return _login(f"Globus does not accept the login ({details}).", f"Run: {login_command}")
     code = error.code or ""
     if code in ("EndpointNotFound", "EndpointDeleted"):
         return Alert(
