@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import threading
@@ -18,6 +19,8 @@ from globus_sdk.transport import RetryConfig
 from globus_auto import alerts
 from globus_auto.settings import Settings
 from globus_auto.watching import Inconclusive
+
+log = logging.getLogger(__name__)
 
 SECRET = "GLOBUS_CLIENT_SECRET"
 SERVER = globus_sdk.TransferClient.scopes.resource_server
@@ -137,6 +140,7 @@ class Connection:
             if not (error.info.consent_required and self.may_log_in):
                 raise
             scopes = error.info.consent_required.required_scopes
+        log.info("Globus wants a consent for this, and is asked for it: %s", error.message)
         self._app.add_scope_requirements({SERVER: scopes})
         self._app.login(force=True)
         return call()
@@ -199,6 +203,7 @@ def _ask_for_consents(
         if document.get("entity_type") == "GCSv5_mapped_collection":
             needed.append(endpoint)
     if needed:
+        log.info("Consents for the files at %s are asked for, if they are missing", needed)
         client.add_app_data_access_scope(needed)
         app.login()
 

@@ -208,9 +208,11 @@ def _under_way(session: Session) -> list[dict[str, Any]]:
 
 
 def _table(found: dict[str, Any]) -> Table:
-    table = Table(title=f"{found['source']} -> {found['destination']}", show_header=False)
+    table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
+    for what in ("source", "destination"):
+        table.add_row(what, found[what])
     for what in ("waiting", "under_way", "proven", "kept"):
         if found[what] is None:
             table.add_row(what.replace("_", " "), "cannot be told now; see above")
