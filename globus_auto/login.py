@@ -140,7 +140,7 @@ class Connection:
             if not (error.info.consent_required and self.may_log_in):
                 raise
             scopes = error.info.consent_required.required_scopes
-        log.info("Globus wants a consent for this, and is asked for it: %s", error.message)
+        log.info("Globus wants a consent, which is asked for: %s", " ".join(scopes))
         self._app.add_scope_requirements({SERVER: scopes})
         self._app.login(force=True)
         return call()
@@ -203,7 +203,9 @@ def _ask_for_consents(
         if document.get("entity_type") == "GCSv5_mapped_collection":
             needed.append(endpoint)
     if needed:
-        log.info("Consents for the files at %s are asked for, if they are missing", needed)
+        log.info(
+            "Consents for the files at %s are asked for, if they are missing", ", ".join(needed)
+        )
         client.add_app_data_access_scope(needed)
         app.login()
 

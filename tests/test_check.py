@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, another_run, asked, changes, tree
+from tests.conftest import Lab, Mailbox, another_run, asked, changes, log_in, tree
 
 
 def levels(told: str) -> dict[str, str]:
@@ -289,6 +289,21 @@ def test_a_person_who_has_not_logged_in_is_told_how(
     code, told = asked(lab, capsys, "--check")
     assert code == 3
     assert f"transfer.py --login --config {lab.config}" in line(told, "login")
+
+
+def test_a_login_that_was_revoked_is_found_out(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    log_in(lab)
+    assert asked(lab, capsys, "--check")[0] == 0
+    lab.world.identity.expire_access_tokens()
+    lab.world.identity.revoke_refresh_tokens()
+    code, told = asked(lab, capsys, "--check")
+    assert code == 3
+    assert "Globus no longer accepts the stored login" in line(told, "login")
+    assert told.count("problem") == 1
 
 
 def test_nobody_to_tell_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
