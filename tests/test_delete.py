@@ -336,11 +336,17 @@ def test_each_pair_of_places_is_probed_where_files_of_several_are_deleted(
     assert [path.partition("/.globus_auto_probe.")[0] for path in made] == [first, "/dst/m"]
 
 
-def test_a_probe_that_the_login_does_not_allow_is_a_matter_of_login(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "code", "kind"),
+    [(401, {"code": "AuthenticationFailed"}, 3, "login"), (403, {}, 1, "endpoint")],
+)
+def test_why_no_probe_can_be_made_is_told(
+    lab: Lab, status: int, body: dict[str, str], code: int, kind: str
+) -> None:
     lab.send("a")
-    lab.world.faults.add("mkdir", times=None, status=401, body={"code": "AuthenticationFailed"})
-    assert lab.delete() == 3
-    assert lab.alerts().keys() == {"login"}
+    lab.world.faults.add("mkdir", times=None, status=status, body=body)
+    assert lab.delete() == code
+    assert lab.alerts().keys() == {kind}
     assert files(lab.source).keys() == {"a"}
 
 

@@ -261,7 +261,8 @@ def test_a_destination_of_old_that_is_out_of_reach_stops_nothing_else(
     lab.configure(DST_ID=endpoint.id, DST_DIR="/other")
     lab.send("b")
     lab.dst.connected = False
-    delete(1)
+    kept = delete(1)
+    assert kept == {"a": f"its destination cannot be asked for it: {lab.dst.id}"}
     assert files(lab.source).keys() == {"a"}
     assert lab.entries() == {"/src/a"}
 
