@@ -30,6 +30,13 @@ def settle(lab, task, code=0):
     return again(lab)
 
 
+def fail(lab, task):
+    """Let the task be done, but end as failed."""
+    task.looks = 2
+    lab.world.engine.advance()
+    task.status = "FAILED"
+
+
 def again(lab):
     """Return the source paths of what was submitted since the task."""
     return {item["source_path"] for document in lab.submitted() for item in document["DATA"]}
@@ -168,18 +175,17 @@ def test_failed_without_a_fatal_error_tells_the_last_error_event(lab: Lab, task)
     assert "failed (PERMISSION_DENIED, permission denied: the last)" in lab.alerts()["failed"]
 
 
-def test_failed_without_any_reason_is_an_alert_all_the_same(lab: Lab, task):
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "body": {"DATA": []}}])
+def test_failed_without_any_reason_is_an_alert_all_the_same(lab: Lab, task, fault):
     task.status, task.fatal_error = "FAILED", None
-    lab.world.faults.add("event_list", times=None, status=500)
+    lab.world.faults.add("event_list", times=None, **fault)
     assert settle(lab, task, 1) == PATHS
     assert "failed. What it did not send" in lab.alerts()["failed"]
 
 
 def test_failed_does_not_count_a_file_of_another_size_as_sent(lab: Lab, task):
     (lab.source / "b.txt").write_text("longer than it was")
-    task.looks = 2
-    lab.world.engine.advance()
-    task.status = "FAILED"
+    fail(lab, task)
     lab.write("b.txt", "data")  # as it was when it was chosen
     assert settle(lab, task, 1) == {"/src/b.txt"}
 
@@ -200,18 +206,14 @@ def test_failed_does_not_count_a_file_of_another_size_as_sent(lab: Lab, task):
     ],
 )
 def test_failed_with_a_list_that_cannot_be_had_means_nothing_was_sent(lab: Lab, task, fault):
-    task.looks = 2
-    lab.world.engine.advance()
-    task.status = "FAILED"
+    fail(lab, task)
     lab.world.faults.add("successful_transfers", **fault)
     assert settle(lab, task, 1) == PATHS
 
 
 def test_failed_reads_all_pages_of_what_was_sent(lab: Lab, task):
     lab.world.page_size = 1
-    task.looks = 2
-    lab.world.engine.advance()
-    task.status = "FAILED"
+    fail(lab, task)
     assert settle(lab, task, 1) == set()
 
 
