@@ -395,17 +395,6 @@ def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
     assert lab.store().tasks[lab.store().entry("/src/d.txt").task].status == "SUCCEEDED"
 
 
-def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: Lab, task):
-    lab.write("d.txt")
-    assert lab.transfer() == 0
-    lab.world.requests.clear()
-    lab.world.faults.add("task", times=None, drop="before")
-    assert lab.transfer() == 1
-    paths = {each.path for each in lab.world.requests if each.route == "task"}
-    assert [path.rpartition("/")[2] for path in paths] == [task.id]
-    assert len(lab.store().open_tasks("transfer")) == 2
-
-
 @pytest.mark.parametrize(
     ("said", "ended"),
     [

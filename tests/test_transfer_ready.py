@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files
 
 DOWN = [
@@ -134,3 +135,17 @@ def test_entries_of_another_source_directory_are_kept(lab: Lab):
     lab.write("two/c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert lab.entries() == {"/src/one/a.txt", "/src/one/d/b.txt", "/src/two/c.txt"}
+
+
+def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: Lab) -> None:
+    lab.sent("old")
+    lab.world.pace = Pace.after_looks(9)
+    lab.send("a")
+    lab.send("b")
+    first = lab.store().tasks[lab.store().entry("/src/a").task]
+    lab.world.requests.clear()
+    lab.world.faults.add("task", times=None, drop="before")
+    assert lab.transfer() == 1
+    paths = {each.path for each in lab.world.requests if each.route == "task"}
+    assert [path.rpartition("/")[2] for path in paths] == [first.task_id]
+    assert len(lab.store().open_tasks("transfer")) == 2
