@@ -90,6 +90,14 @@ def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> Non
     assert files(lab.source) == {}
 
 
+def test_a_group_of_which_nothing_is_proven_does_not_hold_up_the_next(lab: Lab) -> None:
+    lab.configure(FILES_PER_TASK=1)
+    lab.send("a", "b")
+    lab.write("a", "changed")
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"a"}
+
+
 def test_a_file_changed_while_another_group_is_deleted_stays(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
     lab.send("a", "b")

@@ -154,6 +154,18 @@ def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent
     assert lab.alerts() == {}
 
 
+def test_the_document_is_the_same_in_whatever_order_files_became_known(lab: Lab):
+    lab.sent("z/old.txt")
+    lab.write("z/new.txt")
+    lab.write("d/new.txt")
+    lab.world.faults.add("transfer", times=None, drop="after")
+    assert lab.transfer() == 1
+    lab.world.faults.clear()
+    assert lab.transfer() == 0
+    assert len(asked(lab)) == 1
+    assert files(lab.destination) == files(lab.source)
+
+
 def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab):
     lab.configure(EXCLUDE=["*.tmp"])
     lab.write("a.txt")
@@ -317,8 +329,9 @@ def test_a_refusal_is_over_once_all_is_accepted_though_files_never_cease_to_come
     assert lab.alerts() == {}
 
 
-def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab):
-    ready.configure(FILES_PER_TASK=1)
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab, size):
+    ready.configure(FILES_PER_TASK=size)
     ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))
     assert ready.transfer() == 1
     assert len(ready.submitted()) == 1
