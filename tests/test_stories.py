@@ -40,7 +40,7 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from globus_auto.choosing import folded
 from globus_auto.sandbox.world import Pace
-from tests.stories import DIRECTORIES, People, dying
+from tests.stories import DIRECTORIES, NAMES, People, dying
 
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))
 
@@ -261,6 +261,15 @@ class Story(People):
         """delete.py runs, perhaps not to its end."""
         with dying(death, what):
             self._well_behaved(self.lab.delete(*["--dry-run"] * dry))
+
+    @rule(name=st.sampled_from(NAMES), directory=st.sampled_from(DIRECTORIES))
+    def write_twice(self, name: str, directory: str) -> None:
+        """A file is written, sent, and written again within the second: it looks the same."""
+        name = f"{directory}/{name}".lstrip("/")
+        self._put(name, 20, time.time())
+        self.transfer(False, False, None, "")
+        if self._stands(name):
+            self._write_again(name)
 
     def _well_behaved(self, code: int) -> None:
         assert code in (0, 1, 2, 3)
