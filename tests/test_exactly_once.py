@@ -137,6 +137,7 @@ def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent
     lab.world.faults.add("transfer", times=None, **fault)
     assert lab.transfer() == (3 if fault.get("status") == 401 else 1)
     assert len(intents(lab)) == 2
+    assert "crash" not in lab.alerts()
     assert lab.entries() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
     lab.world.faults.clear()
     # Whatever has changed meanwhile: the document comes from what was remembered.

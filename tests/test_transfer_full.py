@@ -169,3 +169,13 @@ def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
     ]
     assert lab.transfer() == 0
     assert files(lab.destination) == files(lab.source)
+
+
+def test_what_a_full_task_skipped_that_nobody_knew_says_nothing_of_the_rest(lab: Lab):
+    lab.write("a")
+    lab.world.skip_paths("/src/late")
+    lab.world.faults.hook("transfer", lambda _asked: lab.write("late"))
+    assert lab.transfer() == 0
+    lab.world.skipped_paths.clear()
+    assert lab.transfer() == 1
+    assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == ["/src/late"]
