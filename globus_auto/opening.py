@@ -131,14 +131,18 @@ def require_ready(session: Session) -> None:
     """
     run, known = session.run, session.run.settings
     away = []
-    for endpoint, directory in ((known.src_id, known.src_dir), (known.dst_id, known.dst_dir)):
+    for role, endpoint, directory in (
+        ("source", known.src_id, known.src_dir),
+        ("destination", known.dst_id, known.dst_dir),
+    ):
         try:
             document = listing.require_ready(session.client, endpoint)
             run.findings.well("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
             run.findings.well("endpoint", endpoint, own=True)
-        except listing.NotReady as error:
+        except listing.NotReady as found:
+            error = listing.NotReady(endpoint, f"The {role}: {found}", found.code)
             run.findings.add(troubles.explain(error, run.program, run.login_command))
             away.append(error)
     if away:

@@ -13,6 +13,7 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -356,8 +357,16 @@ def _ping(this: Run) -> None:
     if this.findings.code:
         address, mark, query = url.partition("?")
         url = f"{address.rstrip('/')}/fail{mark}{query}"
+    # A name server or watcher that dawdles is left behind with its thread.
+    fetching = threading.Thread(target=_fetch, args=(url,), daemon=True)
+    fetching.start()
+    fetching.join(PING_TIMEOUT)
+    if fetching.is_alive():
+        log.info("Cannot reach PING_URL: no answer within %d seconds", PING_TIMEOUT)
+
+
+def _fetch(url: str) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=PING_TIMEOUT):
-            pass
+        urllib.request.urlopen(url, timeout=PING_TIMEOUT).close()
     except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:
         log.info("Cannot reach PING_URL: %s", type(error).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import fcntl
 import http.server
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -229,3 +231,38 @@ def reply(listener: socket.socket, nonsense: bool) -> None:
         connection.recv(1000)
         if nonsense:
             connection.sendall(b"nonsense\r\n\r\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drip", [b"", b"X"], ids=["silent", "dripping"])
+def test_a_watcher_that_does_not_come_to_an_end_is_left_behind(lab: Lab, drip: bytes) -> None:
+    ended = threading.Event()
+
+    def dawdle() -> None:
+        with listener.accept()[0] as connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            with contextlib.suppress(OSError):  # the program has left
+                while not ended.wait(1):
+                    connection.sendall(drip)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        lab.configure(PING_URL=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        thread = threading.Thread(target=dawdle, daemon=True)
+        thread.start()
+        began = time_machine.escape_hatch.time.time()
+        with lab.start("transfer") as process:
+            said = process.communicate()
+        took = time_machine.escape_hatch.time.time() - began
+        ended.set()
+        thread.join()
+    assert (process.returncode, said) == (0, ("", ""))
+    assert 10 <= took < 30
+    assert "Cannot reach PING_URL" in lab.log()
+
+
+def test_a_query_stays_at_the_end_of_what_is_pinged(lab: Lab, web: Web) -> None:
+    lab.configure(PING_URL=f"http://{web.place}/{{program}}/?key={{program}}")
+    lab.src.connected = False
+    assert lab.transfer() == 1
+    assert web.paths == ["/transfer/fail?key=transfer"]
