@@ -351,8 +351,6 @@ def _ping(this: Run) -> None:
     if not url:
         return
     # Imported here: --help and --version are done sooner than these are loaded.
-    import http.client  # noqa: PLC0415
-    import urllib.request  # noqa: PLC0415
 
     if this.findings.code:
         address, mark, query = url.partition("?")

@@ -353,22 +353,7 @@ def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 @pytest.fixture
 def logged_in(person: Lab) -> Lab:
     """Give a laboratory in which a person has logged in."""
-
-    class Approved(CommandLineLoginFlowManager):
-        def print_authorize_url(self, authorize_url: str) -> None:
-            self.url = authorize_url
-
-        def prompt_for_code(self) -> str:
-            return person.world.identity.code_for(self.url)
-
-    storage = JSONTokenStorage(str(person.state / "refresh_token"), namespace="DEFAULT")
-    config = GlobusAppConfig(
-        token_storage=storage, request_refresh_tokens=True, login_flow_manager=Approved
-    )
-    app = UserApp("test", client_id=person.settings["CLIENT_ID"], config=config)
-    with TransferClient(app=app):
-        app.login()
-    app.close()
+    log_in(person)
     return person
 
 

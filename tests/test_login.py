@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, wants_consent
+from tests.conftest import Lab, Mailbox, files, log_in, wants_consent
 
 NEW_LOGIN = "On a terminal run: "
 
@@ -148,19 +148,62 @@ def test_a_revoked_login_has_its_sentence(
     assert len(mailbox.messages) == 1
 
 
-def test_a_login_revoked_in_the_middle_of_a_run_has_its_sentence(
-    logged_in: Lab, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("program", "route"),
+    [
+        ("transfer", "endpoint"),
+        ("transfer", "ls"),
+        ("transfer", "submission_id"),
+        ("delete", "endpoint"),
+        ("delete", "ls"),
+        ("delete", "mkdir"),
+        ("delete", "submission_id"),
+        ("delete", "task"),
+    ],
+)
+@pytest.mark.parametrize("trouble", ["login", "consent"])
+def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one_alert(
+    logged_in: Lab,
+    mailbox: Mailbox,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+    route: str,
+    trouble: str,
 ) -> None:
-    identity = logged_in.world.identity
+    lab, identity = logged_in, logged_in.world.identity
+    wants_consent(lab)
+    log_in(lab)
+    assert (lab.transfer(), lab.transfer()) == (0, 0)
+    lab.write("b")
 
-    def revoke(_request: Any) -> None:
+    def lose(_request: Any) -> None:
+        if trouble == "consent":
+            identity.withdraw_consents()
+            return
         identity.expire_access_tokens()
         identity.revoke_refresh_tokens()
 
-    logged_in.world.faults.hook("ls", revoke, when="after")
-    assert logged_in.transfer() == 3
-    assert "Globus no longer accepts the stored login" in capsys.readouterr().err
-    assert files(logged_in.destination) == {}
+    lab.world.faults.hook(route, lose, when="after")
+    run = getattr(lab, program)
+    assert run() in (0, 1, 3), "what was asked before may have been enough"
+    capsys.readouterr()
+    for _ in range(3):
+        assert (lab.transfer(), lab.delete()) == (3, 3)
+    sentence = {
+        "login": "Globus no longer accepts the stored login: it was revoked",
+        "consent": "Globus needs your consent to reach the files (403, ConsentRequired",
+    }[trouble]
+    said = capsys.readouterr().err.splitlines()
+    assert all(line.startswith(sentence) for line in said)
+    assert all(line.endswith(f"transfer.py --login --config {lab.config}") for line in said)
+    assert len(mailbox.messages) == 1, mailbox.texts()
+    assert sentence in mailbox.texts()[0]
+    log_in(lab)
+    lab.later(3 * 86_400)
+    assert (lab.transfer(), lab.delete(), lab.delete()) == (0, 0, 0)
+    assert "RESOLVED" in mailbox.texts()[1]
+    assert len(mailbox.messages) == 2
+    assert files(lab.destination) == {"a": b"data", "b": b"data"}
 
 
 def test_a_token_that_globus_does_not_accept_though_just_refreshed_has_its_sentence(
