@@ -270,8 +270,9 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
 
 
 def _paragraph(alert: Standing) -> str:
+    """Return an alert under the name by which README.md explains it, and since when it lasts."""
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
-    return f"* {readable(alert.text)} (It began {began}.)"
+    return f"* {alert.kind}: {readable(alert.text)} (It began {began}.)"
 
 
 def _utf8(text: str) -> str:

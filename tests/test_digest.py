@@ -216,9 +216,10 @@ def test_subject_and_body_name_host_counts_and_pair() -> None:
     assert title == "our beamline on vesta: 2 new, 1 lasting, 1 resolved (/a -> /b)"
     said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
     assert said == (
-        "NEW\n\n* t (It began 1970-01-01 00:00 UTC.)\n\n* t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "STILL SO\n\n* t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "RESOLVED, nothing to do\n\n* gone (It began 1970-01-02 00:00 UTC.)\n\n"
+        "NEW\n\n* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
+        "* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
+        "STILL SO\n\n* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
+        "RESOLVED, nothing to do\n\n* unlisted: gone (It began 1970-01-02 00:00 UTC.)\n\n"
         "Sent by globus_auto on vesta for /a -> /b.\nMore is in /home/log there.\n"
     )
 
