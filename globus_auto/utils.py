@@ -350,8 +350,6 @@ def _ping(this: Run) -> None:
     url = this.settings.ping_url.replace("{program}", this.program)
     if not url:
         return
-    # Imported here: --help and --version are done sooner than these are loaded.
-
     if this.findings.code:
         address, mark, query = url.partition("?")
         url = f"{address.rstrip('/')}/fail{mark}{query}"
@@ -364,6 +362,10 @@ def _ping(this: Run) -> None:
 
 
 def _fetch(url: str) -> None:
+    # Imported here: --help and --version are done sooner than these are loaded.
+    import http.client  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
     try:
         urllib.request.urlopen(url, timeout=PING_TIMEOUT).close()
     except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:
