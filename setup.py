@@ -27,6 +27,9 @@ TEST = [
     "time-machine>=2.14",
 ]
 
+# leather draws the benchmarks' picture, as a small SVG; globus-cli is one of those measured beside.
+BENCH = ["globus-cli>=3.30", "leather>=0.4"]
+
 setup(
     name="globus_auto",
     version="1.0.0",
@@ -40,6 +43,7 @@ setup(
     extras_require={
         "sandbox": SANDBOX,
         "alerts": ALERTS,
+        "bench": [*BENCH, *SANDBOX],
         "test": [*TEST, *SANDBOX, *ALERTS],
     },
     entry_points={

@@ -10,21 +10,21 @@ from tests.benchmarks.site import PYTHON, Site, grow
 
 BUDGET = 20  # calls a second
 ROUNDS = 50  # calls of each worker
-GLOBUS = "globus ls --recursive"
+FEW, MANY = 40, 400  # directories
+BUDGETED, GLOBUS = f"{BUDGET} calls a second allowed", "globus ls --recursive"
 
 
 def measure(home: Path, latencies: list[int], times: int) -> Iterator[Row]:
     """Yield rows: with the budget at 250 ms, without it at each latency and 8 and 32 workers."""
     source, destination = home / "source", home / "destination"
-    for directories in (400, 8 * ROUNDS, 32 * ROUNDS):
-        if not (source / str(directories)).exists():
-            grow("flat", source / str(directories), directories, 2)
+    for directories in sorted({FEW, MANY, 8 * ROUNDS, 32 * ROUNDS}):
+        grow("flat", source / str(directories), directories, 2)
     destination.mkdir()
     budget = ("--latency", "250", "--calls-per-second", str(BUDGET))
     with Site(home / "budget", source, destination, *budget) as site:
-        site.configure(SRC_DIR=f"{source}/400", LIST_CALLS_PER_SECOND=BUDGET)
-        yield from _looks(site, f"{BUDGET} calls a second allowed", 400, 250, times)
-        yield from _globus(site, 400, 250, 1)
+        site.configure(SRC_DIR=f"{source}/{MANY}", LIST_CALLS_PER_SECOND=BUDGET)
+        yield from _looks(site, BUDGETED, MANY, 250, times)
+        yield from _globus(site, MANY, 250)
     for latency in latencies:
         with Site(home / str(latency), source, destination, "--latency", str(latency)) as site:
             for workers in (8, 32):
@@ -35,6 +35,8 @@ def measure(home: Path, latencies: list[int], times: int) -> Iterator[Row]:
                     LIST_CONCURRENCY=workers,
                 )
                 yield from _looks(site, f"{workers} at once", number, latency, times)
+            site.configure(SRC_DIR=f"{source}/{FEW}")
+            yield from _globus(site, FEW, latency)
 
 
 def _looks(site: Site, what: str, directories: int, latency: int, times: int) -> Iterator[Row]:
@@ -45,7 +47,7 @@ def _looks(site: Site, what: str, directories: int, latency: int, times: int) ->
     yield Row("latency", what, directories, costs, latency=latency, rates=rates)
 
 
-def _globus(site: Site, directories: int, latency: int, times: int) -> Iterator[Row]:
+def _globus(site: Site, directories: int, latency: int) -> Iterator[Row]:
     """Yield a row of the `globus` client, where that is installed."""
     environment = {
         **site.environment,
@@ -56,6 +58,6 @@ def _globus(site: Site, directories: int, latency: int, times: int) -> Iterator[
     command = [str(Path(PYTHON).with_name("globus")), "ls", "--recursive", place]
     for what, once in peer(GLOBUS, command, environment).items():
         site.answers.clear()
-        costs = Costs([once() for _ in range(times)])
+        costs = Costs([once()])
         rate = site.listings_per_second()
         yield Row("latency", what, directories, costs, latency=latency, rates=[rate])

@@ -14,7 +14,7 @@ from typing import Any
 from tests.benchmarks.processes import ROOT, Cost, run
 
 PYTHON = sys.executable
-LINE = re.compile(r"\d\d:\d\d:\d\d (\S+) (\S+) (\S+).* (\d+) ms")
+LINE = re.compile(r"\d\d:\d\d:\d\d \S+ \S+ (\S+)(.*) (\d+) ms")
 
 
 def grow(what: str, place: Path, *more: str | int) -> None:
@@ -25,8 +25,8 @@ def grow(what: str, place: Path, *more: str | int) -> None:
 class Site:
     """Serves `source` and `destination` while `with` lasts; `options` go to `serve`.
 
-    `answers` has for each answer of the service: when it came, by time.monotonic(), method and
-    path, and the seconds it took.
+    `answers` has for each answer of the service: when it came, by time.monotonic(), the path,
+    and the seconds it took.
     """
 
     def __init__(self, home: Path, source: Path, destination: Path, *options: str) -> None:
@@ -71,7 +71,9 @@ class Site:
         for line in self._process.stdout:
             if answer := LINE.match(line):
                 moment = time.monotonic()
-                self.answers.append((moment, f"{answer[2]} {answer[3]}", int(answer[4]) / 1000))
+                # Whether an endpoint can be listed at all is asked with a limit.
+                path = answer[1] + ("?limit" if " limit=" in answer[2] else "")
+                self.answers.append((moment, path, int(answer[3]) / 1000))
 
     def configure(self, **changes: Any) -> None:
         """Change settings, and write the config file."""

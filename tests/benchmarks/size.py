@@ -11,14 +11,9 @@ from tests.benchmarks.processes import ROOT, Cost, Row, alternately, peer, run
 from tests.benchmarks.site import PYTHON, Site, grow
 
 PER_DIRECTORY = 100
-WALK, SAME, ONE, TENTH, FIRST, RSYNC = (
-    "scandir and stat",
-    "no change",
-    "one file changed",
-    "a tenth changed",
-    "first run",
-    "rsync -a --dry-run",
-)
+WALK, RSYNC, RCLONE = "scandir and stat", "rsync -a --dry-run", "rclone lsf -R"
+SAME, ONE, TENTH, FIRST = "no change", "one file changed", "a tenth changed", "first run"
+SAVE = "save"
 
 
 def measure(home: Path, sizes: list[int], times: int) -> Iterator[Row]:
@@ -32,7 +27,7 @@ def measure(home: Path, sizes: list[int], times: int) -> Iterator[Row]:
             site.configure(SRC_LOCAL_DIR=str(source))
             found = alternately(_kinds(site), times)
             found |= alternately(_seldom(site, size), max(1, times // 3))
-            save = alternately({"save": lambda: _save(site)}, times)
+            save = alternately({SAVE: lambda: _save(site)}, times)
         yield from (Row("size", what, size, costs) for what, costs in (found | save).items())
         shutil.rmtree(home)
         home.mkdir()
@@ -50,7 +45,7 @@ def _kinds(site: Site) -> dict[str, Callable[[], Cost]]:
     same = [f"{source}/", f"{site.destination}/"]
     rclone = ["rclone", "--config", "", "lsf", "-R", "--format", "pst", source]
     kinds |= peer(RSYNC, ["rsync", "-a", "--dry-run", *same])
-    kinds |= peer("rclone lsf -R", rclone)
+    kinds |= peer(RCLONE, rclone)
     return kinds
 
 
