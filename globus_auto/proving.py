@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import globus_sdk
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 # The code by which Globus says that it made a directory.
 MADE = "DirectoryCreated"
+FILES_AT_ONCE = 50_000
 # Stands for a file that could not be asked for.
 Answer = Version | Unlisted | None
 
@@ -106,20 +107,19 @@ def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry
     # Where no file that is known has gone to, nothing can be missing any more.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
     session.run.findings.well("destination", lambda about: about not in used)
-    places: dict[tuple[str, str], dict[str, str]] = {}
+    places: dict[tuple[str, str], list[str]] = {}
     for path, entry in found.items():
         task = session.store.tasks[entry.task]
-        place = places.setdefault((task.destination, task.destination_dir), {})
-        place[task.destination_of(path)] = path
+        places.setdefault((task.destination, task.destination_dir), []).append(path)
     arrived: dict[str, Entry] = {}
-    for (endpoint, directory), sources in sorted(places.items()):
+    for (endpoint, directory), paths in sorted(places.items()):
         try:
-            arrived |= _arrived(session, endpoint, directory, sources)
+            arrived |= _arrived(session, endpoint, directory, paths)
         except (globus_sdk.TransferAPIError, listing.NotReady) as error:
             session.run.findings.add(
                 troubles.explain(error, session.run.program, session.run.login_command)
             )
-            for path in sorted(sources.values()):
+            for path in sorted(paths):
                 session.kept.add(path, f"its destination cannot be asked for it: {endpoint}")
     return arrived
 
@@ -128,18 +128,14 @@ def _arrived(
     session: Session,
     endpoint: str,
     directory: str,
-    sources: Mapping[str, str],
+    paths: list[str],
 ) -> dict[str, Entry]:
-    """Return the entries of those files that stand whole at one destination.
-
-    `sources` maps their paths there to those at the source.
-    """
+    """Return the entries of those files, at `paths`, that stand whole at one destination."""
     store, findings = session.store, session.run.findings
     barren = _is_barren(session, endpoint, directory)
     arrived, lost = {}, {}
     silent: dict[str, str] = {}
-    for there, answer in versions(session, endpoint, sorted(sources)):
-        path = sources[there]
+    for there, path, answer in _copies(session, endpoint, paths):
         entry = store.entry(path)
         if entry is None:
             continue
@@ -160,7 +156,7 @@ def _arrived(
             Alert(
                 kind="destination",
                 about=f"{endpoint}:{directory}",
-                text=f"The destination {directory} is missing or empty, though {len(sources)} files"
+                text=f"The destination {directory} is missing or empty, though {len(paths)} files"
                 " were sent there. They stay at the source. Is its disk mounted? If it was cleared"
                 " on purpose, run transfer.py --full, or set VERIFY_DESTINATION = False.",
             )
@@ -179,6 +175,22 @@ def _arrived(
         findings.well("destination", f"{endpoint}:{directory}")
     _drop_lost(session, lost)
     return arrived
+
+
+def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, str, Answer]]:
+    """Yield for each of `paths` its path at the destination, itself, and what stands there now.
+
+    One part follows the other, for the paths of a million files are as much as all else.
+    """
+    store = session.store
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        sources = {}
+        for path in paths[start : start + FILES_AT_ONCE]:
+            entry = store.entry(path)
+            if entry:
+                sources[store.tasks[entry.task].destination_of(path)] = path
+        for there, answer in versions(session, endpoint, sorted(sources)):
+            yield there, sources[there], answer
 
 
 def _is_barren(session: Session, endpoint: str, directory: str) -> bool:

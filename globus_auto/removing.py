@@ -35,9 +35,8 @@ def remove(session: Session, arrived: dict[str, Entry]) -> None:
             session.store.drop(path)
             size = arrived[path].size
             log.log(DECISION, "Deleted %s (%d bytes); task %s", path, size, ended.task_id)
+        # Saved with the next delete, or at the end: until then its record tells what it has done.
         removed += len(proven)
-        session.store.forget_ended_tasks()
-        session.save()
     if removed or not (arrived or session.kept.counts):
         session.run.findings.well("delete failed")
     log.info("Deleted %d files from %s", removed, session.run.settings.src_dir)

@@ -223,3 +223,18 @@ def test_a_delete_whose_end_nobody_saw_does_not_read_as_a_disk_that_is_gone(
     assert files(sent.source) == {}
     assert (sent.transfer(), sent.transfer()) == (0, 0)
     assert (sent.alerts(), sent.entries()) == ({}, set())
+
+
+def test_killed_between_two_deletes_the_next_run_knows_what_the_first_has_deleted(
+    sent: Lab,
+) -> None:
+    sent.configure(FILES_PER_TASK=1)
+    sent.world.requests.clear()
+    sent.kill("delete", "ls", match=lambda _each: "delete" in asked(sent))
+    assert files(sent.source).keys() == {"b"}
+    sent.world.requests.clear()
+    assert sent.transfer() == 0
+    assert (sent.entries(), sent.submitted()) == ({"/src/b"}, [])
+    assert sent.delete() == 0
+    assert (files(sent.source), sent.entries()) == ({}, set())
+    assert files(sent.destination).keys() == {"first", "a", "b"}
