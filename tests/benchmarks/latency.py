@@ -40,11 +40,18 @@ def measure(home: Path, latencies: list[int], times: int) -> Iterator[Row]:
 
 
 def _looks(site: Site, what: str, directories: int, latency: int, times: int) -> Iterator[Row]:
-    costs, rates = Costs([]), []
+    costs, listings = Costs([]), []
     for _ in range(times):
         costs.runs.append(site.run("transfer", "-n"))
-        rates.append(site.listings_per_second())
-    yield Row("latency", what, directories, costs, latency=latency, rates=rates)
+        listings.append(site.listings())
+    yield _row(what, directories, costs, latency, listings)
+
+
+def _row(
+    what: str, directories: int, costs: Costs, latency: int, listings: list[tuple[float, float]]
+) -> Row:
+    rates, answers = zip(*listings, strict=True)
+    return Row("latency", what, directories, costs, latency, rates, answers)
 
 
 def _globus(site: Site, directories: int, latency: int) -> Iterator[Row]:
@@ -59,5 +66,4 @@ def _globus(site: Site, directories: int, latency: int) -> Iterator[Row]:
     for what, once in peer(GLOBUS, command, environment).items():
         site.answers.clear()
         costs = Costs([once()])
-        rate = site.listings_per_second()
-        yield Row("latency", what, directories, costs, latency=latency, rates=[rate])
+        yield _row(what, directories, costs, latency, [site.listings()])

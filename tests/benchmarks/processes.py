@@ -54,7 +54,8 @@ class Costs(NamedTuple):
 class Row(NamedTuple):
     """What was measured: `what`, in a `part` of the benchmarks, with `size` files or directories.
 
-    Where there is a `latency` (milliseconds), `rates` are directories listed a second, one a run.
+    Where there is a `latency` (milliseconds), `rates` are directories listed a second, one a run,
+    and `answers` the seconds that the service really took for one, which has other work to do.
     """
 
     part: str
@@ -63,11 +64,18 @@ class Row(NamedTuple):
     costs: Costs
     latency: int = 0
     rates: Sequence[float] = ()
+    answers: Sequence[float] = ()
 
     @property
     def rate(self) -> float:
         """The median of the rates."""
         return statistics.median(self.rates)
+
+    @property
+    def under_way(self) -> float:
+        """How many listings were under way at a time."""
+        pairs = zip(self.rates, self.answers, strict=True)
+        return statistics.median(rate * answer for rate, answer in pairs)
 
 
 def run(

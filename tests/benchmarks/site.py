@@ -105,7 +105,11 @@ class Site:
         """Return how often what ends so was asked for in the last run."""
         return sum(asked.endswith(path) for _, asked, _ in self.answers)
 
-    def listings_per_second(self) -> float:
-        """Return the rate at which directories were listed, from the first answer to the last."""
-        moments = [moment for moment, path, _ in self.answers if path.endswith("/ls")]
-        return (len(moments) - 1) / (moments[-1] - moments[0])
+    def listings(self) -> tuple[float, float]:
+        """Return how many directories were listed a second, and the seconds an answer took.
+
+        That is from the first answer to the last.
+        """
+        found = [(moment, took) for moment, path, took in self.answers if path.endswith("/ls")]
+        span = found[-1][0] - found[0][0]
+        return (len(found) - 1) / span, sum(took for _, took in found) / len(found)
