@@ -5,29 +5,21 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from globus_auto import datastore
-
-if TYPE_CHECKING:
-    # Slow to import, and hardly ever needed.
-    import smtplib
+from globus_auto.wording import readable, utf8
 
 log = logging.getLogger(__name__)
 
 # What alerts are about that concern all of Globus, and no endpoint, directory or path.
 GLOBUS = "Globus"
-CHANNEL_TIMEOUT = 30  # seconds
 EARLY = 900  # seconds
-SECRET_LENGTH = 8  # characters: all that Globus issues is longer
-SECRETS: set[str] = set()  # that this process has used; see discreet()
-NO_APPRISE = f"ALERT_URLS needs Apprise; run: {sys.executable} -m pip install apprise"
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +97,7 @@ class Findings:
     def add(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
-        alert = msgspec.structs.replace(alert, about=_utf8(alert.about), text=_utf8(alert.text))
+        alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
             self.by[alert.key] = self.program if self.alone else ""
             quiet = not alert.code and (alert.once or alert.after)
@@ -147,15 +139,6 @@ class Digest(NamedTuple):
     new: list[Standing]
     again: list[Standing]
     resolved: list[Standing]
-
-
-class Channels(NamedTuple):
-    """Where alerts go: mail by `host` (host or host:port), and Apprise's `urls`."""
-
-    sender: str
-    recipients: list[str]
-    host: str
-    urls: list[str]
 
 
 def updated(standing: list[Standing], findings: Findings, now: int) -> list[Standing]:
@@ -273,106 +256,6 @@ def _paragraph(alert: Standing) -> str:
     """Return an alert under the name by which README.md explains it, and since when it lasts."""
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
     return f"* {alert.kind}: {readable(alert.text)} (It began {began}.)"
-
-
-def _utf8(text: str) -> str:
-    return discreet(text).encode("utf-8", "backslashreplace").decode()
-
-
-def hide(secret: str) -> str:
-    """Return `secret`; from now on discreet() takes it out of every text."""
-    # A mistyped letter or two are no secret, and stand in every text.
-    if len(secret.strip()) >= SECRET_LENGTH:
-        SECRETS.add(secret.strip())
-    return secret
-
-
-def discreet(text: str) -> str:
-    """Return `text` without the tokens, secrets and codes that this process has used.
-
-    A server may repeat them in what it says is wrong. All that is logged, printed, mailed or
-    remembered goes through here.
-    """
-    for secret in SECRETS:
-        text = text.replace(secret, "[a secret]")
-    return text
-
-
-def readable(text: str, keep: str = "") -> str:
-    r"""Return `text`, discreet, with what is not printable as Python escapes (a newline as \n)."""
-    text = discreet(text)
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
-    )
-
-
-def deliver(channels: Channels, title: str, text: str) -> bool:
-    """Send one message; return whether any channel took it. Failures are logged."""
-    taken = False
-    if channels.recipients:
-        try:
-            _mail(channels, title, text)
-            taken = True
-        except Exception as error:  # noqa: BLE001 - it must change nothing else
-            log.error("Cannot send mail by %s: %s", channels.host, readable(str(error)))
-    if channels.urls:
-        taken = notify(channels.urls, title, text) > 0 or taken
-    return taken
-
-
-def _mail(channels: Channels, title: str, text: str) -> None:
-    from email.message import EmailMessage  # noqa: PLC0415 - see above
-
-    message = EmailMessage()
-    message["From"] = channels.sender
-    message["To"] = ", ".join(channels.recipients)
-    message["Subject"] = title
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text)
-    with mail_server(channels.host) as server:
-        server.send_message(message)
-
-
-@contextmanager
-def mail_server(address: str) -> Iterator[smtplib.SMTP]:
-    """Give a connection to the mail server at `address` (host or host:port).
-
-    It is encrypted where that is offered, as mail servers do among themselves: whoever signed the
-    certificate, since the alternative is to send in the clear. Raise OSError or SMTPException.
-    """
-    import smtplib  # noqa: PLC0415 - see above
-
-    host, _, port = address.partition(":")
-    with smtplib.SMTP(host, int(port or 25), timeout=CHANNEL_TIMEOUT) as server:
-        server.ehlo()
-        if server.has_extn("starttls"):
-            server.starttls()
-            server.ehlo()
-        yield server
-
-
-def notify(urls: list[str], title: str, text: str) -> int:
-    """Send one message by Apprise; return how many of `urls` took it. Failures are logged."""
-    try:
-        import apprise  # noqa: PLC0415 - an optional extra, slow to import
-    except ImportError:
-        log.error(NO_APPRISE)
-        return 0
-    taken = 0
-    for number, url in enumerate(urls, 1):
-        channel = apprise.Apprise()
-        try:
-            took = bool(channel.add(url) and channel.notify(body=text, title=title))
-        except Exception as error:  # noqa: BLE001 - it must change nothing else
-            log.info("Channel %d of ALERT_URLS raised %s", number, type(error).__name__)
-            took = False
-        if not took:
-            # The address itself may hold a password.
-            log.error("Channel %d of ALERT_URLS did not take the message", number)
-        taken += took
-    return taken
 
 
 @contextmanager

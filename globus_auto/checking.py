@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 
 import globus_sdk
 
-from globus_auto import alerts, datastore, listing, login, opening, proving, utils
+from globus_auto import alerts, channels, datastore, listing, login, opening, proving, utils
 from globus_auto.listing import EndpointDocument, Unlisted
 from globus_auto.opening import Session
 from globus_auto.utils import Run
+from globus_auto.wording import readable
 
 CLOCK_SECONDS = 30
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
@@ -38,7 +39,7 @@ def check(run: Run) -> int:
     """
     code = 0
     for line in _lines(run):
-        print(f"{line.level:8} {line.what}: {alerts.readable(line.text)}")
+        print(f"{line.level:8} {line.what}: {readable(line.text)}")
         code = max(code, line.code)
     return code
 
@@ -116,14 +117,14 @@ def _told(run: Run) -> Iterator[Line]:
 def _mail(run: Run) -> Line:
     known = run.settings
     try:
-        with alerts.mail_server(known.email_host) as server:
+        with channels.mail_server(known.email_host) as server:
             server.noop()
     except (OSError, smtplib.SMTPException) as error:
         text = f"{known.email_host} does not take mail ({error}). Set EMAIL_HOST or ALERT_URLS."
         return Line("problem", "mail", text, 1)
     if not run.options.probe:
         return Line("ok", "mail", f"{known.email_host} answers; --probe sends a test message")
-    if alerts.deliver(run.channels._replace(urls=[]), f"{known.email_subject}: a test", TEST):
+    if channels.deliver(run.channels._replace(urls=[]), f"{known.email_subject}: a test", TEST):
         return Line("ok", "mail", f"a test message went to {', '.join(known.email_recipients)}")
     return Line("problem", "mail", "the test message was not taken; see above", 1)
 
@@ -131,11 +132,11 @@ def _mail(run: Run) -> Line:
 def _channels(run: Run) -> Line:
     urls = run.settings.alert_urls
     if not importlib.util.find_spec("apprise"):
-        return Line("problem", "ALERT_URLS", alerts.NO_APPRISE, 1)
+        return Line("problem", "ALERT_URLS", channels.NO_APPRISE, 1)
     if not run.options.probe:
         text = f"{len(urls)} channels are set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
-    took = alerts.notify(urls, f"{run.settings.email_subject}: a test", TEST)
+    took = channels.notify(urls, f"{run.settings.email_subject}: a test", TEST)
     text = f"{took} of {len(urls)} channels took the test message"
     if took == len(urls):
         return Line("ok", "ALERT_URLS", text)

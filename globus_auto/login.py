@@ -16,7 +16,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage, TokenStorageData
 from globus_sdk.transport import RetryConfig
 
-from globus_auto import alerts
+from globus_auto import wording
 from globus_auto.settings import Settings
 from globus_auto.watching import Inconclusive
 
@@ -94,8 +94,8 @@ class TokenFile(JSONTokenStorage):
 
 def _hide(tokens: Mapping[str, TokenStorageData]) -> None:
     for token in tokens.values():
-        alerts.hide(token.access_token)
-        alerts.hide(token.refresh_token or "")
+        wording.hide(token.access_token)
+        wording.hide(token.refresh_token or "")
 
 
 class CodePrompt(CommandLineLoginFlowManager):
@@ -103,7 +103,7 @@ class CodePrompt(CommandLineLoginFlowManager):
 
     def prompt_for_code(self) -> str:
         """Return what the person enters."""
-        return alerts.hide(super().prompt_for_code())
+        return wording.hide(super().prompt_for_code())
 
 
 class Connection:
@@ -211,7 +211,7 @@ def _ask_for_consents(
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
-    password = alerts.hide(secret(settings))
+    password = wording.hide(secret(settings))
     # A person's tokens and a service account's are never taken for one another.
     namespace = f"client {settings.client_id}" if password else "DEFAULT"
     storage = TokenFile(settings.token_path, namespace)

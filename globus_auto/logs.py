@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from globus_auto import DECISION, alerts, datastore
+from globus_auto import DECISION, datastore, wording
 
 logging.addLevelName(DECISION, "DECISION")
 LOG_BYTES, LOG_FILES = 10_000_000, 5
@@ -23,12 +23,12 @@ class Readable(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line of `record`."""
-        record.message = alerts.readable(record.message)
+        record.message = wording.readable(record.message)
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`, and its traceback, which may repeat what is secret."""
-        return alerts.discreet(super().format(record))
+        return wording.discreet(super().format(record))
 
 
 class LogFile(logging.handlers.RotatingFileHandler):

@@ -18,11 +18,11 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
-from globus_auto.alerts import readable
 from globus_auto.datastore import Entry
 from globus_auto.looking import Looked
 from globus_auto.opening import Session
 from globus_auto.utils import Run
+from globus_auto.wording import readable
 
 log = logging.getLogger(__name__)
 

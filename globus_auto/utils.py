@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from globus_auto import __version__, alerts, datastore, logs, settings
+from globus_auto.channels import Channels, deliver
 from globus_auto.locks import Busy, locked
 
 log = logging.getLogger(__name__)
@@ -105,10 +106,10 @@ class Run:
         return bool(self.options.dry_run)
 
     @property
-    def channels(self) -> alerts.Channels:
+    def channels(self) -> Channels:
         """Where alerts go."""
         known = self.settings
-        return alerts.Channels(
+        return Channels(
             known.email_sender, known.email_recipients, known.email_host, known.alert_urls
         )
 
@@ -341,7 +342,7 @@ def _tell(this: Run, health: alerts.Health) -> None:
     if not any(what) or not (channels.recipients or channels.urls):
         return
     title = alerts.subject(what, known.email_subject, host, pair)
-    if alerts.deliver(channels, title, alerts.body(what, host, pair, known.log_path)):
+    if deliver(channels, title, alerts.body(what, host, pair, known.log_path)):
         health.alerts = alerts.told(health.alerts, what, now)
 
 

@@ -316,7 +316,7 @@ MUTANTS = [
     Mutant(
         "no secret leaves",
         "test_what_a_server_repeats_of_our_secrets_goes_nowhere",
-        "alerts.py",
+        "wording.py",
         "        SECRETS.add(secret.strip())",
         "        SECRETS.discard(secret)",
     ),

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from globus_auto import alerts
+from globus_auto import alerts, wording
 from globus_auto.alerts import Alert, Digest, Findings, Standing
 
 HOUR = 3600
@@ -225,5 +225,7 @@ def test_subject_and_body_name_host_counts_and_pair() -> None:
 
 
 def test_readable_leaves_letters_of_all_tongues_and_escapes_the_rest() -> None:
-    assert alerts.readable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
-    assert alerts.readable("a\nb\r", keep="\n") == "a\nb\\r"
+    assert (
+        wording.readable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
+    )
+    assert wording.readable("a\nb\r", keep="\n") == "a\nb\\r"

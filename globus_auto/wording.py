@@ -1,0 +1,40 @@
+"""Wording: what is said anywhere is readable, and holds no secret."""
+
+from __future__ import annotations
+
+SECRET_LENGTH = 8  # characters: all that Globus issues is longer
+SECRETS: set[str] = set()  # that this process has used; see discreet()
+
+
+def utf8(text: str) -> str:
+    """Return `text`, discreet, with escapes for what is not UTF-8: mail and JSON cannot take it."""
+    return discreet(text).encode("utf-8", "backslashreplace").decode()
+
+
+def hide(secret: str) -> str:
+    """Return `secret`; from now on discreet() takes it out of every text."""
+    # A mistyped letter or two are no secret, and stand in every text.
+    if len(secret.strip()) >= SECRET_LENGTH:
+        SECRETS.add(secret.strip())
+    return secret
+
+
+def discreet(text: str) -> str:
+    """Return `text` without the tokens, secrets and codes that this process has used.
+
+    A server may repeat them in what it says is wrong. All that is logged, printed, mailed or
+    remembered goes through here.
+    """
+    for secret in SECRETS:
+        text = text.replace(secret, "[a secret]")
+    return text
+
+
+def readable(text: str, keep: str = "") -> str:
+    r"""Return `text`, discreet, with what is not printable as Python escapes (a newline as \n)."""
+    text = discreet(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
+    )
