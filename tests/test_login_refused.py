@@ -171,7 +171,7 @@ def test_a_wrong_code_and_no_code_have_their_sentences(person: Lab) -> None:
         terminal.url()
         terminal.type("not-the-code")
         assert terminal.code() == 3
-        assert "Globus Auth refused the login (401, invalid_grant)" in terminal.shown
+        assert "did not take the authorization code (401, invalid_grant)" in terminal.shown
     with on_terminal(person, "delete") as terminal:
         terminal.url()
         terminal.type("\x04")
