@@ -203,8 +203,17 @@ def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
     assert seen_empty(outcomes) is empty
 
 
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("skipped", ["/elsewhere/a", "/srcs/a", None])
+@pytest.mark.parametrize(
+    ("full", "skipped"),
+    [
+        (True, "/elsewhere/a"),
+        (False, "/elsewhere/a"),
+        (True, "/srcs/a"),
+        (True, None),
+        (False, None),
+        (False, "/src/never given"),
+    ],
+)
 def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) -> None:
     task = tasks.new_task(
         "transfer",
