@@ -206,6 +206,21 @@ def test_where_the_old_name_is_taken_both_are_kept_told_and_sent(lab: Lab, mailb
     assert tree(lab.source) == {}, "it is an ordinary directory from then on"
 
 
+def test_a_symlink_takes_the_old_name_as_well(lab: Lab) -> None:
+    make(lab, "x")
+
+    def arrive(_asked: object) -> None:
+        in_aside(lab, "one", "in the moved directory")(None)
+        (lab.source / "x").symlink_to("nowhere")
+
+    lab.world.faults.hook("rename", arrive, when="after")
+    assert lab.delete() == 1
+    assert lab.store().asides == {}
+    (aside,) = asides(lab)
+    assert tree(lab.source)[f"{aside.name}/one"] == b"in the moved directory"
+    assert lab.delete() == 0
+
+
 def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
     make(lab, "x/y", "z")
     lab.world.faults.add(
