@@ -166,6 +166,8 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     Inconclusive, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
     """
+    # Those of an earlier run in this process are no longer used.
+    alerts.SECRETS.clear()
     app = _app(settings, interactive)
     with contextlib.ExitStack() as resources:
         connection = Connection(app, interactive)
