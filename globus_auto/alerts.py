@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # What alerts are about that concern all of Globus, and no endpoint, directory or path.
 GLOBUS = "Globus"
 EARLY = 900  # seconds
+PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,7 +245,9 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
     ):
         if alerts:
             parts.append(title)
-            parts += [_paragraph(alert) for alert in alerts]
+            parts += [_paragraph(alert) for alert in alerts[:PARAGRAPHS]]
+        if len(alerts) > PARAGRAPHS:
+            parts.append(f"and {len(alerts) - PARAGRAPHS} more: transfer.py --status has them all.")
     parts.append(
         f"Sent by globus_auto on {host} for {readable(pair)}.\n"
         f"More is in {readable(log_path)} there."

@@ -73,7 +73,7 @@ def look(session: Session) -> Looked:
                 kind="full",
                 about=known.src_dir,
                 text=f"--full waits: {len(open_tasks)} transfers of {known.src_dir} are under way."
-                " What is new was sent as usual.",
+                " What is new was sent as usual. Nothing to do: run it again when they have ended.",
             )
         )
     else:
@@ -289,7 +289,8 @@ def report(session: Session, looked: Looked) -> None:
                     kind="unlisted",
                     about=hole.path,
                     text=f"{hole.path} cannot be listed: {hole.reason}. What is below it is neither"
-                    " sent nor deleted until it can.",
+                    " sent nor deleted until it can. Let Globus read it; where it has too many"
+                    " entries, spread them over several directories.",
                 )
             )
     remaining = any(below(directory, known.src_dir) for directory in session.store.files)
@@ -309,7 +310,7 @@ def report(session: Session, looked: Looked) -> None:
                 kind="unsendable",
                 about=path,
                 text=f"{path!r} cannot go through Globus: its name has a line break or is not"
-                " UTF-8. Rename it.",
+                " UTF-8. It stays at the source. Rename it.",
             )
         )
     findings.well("source")

@@ -224,6 +224,14 @@ def test_subject_and_body_name_host_counts_and_pair() -> None:
     )
 
 
+def test_a_flood_of_alerts_is_a_message_that_can_be_read_on_a_phone() -> None:
+    what = Digest([standing(f"/{number}") for number in range(5000)], [], [standing("/g")])
+    assert "5000 new, 1 resolved" in alerts.subject(what, "globus_auto", "vesta", "/a -> /b")
+    said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
+    assert said.count("* unlisted: t") == 26
+    assert "\n\nand 4975 more: transfer.py --status has them all.\n\nRESOLVED" in said
+
+
 def test_readable_leaves_letters_of_all_tongues_and_escapes_the_rest() -> None:
     assert (
         wording.readable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
