@@ -167,7 +167,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     globus_sdk.NetworkError.
     """
     # Those of an earlier run in this process are no longer used.
-    alerts.SECRETS.clear()
+    wording.SECRETS.clear()
     app = _app(settings, interactive)
     with contextlib.ExitStack() as resources:
         connection = Connection(app, interactive)

@@ -87,7 +87,8 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     if error.http_status == 401 and login.refusal(error) == "invalid_grant":
         return _login(
             f"Globus Auth did not take the authorization code ({_details(error)}): it was mistyped,"
-            f" used before or is too old. On a terminal run: {login_command}"
+            " used before or is too old.",
+            f"On a terminal run: {login_command}",
         )
     if error.http_status in (400, 401, 403):
         return _login(
