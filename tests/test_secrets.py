@@ -163,7 +163,7 @@ def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -
         terminal.type(code)
         assert terminal.code() == 3
     # Before the answer stands what the terminal itself echoes of what is typed.
-    answer = terminal.shown.rpartition("Globus Auth refused")[2]
+    answer = terminal.shown.rpartition("Globus Auth did not take")[2]
     assert "no such code: [a secret]" in answer
     assert code not in answer + person.log()
 
