@@ -141,13 +141,18 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             paths.sort()
         return found
 
-    def forget_ended_tasks(self) -> None:
-        """Drop the records of ended tasks that no entry refers to."""
-        ended = {number for number, task in self.tasks.items() if not task.open}
+    def forget_ended_tasks(self, *, failed: bool = False) -> bool:
+        """Drop the records of ended tasks that no entry refers to; return whether there were any.
+
+        Those that `failed` stay until their files are sent again, which goes another way then.
+        """
+        status = "FAILED" if failed else "SUCCEEDED"
+        ended = {number for number, task in self.tasks.items() if task.status == status}
         if ended:
             ended -= {entry.task for known in self.files.values() for entry in known.values()}
         for number in ended:
             del self.tasks[number]
+        return bool(ended)
 
 
 class DatastoreDamaged(Exception):

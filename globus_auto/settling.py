@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto import listing, tasks, watching
+from globus_auto import listing, tasks, troubles, watching
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Datastore, Task, below, with_parents
 
@@ -75,7 +75,7 @@ def settle(
         document = ended[number]
         task = store.tasks[number]
         try:
-            _conclude(client, store, task, document, paths, settled)
+            _conclude(client, store, task, document, paths, settled, findings)
         except UNCLEAR as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
@@ -126,11 +126,12 @@ def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
     if isinstance(error, globus_sdk.TransferAPIError) and _is_of_login(error):
         raise error
+    reason = troubles.details(error) if isinstance(error, globus_sdk.TransferAPIError) else error
     findings.add(
         Alert(
             kind="unclear",
             about=task.source_dir,
-            text=f"Globus did not say what became of a transfer of {task.source_dir} ({error})."
+            text=f"Globus did not say what became of a transfer of {task.source_dir} ({reason})."
             " Nothing is concluded from that; the next run asks again.",
             effect_of=("service",),
         )
@@ -203,12 +204,23 @@ def _conclude(
     document: watching.TaskDocument | None,
     paths: list[str],
     settled: Settled,
+    findings: Findings,
 ) -> None:
     """Drop those entries of an ended task, at `paths`, that are not known to be sent."""
     if document is None:
         lost = paths
     elif document.status == "SUCCEEDED":
         skipped = _skipped(client, document)
+        if skipped is None:
+            findings.add(
+                Alert(
+                    kind="failed",
+                    about=task.source_dir,
+                    text="Globus does not tell what it left out of a transfer of"
+                    f" {task.source_dir}, so all of its files are sent again:"
+                    f" {watching.link(document.task_id)}",
+                )
+            )
         lost = not_sent(task, paths, skipped)
         for item in skipped or ():
             if item.source_path:
@@ -248,7 +260,8 @@ def _skipped(
         if not tasks.refused(error):
             raise
         return None
-    return skipped if len(skipped) >= document.subtasks_skipped_errors else None
+    whole = len(skipped) >= document.subtasks_skipped_errors
+    return skipped if whole and all(item.source_path is not None for item in skipped) else None
 
 
 def not_sent(

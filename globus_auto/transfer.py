@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "transfer"
 INQUIRIES = ("check", "status", "crontab")
+PARTS = 10  # in which files of a task that failed are sent again
 EPILOG = """examples:
   python transfer.py -n               print what would be sent, and why
   python transfer.py --check --probe  is everything there that a run needs?
@@ -105,6 +107,10 @@ def _intend(session: Session, looked: Looked) -> None:
     store, known = session.store, session.run.settings
     paths = sorted(looked.send)
     most = known.files_per_task
+    if store.forget_ended_tasks(failed=True):
+        # One file that the destination does not take keeps a task from ever succeeding, and with
+        # it what the task found there already: nothing proves that. So it shall be with fewer.
+        most = min(most, math.ceil(len(paths) / PARTS) or 1)
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
     for part in [paths] if looked.full else parts:
         number = store.number()

@@ -66,7 +66,7 @@ def refused(refusal: tasks.Refusal, login_command: str) -> Alert:
     return Alert(
         kind="refused",
         about=refusal.source_dir,
-        text=f"Globus refused to transfer {refusal.what} ({_details(refusal.error)}). Nothing is"
+        text=f"Globus refused to transfer {refusal.what} ({details(refusal.error)}). Nothing is"
         " lost: the next run tries again. Exclude what Globus cannot take by EXCLUDE.",
     )
 
@@ -86,13 +86,13 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
         )
     if error.http_status == 401 and login.refusal(error) == "invalid_grant":
         return _login(
-            f"Globus Auth did not take the authorization code ({_details(error)}): it was mistyped,"
+            f"Globus Auth did not take the authorization code ({details(error)}): it was mistyped,"
             " used before or is too old.",
             f"On a terminal run: {login_command}",
         )
     if error.http_status in (400, 401, 403):
         return _login(
-            f"Globus Auth refused the login ({_details(error)}). Check CLIENT_ID and, for a"
+            f"Globus Auth refused the login ({details(error)}). Check CLIENT_ID and, for a"
             " service account, its secret.",
             f"For a person's login run: {login_command}",
         )
@@ -100,14 +100,14 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
 
 
 def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
-    details = _details(error)
+    what = details(error)
     if error.info.consent_required:
         scopes = " ".join(error.info.consent_required.required_scopes)
         places = " and ".join(sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)}))
         return Alert(
             kind="consent",
             about=GLOBUS,
-            text=f"Globus needs your consent to reach the files ({details}) of the endpoint"
+            text=f"Globus needs your consent to reach the files ({what}) of the endpoint"
             f" {places or 'that it names'}. Until then nothing is sent or deleted. On a terminal"
             f" run: {login_command}",
             code=3,
@@ -116,20 +116,20 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
         return Alert(
             kind="session",
             about=GLOBUS,
-            text=f"The endpoint wants you to log in again, in person ({details}). Until then"
+            text=f"The endpoint wants you to log in again, in person ({what}). Until then"
             " nothing is sent or deleted. A high-assurance collection ends sessions that no stored"
             " login can renew; use a service account or another collection for unattended work."
             f" For now, on a terminal run: {login_command}",
             code=3,
         )
     if error.http_status == 401:
-        return _login(f"Globus does not accept the login ({details}).", f"Run: {login_command}")
+        return _login(f"Globus does not accept the login ({what}).", f"Run: {login_command}")
     code = error.code or ""
     if code in ("EndpointNotFound", "EndpointDeleted"):
         return Alert(
             kind="unknown endpoint",
             about=GLOBUS,
-            text=f"Globus knows no such endpoint ({details}). Check SRC_ID and DST_ID.",
+            text=f"Globus knows no such endpoint ({what}). Check SRC_ID and DST_ID.",
             code=2,
         )
     if any(part in code for part in listing.ENDPOINT_DOWN):
@@ -137,7 +137,7 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
         return Alert(
             kind="endpoint",
             about=known[0] if known else GLOBUS,
-            text=f"An endpoint is out of reach ({details}). Nothing is lost, but nothing moves"
+            text=f"An endpoint is out of reach ({what}). Nothing is lost, but nothing moves"
             " either: see whether it runs. The next run tries again.",
         )
     return _service(error)
@@ -147,12 +147,12 @@ def _service(error: globus_sdk.GlobusAPIError) -> Alert:
     return Alert(
         kind="service",
         about=GLOBUS,
-        text=f"Globus refused a call ({_details(error)}). Nothing is lost; the next run tries"
+        text=f"Globus refused a call ({details(error)}). Nothing is lost; the next run tries"
         " again.",
     )
 
 
-def _details(error: globus_sdk.GlobusAPIError) -> str:
+def details(error: globus_sdk.GlobusAPIError) -> str:
     """Return what the support of Globus asks for: status, code, message, request id."""
     code = error.code
     if isinstance(error, globus_sdk.AuthAPIError):

@@ -1,0 +1,42 @@
+"""One file or one task that Globus cannot handle never stops what has nothing to do with it."""
+
+import pytest
+
+from tests.conftest import Lab, files
+
+REFUSAL = {"code": "Planned", "message": "planned"}
+HOUR = 3600
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 500])
+@pytest.mark.parametrize("route", ["task", "event_list"])
+def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route, code):
+    lab.sent("old.txt")
+    lab.world.stall_next("PERMISSION_DENIED")
+    lab.write("a.txt")
+    assert lab.transfer() == 0
+    lab.write("b.txt")
+    lab.world.faults.add(route, times=None, status=code, body=REFUSAL)
+    assert lab.transfer() == (0 if route == "task" and code in (403, 404) else 1)
+    assert "b.txt" in files(lab.destination)
+    if route == "task" and code in (400, 500):
+        assert f"became of a transfer of /src ({code}, Planned, planned)" in lab.alerts()["unclear"]
+    if route == "event_list":
+        assert "is in trouble (PERMISSION_DENIED)" in lab.alerts()["stalled"]
+
+
+def test_one_file_that_the_destination_does_not_take_keeps_no_others_for_ever(lab: Lab):
+    lab.sent(*(f"{number}.txt" for number in range(30)))
+    lab.write("bad.txt")
+    (lab.destination / "bad.txt").mkdir()
+    assert lab.transfer("--full") == 0
+    for _ in range(4):
+        lab.later(4 * 24 * HOUR)
+        assert lab.delete() == 1
+        assert lab.transfer() in (0, 1)
+    lab.delete()
+    assert files(lab.source).keys() == {"bad.txt"}
+    (lab.destination / "bad.txt").rmdir()
+    lab.later(4 * 24 * HOUR)
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [1, 0, 0]
+    assert (files(lab.source), lab.alerts(), lab.store().tasks) == ({}, {}, {})
