@@ -280,6 +280,15 @@ def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready
     assert "RESOLVED" in mailbox.texts()[1]
 
 
+def test_a_malformed_full_task_is_withdrawn_as_a_whole(lab: Lab):
+    lab.write("a.txt")
+    lab.write("b.txt")
+    lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
+    assert lab.transfer() == 1
+    assert len(lab.submitted()) == 1
+    assert lab.entries() == set()
+
+
 def test_killed_between_the_halves_nothing_is_lost_or_sent_twice(ready: Lab):
     lab = ready
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
