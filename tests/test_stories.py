@@ -262,6 +262,14 @@ class Story(People):
         with dying(death, what):
             self._well_behaved(self.lab.delete(*["--dry-run"] * dry))
 
+    @rule(programs=st.lists(st.sampled_from(["transfer", "delete"]), min_size=1, max_size=3))
+    def all_goes_well(self, programs: list[str]) -> None:
+        """For a while nothing is wrong, and both programs do their work."""
+        self.faults_pass()
+        self.world.pace = Pace.at_once()
+        for program in programs:
+            self._well_behaved(getattr(self.lab, program)())
+
     @rule(name=st.sampled_from(NAMES), directory=st.sampled_from(DIRECTORIES))
     def write_twice(self, name: str, directory: str) -> None:
         """A file is written, sent, and written again within the second: it looks the same."""
