@@ -96,6 +96,7 @@ def put_back(
                 findings.add(_stuck(aside, directory, outcome.reason))
         elif not outcome.empty:
             _rename_back(client, store, aside, findings, pace)
+    findings.well("aside", lambda about: about not in store.asides.values())
 
 
 def _rename_back(
@@ -127,7 +128,6 @@ def _rename_back(
         return
     log.info("Put back %s, which was not empty", directory)
     del store.asides[aside]
-    findings.well("aside", directory)
 
 
 def _stuck(aside: str, directory: str, reason: str) -> Alert:

@@ -81,7 +81,7 @@ def look(session: Session) -> Looked:
     excluded = choosing.matcher(known.exclude)
     calm = {} if terms.full else choosing.calm_until(store.tasks)
     outcomes = everything(session)
-    for outcome in progress.watched(outcomes, known.src_dir, shown=session.run.interactive):
+    for outcome in progress.watched(outcomes, known.src_dir, shown=session.run.watched):
         if isinstance(outcome, Unlisted):
             looked.unlisted.append(outcome)
         else:

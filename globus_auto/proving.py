@@ -121,6 +121,8 @@ def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry
             )
             for path in sorted(paths):
                 session.kept.add(path, f"its destination cannot be asked for it: {endpoint}")
+    used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
+    session.run.findings.well("destination", lambda about: about not in used)
     return arrived
 
 
@@ -272,7 +274,7 @@ def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
             )
         return name in beside.directories
     finally:
-        with progress.of_task("Removing a probe", shown=session.run.interactive) as show:
+        with progress.of_task("Removing a probe", shown=session.run.watched) as show:
             ended = tasks.delete(
                 client,
                 session.store,

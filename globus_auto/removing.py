@@ -111,7 +111,7 @@ def _way(root: str, directory: str) -> Iterator[str]:
 def _delete(session: Session, paths: list[str], *, directories: bool) -> TaskDocument:
     known = session.run.settings
     what = f"Deleting {len(paths)} {'directories' if directories else 'files'}"
-    with progress.of_task(what, shown=session.run.interactive) as show:
+    with progress.of_task(what, shown=session.run.watched) as show:
         return tasks.delete(
             session.client,
             session.store,
@@ -163,7 +163,7 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
         return excluded(name) or not choosing.is_quiet(mtime, began, known.settle_seconds)
 
     look = looking.everything(session)
-    outcomes = list(progress.watched(look, known.src_dir, shown=session.run.interactive))
+    outcomes = list(progress.watched(look, known.src_dir, shown=session.run.watched))
     bare = asides.topmost_bare(outcomes, known.src_dir, is_content)
     if not known.src_local_dir:
         bare = [directory for directory in bare if directory not in session.store.asides]
@@ -205,7 +205,6 @@ def _remove_group(session: Session, directories: list[str]) -> None:
         else:
             session.run.findings.add(_failed(session, ended))
     asides.put_back(client, store, session.run.findings, session.pace)
-    session.run.findings.well("aside", lambda about: about not in store.asides.values())
     session.save()
 
 

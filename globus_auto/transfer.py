@@ -142,7 +142,7 @@ def _wait(session: Session) -> None:
     ]
     for number, task in enumerate(open_tasks, 1):
         what = f"Transfer {number} of {len(open_tasks)}"
-        with progress.of_task(what, shown=session.run.interactive) as show:
+        with progress.of_task(what, shown=session.run.watched) as show:
             watching.wait(session.client, task.task_id or "", float("inf"), show)
     if open_tasks:
         with opening.opened(session.run, session.connection):

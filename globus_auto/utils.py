@@ -88,8 +88,8 @@ def parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 class Run:
     """One run of a program: what it was told, and what it finds.
 
-    `started` is in seconds since 1970 UTC. `interactive` says that a person is at a terminal.
-    `resources` are closed when the work has ended.
+    `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
+    asked, `watched` that one can see how far it is. `resources` are closed when the work has ended.
     """
 
     program: str
@@ -97,6 +97,7 @@ class Run:
     settings: settings.Settings
     findings: alerts.Findings
     interactive: bool
+    watched: bool
     started: int = field(default_factory=lambda: int(time.time()))
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -154,7 +155,7 @@ class Run:
                     f" {self.settings.src_dir} would overwrite it there. Set another DST_DIR, or"
                     f" delete {self.settings.datastore_path} to start over."
                 )
-        self.findings.well("unfit settings")
+        self.findings.well("unfit settings", own=True)
         return store
 
     def save(self, store: datastore.Datastore) -> None:
@@ -178,7 +179,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
         known = _settings(program, options, findings)
-        this = Run(program, options, known, findings, interactive)
+        this = Run(program, options, known, findings, interactive, watched=interactive)
         speaks = True
         try:
             if not findings.alerts:
@@ -208,7 +209,8 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
     findings = alerts.Findings(program)
     options.dry_run = True
     with logs.to_stderr(options.verbose, interactive=False):
-        this = Run(program, options, _settings(program, options, findings), findings, False)
+        known = _settings(program, options, findings)
+        this = Run(program, options, known, findings, False, watched=sys.stderr.isatty())
         if findings.alerts:
             return findings.code
         try:

@@ -320,4 +320,25 @@ MUTANTS = [
         "        SECRETS.add(secret.strip())",
         "        SECRETS.discard(secret)",
     ),
+    Mutant(
+        "an effect waits behind its cause",
+        "test_an_effect_is_not_told_beside_its_cause_or_in_the_run_that_ends_that",
+        "alerts.py",
+        "if causes.isdisjoint(alert.effect_of)",
+        "if True",
+    ),
+    Mutant(
+        "a stall is over when files get through",
+        "test_a_stalled_transfer_that_expires_and_stalls_again_is_one_alert",
+        "settling.py",
+        "    if (settled.succeeded or settled.moving) and not (settled.failed or settled.unclear):",
+        "    if not settled.unclear:",
+    ),
+    Mutant(
+        "what one program sees the other does not resolve",
+        "test_where_only_transfers_are_refused_delete_does_not_resolve_that",
+        "opening.py",
+        "    run.findings.alone = True\n",
+        "",
+    ),
 ]

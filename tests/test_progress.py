@@ -17,13 +17,18 @@ def shown(lab: Lab, program: str, *options: str) -> str:
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.shown)
 
 
-@pytest.mark.parametrize(("program", "seen"), [("transfer", 60), ("delete", 0)])
-def test_a_look_shows_directories_files_and_their_rate(lab: Lab, program: str, seen: int) -> None:
+@pytest.mark.parametrize(
+    ("program", "options", "seen"),
+    [("transfer", (), 60), ("transfer", ("--status",), 60), ("delete", (), 0)],
+)
+def test_a_look_shows_directories_files_and_their_rate(
+    lab: Lab, program: str, options: tuple[str, ...], seen: int
+) -> None:
     for number in range(60):
         lab.write(f"d{number % 20}/file{number}")
     if program == "delete":
         lab.sent()
-    told = shown(lab, program)
+    told = shown(lab, program, *options)
     assert re.search(rf"/src: 21 directories, {seen} files \d+ directories/s", told), told
 
 

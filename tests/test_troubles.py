@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
 
+from globus_auto import datastore
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, Mailbox, files
 
@@ -185,3 +187,53 @@ def test_nothing_is_resolved_by_a_look_that_is_not_whole(lab: Lab, mailbox: Mail
     lab.world.faults.clear()
     assert [lab.transfer() for _ in range(2)] == [0, 0]
     assert told(mailbox)[1:] == ["1 resolved", "1 resolved"]
+
+
+def test_one_place_under_two_names_is_one_alert_though_transfer_cannot_see_it(
+    lab: Lab, mailbox: Mailbox
+) -> None:
+    lab.sent("sent")
+    root, lab.dst.root = lab.dst.root, lab.src.root
+    hours(lab, 4)
+    assert told(mailbox) == ["1 new"]
+    assert "is SRC_DIR itself under another name" in lab.alerts()["unfit settings"]
+    lab.dst.root = root
+    hours(lab, 1)
+    assert told(mailbox)[1:] == ["1 resolved"]
+
+
+def test_a_destination_that_is_no_longer_used_is_resolved(lab: Lab, mailbox: Mailbox) -> None:
+    lab.sent("sent")
+    (lab.destination / "sent").unlink()
+    hours(lab, 1)
+    assert told(mailbox) == ["1 new"]
+    assert lab.alerts().keys() == {"destination"}
+    lab.configure(DST_DIR="/dst/other")
+    (lab.source / "sent").unlink()
+    lab.write("b")
+    hours(lab, 3)
+    assert told(mailbox) == ["1 new", "1 resolved"]
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_directory_that_stood_aside_is_resolved_though_none_is_tidied_any_more(
+    lab: Lab, mailbox: Mailbox, removed: bool
+) -> None:
+    lab.sent("kept")
+    lab.configure(KEEP_DAYS=9)
+    aside = lab.source / ".globus_auto_empty.0123456789ab"
+    lab.write(f"{aside.name}/late")
+    store = lab.store()
+    store.asides[f"/src/{aside.name}"] = "/src/d"
+    datastore.save(f"{lab.state}/datastore", store)
+    lab.world.faults.add("rename", times=None, status=403, body={"code": "PermissionDenied"})
+    lab.configure(DELETE_EMPTY_DIRS=False)
+    hours(lab, 2)
+    assert told(mailbox) == ["1 new"]
+    assert lab.alerts().keys() == {"aside"}
+    if removed:
+        shutil.rmtree(aside)
+    lab.world.faults.clear()
+    hours(lab, 2)
+    assert told(mailbox) == ["1 new", "1 resolved"]
+    assert (lab.source / "d" / "late").exists() is not removed
