@@ -58,6 +58,14 @@ def test_help_fits_a_small_terminal_and_version_is_told(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
+    examples = lines[lines.index("examples:") + 1 :]
+    assert len(examples) >= 2
+    for example in examples:
+        command, _, meaning = example.strip().partition("  ")
+        assert meaning.strip()
+        assert command.startswith(f"python {program}.py")
+        for option in re.findall(r" (--?[a-z]+)", command):
+            assert any(re.match(rf"  (-\w, )?{option}\b", line) for line in lines), option
     with pytest.raises(SystemExit) as left:
         PROGRAMS[program](["--version"])
     assert left.value.code == 0
