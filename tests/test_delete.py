@@ -390,3 +390,17 @@ def test_where_the_source_cannot_be_listed_for_the_probe_nothing_is_deleted(
     assert files(lab.source).keys() == {"a"}
     assert deleted(lab) == []
     assert not [name for name in tree(lab.destination) if "probe" in name]
+
+
+def test_only_the_directories_of_what_may_go_are_looked_at(lab: Lab) -> None:
+    probed(lab).configure(DELETE_EMPTY_DIRS=False)
+    lab.send("run1/a", "run1/deep/b", "run2/kept", "run3/deep/er/kept")
+    assert lab.transfer() == 0
+    lab.configure(EXCLUDE=["kept"])
+    lab.write("run4/new")
+    lab.world.requests.clear()
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"run2/kept", "run3/deep/er/kept", "run4/new"}
+    looked = {asked.query["path"] for asked in lab.world.requests if asked.route == "ls"}
+    arrived = {"/dst", "/dst/run1", "/dst/run1/deep"}
+    assert looked == arrived | {"/src", "/src/run1", "/src/run1/deep"}
