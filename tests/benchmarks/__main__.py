@@ -41,13 +41,19 @@ def main() -> None:
     finally:
         shutil.rmtree(home)
     print("", tables.everything(rows), sep="\n")
-    place = ROOT / "tests/benchmarks/figures.svg" if options.publish else options.picture
-    picture.draw(place, rows)
     if options.publish:
-        readme = ROOT / "README.md"
-        text = readme.read_text(encoding="utf-8")
-        made = f"\\1{tables.everything(rows)}\n![Figures](tests/benchmarks/figures.svg)\n\\2"
-        readme.write_text(FIGURES.sub(made, text), encoding="utf-8")
+        publish(rows)
+    else:
+        picture.draw(options.picture, rows)
+
+
+def publish(rows: list[Row]) -> None:
+    """Put tables and picture of `rows` into README.md."""
+    picture.draw(ROOT / "tests/benchmarks/figures.svg", rows)
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    made = f"\\1{tables.everything(rows)}\n![Figures](tests/benchmarks/figures.svg)\n\\2"
+    readme.write_text(FIGURES.sub(made, text), encoding="utf-8")
 
 
 def _measured(options: argparse.Namespace, home: Path) -> Iterator[Row]:

@@ -26,7 +26,9 @@ def machine() -> str:
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    python, load = platform.python_version(), os.getloadavg()[2]
+    others = f"at a load of {load:.0f} by this and other programs"
+    return f"{model}, {os.cpu_count()} cores, Python {python}, {others}"
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
