@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, on_terminal, wants_consent
+from tests.conftest import Lab, Mailbox, files, wants_consent
+from tests.terminal import on_terminal
 
 SESSION_EXPIRED = {
     "DATA_TYPE": "result#0.10.0",

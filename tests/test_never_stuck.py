@@ -40,3 +40,18 @@ def test_one_file_that_the_destination_does_not_take_keeps_no_others_for_ever(la
     lab.later(4 * 24 * HOUR)
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [1, 0, 0]
     assert (files(lab.source), lab.alerts(), lab.store().tasks) == ({}, {}, {})
+
+
+def test_what_globus_need_not_say_keeps_no_task_open(lab: Lab):
+    lab.sent("old.txt")
+    lab.world.stall_next("PERMISSION_DENIED")
+    lab.write("a.txt")
+    assert lab.transfer() == 0
+    task = list(lab.world.tasks.values())[-1]
+    fault = {"code": "ABEND", "description": None}
+    body = {"task_id": task.id, "status": "FAILED", "effective_bytes_per_second": 12.5}
+    lab.world.faults.add("task", status=200, body={**body, "fatal_error": fault})
+    task.finish("FAILED", "ABEND")
+    assert lab.transfer() == 1
+    assert "failed (ABEND). What it did not send" in lab.alerts()["failed"]
+    assert [lab.transfer(), files(lab.destination)] == [0, files(lab.source)]

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, files, on_terminal
+from tests.conftest import Lab, files
+from tests.terminal import on_terminal
 
 
 def shown(lab: Lab, program: str, *options: str) -> str:

@@ -16,9 +16,9 @@ import pytest
 
 from globus_auto import logs, wording
 from tests.conftest import Lab, Mailbox
+from tests.terminal import on_terminal
 from tests.test_channels import self_signed
 from tests.test_kept import too_large
-from tests.test_login_refused import on_terminal
 
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "delete", "task", "mkdir"]
 FAULTS: list[dict[str, Any]] = [

@@ -314,15 +314,6 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
     assert lab.store().open_tasks("transfer") == {}
 
 
-def test_what_globus_need_not_say_is_not_asked_of_a_task_document(lab: Lab, task):
-    body = {"task_id": task.id, "status": "FAILED", "effective_bytes_per_second": 12.5}
-    body["fatal_error"] = {"code": "ABEND", "description": None}
-    lab.world.faults.add("task", status=200, body=body)
-    task.finish("FAILED", "ABEND")
-    assert settle(lab, task, 1) == PATHS
-    assert "failed (ABEND). What it did not send" in lab.alerts()["failed"]
-
-
 @pytest.mark.parametrize("missing", ["subtasks_skipped_errors", "status", "task_id"])
 @pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
 def test_a_task_document_without_a_field_it_must_have_concludes_nothing(
