@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import globus_sdk
 
 from globus_auto import alerts, channels, datastore, listing, login, opening, proving, utils
-from globus_auto.listing import EndpointDocument, Unlisted
+from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.utils import Run
 from globus_auto.wording import readable
@@ -158,17 +158,8 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     if what == "source":
         yield _clock(response, asked_at, answered_at)
     if document.high_assurance:
-        yield _assurance(what, document)
+        yield Line("warning", what, login.high_assurance(document.display_name or endpoint))
     yield _line(f"{what} directory", run, lambda: _directory(session, what, endpoint, directory))
-
-
-def _assurance(what: str, document: EndpointDocument) -> Line:
-    return Line(
-        "warning",
-        what,
-        f"{document.display_name} is a high-assurance collection: its sessions end, and only a"
-        " person can renew them. Use a service account or another collection.",
-    )
 
 
 def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:

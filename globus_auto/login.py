@@ -200,7 +200,10 @@ def _ask_for_consents(
     needed = []
     for endpoint in sorted(endpoints):
         document: object = client.get_endpoint(endpoint).data
-        if not isinstance(document, dict) or document.get("high_assurance"):
+        if not isinstance(document, dict):
+            continue
+        if document.get("high_assurance"):
+            log.warning("%s", high_assurance(document.get("display_name") or endpoint))
             continue
         if document.get("entity_type") == "GCSv5_mapped_collection":
             needed.append(endpoint)
@@ -210,6 +213,14 @@ def _ask_for_consents(
         )
         client.add_app_data_access_scope(needed)
         app.login()
+
+
+def high_assurance(name: str) -> str:
+    """Return what a person must know of the high-assurance collection `name`, before a run."""
+    return (
+        f"{name} is a high-assurance collection: its sessions end, and only a person can renew"
+        " them. Use a service account or another collection."
+    )
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:

@@ -167,6 +167,16 @@ def test_login_asks_even_who_has_logged_in_and_another_identity_is_refused(perso
     assert person.transfer() == 0, "the first login still serves"
 
 
+def test_who_logs_in_for_a_high_assurance_collection_is_told_what_that_means(person: Lab) -> None:
+    person.dst.entity_type, person.dst.high_assurance = "GCSv5_mapped_collection", True
+    with on_terminal(person, "transfer", "--login") as terminal:
+        terminal.type(person.world.identity.code_for(terminal.url()))
+        assert terminal.code() == 0, terminal.shown
+    assert (
+        "destination is a high-assurance collection: its sessions end, and only" in terminal.shown
+    )
+
+
 def test_a_wrong_code_and_no_code_have_their_sentences(person: Lab) -> None:
     with on_terminal(person, "transfer") as terminal:
         terminal.url()
