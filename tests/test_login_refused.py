@@ -22,6 +22,10 @@ SESSION_EXPIRED = {
         "session_required_identities": [str(uuid.uuid4())],
     },
 }
+# The same, said by its code alone.
+LOGIN_FAILED = {
+    key: value for key, value in SESSION_EXPIRED.items() if key != "authorization_parameters"
+}
 POLICY = {
     "code": "AuthPolicyFailed",
     "message": "The policy of the collection asks for another login",
@@ -53,6 +57,8 @@ def plan(lab: Lab, nth: int, status: int, body: Any) -> None:
         ("delete", 2, 502, SESSION_EXPIRED),
         ("delete", 3, 403, POLICY),
         ("delete", 4, 502, SESSION_EXPIRED),
+        ("transfer", 1, 502, LOGIN_FAILED),
+        ("delete", 2, 502, LOGIN_FAILED),
     ],
 )
 def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
