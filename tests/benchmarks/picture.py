@@ -14,7 +14,6 @@ from tests.benchmarks.tables import short
 
 COLORS = ["#1f77b4", "#17becf", "#2ca02c", "#999999", "#d62728", "#ff7f0e"]
 WIDTH, HEIGHT = 1000, 440  # pixels
-MARGIN = 0.02  # of a power of ten, around what is drawn
 
 
 def draw(path: Path, rows: list[Row]) -> None:
@@ -51,7 +50,7 @@ def _chart(
 ) -> leather.Chart:
     chart = leather.Chart(title)
     for color, (name, points) in zip(COLORS * 2, lines.items(), strict=False):
-        places = sorted((math.log10(x), math.log10(y)) for x, y in points)
+        places = sorted((_log(x), _log(y)) for x, y in points)
         if len(places) > 1:
             chart.add_line(places, name=name, stroke_color=color)
         else:
@@ -61,14 +60,19 @@ def _chart(
         (xs, chart.add_x_scale, chart.add_x_axis, across),
         (ys, chart.add_y_scale, chart.add_y_axis, up),
     ):
-        ticks = _ticks(values) if values is ys else sorted({math.log10(x) for x in xs})
-        scale(ticks[0] - MARGIN, ticks[-1] + MARGIN)
+        ticks = _ticks(values) if values is ys else sorted({_log(x) for x in xs})
+        scale(ticks[0], ticks[-1])
         axis(ticks, lambda tick, _index, _count: short(10**tick), name)
     return chart
 
 
 def _ticks(values: Iterable[float]) -> list[float]:
     """Return the logarithms of the powers of ten, and halves of them, around `values`."""
-    logs = [math.log10(value) for value in values]
+    logs = [_log(value) for value in values]
     first, last = math.floor(2 * min(logs)), math.ceil(2 * max(logs))
     return [number / 2 for number in range(first, max(last, first + 1) + 1)]
+
+
+def _log(value: float) -> float:
+    """Return the logarithm, as exact as the scales of leather are."""
+    return round(math.log10(value), 6)

@@ -11,7 +11,7 @@ from tests.benchmarks.processes import ROOT, Cost, Row, alternately, peer, run
 from tests.benchmarks.site import PYTHON, Site, grow
 
 PER_DIRECTORY = 100
-WALK, RSYNC, RCLONE = "scandir and stat", "rsync -a --dry-run", "rclone lsf -R"
+WALK, RSYNC, RCLONE = "scandir and stat", "rsync -an", "rclone lsf -R"
 SAME, ONE, TENTH, FIRST = "no change", "one file changed", "a tenth changed", "first run"
 SAVE = "save"
 
