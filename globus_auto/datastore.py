@@ -148,8 +148,10 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """
         status = "FAILED" if failed else "SUCCEEDED"
         ended = {number for number, task in self.tasks.items() if task.status == status}
-        if ended:
-            ended -= {entry.task for known in self.files.values() for entry in known.values()}
+        for known in self.files.values() if ended else ():
+            ended -= {entry.task for entry in known.values()}
+            if not ended:
+                break
         for number in ended:
             del self.tasks[number]
         return bool(ended)
