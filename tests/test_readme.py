@@ -100,3 +100,9 @@ def test_the_table_of_rules_is_that_of_the_deliberate_mistakes() -> None:
     section = text.partition("## Which test fails")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+) \| `(test_\w+)` \|$", section, re.MULTILINE)
     assert rows == [(mutant.rule, mutant.test) for mutant in MUTANTS]
+
+
+def test_every_deliberate_mistake_fits_the_code() -> None:
+    for mutant in MUTANTS:
+        code = (ROOT / "globus_auto" / mutant.file).read_text(encoding="utf-8")
+        assert code.count(mutant.old) == 1, mutant.rule
