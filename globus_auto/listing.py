@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import globus_sdk
 import msgspec
 
+from globus_auto import refusals
 from globus_auto.datastore import Version, joined
 
 # The code of a 404 that speaks of the path; others speak of the endpoint
@@ -195,14 +196,6 @@ def _paced(
     return call()
 
 
-def wants_person(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether an endpoint refuses an identity until a person logs in as it asks.
-
-    That is said by authorization_parameters, or by the code alone ("LoginFailed").
-    """
-    return bool(error.info.authorization_parameters) or "LoginFailed" in (error.code or "")
-
-
 def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
     """Return what `error` says of the directory `path`.
 
@@ -211,7 +204,7 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Un
     code = error.code or ""
     if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
         return Unlisted(path, "there is no such directory", gone=True)
-    if error.http_status in (401, 404, 429) or error.info.consent_required or wants_person(error):
+    if error.http_status in (404, 429) or refusals.wants_login(error):
         raise error
     details = f"{error.http_status} {code}: {error.message} ({error.request_id})"
     if any(part in code for part in ENDPOINT_DOWN):

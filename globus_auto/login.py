@@ -16,7 +16,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage, TokenStorageData
 from globus_sdk.transport import RetryConfig
 
-from globus_auto import wording
+from globus_auto import refusals, wording
 from globus_auto.settings import Settings
 from globus_auto.watching import Inconclusive
 
@@ -137,9 +137,9 @@ class Connection:
         try:
             return call()
         except globus_sdk.TransferAPIError as error:
-            if not (error.info.consent_required and self.may_log_in):
+            scopes = refusals.required_scopes(error)
+            if not (refusals.wants_consent(error) and scopes and self.may_log_in):
                 raise
-            scopes = error.info.consent_required.required_scopes
         log.info("Globus wants a consent, which is asked for: %s", " ".join(scopes))
         self._app.add_scope_requirements({SERVER: scopes})
         self._app.login(force=True)

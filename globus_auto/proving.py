@@ -8,7 +8,17 @@ from collections.abc import Iterator
 
 import globus_sdk
 
-from globus_auto import alerts, choosing, listing, looking, progress, tasks, troubles, watching
+from globus_auto import (
+    alerts,
+    choosing,
+    listing,
+    looking,
+    progress,
+    refusals,
+    tasks,
+    troubles,
+    watching,
+)
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Keeping
 from globus_auto.datastore import Entry, Version, below, joined
@@ -252,7 +262,7 @@ def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
     try:
         answer = client.operation_mkdir(endpoint, probe).data
     except globus_sdk.TransferAPIError as error:
-        if error.http_status == 401 or listing.wants_person(error):
+        if refusals.wants_login(error):
             raise
         # It may be there already: where an answer was lost, or an earlier run was cut short.
         if not (error.code or "").endswith("MkdirFailed.Exists"):

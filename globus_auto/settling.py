@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto import listing, tasks, troubles, watching
+from globus_auto import refusals, tasks, troubles, watching
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Datastore, Task, below, with_parents
 
@@ -112,19 +112,13 @@ def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocume
 
 def _unknown(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether the service no longer has this task, or hides it from this identity."""
-    return error.http_status == 404 or (error.http_status == 403 and not _is_of_login(error))
-
-
-def _is_of_login(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether the service wants another login, consent or session."""
-    return bool(
-        error.http_status == 401 or error.info.consent_required or listing.wants_person(error)
-    )
+    hidden = error.http_status == 403 and not refusals.wants_login(error)
+    return error.http_status == 404 or hidden
 
 
 def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
-    if isinstance(error, globus_sdk.TransferAPIError) and _is_of_login(error):
+    if isinstance(error, globus_sdk.TransferAPIError) and refusals.wants_login(error):
         raise error
     reason = troubles.details(error) if isinstance(error, globus_sdk.TransferAPIError) else error
     findings.add(

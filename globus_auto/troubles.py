@@ -9,7 +9,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowEOFError
 from globus_sdk.token_storage import TokenValidationError
 from globus_sdk.token_storage.validating_token_storage import IdentityMismatchError
 
-from globus_auto import listing, login, tasks, watching
+from globus_auto import listing, login, refusals, tasks, watching
 from globus_auto.alerts import GLOBUS, Alert
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -101,8 +101,8 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
 
 def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
     what = details(error)
-    if error.info.consent_required:
-        scopes = " ".join(error.info.consent_required.required_scopes)
+    if refusals.wants_consent(error):
+        scopes = " ".join(refusals.required_scopes(error))
         places = " and ".join(sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)}))
         return Alert(
             kind="consent",
@@ -112,7 +112,7 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
             f" run: {login_command}",
             code=3,
         )
-    if listing.wants_person(error):
+    if refusals.wants_person(error):
         return Alert(
             kind="session",
             about=GLOBUS,

@@ -42,6 +42,17 @@ def test_one_file_that_the_destination_does_not_take_keeps_no_others_for_ever(la
     assert (files(lab.source), lab.alerts(), lab.store().tasks) == ({}, {}, {})
 
 
+def test_an_error_that_asks_for_nobody_by_a_null_is_no_crash(lab: Lab):
+    lab.sent("old.txt")
+    lab.write("a.txt")
+    fault = {"status": 502, "body": {"code": "EndpointError", "authorization_parameters": None}}
+    lab.world.faults.add("ls", match=lambda asked: asked.query["path"] == "/src", **fault)
+    lab.world.faults.add("transfer", **fault)
+    assert [lab.transfer(), lab.alerts().keys()] == [1, {"source"}]
+    assert [lab.transfer(), lab.alerts().keys()] == [1, {"service"}]
+    assert [lab.transfer(), lab.alerts()] == [0, {}]
+
+
 def test_what_globus_need_not_say_keeps_no_task_open(lab: Lab):
     lab.sent("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")

@@ -341,7 +341,9 @@ def test_a_task_document_that_makes_no_sense_concludes_nothing(lab: Lab, task, c
     ("status", "more", "kind"),
     [
         (401, {}, "login"),
+        (401, {"authorization_parameters": None}, "login"),
         (403, {"required_scopes": ["x"], "code": "ConsentRequired"}, "consent"),
+        (403, {"required_scopes": None, "code": "ConsentRequired"}, "consent"),
         (403, {"authorization_parameters": {"session_message": "again"}}, "session"),
     ],
 )
