@@ -294,7 +294,7 @@ def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
                 save=session.save,
                 progress=show,
             )
-        log.info("Removed the probe %s: %s", probe, ended.status)
+        log.info("The delete of the probe %s: %s", probe, ended.status)
 
 
 def report_skipped(session: Session) -> None:

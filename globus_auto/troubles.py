@@ -63,11 +63,14 @@ def refused(refusal: tasks.Refusal, login_command: str) -> Alert:
     alert = _refused_call(refusal.error, login_command)
     if alert.kind != "service":
         return alert
+    # Malformed is what names a file that Globus cannot take; otherwise it is about the place.
+    malformed = refusal.error.http_status == 400
+    hint = "Exclude it by EXCLUDE, or rename it." if malformed else "See that you may write there."
     return Alert(
         kind="refused",
         about=refusal.source_dir,
         text=f"Globus refused to transfer {refusal.what} ({details(refusal.error)}). Nothing is"
-        " lost: the next run tries again. Exclude what Globus cannot take by EXCLUDE.",
+        f" lost: the next run tries again. {hint}",
     )
 
 

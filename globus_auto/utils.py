@@ -144,12 +144,15 @@ class Run:
                 f" {store.source}. Set CODE_PATH to another directory for another source, or"
                 " delete the datastore to start over."
             )
-        for task in store.tasks.values():
+        for number, task in store.tasks.items():
             same_place = (task.destination, task.destination_dir) == (
                 self.settings.dst_id,
                 self.settings.dst_dir,
             )
-            if task.kind == "transfer" and same_place and task.source_dir != self.settings.src_dir:
+            if not same_place or task.source_dir == self.settings.src_dir:
+                continue
+            # The record of a task that failed may outlive all that it has sent.
+            if task.status != "FAILED" or store.paths_by_task([number])[number]:
                 raise SettingsUnfit(
                     f"{task.source_dir} was sent to {task.destination_dir} before, and files of"
                     f" {self.settings.src_dir} would overwrite it there. Set another DST_DIR, or"

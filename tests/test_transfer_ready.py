@@ -128,6 +128,17 @@ def test_another_source_directory_to_the_same_destination_stops(lab: Lab, capfd)
     assert lab.transfer() == 2
 
 
+def test_a_source_directory_of_which_nothing_was_sent_can_be_corrected(lab: Lab):
+    lab.configure(SRC_DIR="/src/wrong")
+    lab.world.fail_next()
+    lab.write("wrong/a.txt")
+    lab.write("right/a.txt", "another file")
+    assert [lab.transfer(), lab.delete()] == [0, 1]
+    lab.configure(SRC_DIR="/src/right")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == {"a.txt": b"another file"}
+
+
 def test_entries_of_another_source_directory_are_kept(lab: Lab):
     lab.configure(SRC_DIR="/src/one")
     lab.sent("one/a.txt", "one/d/b.txt")
