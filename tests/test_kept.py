@@ -35,6 +35,7 @@ Delete = Callable[..., dict[str, str]]
 
 
 def test_a_file_stays_while_its_task_is_open(lab: Lab, delete: Delete) -> None:
+    lab.sent("first")  # as a full task, of which another rule speaks
     lab.world.pace = Pace.after_looks(2)
     lab.send("a")
     assert delete() == {"a": OPEN}
