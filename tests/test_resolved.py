@@ -110,7 +110,7 @@ def test_a_directory_that_could_not_be_put_back_is_an_alert_until_it_is(
 
     def arrive(_request: object) -> None:
         for aside in lab.source.glob(".globus_auto_empty.*"):
-            (aside / "new").write_text("new")
+            lab.write(f"{aside.name}/new", "new")
 
     lab.world.faults.hook("rename", arrive, when="after")
     body = {"code": "PermissionDenied", "message": "planned"}
