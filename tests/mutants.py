@@ -38,7 +38,7 @@ MUTANTS = [
         "test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent_again",
         "tasks.py",
         "        submission_id=task.submission_id,\n        sync_level",
-        "        submission_id=str(uuid.uuid4()),\n        sync_level",
+        "        submission_id=str(__import__('uuid').uuid4()),\n        sync_level",
     ),
     Mutant(
         "only Accepted and Duplicate mean that there is a task",
