@@ -18,11 +18,13 @@ log = logging.getLogger(__name__)
 
 # The last look at a group of files must be short, for each file may change after it.
 DIRECTORIES_PER_GROUP = 200
+# One file that cannot be deleted holds up its group; more groups are the fault of the endpoint.
+FAILED_GROUPS = 2
 
 
 def remove(session: Session, arrived: dict[str, Entry]) -> None:
     """Delete the files of `arrived` that are unchanged at the source, group by group."""
-    removed = 0
+    removed = failed = 0
     for group in grouped(sorted(arrived), session.run.settings.files_per_task):
         proven = unchanged(session, {path: arrived[path] for path in group})
         if not proven:
@@ -30,7 +32,10 @@ def remove(session: Session, arrived: dict[str, Entry]) -> None:
         ended = _delete(session, proven, directories=False)
         if ended.status != "SUCCEEDED":
             session.run.findings.add(_failed(session, ended))
-            break
+            failed += 1
+            if failed == FAILED_GROUPS:
+                break
+            continue
         for path in proven:
             session.store.drop(path)
             size = arrived[path].size

@@ -208,9 +208,9 @@ def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
     waited = time.time() - began
     assert 120 <= waited < 140 if plan == "stall_next" else waited < 10
     assert not any(task.is_open for task in lab.world.tasks.values())
-    assert deleted(lab)[1:] == [["/src/a", "/src/b"]], "no other group is tried"
-    assert files(lab.source).keys() == {"a", "b", "c"}
-    assert lab.entries() == {"/src/a", "/src/b", "/src/c"}
+    assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group goes"
+    assert files(lab.source).keys() == {"a", "b"}
+    assert lab.entries() == {"/src/a", "/src/b"}
     assert not lab.store().open_tasks("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
@@ -219,6 +219,16 @@ def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert "RESOLVED" in mailbox.messages[-1]
+
+
+def test_after_two_deletes_that_do_not_succeed_no_other_is_tried(lab: Lab) -> None:
+    probed(lab).configure(FILES_PER_TASK=1)
+    lab.send("a", "b", "c")
+    for _ in range(2):
+        lab.world.fail_next(kind="DELETE")
+    assert lab.delete() == 1
+    assert deleted(lab)[1:] == [["/src/a"], ["/src/b"]]
+    assert files(lab.source).keys() == {"a", "b", "c"}
 
 
 def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
