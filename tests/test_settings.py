@@ -200,7 +200,7 @@ def refusals(file: Path) -> list[str]:
         ("SRC_DIR = '/a\n", "cannot be read: SyntaxError"),
         ("1 / 0\n", "cannot be read: ZeroDivisionError"),
         ("import nothing_of_this_name\n", "cannot be read: ModuleNotFoundError"),
-        ("\0", "cannot be read: SyntaxError"),
+        ("\0", "cannot be read: "),  # which error it is depends on the Python
         (None, "cannot be read: FileNotFoundError"),
     ],
 )
