@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 # What alerts are about that concern all of Globus, and no endpoint, directory or path.
 GLOBUS = "Globus"
 EARLY = 900  # seconds
+DAY = 86_400  # seconds
+REMEMBERED = 10_000  # paths of one kind, so that the file stays small
 PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
 
@@ -70,16 +72,37 @@ class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.kind, self.about
 
 
-class Health(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is remembered beside the datastore, and readable when that is not.
+class Health(msgspec.Struct, kw_only=True):
+    """What is remembered beside the datastore, and readable when that is not. It may be lost.
 
-    `last_good` has each program's last run with exit code 0, in seconds since 1970 UTC. `apart`
-    names the pairs of directories that were shown to be two places.
+    Times are seconds since 1970 UTC. `last_good` has each program's last run with exit code 0.
+    `generation` is the highest of a datastore that was saved here. `empty_since`: since when
+    SRC_DIR is empty though files were there. By path: `undeleted`, files whose delete failed;
+    `doubted`, when a file was last sent again because its copy proved nothing; `refused`, when
+    Globus last refused to transfer a file.
     """
 
     alerts: list[Standing] = []
     last_good: dict[str, int] = {}
-    apart: list[str] = []
+    generation: int = 0
+    empty_since: int | None = None
+    undeleted: list[str] = []
+    doubted: dict[str, int] = {}
+    refused: dict[str, int] = {}
+
+    def refuse(self, paths: list[str], now: int) -> None:
+        """Remember that Globus has just refused to transfer `paths`."""
+        self.refused = _noted(self.refused, paths, now, DAY)
+
+    def doubt(self, paths: list[str], now: int) -> None:
+        """Remember that `paths` are sent again, since their copies prove nothing."""
+        self.doubted = _noted(self.doubted, paths, now, 7 * DAY)
+
+
+def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
+    """Return when was what, by path: `paths` `now`, and before what is not older than `kept`."""
+    recent = {path: at for path, at in known.items() if 0 <= now - at < kept}
+    return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-REMEMBERED:])
 
 
 class Findings:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import globus_sdk
 
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import Datastore, joined
 from globus_auto.listing import Directory, Outcome, Pace, Unlisted, list_directory
-from globus_auto.tasks import ASIDE
+from globus_auto.tasks import ASIDE, OWN
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +75,19 @@ def seen_empty(outcomes: Iterable[Outcome]) -> bool:
     return all(
         isinstance(outcome, Directory)
         and not (outcome.files or outcome.others or outcome.unsendable)
+        and not any(name.startswith(OWN) for name in outcome.directories)
         for outcome in outcomes
     )
 
 
 def put_back(
-    client: globus_sdk.TransferClient, store: Datastore, findings: Findings, pace: Pace
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    findings: Findings,
+    pace: Pace,
+    also: Collection[str] = (),
 ) -> None:
-    """Give every directory that stands aside and is not empty its old name again.
+    """Give every directory that stands aside and is not empty its old name again, `also` these.
 
     One that is gone is forgotten, an empty one left for delete.py. Where the old name is taken, it
     is an ordinary directory from then on. Raise what concerns more than one directory.
@@ -94,7 +99,7 @@ def put_back(
                 del store.asides[aside]
             else:
                 findings.add(_stuck(aside, directory, outcome.reason))
-        elif not outcome.empty:
+        elif not outcome.empty or aside in also:
             _rename_back(client, store, aside, findings, pace)
     findings.well("aside", lambda about: about not in store.asides.values())
 
@@ -126,7 +131,7 @@ def _rename_back(
     except globus_sdk.TransferAPIError as error:
         findings.add(_stuck(aside, directory, error.message or str(error)))
         return
-    log.info("Put back %s, which was not empty", directory)
+    log.info("Put back %s", directory)
     del store.asides[aside]
 
 

@@ -12,7 +12,17 @@ from typing import Literal, NamedTuple
 
 import globus_sdk
 
-from globus_auto import alerts, channels, datastore, listing, login, opening, proving, utils
+from globus_auto import (
+    alerts,
+    channels,
+    datastore,
+    listing,
+    login,
+    marker,
+    opening,
+    settings,
+    utils,
+)
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.utils import Run
@@ -34,8 +44,8 @@ class Line(NamedTuple):
 def check(run: Run) -> int:
     """Print a line for everything that a run needs; return the highest exit code of a problem.
 
-    Nothing is changed, but with --probe a directory is made and removed at the destination, and a
-    test message sent.
+    Nothing is changed, but with --probe the marker is made at the destination, and a test message
+    sent.
     """
     code = 0
     for line in _lines(run):
@@ -51,7 +61,7 @@ def _lines(run: Run) -> Iterator[Line]:
     yield from _told(run)
     try:
         store = run.load()
-    except (datastore.DatastoreDamaged, utils.SettingsUnfit) as error:
+    except (datastore.DatastoreDamaged, settings.SettingsUnfit) as error:
         yield _problem("datastore", utils.explain(error, run))
         store = datastore.Datastore(source=known.src_id)
     else:
@@ -157,6 +167,10 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     yield Line("ok", what, f"{document.display_name or endpoint} is ready")
     if what == "source":
         yield _clock(response, asked_at, answered_at)
+    if document.disable_verify:
+        name = document.display_name or endpoint
+        text = f"{name} disables checksum verification by its policy: nothing would be deleted"
+        yield Line("problem", what, f"{text}. Ask its administrator, or use another.", 1)
     if document.high_assurance:
         yield Line("warning", what, login.high_assurance(document.display_name or endpoint))
     yield _line(f"{what} directory", run, lambda: _directory(session, what, endpoint, directory))
@@ -193,6 +207,10 @@ def _write(session: Session) -> Line:
     if isinstance(beside, Unlisted) and beside.gone:
         text = f"{known.dst_dir} is missing, so nothing was tried there"
         return Line("warning", "writing there", text)
-    if proving.is_same_place(session, known.dst_id, known.dst_dir):
-        return Line("problem", "writing there", "DST_DIR is SRC_DIR under another name.", 2)
-    return Line("ok", "writing there", f"a directory was made and removed in {known.dst_dir}")
+    reason = marker.make(session)
+    if reason:
+        text = f"no directory can be made in {known.dst_dir} ({reason}). Let Globus write there."
+        return Line("problem", "writing there", text, 1)
+    # Raises where it shows up at the source: then both are one directory.
+    list(session.look(known.src_id, [known.src_dir]))
+    return Line("ok", "writing there", f"{known.dst_dir} has its marker, {marker.name_of(known)}")

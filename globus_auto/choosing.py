@@ -16,6 +16,18 @@ RACE_SECONDS = 2
 LABEL_SECONDS = 86_400
 
 ALIKE = "another name differs from its name only in case or accents"
+UNVERIFIED = "Globus did not verify its checksum"
+MISSING = "it is missing at the destination"
+RACY = "it may have been written again within a second"
+CHANGED = "it has changed since it was sent"
+GONE = "it is gone from the source, or no plain file any more"
+SYMLINK = "a symlink may lead to it"
+SLOW = "its directory could not be listed in time"
+UNASKED = "the source cannot be asked for it"
+# Reasons that should pass: a file that stays long for one of these needs a person.
+PASSING = (ALIKE, RACY, CHANGED, GONE, SYMLINK, SLOW, UNASKED)
+# Times of copies are in whole seconds, and those of tasks are rounded.
+SLACK = 2
 
 Verdict = Literal["send", "wait", "unchanged"]
 
@@ -23,13 +35,14 @@ Verdict = Literal["send", "wait", "unchanged"]
 class Terms(NamedTuple):
     """What holds for all files of a look that began at `began` (seconds UTC).
 
-    `under_way` says that a full task is open, which has everything; `full` that all is to be sent.
+    `under_way` says that a full task is open, which has everything. `pair` is the mapping that all
+    is to be sent for, whatever was sent elsewhere before; None if only changes are.
     """
 
     began: int
     settle_seconds: float
     under_way: bool = False
-    full: bool = False
+    pair: tuple[str, str, str] | None = None
 
 
 def is_racy(entry: Entry, task: Task) -> bool:
@@ -40,13 +53,18 @@ def is_racy(entry: Entry, task: Task) -> bool:
     return task.listed_at - RACE_SECONDS < entry.mtime and not is_label(entry.mtime, task.listed_at)
 
 
-def calm_until(tasks: Mapping[int, Task]) -> dict[int, int]:
+def calm_until(
+    tasks: Mapping[int, Task], pair: tuple[str, str, str] | None = None
+) -> dict[int, int]:
     """Return for each ended task the latest mtime of a file of which it leaves no doubt.
 
     An entry of such a task, with an mtime up to that, is unchanged if it is of the listed version.
+    With a `pair` only tasks of this mapping count.
     """
     return {
-        number: task.listed_at - RACE_SECONDS for number, task in tasks.items() if not task.open
+        number: task.listed_at - RACE_SECONDS
+        for number, task in tasks.items()
+        if not task.open and pair in (None, task.pair)
     }
 
 
@@ -67,9 +85,9 @@ def choose(
     elif not entry.is_of(version):
         reason = f"changed: {_difference(entry, version)}"
     elif is_racy(entry, task) and terms.began > entry.mtime + RACE_SECONDS:
-        reason = "it may have been written again within a second"
-    elif terms.full:
-        reason = "everything is asked for"
+        reason = RACY
+    elif terms.pair is not None and task.pair != terms.pair and not task.open:
+        reason = "it was sent elsewhere before, and everything is asked for"
     else:
         return "unchanged", "unchanged"
     if terms.under_way or (task is not None and task.open):
@@ -99,17 +117,27 @@ class Keeping(NamedTuple):
 
 
 def reason_to_keep(
-    entry: Entry, task: Task, keeping: Keeping, *, excluded: bool, under_way: bool, alike: bool
+    entry: Entry,
+    task: Task,
+    keeping: Keeping,
+    *,
+    excluded: bool,
+    under_way: bool,
+    alike: bool,
+    lost: bool = False,
 ) -> str | None:
     """Return why a file must stay at the source whatever the destination has, or None.
 
     `excluded`: a pattern of EXCLUDE fits it. `under_way`: a full task is open, which has
-    everything. `alike`: another name could stand for the same file at the destination.
+    everything. `alike`: another name could stand for the same file at the destination. `lost`:
+    Globus lost sight of a task that had it, and that may still write its copy.
     """
     if task.open or under_way:
         return "its task is open"
+    if lost:
+        return "an earlier task of it may still be writing: Globus no longer shows that task"
     if is_racy(entry, task):
-        return "it may have been written again within a second"
+        return RACY
     if excluded:
         return "it is excluded"
     sent_at = task.ended_at or keeping.now
@@ -117,24 +145,50 @@ def reason_to_keep(
         return f"it was sent less than {keeping.keep_days:g} days ago"
     if alike:
         return ALIKE
+    if not task.verify_checksum:
+        return UNVERIFIED
     return None
 
 
-def reason_of_destination(entry: Entry, found: Version | None) -> str | None:
-    """Return why `found`, the file at the destination, is no proof of `entry`, or None."""
+class Doubt(NamedTuple):
+    """Why a copy is no proof: the reason, and by how many seconds it is newer than its task."""
+
+    reason: str
+    newer_by: int = 0
+
+
+def doubt(entry: Entry, task: Task, found: Version | None) -> Doubt | None:
+    """Return why `found`, the file at the destination, does not verify `entry`, or None.
+
+    A copy has the time of its original. At a destination that does not keep times it has the time
+    at which it was written: within its task if the task wrote it, before the task's end if the
+    task found it equal. Any other time is that of another version, or of a change since.
+    """
     if found is None:
-        return "it is missing at the destination"
+        return Doubt(MISSING)
     if found.size != entry.size:
-        return f"its size at the destination is another: {found.size} bytes, not {entry.size}"
-    return None
+        size = f"{found.size} bytes, not {entry.size}"
+        return Doubt(f"its size at the destination is another: {size}")
+    if found.mtime == entry.mtime:
+        return None
+    begin = task.submitted_at if task.requested_at is None else task.requested_at
+    end = task.completed_at
+    if end is None:
+        return Doubt("its time at the destination is another: nobody knows when its task ended")
+    if found.mtime > end + SLACK:
+        later = found.mtime - end
+        return Doubt(f"its copy was changed after it was sent: {later} seconds later", later)
+    if task.equal or found.mtime >= begin - SLACK:
+        return None
+    return Doubt(f"its copy is another, older one: {begin - found.mtime} seconds older")
 
 
 def reason_of_source(entry: Entry, found: Version | None) -> str | None:
     """Return why `found`, the file at the source now, must not be deleted as `entry`, or None."""
     if found is None:
-        return "it is gone from the source, or no plain file any more"
+        return GONE
     if not entry.is_of(found):
-        return f"it has changed since it was sent: {_difference(entry, found)}"
+        return f"{CHANGED}: {_difference(entry, found)}"
     return None
 
 

@@ -1,4 +1,9 @@
-"""The datastore: what was handed to Globus, in which task. Load and save it, nothing else."""
+"""The datastore: what was handed to Globus, in which task. Load and save it, nothing else.
+
+The invariant: a file's record is written when its task is recorded, kept when the task is known to
+have delivered just that size and mtime, and dropped in every other case. A dropped record means:
+send the file again.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,12 @@ from globus_auto import DECISION
 
 log = logging.getLogger(__name__)
 
+VERSION = 2
 SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
+WRITTEN = re.compile(rb'\s*{\s*"version":\s*(\d+)')
 OPEN = ("ACTIVE", "INACTIVE")
+# A transfer that Globus no longer shows may still write its copies for this long, in seconds.
+LOST_SECONDS = 86_400
 
 
 class Version(msgspec.Struct, gc=False, frozen=True):
@@ -39,10 +48,17 @@ class Entry(msgspec.Struct, array_like=True, gc=False, frozen=True, forbid_unkno
 
 
 class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A Globus job. Times are seconds since 1970 UTC; without `task_id` it is an intent.
+    """A Globus task. Times are seconds since 1970 UTC; without `task_id` it is not yet accepted.
 
-    `deletes` are the paths of a delete, so that what it did is known though nobody saw its end;
-    other records have no such key.
+    `submitted_at`, `listed_at` and `ended_at` are by this machine's clock, `requested_at` and
+    `completed_at` by Globus's. `deletes` are the paths of a delete, `lost` those of a transfer that
+    Globus no longer shows; other records have no such keys.
+
+    `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`: the
+    files of this record were found equal at the destination, and not copied. `tries` counts the
+    runs whose submission left open whether the task exists. `unlisted_since`: since when Globus
+    does not give the lists of what an ended task did. `error_since`: since when each poll found an
+    error, and `error_progress` how far the task was when the newest began to hold it up.
     """
 
     kind: Literal["transfer", "delete"]
@@ -60,26 +76,104 @@ class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     destination_dir: str
     deadline: int | None = None
     deletes: list[str] | msgspec.UnsetType = msgspec.UNSET
+    lost: list[str] | msgspec.UnsetType = msgspec.UNSET
+    requested_at: int | None = None
+    completed_at: int | None = None
+    verify_checksum: bool | None = None
+    encrypt_data: bool | None = None
+    equal: bool = False
+    tries: int = 0
+    unlisted_since: int | None = None
+    error_since: int | None = None
+    error_progress: int | None = None
 
     @property
     def open(self) -> bool:
         """Whether Globus has not yet said SUCCEEDED or FAILED."""
         return self.status in OPEN
 
+    @property
+    def pair(self) -> tuple[str, str, str]:
+        """The mapping of a transfer: source directory, destination, directory there."""
+        return self.source_dir, self.destination, self.destination_dir
+
     def destination_of(self, path: str) -> str:
         """Return where this task puts the file or directory that stands at `path`."""
         return joined(self.destination_dir, path[len(self.source_dir) :].lstrip("/"))
 
 
-class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Everything that is remembered: tasks by number, asides, entries by directory and name."""
+class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What was sent where: a directory of the source to one of a collection, `destination`.
 
-    version: Literal[1] = 1
+    `newest` is when Globus was last asked for a task of it that is remembered, in seconds since
+    1970 UTC, by Globus's clock where that is known.
+    """
+
+    source_dir: str
+    destination: str
+    destination_dir: str
+    newest: int = 0
+
+    @property
+    def pair(self) -> tuple[str, str, str]:
+        """What tells it from others."""
+        return self.source_dir, self.destination, self.destination_dir
+
+    def agrees_with(self, other: Mapping) -> bool:
+        """Return whether no path of one can be overwritten by a file of the other.
+
+        They are at distinct destinations, neither inside the other, or they put every path in
+        the same place.
+        """
+        one, two = sorted((self, other), key=lambda each: len(each.source_dir))
+        if one.destination != two.destination:
+            return True
+        nested = below(one.destination_dir, two.destination_dir) or below(
+            two.destination_dir, one.destination_dir
+        )
+        if not nested:
+            return True
+        inner = two.source_dir[len(one.source_dir) :].lstrip("/")
+        same = joined(one.destination_dir, inner) == two.destination_dir
+        return below(two.source_dir, one.source_dir) and same
+
+
+class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is remembered: tasks by number, asides, entries by directory and name.
+
+    `generation` is raised at each save, and `config` is the config file in use. `mappings` are all
+    that Globus accepted a task for; they stay when their files are gone. `upgraded`,
+    `restored` and `changed` are not saved: that it was read from version 1, that it was restored
+    from a backup, and that it must be saved for what loading did.
+    """
+
+    version: Literal[1, 2] = 2
     source: str
+    generation: int = 0
+    config: str = ""
+    mappings: list[Mapping] = []
     tasks: dict[int, Task] = {}
     asides: dict[str, str] = {}
     files: dict[str, dict[str, Entry]] = {}
     sum: str = ""
+    upgraded: bool = False
+    restored: bool = False
+    changed: bool = False
+
+    def mapping(self, pair: tuple[str, str, str]) -> Mapping | None:
+        """Return the mapping of source directory, destination and its directory, or None."""
+        return next((one for one in self.mappings if one.pair == pair), None)
+
+    def accepted(self, task: Task) -> None:
+        """Remember the mapping of a transfer task that Globus has accepted, and when it was."""
+        known = self.mapping(task.pair)
+        if known is None:
+            source_dir, destination, destination_dir = task.pair
+            known = Mapping(
+                source_dir=source_dir, destination=destination, destination_dir=destination_dir
+            )
+            self.mappings.append(known)
+        known.newest = max(known.newest, task.requested_at or task.submitted_at)
 
     def number(self) -> int:
         """Return a number that no task here has had, as far as is remembered."""
@@ -122,10 +216,41 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 for name in list(self.files[directory]):
                     self.forget(joined(directory, name))
 
+    def drop_delivered(self) -> int:
+        """Drop all records but those of tasks in progress; return how many there were."""
+        dropped = 0
+        for directory, known in list(self.files.items()):
+            left = {name: entry for name, entry in known.items() if self.tasks[entry.task].open}
+            dropped += len(known) - len(left)
+            self.files[directory] = left
+            if not left:
+                del self.files[directory]
+        return dropped
+
+    def lost(self, now: int) -> tuple[set[str], list[str]]:
+        """Return what transfers that Globus no longer shows may still write: paths, directories.
+
+        Of a recursive task it is all of its source directory.
+        """
+        paths: set[str] = set()
+        directories = []
+        for task in self.tasks.values():
+            if task.lost is msgspec.UNSET or now - (task.ended_at or 0) >= LOST_SECONDS:
+                continue
+            paths.update(task.lost)
+            directories += [task.source_dir] if task.full else []
+        return paths, directories
+
     def under_way(self, path: str) -> bool:
         """Return whether `path` is part of an open full task, which has all of its source_dir."""
         return any(
             task.full and task.open and below(path, task.source_dir) for task in self.tasks.values()
+        )
+
+    def count(self, numbers: set[int]) -> int:
+        """Return how many records belong to the tasks `numbers`."""
+        return sum(
+            entry.task in numbers for known in self.files.values() for entry in known.values()
         )
 
     def paths_by_task(self, numbers: Iterable[int]) -> dict[int, list[str]]:
@@ -141,13 +266,19 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             paths.sort()
         return found
 
-    def forget_ended_tasks(self, *, failed: bool = False) -> bool:
+    def forget_ended_tasks(self, now: int, *, failed: bool = False) -> bool:
         """Drop the records of ended tasks that no entry refers to; return whether there were any.
 
-        Those that `failed` stay until their files are sent again, which goes another way then.
+        Those that `failed` stay until their files are sent again, which goes another way then, and
+        those that are lost as long as they may still write, up to `now`, in seconds UTC.
         """
         status = "FAILED" if failed else "SUCCEEDED"
-        ended = {number for number, task in self.tasks.items() if task.status == status}
+        ended = {
+            number
+            for number, task in self.tasks.items()
+            if task.status == status
+            and (task.lost is msgspec.UNSET or now - (task.ended_at or 0) >= LOST_SECONDS)
+        }
         for known in self.files.values() if ended else ():
             ended -= {entry.task for entry in known.values()}
             if not ended:
@@ -164,6 +295,17 @@ class DatastoreDamaged(Exception):
         super().__init__(
             f"The datastore {path} is damaged ({reason}). Restore it from a backup, or delete it"
             " to start over: then every file at the source is compared with the destination again."
+        )
+
+
+class DatastoreNewer(DatastoreDamaged):
+    """The file is of a version that this program does not know; the text says what to do."""
+
+    def __init__(self, path: str, version: int) -> None:
+        Exception.__init__(
+            self,
+            f"The datastore {path} was written by a newer globus_auto (its version {version}; this"
+            f" one reads up to {VERSION}). Upgrade this installation.",
         )
 
 
@@ -187,7 +329,9 @@ def with_parents(path: str) -> Iterator[str]:
 def load(path: str) -> Datastore | None:
     """Return the datastore at `path`, or None where there is no such file.
 
-    Raise DatastoreDamaged if it is cut, altered, unreadable or of another version or shape.
+    One of version 1 is upgraded: what its ended tasks have delivered is asked for once more. Raise
+    DatastoreNewer if it is of a version to come, DatastoreDamaged if it is cut, altered, unreadable
+    or of another shape.
     """
     try:
         with open(path, "rb") as file:
@@ -196,6 +340,9 @@ def load(path: str) -> Datastore | None:
         return None
     except OSError as error:
         raise DatastoreDamaged(path, error.strerror or str(error)) from error
+    written = WRITTEN.match(data)
+    if written and int(written[1]) > VERSION:
+        raise DatastoreNewer(path, int(written[1]))
     end = SUM.fullmatch(data, max(data.rfind(b'"sum"'), 0))
     if not end:
         raise DatastoreDamaged(path, "it is cut short, or has no sum at its end")
@@ -208,31 +355,66 @@ def load(path: str) -> Datastore | None:
     used = {entry.task for known in store.files.values() for entry in known.values()}
     if not used <= store.tasks.keys():
         raise DatastoreDamaged(path, f"entries refer to missing tasks {used - store.tasks.keys()}")
+    if store.version == 1:
+        _upgrade(store)
     return store
 
 
-def save(path: str, store: Datastore) -> None:
+def _upgrade(store: Datastore) -> None:
+    """Make a datastore of version 1 one of version 2.
+
+    Version 1 took the success of a task for proof of more than it shows, so each is polled again:
+    what Globus cannot say any more is sent again.
+    """
+    store.version = 2
+    store.upgraded = store.changed = True
+    for task in store.tasks.values():
+        if task.kind != "transfer" or task.task_id is None:
+            continue
+        store.accepted(task)
+        if not task.open:
+            task.status = "ACTIVE"
+
+
+def save(path: str, store: Datastore) -> bool:
     """Replace the file at `path` by `store`, or leave it as it was and raise OSError.
 
-    Nothing is written where nothing has changed since it was loaded or saved.
+    Nothing is written where nothing has changed since it was loaded or saved; return whether
+    something was. What version 1 had written stays, as the file `path`.v1.
     """
     digest = hashlib.sha256()
     chunks = []
     for chunk in _chunks(store):
         digest.update(chunk)
         chunks.append(chunk)
-    if digest.hexdigest() == store.sum:
-        return
+    unchanged = digest.copy()
+    unchanged.update(_generation(store.generation))
+    if unchanged.hexdigest() == store.sum:
+        return False
+    chunks.append(_generation(store.generation + 1))
+    digest.update(chunks[-1])
     chunks.append(f'"sum": "{digest.hexdigest()}"}}\n'.encode())
+    if store.upgraded:
+        with open(path, "rb") as old:
+            write_atomically(f"{path}.v1", [old.read()])
+        store.upgraded = False
     write_atomically(path, chunks)
+    store.generation += 1
     store.sum = digest.hexdigest()
+    store.changed = False
+    return True
+
+
+def _generation(number: int) -> bytes:
+    return b'"generation": %d,\n ' % number
 
 
 def _chunks(store: Datastore) -> Iterator[bytes]:
-    """Yield the bytes of `store` before the key "sum": one directory a line, to read in less."""
+    """Yield the bytes of `store` before "generation" and "sum": one directory a line."""
     encode = msgspec.json.Encoder(order="deterministic").encode
     tasks = {str(number): store.tasks[number] for number in sorted(store.tasks)}
     yield b'{"version": %d,\n "source": %s,\n' % (store.version, encode(store.source))
+    yield b' "config": %s,\n "mappings": %s,\n' % (encode(store.config), encode(store.mappings))
     yield b' "tasks": %s,\n "asides": %s,\n' % (encode(tasks), encode(store.asides))
     yield b' "files": {'
     comma = b"\n"

@@ -40,13 +40,11 @@ def delete(run: utils.Run) -> None:
         if run.dry:
             report.print_deletes(session, arrived)
             return
-        if arrived:
-            proving.require_two_places(session, arrived)
         removing.remove(session, arrived)
         if run.settings.delete_empty_dirs:
             removing.tidy(session)
-        session.kept.log()
-        session.store.forget_ended_tasks()
+        session.kept.report(run.findings, run.settings.stall_hours)
+        session.store.forget_ended_tasks(run.started)
         session.save()
 
 

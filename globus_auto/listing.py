@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import globus_sdk
 import msgspec
 
-from globus_auto import refusals
+from globus_auto import refusals, watching
 from globus_auto.datastore import Version, joined
 
 # The code of a 404 that speaks of the path; others speak of the endpoint
@@ -47,6 +47,11 @@ class Directory(NamedTuple):
     def empty(self) -> bool:
         """Whether nothing at all stands here."""
         return not (self.files or self.directories or self.others or self.unsendable)
+
+    @property
+    def names(self) -> set[str]:
+        """All names that can go through Globus."""
+        return {*self.files, *self.directories, *self.others}
 
 
 class Unlisted(NamedTuple):
@@ -98,6 +103,7 @@ class EndpointDocument(msgspec.Struct):
     gcp_paused: bool | None = None
     non_functional: bool | None = None
     high_assurance: bool | None = None
+    disable_verify: bool | None = None
 
 
 class Pace:
@@ -133,16 +139,23 @@ def through_globus(
 
 
 def list_directory(
-    client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
+    client: globus_sdk.TransferClient,
+    endpoint: str,
+    path: str,
+    pace: Pace,
+    pattern: str | None = None,
 ) -> Outcome:
     """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
 
+    With a `pattern` only names that match it are asked for, though not every collection may
+    honour that.
     Raise NotReady, globus_sdk.GlobusAPIError or NetworkError where it is not this directory that
     fails but the endpoint, the login or the network.
     """
+    wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
     try:
-        response = _paced(pace, lambda: client.operation_ls(endpoint, path=path))
-        return _directory(path, msgspec.convert(response.data, FileList))
+        response = _paced(pace, lambda: client.operation_ls(endpoint, path=path, filter=wanted))
+        return _directory(path, msgspec.convert(response.data, FileList), filtered=bool(pattern))
     except globus_sdk.TransferAPIError as error:
         return _refused(endpoint, path, error)
     except (msgspec.ValidationError, ValueError) as error:
@@ -182,6 +195,15 @@ def stat_file(
         return Unlisted(path, f"Globus sent no whole answer: {error}")
 
 
+def exists(client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace) -> bool | None:
+    """Return whether anything stands at `path` of `endpoint`; None if that cannot be told."""
+    try:
+        _paced(pace, lambda: client.operation_stat(endpoint, path=path))
+    except globus_sdk.TransferAPIError as error:
+        return False if _refused(endpoint, path, error).gone else None
+    return True
+
+
 def _paced(
     pace: Pace, call: Callable[[], globus_sdk.GlobusHTTPResponse]
 ) -> globus_sdk.GlobusHTTPResponse:
@@ -219,8 +241,9 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Un
     return Unlisted(path, details)
 
 
-def _directory(path: str, document: FileList) -> Outcome:
-    if len(document.DATA) < document.total:
+def _directory(path: str, document: FileList, *, filtered: bool) -> Outcome:
+    # Whether `total` counts what a filter has left out is not published.
+    if len(document.DATA) < document.total and not filtered:
         return Unlisted(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
     found = Directory(path, {}, {}, {}, [], document.rename_supported is not False)
     for entry in document.DATA:
@@ -247,10 +270,7 @@ def _version(document: FileDocument) -> Version:
 
 
 def _seconds(moment: datetime | None) -> int:
-    """Return whole seconds since 1970 UTC, which is the zone that Globus means."""
-    if moment is None:
-        return 0
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
+    return watching.seconds(moment) or 0
 
 
 def sendable(name: str) -> bool:

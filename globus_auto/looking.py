@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from globus_auto import choosing, listing, mount, progress
+from globus_auto import alerts, choosing, listing, marker, mount, progress, spelling
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Terms
-from globus_auto.datastore import Version, below, joined
+from globus_auto.datastore import Datastore, Version, below, joined, with_parents
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
-from globus_auto.tasks import ASIDE
+from globus_auto.tasks import ASIDE, OWN
+from globus_auto.wording import some
 
 log = logging.getLogger(__name__)
 
-NAMES_SHOWN = 5
+LASTING_SECONDS = 600  # what may pass by the next run is told if it has lasted that long
+MOUNT_SECONDS = 3600
 NEVER = -(1 << 63)  # seconds: before any modification time
 
 
@@ -29,7 +32,9 @@ class Looked:
     `send` and `waiting` have the changed files with their version and the reason; `full` says that
     what is sent goes as one recursive task, `again` that such a task is to be submitted though
     nothing may have changed. Of all `files`, `excluded` were left out for that. `missing` are
-    entries whose file was not found in a directory that was listed.
+    entries whose file was not found in a directory that was listed. `refused` are files that Globus
+    refused lately, `held` those that would overwrite the copy of another spelling, which stands
+    beside it; `stranded` are files in directories that once stood aside.
     """
 
     began: int
@@ -45,6 +50,9 @@ class Looked:
     unlisted: list[Unlisted] = field(default_factory=list)
     unsendable: list[str] = field(default_factory=list)
     empty: bool = False
+    refused: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+    stranded: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -53,20 +61,24 @@ class Looked:
 
     def covers(self, directory: str) -> bool:
         """Return whether the look tells what is in `directory`, or that there is none."""
-        return not any(below(directory, hole.path) for hole in self.unlisted)
+        return self._holes.isdisjoint(with_parents(directory))
+
+    @functools.cached_property
+    def _holes(self) -> set[str]:
+        """The paths that could not be listed; asked for when all is looked at."""
+        return {hole.path for hole in self.unlisted}
 
 
 def look(session: Session) -> Looked:
     """Look at all of SRC_DIR and choose what is to be sent now."""
     known, store = session.run.settings, session.store
-    first = not store.files and not store.tasks
+    # Not one whose source was cleared: what is new then must not hide behind older copies.
+    first = not store.mappings
     open_tasks = session.store.open_tasks("transfer")
     wanted = session.run.options.full
-    looked = Looked(began=int(time.time()), full=first or (wanted and not open_tasks))
-    # With KEEP_DAYS, what was sent before keeps its entry, which tells since when: else a --full
-    # every week would keep a file for ever. The recursive task takes it along all the same.
-    anew = looked.full and not first and not known.keep_days
-    terms = Terms(looked.began, known.settle_seconds, full=anew)
+    looked = Looked(began=int(time.time()), full=not open_tasks and (first or wanted))
+    pair = (known.src_dir, known.dst_id, known.dst_dir) if wanted and looked.full else None
+    terms = Terms(looked.began, known.settle_seconds, pair=pair)
     if wanted and open_tasks:
         session.run.findings.add(
             Alert(
@@ -79,7 +91,7 @@ def look(session: Session) -> Looked:
     else:
         session.run.findings.well("full")
     excluded = choosing.matcher(known.exclude)
-    calm = {} if terms.full else choosing.calm_until(store.tasks)
+    calm = choosing.calm_until(store.tasks, pair)
     outcomes = everything(session)
     for outcome in progress.watched(outcomes, known.src_dir, shown=session.run.watched):
         if isinstance(outcome, Unlisted):
@@ -93,44 +105,60 @@ def look(session: Session) -> Looked:
                 excluded,
                 calm,
             )
+    _hold_back(session, looked)
     if first and not wanted and (looked.waiting or looked.unsendable):
         # As one task it would take along what is still being written.
         looked.full = False
     if looked.full:
-        _leave_asides(looked, known.src_dir)
         looked.again = not first and looked.files > len(looked.waiting)
     return looked
 
 
+def _hold_back(session: Session, looked: Looked) -> None:
+    """Let wait what Globus refused lately, and what would overwrite another file's copy."""
+    now, store = session.run.started, session.store
+    for path, at in alerts.read(session.run.health_path).refused.items():
+        if path in looked.send and 0 <= now - at < alerts.DAY:
+            version, _ = looked.send.pop(path)
+            looked.waiting[path] = version, "Globus refused it less than a day ago"
+            looked.refused.append(path)
+    new = (path for path in looked.send if store.entry(path) is None)
+    for path, other in spelling.taken(session, new):
+        version, _ = looked.send.pop(path)
+        looked.waiting[path] = version, f"its copy would overwrite another: {other}"
+        looked.held[path] = other
+
+
 def everything(session: Session) -> Iterator[Outcome]:
-    """Yield what stands in SRC_DIR and all directories below that are not excluded."""
+    """Yield what stands in SRC_DIR and all directories below that are not excluded.
+
+    What globus_auto has made itself is not entered, but for directories that stand aside.
+    """
     known = session.run.settings
     excluded = choosing.matcher(known.exclude)
+
+    def enter(name: str) -> bool:
+        return not excluded(name) and (not name.startswith(OWN) or name.startswith(ASIDE))
+
     if not known.src_local_dir:
-        yield from session.look(known.src_id, [known.src_dir], lambda name: not excluded(name))
+        yield from session.look(known.src_id, [known.src_dir], enter)
         return
-    _require_same_names(session)
-    yield from listing.look(
-        lambda: mount.on_mount(known.src_local_dir, known.src_dir),
-        [known.src_dir],
-        lambda name: not excluded(name),
+    _require_same(session)
+    yield from marker.distinct(
+        listing.look(
+            lambda: mount.on_mount(known.src_local_dir, known.src_dir), [known.src_dir], enter
+        ),
+        known,
     )
 
 
-def _require_same_names(session: Session) -> None:
+def _require_same(session: Session) -> None:
     """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise NotReady.
 
-    A disk that is not mounted, or another one, must never read as "all gone".
+    A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
+    shows less than Globus has just shown, is an alert if that lasts.
     """
     known = session.run.settings
-    try:
-        here = {name for name in os.listdir(known.src_local_dir) if listing.sendable(name)}
-    except OSError as error:
-        raise listing.NotReady(
-            known.src_id,
-            f"SRC_LOCAL_DIR {known.src_local_dir} cannot be looked at ({error.strerror}). Is it"
-            " mounted? Nothing is concluded from that.",
-        ) from error
     for outcome in session.look(known.src_id, [known.src_dir]):
         if isinstance(outcome, Unlisted):
             raise listing.NotReady(
@@ -138,14 +166,50 @@ def _require_same_names(session: Session) -> None:
                 f"SRC_DIR {known.src_dir} cannot be looked at: {outcome.reason}. Nothing is"
                 " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
             )
-        there = {*outcome.files, *outcome.directories, *outcome.others}
-        if here.isdisjoint(there) and (here or there):
+        try:
+            with mount.on_mount(known.src_local_dir, known.src_dir) as list_one:
+                here = list_one(known.src_dir)
+        except OSError as error:
+            here = Unlisted(known.src_dir, error.strerror or str(error))
+        if isinstance(here, Unlisted):
+            raise listing.NotReady(
+                known.src_id,
+                f"SRC_LOCAL_DIR {known.src_local_dir} cannot be looked at ({here.reason}). Is it"
+                " mounted? Nothing is concluded from that.",
+            )
+        if here.names.isdisjoint(outcome.names) and (here.names or outcome.names):
             raise listing.NotReady(
                 known.src_id,
                 f"SRC_LOCAL_DIR {known.src_local_dir} and SRC_DIR {known.src_dir} have no name in"
                 " common. Are they the same directory, and is it mounted? Nothing is concluded"
                 " from that.",
             )
+        _compare_mount(session, outcome, here)
+
+
+def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
+    """Note where the mount, listed after Globus, is behind it: it may be a snapshot."""
+    known, findings = session.run.settings, session.run.findings
+    behind = sorted(there.names - here.names)
+    behind += [
+        name
+        for name, mtime in there.directories.items()
+        if here.directories.get(name, mtime) < mtime
+    ]
+    if not behind:
+        findings.well("mount")
+        return
+    findings.add(
+        Alert(
+            kind="mount",
+            about=known.src_local_dir,
+            text=f"SRC_LOCAL_DIR {known.src_local_dir} does not show what Globus shows in"
+            f" {known.src_dir}: {some(behind)}. Files that it does not show are not sent. Is it a"
+            ' snapshot, or an old mount? Mount the directory itself, or set SRC_LOCAL_DIR = "".',
+            code=0,
+            after=MOUNT_SECONDS,
+        )
+    )
 
 
 def _take_in(
@@ -164,6 +228,9 @@ def _take_in(
     path, store, run = directory.path, session.store, session.run
     known = store.files.get(path, {})
     looked.listed.add(path)
+    if f"/{ASIDE}" in path:
+        _strand(looked, store, directory)
+        return
     looked.files += len(directory.files)
     looked.empty |= path == run.settings.src_dir and directory.empty
     new = 0
@@ -182,6 +249,10 @@ def _take_in(
         if excluded(name):
             looked.excluded += 1
             continue
+        if name.startswith(OWN):
+            looked.excluded += 1
+            directory.others[name] = "a name of globus_auto's own"
+            continue
         if choosing.is_label(version.mtime, looked.began):
             ahead.append(name)
         task = store.tasks[entry.task] if entry else None
@@ -199,8 +270,20 @@ def _take_in(
     if len(directory.files) - new < len(known):
         gone = known.keys() - directory.files.keys()
         looked.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
+    for name in directory.directories:
+        if name.startswith(OWN) and not (name.startswith(ASIDE) or marker.MARKER.fullmatch(name)):
+            directory.others[name] = "a name of globus_auto's own"
     looked.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
     _note_oddities(session, directory, ahead, excluded)
+
+
+def _strand(looked: Looked, store: Datastore, directory: Directory) -> None:
+    """Take down files in a directory that stands aside, unless it gets its name back by itself."""
+    start = directory.path.index(f"/{ASIDE}") + 1
+    aside = directory.path[:start] + directory.path[start:].partition("/")[0]
+    names = [*directory.files, *directory.others, *directory.unsendable]
+    if names and aside not in store.asides:
+        looked.stranded.setdefault(aside, []).extend(names)
 
 
 def _note_oddities(
@@ -235,21 +318,6 @@ def _note_oddities(
         )
 
 
-def some(names: Iterable[str]) -> str:
-    """Return the first of `names` as text, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more
-
-
-def _leave_asides(looked: Looked, source_dir: str) -> None:
-    """Leave to the next run what a full task does not take along: directories named as asides."""
-    aside = choosing.matcher([f"{ASIDE}*"])
-    left = [path for path in looked.send if choosing.matches(path, source_dir, aside)]
-    for path in left:
-        del looked.send[path]
-
-
 def forget(session: Session, looked: Looked) -> None:
     """Drop the entries of files that are gone from the source, unless their task is open.
 
@@ -257,7 +325,7 @@ def forget(session: Session, looked: Looked) -> None:
     are gone start nothing.
     """
     known, store = session.run.settings, session.store
-    if looked.empty:
+    if _is_suddenly_empty(session, looked):
         return
     excluded = choosing.matcher(known.exclude)
     gone = looked.missing
@@ -268,6 +336,28 @@ def forget(session: Session, looked: Looked) -> None:
             gone += [joined(directory, name) for name in entries if not excluded(name)]
     for path in gone:
         store.forget(path)
+
+
+def _is_suddenly_empty(session: Session, looked: Looked) -> bool:
+    """Return whether SRC_DIR is empty though files were there, and that not for long.
+
+    Its disk may be away. Somebody who has emptied it by hand need not do anything else.
+    """
+    run = session.run
+    since = alerts.read(run.health_path).empty_since
+    if not (looked.empty and _remembers(session)):
+        if since is not None:
+            run.remember(lambda health: setattr(health, "empty_since", None))
+        return False
+    if since is None:
+        run.remember(lambda health: setattr(health, "empty_since", run.started))
+    return since is None or run.started - since < run.settings.stall_hours * 3600
+
+
+def _remembers(session: Session) -> bool:
+    """Return whether any record is of a file in SRC_DIR."""
+    root = session.run.settings.src_dir
+    return any(below(directory, root) for directory in session.store.files)
 
 
 def report(session: Session, looked: Looked) -> None:
@@ -283,7 +373,21 @@ def report(session: Session, looked: Looked) -> None:
                     " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
                 )
             )
-        elif not hole.gone:
+        elif hole.gone:
+            # It may have been removed since its parent was listed.
+            findings.add(
+                Alert(
+                    kind="unlisted",
+                    about=hole.path,
+                    text=f"{hole.path} is in the listing of the directory above it, but Globus"
+                    " says that there is no such directory. What is in it is neither sent nor"
+                    " deleted. See what it is: a mount that is away, or a name that Globus cannot"
+                    " reach?",
+                    code=0,
+                    after=LASTING_SECONDS,
+                )
+            )
+        else:
             findings.add(
                 Alert(
                     kind="unlisted",
@@ -293,17 +397,40 @@ def report(session: Session, looked: Looked) -> None:
                     " entries, spread them over several directories.",
                 )
             )
-    remaining = any(below(directory, known.src_dir) for directory in session.store.files)
-    if looked.empty and remaining:
+    if looked.empty and _remembers(session):
         findings.add(
             Alert(
                 kind="source",
                 about=known.src_dir,
                 text=f"SRC_DIR {known.src_dir} is empty, though files were there before. Is its"
-                " disk mounted? Nothing is concluded from that. If it is right, delete"
-                f" {known.datastore_path}.",
+                f" disk mounted? Nothing is forgotten for {known.stall_hours:g} hours; if it was"
+                " emptied on purpose, there is nothing to do.",
             )
         )
+    for aside, names in looked.stranded.items():
+        findings.add(
+            Alert(
+                kind="aside",
+                about=aside,
+                text=f"{aside} was moved aside to see whether it was empty, and it is no longer"
+                f" known what its name was. It has {some(names)}. Nothing in it is lost, sent or"
+                " deleted. Give it a name of its own, or move its files where they belong.",
+            )
+        )
+    if looked.held:
+        pairs = [f"{path} ({other} stands there)" for path, other in sorted(looked.held.items())]
+        findings.add(
+            Alert(
+                kind="spelling",
+                about=known.src_dir,
+                text=f"Not sent, since the destination takes another name for the same:"
+                f" {some(pairs)}. What stands there may be the only copy of another file. Rename"
+                " the files at the source.",
+            )
+        )
+    if looked.whole:
+        findings.well("spelling")
+        findings.well("aside", lambda about: about not in session.store.asides.values())
     for path in looked.unsendable:
         findings.add(
             Alert(

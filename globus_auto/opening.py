@@ -11,50 +11,107 @@ from dataclasses import dataclass, field
 import globus_sdk
 import msgspec
 
-from globus_auto import asides, listing, login, settling, tasks, troubles
+from globus_auto import (
+    asides,
+    choosing,
+    deleting,
+    listing,
+    login,
+    marker,
+    settling,
+    startup,
+    submitting,
+    tasks,
+    troubles,
+)
+from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import Datastore
 from globus_auto.listing import Lister, Outcome
 from globus_auto.utils import Run
+from globus_auto.wording import some
 
 log = logging.getLogger(__name__)
-NOTHING_SETTLED = settling.Settled({}, [], [], [], [])
+NOTHING_SETTLED = settling.Settled({}, [], [], [], [], [])
 
 
 @dataclass
 class Kept:
-    """Which files delete.py leaves at the source, by reason; their paths only where `listed`."""
+    """Which files delete.py leaves at the source, by reason; their paths only where `listed`.
 
+    `overdue` has the first few of those that should have gone long ago, before `due` (seconds
+    UTC), by a reason that should have passed since.
+    """
+
+    store: Datastore
+    due: float
     listed: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     paths: list[tuple[str, str]] = field(default_factory=list)
+    overdue: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, path: str, reason: str) -> None:
         """Note that the file at `path` stays; it is counted by the reason without its figures."""
         log.debug("Keep %s: %s", path, reason)
-        self.counts[reason.partition(":")[0]] += 1
+        group = reason.partition(":")[0]
+        self.counts[group] += 1
         if self.listed:
             self.paths.append((path, reason))
+        if group in choosing.PASSING:
+            entry = self.store.entry(path)
+            ended = entry and self.store.tasks[entry.task].ended_at
+            if ended and ended < self.due:
+                self.overdue.setdefault(group, []).append(path)
 
-    def log(self) -> None:
-        """Log how many files stay for which reason."""
+    def report(self, findings: Findings, hours: float) -> None:
+        """Log how many files stay for which reason; note what stays for too long."""
         for reason, number in self.counts.most_common():
             log.info("Kept %d files: %s", number, reason)
+        for reason, paths in self.overdue.items():
+            findings.add(
+                Alert(
+                    kind="kept",
+                    about=reason,
+                    text=f"{len(paths)} files were sent more than {hours:g} hours ago and cannot be"
+                    f" deleted at the source, since of each holds: {reason}. They are"
+                    f" {some(sorted(paths))}. {HINTS.get(reason, NO_HINT)}",
+                )
+            )
+        findings.well("kept")
+
+
+NO_HINT = "Look at one of them with delete.py -n -v."
+HINTS = {
+    choosing.ALIKE: "Rename all but one of the names that differ only so.",
+    choosing.CHANGED: "If nothing writes to them: does SRC_LOCAL_DIR show the same files, with the"
+    " same times, as SRC_DIR?",
+    choosing.UNASKED: "Let Globus list the directories above them: see rights there, and spread"
+    " over several directories what has too many entries.",
+    choosing.SLOW: "Spread its files over several directories.",
+}
 
 
 @dataclass
 class Session:
-    """A run with its datastore and its connection to Globus."""
+    """A run with its datastore and its connection to Globus.
+
+    `names` are the display names of both collections, `marker` is what is known of the one in
+    DST_DIR, both as soon as they are known.
+    """
 
     run: Run
     store: Datastore
     connection: login.Connection
-    settled: settling.Settled
+    settled: settling.Settled = NOTHING_SETTLED
+    names: tuple[str, str] = ("source", "destination")
+    marker: marker.State = "unknown"
     pace: listing.Pace = field(init=False)
     kept: Kept = field(init=False)
 
     def __post_init__(self) -> None:
         self.pace = listing.Pace(self.run.settings.list_calls_per_second)
-        self.kept = Kept(listed=self.run.dry)
+        stall_seconds = self.run.settings.stall_hours * 3600
+        due = self.run.started - stall_seconds
+        self.kept = Kept(self.store, due, listed=self.run.dry)
 
     @property
     def client(self) -> globus_sdk.TransferClient:
@@ -65,18 +122,27 @@ class Session:
         """Save the datastore, unless nothing may be changed."""
         self.run.save(self.store)
 
+    def label(self, kind: str, submission_id: str) -> str:
+        """Return the label of a new task."""
+        return tasks.new_label(kind, self.run.settings, self.names, submission_id)
+
     def look(
         self,
         endpoint: str,
         roots: Iterable[str],
         enter: Callable[[str], bool] = lambda _name: False,
     ) -> Iterator[Outcome]:
-        """Yield what stands in `roots` at an endpoint, and below as far as `enter` lets in."""
+        """Yield what stands in `roots` at an endpoint, and below as far as `enter` lets in.
+
+        Raise SettingsUnfit where the source has the marker that stands at the destination.
+        """
 
         def lister() -> AbstractContextManager[Lister]:
             return listing.through_globus(self.connection.new_client, endpoint, self.pace)
 
-        return listing.look(lister, roots, enter, self.run.settings.list_concurrency)
+        outcomes = listing.look(lister, roots, enter, self.run.settings.list_concurrency)
+        known = self.run.settings
+        return marker.distinct(outcomes, known) if endpoint == known.src_id else outcomes
 
 
 @contextmanager
@@ -94,33 +160,43 @@ def opened(run: Run, connection: login.Connection | None = None) -> Iterator[Ses
                 again=getattr(run.options, "login", False),
             )
             run.resources.callback(connection.close)
-        yield Session(run, store, connection, _settle(run, store, connection.client))
+        session = Session(run, store, connection)
+        _settle(session)
+        yield session
 
 
-def _settle(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> settling.Settled:
+def _settle(session: Session) -> None:
     """Finish what earlier runs began: intents, open deletes, asides, open tasks."""
-    before = msgspec.to_builtins((store.tasks, store.asides))
+    run, store, client = session.run, session.store, session.client
+    before = _without_entries(store)
+    # Not with what was found out of date when it was loaded: all that is dropped by then.
+    if startup.compare_with_list(client, store, run.settings) and not store.restored:
+        run.restored(store)
     if not run.dry:
         submit(run, store, client)
-        tasks.cancel_deletes(client, store, run.started)
-        pace = listing.Pace(run.settings.list_calls_per_second)
-        asides.put_back(client, store, run.findings, pace)
-    stall_seconds = run.settings.stall_hours * 3600
-    settled = settling.settle(client, store, run.findings, run.started, stall_seconds)
-    store.forget_ended_tasks()
+        deleting.cancel_deletes(client, store, run.findings, run.started)
+        asides.put_back(client, store, run.findings, session.pace)
+    session.settled = settling.settle(session)
+    store.forget_ended_tasks(run.started)
     # No entry is touched here without its task, and a million of them take a while to compare.
-    if msgspec.to_builtins((store.tasks, store.asides)) != before:
-        run.save(store)
-    return settled
+    if store.changed or _without_entries(store) != before:
+        session.save()
+
+
+def _without_entries(store: Datastore) -> object:
+    return msgspec.to_builtins((store.tasks, store.asides, store.mappings))
 
 
 def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> bool:
     """Submit the intents in `store`; note what Globus refuses, and return whether it did."""
-    refusals = tasks.submit_intents(
+    refusals = submitting.submit_intents(
         client, store, run.findings, lambda: run.save(store), run.settings.stall_hours * 3600
     )
     for refusal in refusals:
         run.findings.add(troubles.refused(refusal, run.login_command))
+    paths = [each.path for each in refusals if each.path and each.once_a_day]
+    if paths:
+        run.remember(lambda health: health.refuse(paths, run.started))
     return bool(refusals)
 
 
@@ -131,12 +207,14 @@ def require_ready(session: Session) -> None:
     """
     run, known = session.run, session.run.settings
     away = []
+    names = []
     for role, endpoint, directory in (
         ("source", known.src_id, known.src_dir),
         ("destination", known.dst_id, known.dst_dir),
     ):
         try:
             document = listing.require_ready(session.client, endpoint)
+            names.append(document.display_name or role)
             run.findings.well("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
@@ -147,10 +225,22 @@ def require_ready(session: Session) -> None:
             away.append(error)
     if away:
         raise away[0]
+    session.names = names[0], names[1]
     run.findings.well("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
         run.findings.well(kind, own=True)
     run.findings.alone = True
+    _require_marker(session)
+
+
+def _require_marker(session: Session) -> None:
+    reason = marker.place(session)
+    if not reason:
+        session.run.findings.well("marker")
+    elif session.run.program == "delete":
+        raise marker.refused(session, reason)
+    else:
+        marker.note(session, reason)
 
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto import (
-    alerts,
-    choosing,
-    listing,
-    looking,
-    progress,
-    refusals,
-    tasks,
-    troubles,
-    watching,
-)
-from globus_auto.alerts import Alert
-from globus_auto.choosing import Keeping
-from globus_auto.datastore import Entry, Version, below, joined
-from globus_auto.listing import Directory, Unlisted
+from globus_auto import alerts, choosing, listing, looking, settling, troubles
+from globus_auto.alerts import DAY, Alert
+from globus_auto.choosing import Doubt, Keeping
+from globus_auto.datastore import Entry, Task, below, joined
+from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
-from globus_auto.utils import SettingsUnfit
+from globus_auto.versions import Answer, versions
+from globus_auto.wording import some
 
 log = logging.getLogger(__name__)
 
-# The code by which Globus says that it made a directory.
-MADE = "DirectoryCreated"
 FILES_AT_ONCE = 50_000
-# Stands for a file that could not be asked for.
-Answer = Version | Unlisted | None
+# Globus knows no such collection (any more).
+NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
 
 
 def candidates(session: Session) -> dict[str, Entry]:
     """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
     known, store = session.run.settings, session.store
     keeping = Keeping(session.run.started, known.keep_days)
+    lost, lost_below = store.lost(session.run.started)
+    unverified: dict[str, Task] = {}
     excluded = choosing.matcher(known.exclude)
     found = {}
     for group in _directories_alike(session):
@@ -47,19 +38,27 @@ def candidates(session: Session) -> dict[str, Entry]:
         for directory in group:
             hidden = choosing.matches(directory, known.src_dir, excluded)
             under_way = store.under_way(directory)
+            all_lost = any(below(directory, each) for each in lost_below)
             for name, entry in sorted(store.files[directory].items()):
+                path, task = joined(directory, name), store.tasks[entry.task]
                 reason = choosing.reason_to_keep(
                     entry,
-                    store.tasks[entry.task],
+                    task,
                     keeping,
                     excluded=hidden or excluded(name),
                     under_way=under_way,
                     alike=name in twins,
+                    lost=all_lost or path in lost,
                 )
+                if reason == choosing.UNVERIFIED:
+                    unverified.setdefault(task.destination, task)
                 if reason:
-                    session.kept.add(joined(directory, name), reason)
+                    session.kept.add(path, reason)
                 else:
-                    found[joined(directory, name)] = entry
+                    found[path] = entry
+    for task in unverified.values():
+        session.run.findings.add(settling.unverified(task))
+    session.run.findings.well("unverified")
     return found
 
 
@@ -70,39 +69,6 @@ def _directories_alike(session: Session) -> list[list[str]]:
         if below(directory, session.run.settings.src_dir):
             groups.setdefault(choosing.folded(directory), []).append(directory)
     return list(groups.values())
-
-
-def versions(
-    session: Session, endpoint: str, paths: list[str], *, alone: bool = False
-) -> Iterator[tuple[str, Answer]]:
-    """Yield for each of `paths` what stands there at `endpoint` now: a version, or None.
-
-    Their directories are listed; where one cannot be, its files are asked for one by one, until
-    one cannot be told either: an Unlisted stands for each of those, and with `alone` for one
-    beside which stands another name that could be the same at the destination.
-    """
-    wanted: dict[str, list[str]] = {}
-    for path in paths:
-        directory, _, name = path.rpartition("/")
-        wanted.setdefault(directory or "/", []).append(name)
-    for outcome in session.look(endpoint, list(wanted)):
-        names = wanted[outcome.path]
-        if isinstance(outcome, Directory):
-            there = [*outcome.files, *outcome.directories, *outcome.others]
-            twins = choosing.alike(there) if alone else set()
-            for name in names:
-                path = joined(outcome.path, name)
-                twin = Unlisted(path, choosing.ALIKE)
-                yield path, twin if name in twins else outcome.files.get(name)
-            continue
-        silent = None
-        for name in names:
-            path = joined(outcome.path, name)
-            answer: Answer = None if outcome.gone else silent
-            if not outcome.gone and silent is None:
-                answer = listing.stat_file(session.client, endpoint, path, session.pace)
-                silent = answer if isinstance(answer, Unlisted) else None
-            yield path, answer
 
 
 def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry]:
@@ -126,12 +92,45 @@ def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry
         try:
             arrived |= _arrived(session, endpoint, directory, paths)
         except (globus_sdk.TransferAPIError, listing.NotReady) as error:
+            if _is_gone(error, endpoint, session):
+                _resend(session, endpoint, paths)
+                continue
             session.run.findings.add(
                 troubles.explain(error, session.run.program, session.run.login_command)
             )
             for path in sorted(paths):
                 session.kept.add(path, f"its destination cannot be asked for it: {endpoint}")
     return arrived
+
+
+def _is_gone(error: Exception, endpoint: str, session: Session) -> bool:
+    """Return whether an earlier destination exists no longer, by Globus's word."""
+    is_earlier = endpoint != session.run.settings.dst_id
+    return is_earlier and getattr(error, "code", None) in NO_COLLECTION
+
+
+def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
+    """Drop the entries of files that went to a collection that exists no longer."""
+    for path in paths:
+        session.kept.add(path, "the collection that it was sent to no longer exists")
+        session.store.drop(path)
+    session.run.findings.add(
+        Alert(
+            kind="not at the destination",
+            about=session.run.settings.src_dir,
+            text=f"{len(paths)} files were sent to the collection {endpoint}, which no longer"
+            f" exists at Globus. They stay at the source and are sent to"
+            f" {session.run.settings.dst_dir} at {session.run.settings.dst_id}.",
+        )
+    )
+    session.save()
+
+
+class _Lost(NamedTuple):
+    """Files whose copy proves nothing: to be sent again now, or kept for now, by path."""
+
+    again: dict[str, Doubt]
+    kept: dict[str, Doubt]
 
 
 def _arrived(
@@ -143,23 +142,25 @@ def _arrived(
     """Return the entries of those files, at `paths`, that stand whole at one destination."""
     store, findings = session.store, session.run.findings
     barren = _is_barren(session, endpoint, directory)
-    arrived, lost = {}, {}
+    arrived: dict[str, Entry] = {}
+    doubts: dict[str, Doubt] = {}
     silent: dict[str, str] = {}
     for there, path, answer in _copies(session, endpoint, paths):
         entry = store.entry(path)
         if entry is None:
             continue
+        task = store.tasks[entry.task]
         if isinstance(answer, Unlisted):
             session.kept.add(path, f"its destination cannot be asked for it: {answer.reason}")
             silent.setdefault(there.rpartition("/")[0], answer.reason)
             continue
-        reason = choosing.reason_of_destination(entry, answer)
-        if reason is None:
+        found = choosing.doubt(entry, task, answer)
+        if found is None:
             arrived[path] = entry
             continue
-        session.kept.add(path, reason)
+        session.kept.add(path, found.reason)
         if not barren:
-            lost[path] = reason
+            doubts[path] = found
     # If some stand there after all, its disk has come back since.
     if barren and not arrived:
         findings.add(
@@ -168,7 +169,8 @@ def _arrived(
                 about=f"{endpoint}:{directory}",
                 text=f"The destination {directory} is missing or empty, though {len(paths)} files"
                 " were sent there. They stay at the source. Is its disk mounted? If it was cleared"
-                " on purpose, run transfer.py --full, or set VERIFY_DESTINATION = False.",
+                f" on purpose, delete {session.run.settings.datastore_path}, or set"
+                " VERIFY_DESTINATION = False.",
             )
         )
     elif silent:
@@ -177,14 +179,64 @@ def _arrived(
             Alert(
                 kind="destination",
                 about=f"{endpoint}:{directory}",
-                text=f"{endpoint} does not tell what has arrived in {looking.some(silent)}"
+                text=f"{endpoint} does not tell what has arrived in {some(silent)}"
                 f" ({reason}). What was sent there stays at the source until it does.",
             )
         )
     else:
         findings.well("destination", f"{endpoint}:{directory}")
-    _drop_lost(session, lost)
+    lost = _sorted_out(session, doubts)
+    _drop_lost(session, lost.again)
+    _note_repeated(session, endpoint, lost.kept)
     return arrived
+
+
+def _sorted_out(session: Session, doubts: dict[str, Doubt]) -> _Lost:
+    """Decide which files are sent again now, and remember that.
+
+    A file is sent again at once the first time, and then at most once a day; not before the time of
+    its copy has come, which is ahead where the destination's clock is: then sending it again would
+    prove as little.
+    """
+    now = session.run.started
+    before = alerts.read(session.run.health_path).doubted
+    full = len(before) >= alerts.REMEMBERED
+    lost = _Lost({}, {})
+    for path, found in doubts.items():
+        entry = session.store.entry(path)
+        ended = (session.store.tasks[entry.task].ended_at if entry else None) or 0
+        at = before.get(path, ended if full else None)
+        ahead = found.newer_by and ended + found.newer_by >= now
+        repeated = at is not None and now - at < DAY
+        (lost.kept if ahead or repeated else lost.again)[path] = found
+    if lost.again:
+        session.run.remember(lambda health: health.doubt(list(lost.again), now))
+    return lost
+
+
+def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> None:
+    """Note what is not sent again now, though its copy proves nothing."""
+    if not kept:
+        session.run.findings.well("doubtful", endpoint)
+        return
+    later = max(found.newer_by for found in kept.values())
+    names = [f"{path} ({found.reason})" for path, found in sorted(kept.items())]
+    if later:
+        cause = (
+            f" Some are up to {later} seconds newer than their transfer: see whether the clock of"
+            " the destination is right, and whether something changes files there."
+        )
+    else:
+        cause = " See whether something changes or removes files there."
+    session.run.findings.add(
+        Alert(
+            kind="doubtful",
+            about=endpoint,
+            text=f"{len(kept)} copies at {endpoint} are not as they were sent, some of them again:"
+            f" {some(names)}. The files stay at the source, and are sent again at most once"
+            f" a day.{cause}",
+        )
+    )
 
 
 def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, str, Answer]]:
@@ -208,11 +260,11 @@ def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
     return outcome.gone if isinstance(outcome, Unlisted) else outcome.empty
 
 
-def _drop_lost(session: Session, lost: dict[str, str]) -> None:
+def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
     by_directory: dict[str, list[str]] = {}
-    for path, reason in sorted(lost.items()):
+    for path, found in sorted(lost.items()):
         directory, _, name = path.rpartition("/")
-        by_directory.setdefault(directory, []).append(f"{name} ({reason})")
+        by_directory.setdefault(directory, []).append(f"{name} ({found.reason})")
         session.store.drop(path)
     for directory, names in by_directory.items():
         session.run.findings.add(
@@ -220,81 +272,12 @@ def _drop_lost(session: Session, lost: dict[str, str]) -> None:
                 kind="not at the destination",
                 about=directory,
                 text=f"Sent from {directory}, but not whole at the destination:"
-                f" {looking.some(names)}. They stay at the source and are sent again. If something"
+                f" {some(names)}. They stay at the source and are sent again. If something"
                 " takes files away there, set VERIFY_DESTINATION = False.",
             )
         )
     if lost:
         session.save()
-
-
-def require_two_places(session: Session, arrived: dict[str, Entry]) -> None:
-    """Return if `arrived` went to other places than SRC_DIR; else raise SettingsUnfit.
-
-    One directory may have two names, through two endpoints. It is asked once for each pair.
-    """
-    known = session.run.settings
-    health = f"{known.datastore_path}.health"
-    records = (session.store.tasks[entry.task] for entry in arrived.values())
-    for endpoint, directory in sorted(
-        {(task.destination, task.destination_dir) for task in records}
-    ):
-        pair = f"{known.src_id}:{known.src_dir} {endpoint}:{directory}"
-        if pair in alerts.read(health).apart:
-            continue
-        if is_same_place(session, endpoint, directory):
-            raise SettingsUnfit(
-                f"{directory} at {endpoint} is SRC_DIR itself under another name: deleting there"
-                " would destroy the only copy. Set another DST_DIR."
-            )
-        with alerts.opened(health) as remembered:
-            remembered.apart.append(pair)
-
-
-def is_same_place(session: Session, endpoint: str, directory: str) -> bool:
-    """Return whether a directory that is made at the destination shows up in SRC_DIR."""
-    known, client = session.run.settings, session.client
-    # Always of this name, so that the leftover of a run that was cut short is removed as well.
-    pair = f"{known.src_id}:{known.src_dir} {endpoint}:{directory}"
-    name = f".globus_auto_probe.{hashlib.sha256(pair.encode()).hexdigest()[:12]}"
-    probe = joined(directory, name)
-    answer: object = {"code": MADE}
-    try:
-        answer = client.operation_mkdir(endpoint, probe).data
-    except globus_sdk.TransferAPIError as error:
-        if refusals.wants_login(error):
-            raise
-        # It may be there already: where an answer was lost, or an earlier run was cut short.
-        if not (error.code or "").endswith("MkdirFailed.Exists"):
-            raise listing.NotReady(
-                endpoint,
-                f"No directory can be made in {directory} at {endpoint} ({error.message}), so it"
-                " cannot be shown to be another place than SRC_DIR. Nothing was deleted; let"
-                " Globus write there.",
-            ) from error
-    try:
-        if not isinstance(answer, dict) or answer.get("code") != MADE:
-            raise watching.Inconclusive(f"Globus did not say that it made {probe}.")
-        beside = listing.list_directory(client, known.src_id, known.src_dir, session.pace)
-        if isinstance(beside, Unlisted):
-            raise listing.NotReady(
-                known.src_id, f"{known.src_dir} cannot be listed: {beside.reason}."
-            )
-        return name in beside.directories
-    finally:
-        with progress.of_task("Removing a probe", shown=session.run.watched) as show:
-            ended = tasks.delete(
-                client,
-                session.store,
-                endpoint,
-                [probe],
-                directories=True,
-                listed_at=session.run.started,
-                deadline_seconds=known.delete_deadline_minutes * 60,
-                save=session.save,
-                progress=show,
-            )
-        log.info("The delete of the probe %s: %s", probe, ended.status)
 
 
 def report_skipped(session: Session) -> None:
@@ -303,3 +286,20 @@ def report_skipped(session: Session) -> None:
     if paths:
         answers = versions(session, session.run.settings.src_id, paths)
         looking.report_skipped(session, (path for path, answer in answers if answer is not None))
+
+
+def report_undelivered(session: Session) -> None:
+    """Note what settling has dropped and is still at the source: it is not delivered yet."""
+    skipped = session.settled.skipped
+    paths = [path for path in session.settled.dropped if path not in skipped]
+    answers = versions(session, session.run.settings.src_id, paths) if paths else ()
+    left = sorted(path for path, answer in answers if answer is not None)
+    if left:
+        session.run.findings.add(
+            Alert(
+                kind="failed",
+                about=session.run.settings.src_dir,
+                text=f"{len(left)} files are not known to have arrived: {some(left)}. They stay at"
+                " the source, and the next run sends them again.",
+            )
+        )

@@ -34,3 +34,9 @@ def wants_person(error: globus_sdk.TransferAPIError) -> bool:
     document: object = error.raw_json
     asked = document.get("authorization_parameters") if isinstance(document, dict) else None
     return bool(asked) or "LoginFailed" in (error.code or "")
+
+
+def api_details(error: globus_sdk.GlobusAPIError, code: str | None = None) -> str:
+    """Return what the support of Globus asks for: status, code, message, request id."""
+    parts = [str(error.http_status), error.code or code, error.message, error.request_id]
+    return ", ".join(part for part in parts if part)

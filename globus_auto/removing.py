@@ -3,62 +3,193 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
 
-from globus_auto import DECISION, asides, choosing, looking, progress, proving, tasks, watching
+import globus_sdk
+
+from globus_auto import (
+    DECISION,
+    alerts,
+    asides,
+    choosing,
+    deleting,
+    looking,
+    progress,
+    refusals,
+    troubles,
+    watching,
+)
 from globus_auto.alerts import Alert
 from globus_auto.datastore import Entry, joined
-from globus_auto.listing import Directory, Outcome, Unlisted
+from globus_auto.deleting import Age, Deletion, Overtaken
+from globus_auto.listing import Directory, Outcome, Unlisted, list_directory
 from globus_auto.opening import Session
+from globus_auto.submitting import DIVISIBLE, MOST_REJECTED
+from globus_auto.tasks import OWN, rejects
+from globus_auto.versions import versions
 from globus_auto.watching import TaskDocument
 
 log = logging.getLogger(__name__)
 
 # The last look at a group of files must be short, for each file may change after it.
-DIRECTORIES_PER_GROUP = 200
-# One file that cannot be deleted holds up its group; more groups are the fault of the endpoint.
-FAILED_GROUPS = 2
+# At first that many directories, then as many as can be listed in the time.
+DIRECTORIES_AT_FIRST = 50
+LIST_SECONDS = 30
+DIRECTORIES_PER_GROUP = 200  # empty ones, moved aside together
+# How old the listing may be when what it shows is to be deleted.
+MOST_SECONDS = 60
+# Failed delete tasks in one run: one file that cannot be deleted holds up its group.
+FAILED_TASKS = 10
 
 
 def remove(session: Session, arrived: dict[str, Entry]) -> None:
-    """Delete the files of `arrived` that are unchanged at the source, group by group."""
-    removed = failed = 0
-    for group in grouped(sorted(arrived), session.run.settings.files_per_task):
-        proven = unchanged(session, {path: arrived[path] for path in group})
+    """Delete the files of `arrived` that are unchanged at the source, group by group.
+
+    Those that could not be deleted in an earlier run come last, in smaller groups, so that they
+    hold up no others and one that can never be deleted is left alone in the end.
+    """
+    known = session.run.settings
+    earlier = set(alerts.read(session.run.health_path).undeleted)
+    first = sorted(arrived.keys() - earlier)
+    last = sorted(arrived.keys() & earlier)
+    removal = Removal(session, arrived)
+    try:
+        removal.remove(first, known.files_per_task)
+        removal.remove(last, min(known.files_per_task, math.ceil(len(last) / FAILED_TASKS)))
+    finally:
+        removal.report()
+
+
+class Removal:
+    """One run's deletions of files; `arrived` are the entries of those whose copies are proven."""
+
+    def __init__(self, session: Session, arrived: dict[str, Entry]) -> None:
+        self.session = session
+        self.arrived = arrived
+        self.directories = DIRECTORIES_AT_FIRST
+        self.removed = self.failed = self.refused = 0
+        self.left: list[str] = []
+        self.ended: TaskDocument | None = None
+
+    def remove(self, paths: list[str], most: int) -> None:
+        """Delete the sorted `paths`, at most `most` in a task, unless too many tasks fail."""
+        groups = [paths] if paths else []
+        while groups and self.failed < FAILED_TASKS and self.refused <= MOST_REJECTED:
+            now, later = split(groups.pop(), most, self.directories)
+            if later:
+                groups.append(later)
+            groups += reversed(self._remove_group(now))
+
+    def _remove_group(self, paths: list[str]) -> list[list[str]]:
+        """Delete one group; return its halves where it must be tried in smaller ones."""
+        age = Age()
+        proven = unchanged(self.session, {path: self.arrived[path] for path in paths})
+        listed = age.seconds
+        directories = {path.rpartition("/")[0] for path in paths}
+        # At the rate that this took.
+        self.directories = max(1, int(len(directories) * LIST_SECONDS / max(listed, 0.01)))
         if not proven:
-            continue
-        ended = _delete(session, proven, directories=False)
-        if ended.status != "SUCCEEDED":
-            session.run.findings.add(_failed(session, ended))
-            failed += 1
-            if failed == FAILED_GROUPS:
-                break
-            continue
-        for path in proven:
-            session.store.drop(path)
-            size = arrived[path].size
-            log.log(DECISION, "Deleted %s (%d bytes); task %s", path, size, ended.task_id)
+            return []
+        single = len(directories) == 1
+        most = listed + MOST_SECONDS if single else MOST_SECONDS
+        try:
+            ended = _delete(self.session, Deletion(proven, False, age, most))
+        except Overtaken:
+            if single:
+                log.warning("Too slow to delete in %s: the last listing is too old", *directories)
+                for path in proven:
+                    self.session.kept.add(path, choosing.SLOW)
+                return []
+            return halved_by_directory(proven)
+        except globus_sdk.TransferAPIError as error:
+            if not (rejects(error) and error.http_status in DIVISIBLE):
+                self.left += proven
+                raise
+            return self._refused(proven, error)
+        except Exception:
+            # The next run begins with the others.
+            self.left += proven
+            raise
+        if ended.status == "SUCCEEDED":
+            self._forget(proven, ended)
+            return []
+        self.failed += 1
+        self.ended = ended
+        self._look_again(proven, ended)
+        return []
+
+    def _refused(self, paths: list[str], error: globus_sdk.TransferAPIError) -> list[list[str]]:
+        """Return both halves of what Globus does not take; of one file, note that."""
+        self.refused += 1
+        if len(paths) > 1:
+            middle = len(paths) // 2
+            return [paths[:middle], paths[middle:]]
+        self.left += paths
+        self.session.kept.add(paths[0], "Globus refuses to delete it")
+        self.session.run.findings.add(
+            Alert(
+                kind="delete failed",
+                about=self.session.run.settings.src_dir,
+                text=f"Globus refused to delete {paths[0]} ({troubles.details(error)}). Its copy is"
+                " verified. Delete it by hand, or rename it.",
+            )
+        )
+        return []
+
+    def _forget(self, paths: list[str], ended: TaskDocument) -> None:
         # Saved with the next delete, or at the end: until then its record tells what it has done.
-        removed += len(proven)
-    if removed or not (arrived or session.kept.counts):
-        session.run.findings.well("delete failed")
-    log.info("Deleted %d files from %s", removed, session.run.settings.src_dir)
+        for path in paths:
+            self.session.store.drop(path)
+            size = self.arrived[path].size
+            log.log(DECISION, "Deleted %s (%d bytes); task %s", path, size, ended.task_id)
+        self.removed += len(paths)
+
+    def _look_again(self, paths: list[str], ended: TaskDocument) -> None:
+        """See what a delete that did not succeed has deleted all the same."""
+        source = self.session.run.settings.src_id
+        gone = []
+        for path, answer in versions(self.session, source, paths):
+            if answer is None:
+                gone.append(path)
+            else:
+                self.left.append(path)
+                self.session.kept.add(path, "Globus could not delete it")
+        self._forget(gone, ended)
+
+    def report(self) -> None:
+        """Note what could not be deleted, and remember it for the next run."""
+        session = self.session
+        if self.ended:
+            session.run.findings.add(_failed(session, self.ended))
+        elif self.removed or not (self.arrived or session.kept.counts):
+            session.run.findings.well("delete failed")
+        left = sorted(self.left)[: alerts.REMEMBERED]
+        if left != alerts.read(session.run.health_path).undeleted:
+            session.run.remember(lambda health: setattr(health, "undeleted", left))
+        log.info("Deleted %d files from %s", self.removed, session.run.settings.src_dir)
 
 
-def grouped(paths: list[str], most: int) -> Iterator[list[str]]:
-    """Yield the sorted `paths` in groups of at most `most`, in a limited number of directories."""
-    group: list[str] = []
-    directories: set[str] = set()
+def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
+    """Return the first of the sorted `paths`, at most `most` in few `directories`, and the rest."""
+    seen: set[str] = set()
+    for number, path in enumerate(paths):
+        seen.add(path.rpartition("/")[0])
+        if number and (number >= most or len(seen) > directories):
+            return paths[:number], paths[number:]
+    return paths, []
+
+
+def halved_by_directory(paths: list[str]) -> list[list[str]]:
+    """Return the sorted `paths` in two halves, each with half of the directories."""
+    directories = sorted({path.rpartition("/")[0] for path in paths})
+    first = set(directories[: len(directories) // 2])
+    halves: tuple[list[str], list[str]] = ([], [])
     for path in paths:
-        directories.add(path.rpartition("/")[0])
-        if len(group) == most or len(directories) > DIRECTORIES_PER_GROUP:
-            yield group
-            group, directories = [], {path.rpartition("/")[0]}
-        group.append(path)
-    if group:
-        yield group
+        halves[path.rpartition("/")[0] not in first].append(path)
+    return [half for half in halves if half]
 
 
 def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
@@ -69,9 +200,9 @@ def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
     proven, gone, mounted = [], [], False
     root, source = session.run.settings.src_dir, session.run.settings.src_id
     plain = _plain(session, {path.rpartition("/")[0] for path in group})
-    for path, answer in proving.versions(session, source, list(group), alone=True):
+    for path, answer in versions(session, source, list(group), alone=True):
         if isinstance(answer, Unlisted):
-            unasked = f"the source cannot be asked for it: {answer.reason}"
+            unasked = f"{choosing.UNASKED}: {answer.reason}"
             is_twin = answer.reason == choosing.ALIKE
             session.kept.add(path, answer.reason if is_twin else unasked)
             continue
@@ -81,7 +212,7 @@ def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
             mounted |= answer is not None or directory != root
             gone += [path] if answer is None else []
         elif not reason:
-            reason = "a symlink may lead to it"
+            reason = choosing.SYMLINK
         if reason:
             session.kept.add(path, reason)
         else:
@@ -113,17 +244,16 @@ def _way(root: str, directory: str) -> Iterator[str]:
         directory = directory.rpartition("/")[0]
 
 
-def _delete(session: Session, paths: list[str], *, directories: bool) -> TaskDocument:
+def _delete(session: Session, deletion: Deletion) -> TaskDocument:
     known = session.run.settings
-    what = f"Deleting {len(paths)} {'directories' if directories else 'files'}"
+    kind = "directories" if deletion.directories else "files"
+    what = f"Deleting {len(deletion.paths)} {kind}"
     with progress.of_task(what, shown=session.run.watched) as show:
-        return tasks.delete(
+        return deleting.delete(
             session.client,
             session.store,
-            known.src_id,
-            paths,
-            directories=directories,
-            listed_at=int(time.time()),
+            deletion,
+            label=lambda new_id: session.label("delete", new_id),
             deadline_seconds=known.delete_deadline_minutes * 60,
             save=session.save,
             progress=show,
@@ -154,6 +284,9 @@ def tidy(session: Session) -> None:
     elif bare and not can_rename:
         session.run.findings.add(_no_rename(known.src_id))
     else:
+        refused = alerts.read(session.run.health_path).refused
+        now = session.run.started
+        bare = [path for path in bare if not 0 <= now - refused.get(path, 0) < alerts.DAY]
         for start in range(0, max(len(bare), len(store.asides), 1), DIRECTORIES_PER_GROUP):
             _remove_group(session, bare[start : start + DIRECTORIES_PER_GROUP])
 
@@ -165,7 +298,8 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
     began = int(time.time())
 
     def is_content(name: str, mtime: int) -> bool:
-        return excluded(name) or not choosing.is_quiet(mtime, began, known.settle_seconds)
+        own = name.startswith(OWN)
+        return own or excluded(name) or not choosing.is_quiet(mtime, began, known.settle_seconds)
 
     look = looking.everything(session)
     outcomes = list(progress.watched(look, known.src_dir, shown=session.run.watched))
@@ -192,25 +326,84 @@ def _no_rename(endpoint: str) -> Alert:
 
 def _remove_group(session: Session, directories: list[str]) -> None:
     """Move `directories` aside; delete what then stands aside and is empty; put back the rest."""
-    client, store, known = session.client, session.store, session.run.settings
+    client, store = session.client, session.store
     if directories:
         asides.set_aside(client, store, directories, session.save)
-    empty = [
-        aside
-        for aside in store.asides
-        if asides.seen_empty(session.look(known.src_id, [aside], lambda _name: True))
-    ]
-    if empty:
-        ended = _delete(session, empty, directories=True)
-        if ended.status == "SUCCEEDED":
-            removed = {store.asides.pop(aside) for aside in empty}
-            for directory in sorted(removed):
-                log.log(DECISION, "Removed the empty directory %s", directory)
-            store.forget_below(removed)
-        else:
-            session.run.findings.add(_failed(session, ended))
-    asides.put_back(client, store, session.run.findings, session.pace)
+    stuck = _delete_asides(session)
+    if stuck:
+        paths = [store.asides[aside] for aside in stuck]
+        session.run.remember(lambda health: health.refuse(paths, session.run.started))
+    asides.put_back(client, store, session.run.findings, session.pace, also=stuck)
     session.save()
+
+
+def _delete_asides(session: Session) -> list[str]:
+    """Delete what stands aside and is empty; return what cannot be deleted.
+
+    A directory is seen empty at its name there, which no writer knows, just before it is deleted.
+    """
+    source = session.run.settings.src_id
+    groups, stuck, failed = [list(session.store.asides)], [], 0
+    while groups:
+        group = groups.pop()
+        if failed >= FAILED_TASKS:
+            stuck += group
+            continue
+        age = Age()
+        empty = [
+            aside
+            for aside in group
+            if asides.seen_empty(session.look(source, [aside], lambda _name: True))
+        ]
+        if not empty:
+            continue
+        ended = None
+        try:
+            ended = _delete(session, Deletion(empty, True, age, MOST_SECONDS))
+        except Overtaken:
+            # They keep their names until the next run has seen them empty in time.
+            log.info("Too slow to remove %d empty directories now", len(empty))
+            continue
+        except globus_sdk.TransferAPIError as error:
+            if not rejects(error) or refusals.wants_login(error):
+                raise
+            session.run.findings.add(_not_removed(session, troubles.details(error)))
+        if ended and ended.status == "SUCCEEDED":
+            _forget_directories(session, empty)
+            continue
+        failed += 1
+        if ended:
+            session.run.findings.add(_failed(session, ended))
+        left = [aside for aside in empty if not _is_gone(session, aside)]
+        _forget_directories(session, [aside for aside in empty if aside not in left])
+        if len(left) > 1:
+            groups += [left[: len(left) // 2], left[len(left) // 2 :]]
+        else:
+            stuck += left
+    return stuck
+
+
+def _is_gone(session: Session, directory: str) -> bool:
+    source = session.run.settings.src_id
+    outcome = list_directory(session.client, source, directory, session.pace)
+    return isinstance(outcome, Unlisted) and outcome.gone
+
+
+def _forget_directories(session: Session, deleted: list[str]) -> None:
+    removed = {session.store.asides.pop(aside) for aside in deleted}
+    for directory in sorted(removed):
+        log.log(DECISION, "Removed the empty directory %s", directory)
+    session.store.forget_below(removed)
+
+
+def _not_removed(session: Session, reason: str) -> Alert:
+    return Alert(
+        kind="delete failed",
+        about=session.run.settings.src_dir,
+        text=f"Globus refused to delete empty directories below {session.run.settings.src_dir}"
+        f" ({reason}). They stay, and are tried once a day. Let Globus write there, or set"
+        " DELETE_EMPTY_DIRS = False.",
+    )
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:

@@ -85,11 +85,12 @@ def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
 
 def _proven(session: Session, arrived: dict[str, Entry]) -> list[str]:
     """Return those of `arrived` that could be deleted now; the others are noted as kept."""
-    return [
-        path
-        for group in removing.grouped(sorted(arrived), session.run.settings.files_per_task)
-        for path in removing.unchanged(session, {path: arrived[path] for path in group})
-    ]
+    proven, left = [], sorted(arrived)
+    while left:
+        most = session.run.settings.files_per_task
+        group, left = removing.split(left, most, removing.DIRECTORIES_PER_GROUP)
+        proven += removing.unchanged(session, {path: arrived[path] for path in group})
+    return proven
 
 
 def crontab(run: Run) -> int:

@@ -58,6 +58,11 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     delete_deadline_minutes: int = 15
     config_path: str = ""
 
+    @property
+    def pair(self) -> tuple[str, str, str, str]:
+        """Both directories with the ids of their collections."""
+        return self.src_id, self.src_dir, self.dst_id, self.dst_dir
+
 
 KINDS = {
     str: "a text in quotes",
@@ -79,6 +84,10 @@ class SettingsError(Exception):
         super().__init__("\n".join(problems))
         self.problems = problems
         self.usable = usable
+
+
+class SettingsUnfit(Exception):
+    """The settings do not fit each other or what the datastore knows; the text says what to do."""
 
 
 FIELDS = {
@@ -112,6 +121,14 @@ def load(config: str | None = None) -> Settings:
         defaults = {FIELDS[name].name: getattr(Settings(), FIELDS[name].name) for name in wrong}
         raise SettingsError(problems, msgspec.structs.replace(settings, **defaults))
     return settings
+
+
+def peek(config: str) -> Settings:
+    """Return what the file `config` sets as far as it can be used, and defaults for the rest."""
+    try:
+        return load(config)
+    except SettingsError as error:
+        return error.usable
 
 
 def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import globus_sdk
+import msgspec
 
-from globus_auto import refusals, tasks, troubles, watching
+from globus_auto import delivery, listing, refusals, tasks, watching
 from globus_auto.alerts import Alert, Findings
-from globus_auto.datastore import OPEN, Datastore, Task, below, with_parents
+from globus_auto.datastore import OPEN, Task
+
+if TYPE_CHECKING:
+    from globus_auto.opening import Session
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 UNCLEAR = (watching.Inconclusive, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
 # What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
 AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
+# What does not pass until somebody makes room.
+FOR_PERSONS = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 OUT_OF_REACH = ("endpoint", "service")
 # Kinds of alerts that explain why a task did not end in time.
 IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
@@ -27,7 +31,8 @@ IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session
 class Settled(NamedTuple):
     """What settling has found: paths that Globus skipped, by error code; numbers of tasks.
 
-    `moving` are open and have been seen to make progress.
+    `moving` are open and have been seen to make progress. `dropped` are paths that an ended task
+    is not known to have delivered.
     """
 
     skipped: dict[str, str]
@@ -35,21 +40,18 @@ class Settled(NamedTuple):
     failed: list[int]
     unclear: list[int]
     moving: list[int]
+    dropped: list[str]
 
 
-def settle(
-    client: globus_sdk.TransferClient,
-    store: Datastore,
-    findings: Findings,
-    now: int,
-    stall_seconds: float,
-) -> Settled:
-    """Ask for every open transfer task of `store` and conclude what is proven by the answers.
+def settle(session: Session) -> Settled:
+    """Ask for every open transfer task and conclude what is proven by the answers.
 
     Entries of an ended task that are not known to be sent are dropped, so that they are chosen
     again. Unclear answers conclude nothing. Raise what concerns the login.
     """
-    settled = Settled({}, [], [], [], [])
+    client, store, findings = session.client, session.store, session.run.findings
+    now, stall_seconds = session.run.started, session.run.settings.stall_hours * 3600
+    settled = Settled({}, [], [], [], [], [])
     ended: dict[int, watching.TaskDocument | None] = {}
     for number, task in store.open_tasks("transfer").items():
         if task.task_id is None:
@@ -75,12 +77,22 @@ def settle(
         document = ended[number]
         task = store.tasks[number]
         try:
-            _conclude(client, store, task, document, paths, settled, findings)
-        except UNCLEAR as error:
+            if document is None:
+                _lose(task, paths, now)
+                dropped = paths
+            else:
+                found = delivery.delivered(session, task, document, paths, now)
+                if found is None:
+                    # Its lists are not there yet: it stays open, and is asked for again.
+                    continue
+                dropped = _conclude(session, number, document, paths, found, settled)
+        except (*UNCLEAR, listing.NotReady) as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
             continue
-        _close(task, document, now)
+        for path in dropped:
+            store.drop(path)
+        settled.dropped.extend(dropped)
         (settled.succeeded if task.status == "SUCCEEDED" else settled.failed).append(number)
         if document and document.status == "FAILED":
             findings.add(_failure(client, task, document))
@@ -111,16 +123,106 @@ def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocume
 
 
 def _unknown(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether the service no longer has this task, or hides it from this identity."""
-    hidden = error.http_status == 403 and not refusals.wants_login(error)
-    return error.http_status == 404 or hidden
+    """Return whether the service no longer has this task, or hides it from this identity.
+
+    Only Globus's own answer says so, which has an error code; a proxy's does not.
+    """
+    ours = tasks.rejects(error) and not refusals.wants_login(error)
+    return ours and error.http_status in (403, 404)
+
+
+def _lose(task: Task, paths: list[str], now: int) -> None:
+    """Close a task that Globus no longer shows: it may still be writing the copies of its files."""
+    if task.ended_at is None:
+        task.lost = [] if task.full else paths
+        task.ended_at = now
+    task.status = "FAILED"
+
+
+def _conclude(
+    session: Session,
+    number: int,
+    document: watching.TaskDocument,
+    paths: list[str],
+    found: delivery.Delivered,
+    settled: Settled,
+) -> list[str]:
+    """Close an ended task, and return those of its `paths` that it has not delivered.
+
+    Files that Globus found equal, and did not copy, belong to a twin of the task from then on.
+    """
+    store, task = session.store, session.store.tasks[number]
+    settled.skipped.update(found.skipped)
+    task.status = "SUCCEEDED" if document.status == "SUCCEEDED" else "FAILED"
+    task.requested_at = watching.seconds(document.request_time) or task.requested_at
+    task.completed_at = watching.seconds(document.completion_time)
+    task.ended_at = _between(task.submitted_at, task.completed_at, session.run.started)
+    task.unlisted_since = task.error_since = task.error_progress = None
+    task.verify_checksum = document.verify_checksum is True
+    task.encrypt_data = document.encrypt_data is True
+    store.accepted(task)
+    if len(found.dropped) < len(paths):
+        _check_policies(session.run.findings, task)
+    if found.equal:
+        equal = msgspec.structs.replace(task, equal=True)
+        twin = number
+        if len(found.equal) + len(found.dropped) < len(paths):
+            twin = store.number()
+        store.tasks[twin] = equal
+        for path in found.equal:
+            entry = store.entry(path)
+            if entry:
+                store.put(path, msgspec.structs.replace(entry, task=twin))
+    log.info(
+        "Settled task %s: %s, %d of %d files sent",
+        task.task_id,
+        document.status,
+        len(paths) - len(found.dropped),
+        len(paths),
+    )
+    return found.dropped
+
+
+def _check_policies(findings: Findings, task: Task) -> None:
+    """Note what Globus did not do of what every task asks for."""
+    if task.verify_checksum:
+        findings.well("unverified", task.destination)
+    else:
+        findings.add(unverified(task))
+    if task.encrypt_data:
+        findings.well("unencrypted", task.destination)
+    else:
+        findings.add(
+            Alert(
+                kind="unencrypted",
+                about=task.destination,
+                text=f"Globus did not encrypt a transfer of {task.source_dir}, although it was"
+                " asked to. The files have arrived. Ask the administrator of the collections why,"
+                f" with this link: {watching.link(task.task_id or '')}",
+            )
+        )
+
+
+def unverified(task: Task) -> Alert:
+    """Return the alert that Globus did not compare checksums after a transfer."""
+    return Alert(
+        kind="unverified",
+        about=task.destination,
+        text=f"Globus did not verify checksums of the files of {task.source_dir} after it copied"
+        " them: the policy of one of the collections disables verification. Such files stay at"
+        " the source. Ask the collection's administrator to allow it, or use another collection;"
+        " then delete the datastore, and all is compared again."
+        f" {watching.link(task.task_id or '')}",
+    )
 
 
 def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
-    if isinstance(error, globus_sdk.TransferAPIError) and refusals.wants_login(error):
-        raise error
-    reason = troubles.details(error) if isinstance(error, globus_sdk.TransferAPIError) else error
+    reason = str(error)
+    if isinstance(error, globus_sdk.TransferAPIError):
+        if refusals.wants_login(error):
+            raise error
+        reason = refusals.api_details(error)
     findings.add(
         Alert(
             kind="unclear",
@@ -153,6 +255,9 @@ def _trouble(
         )
     if document.nice_status not in (None, "OK", "Queued"):
         reason = _newest_error(client, document) or f" ({document.nice_status})"
+        if not _is_stuck(task, document, now, stall_seconds):
+            log.info("An error that may pass%s: task %s", reason, document.task_id)
+            return False
         return Alert(
             kind="stalled",
             about=task.source_dir,
@@ -160,6 +265,7 @@ def _trouble(
             f" trying. See what it says at {link}",
             effect_of=OUT_OF_REACH if document.nice_status in AWAY else (),
         )
+    task.error_since = task.error_progress = None
     if now - task.submitted_at <= stall_seconds:
         return bool(document.files_transferred or document.bytes_transferred)
     event = watching.newest_event(client, document.task_id)
@@ -173,6 +279,18 @@ def _trouble(
         f" files wait at the source. See what holds it up, or cancel it, at {link}",
         effect_of=OUT_OF_REACH,
     )
+
+
+def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_seconds: float) -> bool:
+    """Return whether a person must know of an error that a task in progress meets.
+
+    One error is no trouble, for Globus tries again: only one that lasts from run to run without
+    progress, or for long, or that nobody but a person can end.
+    """
+    before, task.error_progress = task.error_progress, document.progress
+    task.error_since = now if task.error_since is None else task.error_since
+    lasting = before is not None and document.progress <= before
+    return lasting or now - task.error_since > stall_seconds or document.nice_status in FOR_PERSONS
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
@@ -191,124 +309,9 @@ def _because(event: watching.Event | None) -> str:
     return f" ({watching.said(event.code, event.description)}{details})"
 
 
-def _conclude(
-    client: globus_sdk.TransferClient,
-    store: Datastore,
-    task: Task,
-    document: watching.TaskDocument | None,
-    paths: list[str],
-    settled: Settled,
-    findings: Findings,
-) -> None:
-    """Drop those entries of an ended task, at `paths`, that are not known to be sent."""
-    if document is None:
-        lost = paths
-    elif document.status == "SUCCEEDED":
-        skipped = _skipped(client, document)
-        if skipped is None:
-            findings.add(
-                Alert(
-                    kind="failed",
-                    about=task.source_dir,
-                    text="Globus does not tell what it left out of a transfer of"
-                    f" {task.source_dir}, so all of its files are sent again:"
-                    f" {watching.link(document.task_id)}",
-                )
-            )
-        lost = not_sent(task, paths, skipped)
-        for item in skipped or ():
-            if item.source_path:
-                settled.skipped[item.source_path.rstrip("/")] = item.error_code or "unknown"
-    else:
-        sent = _sent(client, document.task_id)
-        lost = [path for path in paths if not _has_size(store, path, sent.get(path))]
-    for path in lost:
-        store.drop(path)
-    log.info(
-        "Settled task %s: %s, %d of %d files sent",
-        task.task_id,
-        document.status if document else "unknown",
-        len(paths) - len(lost),
-        len(paths),
-    )
-
-
-def _has_size(store: Datastore, path: str, size: int | None) -> bool:
-    entry = store.entry(path)
-    return entry is not None and entry.size == size
-
-
-def _skipped(
-    client: globus_sdk.TransferClient, document: watching.TaskDocument
-) -> list[watching.SkippedPath] | None:
-    """Return what a task skipped because of errors, or None if that cannot be had in full.
-
-    Source: docs.globus.org/api/transfer/task, "Get skipped errors".
-    """
-    if document.subtasks_skipped_errors is None:
-        raise watching.Inconclusive("Globus did not say how many errors a task skipped.")
-    try:
-        pages = client.paginated.task_skipped_errors(document.task_id)
-        skipped = watching.paged(pages, watching.SkippedPath)
-    except globus_sdk.TransferAPIError as error:
-        if not tasks.refused(error):
-            raise
-        return None
-    whole = len(skipped) >= document.subtasks_skipped_errors
-    return skipped if whole and all(item.source_path is not None for item in skipped) else None
-
-
-def not_sent(
-    task: Task, paths: Iterable[str], skipped: list[watching.SkippedPath] | None
-) -> list[str]:
-    """Return those of `paths` that a task that succeeded has not sent.
-
-    They are what it skipped, and what stands below a skipped directory; all of them where a
-    skipped path cannot be told or is none that this task was given.
-    """
-    paths = list(paths)
-    if skipped is None or any(item.source_path is None for item in skipped):
-        return paths
-    left_out = {(item.source_path or "").rstrip("/") for item in skipped}
-    if not all(below(path, task.source_dir) for path in left_out):
-        return paths
-    lost, matched = [], set()
-    for path in paths:
-        hits = left_out.intersection(with_parents(path)) if left_out else set()
-        matched |= hits
-        if hits:
-            lost.append(path)
-    if not task.full and left_out - matched:
-        return paths
-    return lost
-
-
-def _sent(client: globus_sdk.TransferClient, task_id: str) -> dict[str, int | None]:
-    """Return the sizes of the files that a failed task wrote, by source path; none if unknown.
-
-    Source: docs.globus.org/api/transfer/task, "Get successful transfers".
-    """
-    try:
-        pages = client.paginated.task_successful_transfers(task_id)
-        sent = watching.paged(pages, watching.SentPath)
-    except globus_sdk.TransferAPIError as error:
-        if not tasks.refused(error):
-            raise
-        return {}
-    return {item.source_path: item.size for item in sent if item.source_path is not None}
-
-
-def _close(task: Task, document: watching.TaskDocument | None, now: int) -> None:
-    completed = document.completion_time if document else None
-    if completed and not completed.tzinfo:
-        completed = completed.replace(tzinfo=timezone.utc)
-    task.status = "SUCCEEDED" if document and document.status == "SUCCEEDED" else "FAILED"
-    task.ended_at = _between(task.submitted_at, completed, now)
-
-
-def _between(earliest: int, moment: datetime | None, latest: int) -> int:
+def _between(earliest: int, moment: int | None, latest: int) -> int:
     """Return `moment` in seconds UTC, within reason: clocks differ, and answers may be odd."""
-    return max(earliest, min(int(moment.timestamp()) if moment else latest, latest))
+    return max(earliest, min(latest if moment is None else moment, latest))
 
 
 def _failure(

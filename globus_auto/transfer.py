@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import math
 import os
@@ -87,13 +88,20 @@ def _submit(session: Session, looked: Looked) -> None:
     """Make tasks of the chosen files, intents first, and submit them."""
     from globus_auto import opening  # noqa: PLC0415
 
-    chosen = len(looked.send)
+    store = session.store
+    before = store.number()
     _intend(session, looked)
-    if not opening.submit(session.run, session.store, session.client):
+    if not (opening.submit(session.run, store, session.client) or looked.refused):
         session.run.findings.well("refused")
     session.save()
+    accepted = {
+        number
+        for number, task in store.tasks.items()
+        if number >= before and task.kind == "transfer" and task.task_id
+    }
     along = ", with all others" if looked.full else ""
-    log.info("Sent %d files of %s to Globus%s", chosen, session.run.settings.src_dir, along)
+    files = store.count(accepted)
+    log.info("Sent %d files of %s to Globus%s", files, session.run.settings.src_dir, along)
 
 
 def _intend(session: Session, looked: Looked) -> None:
@@ -107,23 +115,25 @@ def _intend(session: Session, looked: Looked) -> None:
     store, known = session.store, session.run.settings
     paths = sorted(looked.send)
     most = known.files_per_task
-    if store.forget_ended_tasks(failed=True):
+    if store.forget_ended_tasks(session.run.started, failed=True):
         # One file that the destination does not take keeps a task from ever succeeding, and with
         # it what the task found there already: nothing proves that. So it shall be with fewer.
         most = min(most, math.ceil(len(paths) / PARTS) or 1)
+    # What must not be taken along is left out by its name.
+    left_out = [glob.escape(path.rpartition("/")[2]) for path in looked.held]
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
     for part in [paths] if looked.full else parts:
-        number = store.number()
+        number, new_id = store.number(), tasks.submission_id(session.client)
         store.tasks[number] = tasks.new_task(
             "transfer",
-            number,
-            tasks.submission_id(session.client),
+            new_id,
+            label=session.label("transfer", new_id),
             listed_at=looked.began,
             source_dir=known.src_dir,
             destination=known.dst_id,
             destination_dir=known.dst_dir,
             full=looked.full,
-            exclude=known.exclude if looked.full else [],
+            exclude=[*known.exclude, *left_out] if looked.full else [],
         )
         for path in part:
             version, reason = looked.send.pop(path)
@@ -134,8 +144,11 @@ def _intend(session: Session, looked: Looked) -> None:
 
 
 def _wait(session: Session) -> None:
-    """Wait until every open transfer has ended, without holding the datastore; then settle."""
-    from globus_auto import opening, progress, watching  # noqa: PLC0415
+    """Wait until every open transfer has ended, without holding the datastore; then settle.
+
+    What the next run would find of these tasks is told now.
+    """
+    from globus_auto import opening, progress, proving, watching  # noqa: PLC0415
 
     open_tasks = [
         task for task in session.store.open_tasks("transfer").values() if task.task_id is not None
@@ -145,8 +158,10 @@ def _wait(session: Session) -> None:
         with progress.of_task(what, shown=session.run.watched) as show:
             watching.wait(session.client, task.task_id or "", float("inf"), show)
     if open_tasks:
-        with opening.opened(session.run, session.connection):
+        with opening.opened(session.run, session.connection) as settled:
             log.info("Settled after waiting for %d tasks", len(open_tasks))
+            proving.report_skipped(settled)
+            proving.report_undelivered(settled)
 
 
 if __name__ == "__main__":

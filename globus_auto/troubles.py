@@ -9,7 +9,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowEOFError
 from globus_sdk.token_storage import TokenValidationError
 from globus_sdk.token_storage.validating_token_storage import IdentityMismatchError
 
-from globus_auto import listing, login, refusals, tasks, watching
+from globus_auto import listing, login, refusals, submitting, watching
 from globus_auto.alerts import GLOBUS, Alert
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -58,19 +58,30 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
     )
 
 
-def refused(refusal: tasks.Refusal, login_command: str) -> Alert:
-    """Return the alert for a submission that Globus refused."""
+def refused(refusal: submitting.Refusal, login_command: str) -> Alert:
+    """Return the alert for a submission that did not lead to a task."""
+    if refusal.error is None:
+        return Alert(
+            kind="refused",
+            about=refusal.source_dir,
+            text=f"A transfer of {refusal.what} never reached Globus in several runs, though other"
+            " requests do: something between this machine and Globus, such as a proxy, does not let"
+            " it through. The file stays at the source, and is tried once a day. Exclude it by"
+            " EXCLUDE, rename it, or let requests to Globus pass.",
+        )
     alert = _refused_call(refusal.error, login_command)
     if alert.kind != "service":
         return alert
     # Malformed is what names a file that Globus cannot take; otherwise it is about the place.
-    malformed = refusal.error.http_status == 400
-    hint = "Exclude it by EXCLUDE, or rename it." if malformed else "See that you may write there."
+    if refusal.error.http_status in submitting.DIVISIBLE:
+        hint = "It is tried once a day. Exclude it by EXCLUDE, or rename it."
+    else:
+        hint = "The next run tries again. See that you may write there."
     return Alert(
         kind="refused",
         about=refusal.source_dir,
-        text=f"Globus refused to transfer {refusal.what} ({details(refusal.error)}). Nothing is"
-        f" lost: the next run tries again. {hint}",
+        text=f"Globus refused to transfer {refusal.what} ({details(refusal.error)}). It stays at"
+        f" the source. {hint}",
     )
 
 
@@ -157,8 +168,5 @@ def _service(error: globus_sdk.GlobusAPIError) -> Alert:
 
 def details(error: globus_sdk.GlobusAPIError) -> str:
     """Return what the support of Globus asks for: status, code, message, request id."""
-    code = error.code
-    if isinstance(error, globus_sdk.AuthAPIError):
-        code = code or login.refusal(error)
-    parts = [str(error.http_status), code, error.message, error.request_id]
-    return ", ".join(part for part in parts if part)
+    code = login.refusal(error) if isinstance(error, globus_sdk.AuthAPIError) else None
+    return refusals.api_details(error, code)

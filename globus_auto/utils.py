@@ -23,6 +23,8 @@ from typing import NoReturn
 from globus_auto import __version__, alerts, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
 from globus_auto.locks import Busy, locked
+from globus_auto.settings import SettingsUnfit
+from globus_auto.wording import utf8
 
 log = logging.getLogger(__name__)
 
@@ -129,46 +131,96 @@ class Run:
             self.findings.well("lock", path)
             yield
 
+    @property
+    def health_path(self) -> str:
+        """Where alerts and what may be lost are remembered."""
+        return f"{self.settings.datastore_path}.health"
+
     def load(self) -> datastore.Datastore:
         """Return the datastore, an empty one where there is none.
 
-        Raise datastore.DatastoreDamaged, or SettingsUnfit where its entries are of another
-        source.
+        Of one that was restored from a backup only what is no proof of a delivery is left. Raise
+        datastore.DatastoreDamaged, or SettingsUnfit where the settings do not fit what it holds.
         """
-        source = self.settings.src_id
-        store = datastore.load(self.settings.datastore_path) or datastore.Datastore(source=source)
+        known = self.settings
+        # Read first: another program may save both meanwhile, and never looks restored then.
+        newest = alerts.read(self.health_path).generation
+        found = datastore.load(known.datastore_path)
+        store = found or datastore.Datastore(source=known.src_id, generation=newest)
         self.findings.well("datastore")
-        if store.source != source:
+        if store.source != known.src_id:
             raise SettingsUnfit(
-                f"SRC_ID is {source}, but {self.settings.datastore_path} knows the files of"
+                f"SRC_ID is {known.src_id}, but {known.datastore_path} knows the files of"
                 f" {store.source}. Set CODE_PATH to another directory for another source, or"
                 " delete the datastore to start over."
             )
-        for number, task in store.tasks.items():
-            same_place = (task.destination, task.destination_dir) == (
-                self.settings.dst_id,
-                self.settings.dst_dir,
-            )
-            if not same_place or task.source_dir == self.settings.src_dir:
-                continue
-            # The record of a task that failed may outlive all that it has sent.
-            if task.status != "FAILED" or store.paths_by_task([number])[number]:
-                raise SettingsUnfit(
-                    f"{task.source_dir} was sent to {task.destination_dir} before, and files of"
-                    f" {self.settings.src_dir} would overwrite it there. Set another DST_DIR, or"
-                    f" delete {self.settings.datastore_path} to start over."
-                )
+        self._require_own_config(store)
+        self._require_own_destination(store)
         self.findings.well("unfit settings", own=True)
+        if store.generation < newest:
+            self.restored(store)
+            store.generation = newest
+        else:
+            self.findings.well("restored", own=True)
         return store
+
+    def restored(self, store: datastore.Datastore) -> None:
+        """Drop what a datastore from a backup says was delivered: it may not hold any more."""
+        dropped = store.drop_delivered()
+        store.changed = store.restored = True
+        self.findings.add(
+            alerts.Alert(
+                kind="restored",
+                about=self.settings.datastore_path,
+                text=f"The datastore {self.settings.datastore_path} is older than the last one that"
+                " was saved: it was restored from a backup. What it says was delivered may be out"
+                f" of date, so {dropped} files are compared with the destination again before any"
+                " is deleted. Nothing to do.",
+                once=True,
+            )
+        )
+
+    def _require_own_config(self, store: datastore.Datastore) -> None:
+        """Raise SettingsUnfit if another config file uses this CODE_PATH for other directories."""
+        known, other = self.settings, store.config
+        path = utf8(known.config_path)
+        if other and other != path and os.path.exists(other):
+            theirs = settings.peek(other)
+            if theirs.datastore_path == known.datastore_path and theirs.pair != known.pair:
+                raise SettingsUnfit(
+                    f"{other} has the CODE_PATH of {path}, but other directories"
+                    f" ({theirs.src_dir} to {theirs.dst_dir}). Give each its own CODE_PATH."
+                )
+        if other != path:
+            store.config = path
+            store.changed = bool(other)
+
+    def _require_own_destination(self, store: datastore.Datastore) -> None:
+        """Raise SettingsUnfit if files would be sent to where those of other directories are."""
+        known = self.settings
+        mine = datastore.Mapping(
+            source_dir=known.src_dir, destination=known.dst_id, destination_dir=known.dst_dir
+        )
+        for other in store.mappings:
+            if not mine.agrees_with(other):
+                raise SettingsUnfit(
+                    f"{known.src_dir} cannot be sent to {known.dst_dir}: {other.source_dir} was"
+                    f" sent to {other.destination_dir} at the same collection before, and files of"
+                    " one could overwrite the only copies of the other's. Set another DST_DIR, or"
+                    f" delete {known.datastore_path}, which gives up this protection."
+                )
 
     def save(self, store: datastore.Datastore) -> None:
         """Save the datastore, unless nothing may be changed."""
+        if not self.dry and datastore.save(self.settings.datastore_path, store):
+            with alerts.opened(self.health_path) as health:
+                health.generation = max(health.generation, store.generation)
+
+    def remember(self, change: Callable[[alerts.Health], object]) -> None:
+        """Change what is remembered beside the datastore, unless nothing may be changed."""
         if not self.dry:
-            datastore.save(self.settings.datastore_path, store)
-
-
-class SettingsUnfit(Exception):
-    """The settings do not fit each other or what the datastore knows; the text says what to do."""
+            with alerts.opened(self.health_path) as health:
+                change(health)
 
 
 def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) -> int:
@@ -326,7 +378,7 @@ def _report(this: Run) -> None:
     try:
         # Nothing is written where others could have put a link in place of the file.
         if os.path.isabs(home) and os.path.isdir(home) and not settings.unsafe(Path(home)):
-            with alerts.opened(f"{known.datastore_path}.health") as health:
+            with alerts.opened(this.health_path) as health:
                 told = True
                 _tell(this, health)
                 if this.findings.code == 0:

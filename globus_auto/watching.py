@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Literal, TypeVar
 
 import globus_sdk
@@ -28,18 +28,34 @@ class TaskDocument(msgspec.Struct):
 
     task_id: str
     status: Literal["ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"]
+    type: str | None = None
     label: str | None = None
     nice_status: str | None = None
     is_paused: bool | None = None
     fatal_error: Fault | None = None
     completion_time: datetime | None = None
     request_time: datetime | None = None
+    deadline: datetime | None = None
+    verify_checksum: bool | None = None
+    encrypt_data: bool | None = None
     subtasks_skipped_errors: int | None = None
+    subtasks_succeeded: int | None = None
     files: int | None = None
     files_transferred: int | None = None
     files_skipped: int | None = None
     bytes_transferred: int | None = None
     effective_bytes_per_second: float | None = None
+
+    @property
+    def progress(self) -> int:
+        """A number that rises while the task gets on."""
+        figures = (
+            self.files_transferred,
+            self.files_skipped,
+            self.bytes_transferred,
+            self.subtasks_succeeded,
+        )
+        return sum(figure or 0 for figure in figures)
 
 
 class Event(msgspec.Struct):
@@ -71,6 +87,13 @@ class Inconclusive(Exception):
 
 class StillOpen(Exception):
     """A task did not end when it was cancelled."""
+
+
+def seconds(moment: datetime | None) -> int | None:
+    """Return a time that Globus sent in seconds since 1970 UTC, the zone that it means."""
+    if moment is None:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
 
 
 def said(*parts: str | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+NAMES_SHOWN = 5
 SECRET_LENGTH = 8  # characters: all that Globus issues is longer
 SECRETS: set[str] = set()  # that this process has used; see discreet()
 
@@ -38,3 +41,10 @@ def readable(text: str, keep: str = "") -> str:
     return "".join(
         char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
     )
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first of `names` as text, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more

@@ -1,0 +1,185 @@
+"""What counts as delivered: what an ended transfer task has done, by Globus's own lists."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import globus_sdk
+
+from globus_auto import tasks, watching
+from globus_auto.alerts import Alert
+from globus_auto.datastore import Datastore, Task, Version, below, with_parents
+from globus_auto.versions import versions
+
+if TYPE_CHECKING:
+    from globus_auto.opening import Session
+
+log = logging.getLogger(__name__)
+
+# How long the lists of an ended task may be missing before its files are sent again, in seconds:
+# Globus may answer 400 for a while after it said SUCCEEDED.
+LIST_PATIENCE = 3600
+
+
+class Delivered(NamedTuple):
+    """What an ended task has done with its paths: those `dropped` are not known to be delivered.
+
+    Of the others, those `equal` were not copied: Globus found them equal at the destination.
+    `skipped` are all paths that Globus names as skipped, by error code.
+    """
+
+    dropped: list[str]
+    equal: list[str]
+    skipped: dict[str, str]
+
+
+class Lists(NamedTuple):
+    """What Globus tells of an ended task; None for what it does not tell.
+
+    `sent` has the sizes of the files that it wrote, in bytes, by source path.
+    """
+
+    skipped: list[watching.SkippedPath] | None
+    sent: dict[str, int | None] | None
+
+
+def delivered(
+    session: Session, task: Task, document: watching.TaskDocument, paths: list[str], now: int
+) -> Delivered | None:
+    """Return what an ended `task` has done with `paths`; None if that is to be asked for again.
+
+    Raise what the calls raise, watching.Inconclusive, or listing.NotReady.
+    """
+    if not (paths or task.full):
+        return Delivered([], [], {})
+    lists = _lists(session.client, document)
+    if None in lists and paths:
+        task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
+        if now - task.unlisted_since < LIST_PATIENCE:
+            log.info("Globus does not list yet what it did: task %s", document.task_id)
+            return None
+        session.run.findings.add(_no_lists(task, document))
+    if document.status != "SUCCEEDED":
+        sent = lists.sent or {}
+        lost = [path for path in paths if not _has_size(session.store, path, sent.get(path))]
+        return Delivered(lost, [], {})
+    skipped = {
+        (each.source_path or "").rstrip("/"): each.error_code or "unknown"
+        for each in lists.skipped or ()
+    }
+    lost = not_sent(task, paths, lists.skipped)
+    if task.full:
+        return Delivered(_not_seen(session, task, paths, lost, lists.sent or {}), [], skipped)
+    fewer = document.files is not None and document.files + len(lists.skipped or ()) < len(paths)
+    if lists.sent is None or fewer:
+        return Delivered(paths, [], skipped)
+    dropped = set(lost)
+    equal = []
+    for path in paths:
+        if path in dropped:
+            continue
+        if path not in lists.sent:
+            equal.append(path)
+        elif not _has_size(session.store, path, lists.sent[path]):
+            lost.append(path)
+    return Delivered(lost, equal, skipped)
+
+
+def _no_lists(task: Task, document: watching.TaskDocument) -> Alert:
+    return Alert(
+        kind="failed",
+        about=task.source_dir,
+        text=f"Globus does not tell what a transfer of {task.source_dir} did and what it left out,"
+        " so its files are sent again; those that have arrived are not copied twice:"
+        f" {watching.link(document.task_id)}",
+    )
+
+
+def _has_size(store: Datastore, path: str, size: int | None) -> bool:
+    entry = store.entry(path)
+    return entry is not None and entry.size == size
+
+
+def _not_seen(
+    session: Session, task: Task, paths: list[str], lost: list[str], sent: dict[str, int | None]
+) -> list[str]:
+    """Return those of `paths` that a recursive task is not known to have delivered.
+
+    Its success says nothing of a file that its walk never met, for instance because a directory
+    was away at that moment. What it does not list must be at the destination as it was recorded.
+    """
+    store, dropped = session.store, set(lost)
+    unlisted = {
+        task.destination_of(path): path
+        for path in paths
+        if path not in dropped and not _has_size(store, path, sent.get(path))
+    }
+    for there, answer in versions(session, task.destination, list(unlisted)):
+        entry = store.entry(unlisted[there])
+        if entry is None or not (isinstance(answer, Version) and entry.is_of(answer)):
+            lost.append(unlisted[there])
+    return lost
+
+
+def _lists(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> Lists:
+    """Return the lists of what a task did, as far as they can be had whole.
+
+    Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".
+    """
+    if document.subtasks_skipped_errors is None:
+        raise watching.Inconclusive("Globus did not say how many errors a task skipped.")
+    skipped: list[watching.SkippedPath] | None = []
+    if document.subtasks_skipped_errors and document.status == "SUCCEEDED":
+        pages = client.paginated.task_skipped_errors(document.task_id)
+        skipped = _whole(pages, watching.SkippedPath, document.subtasks_skipped_errors)
+    if skipped is not None and any(item.source_path is None for item in skipped):
+        skipped = None
+    sent: list[watching.SentPath] | None = []
+    if document.files_transferred != 0:
+        pages = client.paginated.task_successful_transfers(document.task_id)
+        sent = _whole(pages, watching.SentPath, document.files_transferred or 0)
+    if sent is None:
+        return Lists(skipped, None)
+    return Lists(skipped, {each.source_path: each.size for each in sent if each.source_path})
+
+
+def _whole(
+    pages: Iterable[globus_sdk.GlobusHTTPResponse],
+    shape: type[watching.Shape],
+    least: int,
+) -> list[watching.Shape] | None:
+    """Return all of a list, or None if Globus does not give it, or not `least` items of it."""
+    try:
+        found = watching.paged(pages, shape)
+    except globus_sdk.TransferAPIError as error:
+        if not tasks.rejects(error):
+            raise
+        return None
+    return found if len(found) >= least else None
+
+
+def not_sent(
+    task: Task, paths: Iterable[str], skipped: list[watching.SkippedPath] | None
+) -> list[str]:
+    """Return those of `paths` that a task that succeeded has not sent.
+
+    They are what it skipped, and what stands below a skipped directory; all of them where a
+    skipped path cannot be told or is none that this task was given.
+    """
+    paths = list(paths)
+    if skipped is None or any(item.source_path is None for item in skipped):
+        return paths
+    left_out = {(item.source_path or "").rstrip("/") for item in skipped}
+    if not all(below(path, task.source_dir) for path in left_out):
+        return paths
+    lost, matched = [], set()
+    for path in paths:
+        hits = left_out.intersection(with_parents(path)) if left_out else set()
+        matched |= hits
+        if hits:
+            lost.append(path)
+    if not task.full and left_out - matched:
+        return paths
+    return lost

@@ -1,0 +1,156 @@
+"""The marker: an empty directory at the destination that names the source it is for.
+
+It shows that source and destination are distinct directories, for one directory may have two
+names, through two collections; that no other source is sent to the same place; and whether the
+destination ignores case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+import globus_sdk
+
+from globus_auto import listing, refusals
+from globus_auto.alerts import Alert
+from globus_auto.datastore import below, joined
+from globus_auto.listing import Directory, Outcome, Unlisted
+from globus_auto.settings import Settings, SettingsUnfit
+from globus_auto.tasks import OWN
+
+if TYPE_CHECKING:
+    from globus_auto.opening import Session
+
+log = logging.getLogger(__name__)
+
+MARKER = re.compile(re.escape(OWN) + r"\.[0-9a-f]{12}")
+# The code by which Globus says that it made a directory.
+MADE = "DirectoryCreated"
+
+
+def name_of(settings: Settings) -> str:
+    """Return the name of the marker of this source."""
+    source = f"{settings.src_id}:{settings.src_dir}".encode("utf-8", "surrogateescape")
+    return f"{OWN}.{hashlib.sha256(source).hexdigest()[:12]}"
+
+
+def distinct(outcomes: Iterable[Outcome], settings: Settings) -> Iterator[Outcome]:
+    """Yield `outcomes`, of listings at the source's collection.
+
+    Raise SettingsUnfit if one, at SRC_DIR or below, has the marker: it was made in DST_DIR.
+    """
+    name = name_of(settings)
+    for outcome in outcomes:
+        names = outcome.directories if isinstance(outcome, Directory) else {}
+        if name in names and below(outcome.path, settings.src_dir):
+            raise SettingsUnfit(
+                f"{outcome.path} in SRC_DIR has the directory {name}, which was made in DST_DIR:"
+                f" {settings.dst_dir} is SRC_DIR, or inside it, under another name. Nothing was"
+                " sent or deleted. Set another DST_DIR. If the files there were copied back to the"
+                " source, remove that directory from the source."
+            )
+        yield outcome
+
+
+def place(session: Session) -> str | None:
+    """Make the marker in DST_DIR where that exists and has none; return why it cannot be made.
+
+    Raise SettingsUnfit if the marker of another source is there, and what the calls raise.
+    """
+    known, client = session.run.settings, session.client
+    found = listing.list_directory(
+        client, known.dst_id, known.dst_dir, session.pace, pattern=f"{OWN}.*"
+    )
+    if isinstance(found, Unlisted) and found.gone:
+        session.marker = "nowhere"
+        return None
+    if isinstance(found, Unlisted):
+        # One that is too large to list may have it, and no other source's can be seen there.
+        log.info("Cannot look for markers in %s: %s", known.dst_dir, found.reason)
+    else:
+        _require_no_other(known, found)
+        if name_of(known) in found.directories:
+            session.marker = "there"
+            return None
+    if session.run.dry:
+        return None
+    reason = make(session)
+    session.marker = "refused" if reason else "there"
+    return reason
+
+
+def _require_no_other(settings: Settings, found: Directory) -> None:
+    others = [name for name in found.directories if MARKER.fullmatch(name)]
+    if [name for name in others if name != name_of(settings)]:
+        other = next(name for name in others if name != name_of(settings))
+        raise SettingsUnfit(
+            f"{settings.dst_dir} belongs to another source directory than {settings.src_dir}: it"
+            f" has the directory {other}. Files of both would overwrite each other there. Nothing"
+            " was sent or deleted. Set another DST_DIR; or, if nothing else writes there, remove"
+            f" {joined(settings.dst_dir, other)} at the destination."
+        )
+
+
+def make(session: Session) -> str | None:
+    """Make the marker; return why that is not possible, or None."""
+    known = session.run.settings
+    path = joined(known.dst_dir, name_of(known))
+    try:
+        answer = session.client.operation_mkdir(known.dst_id, path).data
+    except globus_sdk.TransferAPIError as error:
+        if refusals.wants_login(error):
+            raise
+        # It may be there already: an answer was lost, or a listing is out of date.
+        exists = (error.code or "").endswith("MkdirFailed.Exists")
+        return None if exists else refusals.api_details(error)
+    if not isinstance(answer, dict) or answer.get("code") != MADE:
+        return "Globus did not say that it made it"
+    log.info("Made the marker %s", path)
+    return None
+
+
+def refused(session: Session, reason: str) -> listing.NotReady:
+    """Return what is wrong where the marker cannot be made."""
+    known = session.run.settings
+    return listing.NotReady(
+        known.dst_id,
+        f"No directory can be made in {known.dst_dir} at {known.dst_id} ({reason}), so it cannot be"
+        " shown to be another place than SRC_DIR. Nothing was deleted. Let Globus write there.",
+    )
+
+
+def note(session: Session, reason: str) -> None:
+    """Note once that the marker cannot be made: files are sent all the same."""
+    known = session.run.settings
+    session.run.findings.add(
+        Alert(
+            kind="marker",
+            about=known.dst_dir,
+            text=f"No directory can be made in {known.dst_dir} at {known.dst_id} ({reason})."
+            " Files are sent all the same, but delete.py deletes nothing until it is there.",
+            code=0,
+            once=True,
+        )
+    )
+
+
+def ignores_case(session: Session) -> bool | None:
+    """Return whether names that differ only in case are one at the destination; None if unknown.
+
+    The marker is asked for by its name in upper case.
+    """
+    if session.marker != "there":
+        return None
+    known = session.run.settings
+    other = joined(known.dst_dir, name_of(known).upper())
+    refused = listing.refusal(session.client, known.dst_id, other, session.pace)
+    if refused is None:
+        return True
+    return False if refused.gone else None
+
+
+State = Literal["unknown", "there", "nowhere", "refused"]

@@ -1,0 +1,102 @@
+"""Other spellings: names at the destination that stand for the same file there.
+
+A destination may ignore case, as on macOS and Windows, or in which Unicode form a name is. Then a
+file that differs from an earlier one in its spelling alone would overwrite the copy of that one,
+which may be the only one left.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from globus_auto import choosing, listing, marker
+from globus_auto.datastore import joined
+from globus_auto.listing import Unlisted
+
+if TYPE_CHECKING:
+    from globus_auto.opening import Session
+
+
+def taken(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield those of `paths` at the source whose copy would meet another spelling, and that.
+
+    `paths` have no record: what they would overwrite is not theirs. Only directories of the
+    destination in which that may happen are listed.
+    """
+    paths = list(paths)
+    if not paths or session.marker == "nowhere":
+        return
+    ignores_case = marker.ignores_case(session)
+    names = _Names(session, ignores_case)
+    for path in paths:
+        if ignores_case is False and not _has_forms(path):
+            continue
+        other = names.other(path)
+        if other:
+            yield path, other
+
+
+def _has_forms(path: str) -> bool:
+    """Return whether a path can be written in more than one Unicode form."""
+    if path.isascii():
+        return False
+    return unicodedata.normalize("NFC", path) != unicodedata.normalize("NFD", path)
+
+
+class _Names:
+    """The names in directories of the destination, each listed once."""
+
+    def __init__(self, session: Session, ignores_case: bool | None) -> None:
+        self._session = session
+        self._ignores_case = ignores_case
+        self._known: dict[str, dict[str, set[str]] | Unlisted] = {}
+
+    def other(self, path: str) -> str | None:
+        """Return what stands at the destination in place of the copy of `path`, or None."""
+        known = self._session.run.settings
+        directory = known.dst_dir
+        for name in path[len(known.src_dir) :].strip("/").split("/"):
+            names = self._names(directory)
+            place = joined(directory, name)
+            if isinstance(names, Unlisted):
+                if names.gone:
+                    return None
+                # It cannot be told how what is there is spelled.
+                return place if self._exists(place) else None
+            alike = names.get(choosing.folded(name), set())
+            if name not in alike:
+                if not alike:
+                    return None
+                certain = self._ignores_case and not self._differ_in_form(name, alike)
+                there = certain or self._exists(place)
+                return joined(directory, min(alike)) if there else None
+            directory = place
+        return None
+
+    @staticmethod
+    def _differ_in_form(name: str, alike: set[str]) -> bool:
+        return not (name.isascii() and all(each.isascii() for each in alike))
+
+    def _exists(self, path: str) -> bool:
+        """Return whether anything stands at `path`, or that cannot be told."""
+        known = self._session.run.settings
+        answer = listing.exists(self._session.client, known.dst_id, path, self._session.pace)
+        return answer is not False
+
+    def _names(self, directory: str) -> dict[str, set[str]] | Unlisted:
+        """Return the names in a directory by what `folded` makes of them."""
+        if directory not in self._known:
+            session = self._session
+            found = listing.list_directory(
+                session.client, session.run.settings.dst_id, directory, session.pace
+            )
+            if isinstance(found, Unlisted):
+                self._known[directory] = found
+            else:
+                by_fold: dict[str, set[str]] = {}
+                for name in (*found.files, *found.directories, *found.others):
+                    by_fold.setdefault(choosing.folded(name), set()).add(name)
+                self._known[directory] = by_fold
+        return self._known[directory]

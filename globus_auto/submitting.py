@@ -1,0 +1,277 @@
+"""Submit each transfer task exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import globus_sdk
+import msgspec
+
+from globus_auto import refusals
+from globus_auto.alerts import GLOBUS, Alert, Findings
+from globus_auto.datastore import Datastore, Task
+from globus_auto.tasks import OWN, new_task, rejects, submission_id, submit
+from globus_auto.watching import Inconclusive
+
+# Codes of a refusal that passes by itself (docs.globus.org/api/transfer/task_submit, "Errors").
+NOT_NOW = ("Conflict", "TooManyPendingJobs")
+# Statuses by which a request may be too large, or malformed, for what one of its paths is.
+DIVISIBLE = (400, 413)
+# Rejected submissions in one run: one file among 5,000 is found with 25; the next run goes on.
+MOST_REJECTED = 50
+# Runs that may leave open whether a task exists before its submission is given up.
+MOST_TRIES = 2
+# Submissions in a row that may leave that open in one run: each takes a minute or more.
+MOST_UNKNOWN = 2
+
+log = logging.getLogger(__name__)
+
+
+def transfer_document(source: str, task: Task, paths: Iterable[str]) -> globus_sdk.TransferData:
+    """Return the document to submit for `task`, whose entries have the sorted `paths`.
+
+    It comes from the record alone, so that it can be submitted again unaltered. `source` is the
+    id of the source endpoint.
+    """
+    document = globus_sdk.TransferData(
+        source,
+        task.destination,
+        label=task.label,
+        submission_id=task.submission_id,
+        sync_level="checksum",
+        verify_checksum=True,
+        encrypt_data=True,
+        preserve_timestamp=True,
+        skip_source_errors=True,
+        delete_destination_extra=False,
+        notify_on_succeeded=False,
+        notify_on_failed=False,
+        notify_on_inactive=False,
+    )
+    if task.full:
+        document.add_item(task.source_dir, task.destination_dir, recursive=True)
+        for pattern in [*task.exclude, f"{OWN}*"]:
+            document.add_filter_rule(pattern, method="exclude")
+    else:
+        for path in paths:
+            document.add_item(path, task.destination_of(path), recursive=False)
+    return document
+
+
+class Refusal(NamedTuple):
+    """A submission that did not lead to a task: its directory, the `path` if it is about one file.
+
+    `error` is what Globus answered; None if it never came to Globus, as far as is known.
+    """
+
+    source_dir: str
+    path: str | None
+    error: globus_sdk.TransferAPIError | None
+
+    @property
+    def once_a_day(self) -> bool:
+        """Whether it is about this one file, so that trying again soon is no use."""
+        return self.error is None or self.error.http_status in DIVISIBLE
+
+    @property
+    def what(self) -> str:
+        """The file or files it is about."""
+        return self.path or f"files of {self.source_dir}"
+
+
+def submit_intents(
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    findings: Findings,
+    save: Callable[[], None],
+    grace: float,
+) -> list[Refusal]:
+    """Submit every transfer task that has no task id yet; return what did not lead to a task.
+
+    `save` is called before anything is submitted. A task that is refused for good is withdrawn:
+    its record and entries are dropped, to be chosen again. Of one that is malformed or too large
+    both halves are tried, until the file is found that cannot be sent. That identical paths are
+    under way, or too many tasks, is an alert only after `grace` seconds. Where it is open whether
+    the task exists, its intent stays, to be submitted again with the same id. Raise what concerns
+    the login or the network.
+    """
+    return _Submitting(client, store, findings, save, grace).run()
+
+
+class _Submitting:
+    """One round of submissions."""
+
+    def __init__(
+        self,
+        client: globus_sdk.TransferClient,
+        store: Datastore,
+        findings: Findings,
+        save: Callable[[], None],
+        grace: float,
+    ) -> None:
+        self.client, self.store, self.findings = client, store, findings
+        self.save, self.grace = save, grace
+        unsubmitted = {
+            number: task
+            for number, task in store.open_tasks("transfer").items()
+            if task.task_id is None
+        }
+        # Those that were never tried go first: one that never gets through holds up no other.
+        self.queue = sorted(unsubmitted, key=lambda number: (unsubmitted[number].tries, number))
+        # A full task names no file, and may have a million.
+        named = (number for number in self.queue if not store.tasks[number].full)
+        self.paths = store.paths_by_task(named)
+        self.refusals: list[Refusal] = []
+        self.rejected = self.unknown = 0
+
+    def run(self) -> list[Refusal]:
+        """Submit all; see `submit_intents`."""
+        if self.queue:
+            self.save()
+        while self.queue and self.unknown < MOST_UNKNOWN:
+            number = self.queue.pop(0)
+            task = self.store.tasks[number]
+            if task.tries >= MOST_TRIES and not task.full:
+                self._give_up(number, task)
+                continue
+            document = transfer_document(self.store.source, task, self._oldest_first(number))
+            try:
+                task.task_id = submit(self.client.submit_transfer, document)
+            except (globus_sdk.TransferAPIError, Inconclusive) as error:
+                self._not_accepted(number, task, error)
+            except globus_sdk.NetworkError:
+                task.tries += 1
+                self.save()
+                raise
+            else:
+                self.unknown = 0
+                self.store.accepted(task)
+                self.findings.well("conflict", task.source_dir)
+        return self.refusals
+
+    def _oldest_first(self, number: int) -> list[str]:
+        """Return the paths of a task in an order that its records alone decide."""
+        mtimes = {}
+        for path in self.paths.get(number, ()):
+            entry = self.store.entry(path)
+            mtimes[path] = entry.mtime if entry else 0
+        return sorted(mtimes, key=lambda path: (mtimes[path], path))
+
+    def _give_up(self, number: int, task: Task) -> None:
+        """Take a submission apart that never came through in several runs.
+
+        Globus does not list the task, so there is none: something on the way, such as a gateway,
+        takes no request of this size, or with this name in it.
+        """
+        if len(self.paths[number]) > 1:
+            self._halve(number)
+            return
+        self.refusals.append(Refusal(task.source_dir, self.paths[number][0], None))
+        withdraw(self.store, number, self.paths[number])
+
+    def _not_accepted(
+        self, number: int, task: Task, error: globus_sdk.TransferAPIError | Inconclusive
+    ) -> None:
+        if isinstance(error, Inconclusive) or not rejects(error):
+            if not isinstance(error, Inconclusive) and refusals.wants_login(error):
+                raise error
+            # The service is busy or down for all: that says nothing of this document.
+            task.tries += getattr(error, "http_status", 0) not in (429, 503)
+            self.unknown += 1
+            self.save()
+            self.findings.add(_unknown(task, error))
+            return
+        self.unknown = 0
+        store, paths = self.store, self.paths
+        paths |= store.paths_by_task(each for each in (number, *self.queue) if each not in paths)
+        divisible = error.http_status in DIVISIBLE
+        self.rejected += divisible
+        if divisible and len(paths[number]) > 1 and not task.full:
+            if self.rejected <= MOST_REJECTED:
+                self._halve(number)
+            else:
+                withdraw(store, number, paths[number])
+            return
+        withdraw(store, number, paths[number])
+        if error.code in NOT_NOW:
+            self.findings.add(_conflict(task.source_dir, error, self.grace))
+        else:
+            single = paths[number][0] if len(paths[number]) == 1 else None
+            self.refusals.append(Refusal(task.source_dir, single, error))
+        if error.code != "Conflict" and not divisible:
+            self._withdraw_like(task)
+
+    def _withdraw_like(self, task: Task) -> None:
+        """Withdraw what else is for this pair of directories: what holds for one holds for all."""
+        place = task.destination, task.destination_dir
+        for number in list(self.queue):
+            other = self.store.tasks[number]
+            if (other.destination, other.destination_dir) == place:
+                self.queue.remove(number)
+                withdraw(self.store, number, self.paths[number])
+
+    def _halve(self, number: int) -> None:
+        halves = _halved(self.client, self.store, number, self.paths[number])
+        self.paths |= halves
+        self.queue[:0] = halves
+        self.save()
+
+
+def withdraw(store: Datastore, number: int, paths: Iterable[str]) -> None:
+    """Drop the record of a task and its entries, which are at `paths`."""
+    for path in paths:
+        store.drop(path)
+    del store.tasks[number]
+
+
+def _halved(
+    client: globus_sdk.TransferClient, store: Datastore, number: int, paths: list[str]
+) -> dict[int, list[str]]:
+    """Replace a task by two of half its files each; return their paths by number."""
+    whole = store.tasks.pop(number)
+    middle = len(paths) // 2
+    halves = {}
+    for part in (paths[:middle], paths[middle:]):
+        half = max(number + 1, store.number())
+        new_id = submission_id(client)
+        store.tasks[half] = new_task(
+            "transfer",
+            new_id,
+            label=f"{whole.label.rpartition(' ')[0]} {new_id}",
+            listed_at=whole.listed_at,
+            source_dir=whole.source_dir,
+            destination=whole.destination,
+            destination_dir=whole.destination_dir,
+        )
+        for path in part:
+            entry = store.entry(path)
+            if entry:
+                store.put(path, msgspec.structs.replace(entry, task=half))
+        halves[half] = part
+    return halves
+
+
+def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float) -> Alert:
+    return Alert(
+        kind="conflict",
+        about=source_dir,
+        text=f"Globus does not take transfers of {source_dir} now ({error.code}, {error.message})."
+        " Its files wait at the source for a later run. If that has lasted for"
+        f" {grace / 3600:g} hours, look at your tasks in the web app.",
+        code=0,
+        after=grace,
+    )
+
+
+def _unknown(task: Task, error: Exception) -> Alert:
+    reason = str(error)
+    if isinstance(error, globus_sdk.TransferAPIError):
+        reason = refusals.api_details(error)
+    return Alert(
+        kind="service",
+        about=GLOBUS,
+        text=f"Globus did not say whether it accepted a transfer of {task.source_dir} ({reason})."
+        " Nothing is lost; the next run submits the same task again.",
+    )
