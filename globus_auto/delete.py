@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def delete(run: utils.Run) -> None:
     """Settle, prove, delete, tidy empty directories."""
     # Imported here: --help and --version need no Globus.
-    from globus_auto import opening, proving, removing, report  # noqa: PLC0415
+    from globus_auto import marker, opening, proving, removing, report  # noqa: PLC0415
 
     with opening.opened(run) as session:
         opening.require_ready(session)
@@ -40,6 +40,8 @@ def delete(run: utils.Run) -> None:
         if run.dry:
             report.print_deletes(session, arrived)
             return
+        if arrived or session.marker == "refused":
+            marker.require(session)
         removing.remove(session, arrived)
         if run.settings.delete_empty_dirs:
             removing.tidy(session)

@@ -113,14 +113,16 @@ def make(session: Session) -> str | None:
     return None
 
 
-def refused(session: Session, reason: str) -> listing.NotReady:
-    """Return what is wrong where the marker cannot be made."""
+def require(session: Session) -> None:
+    """Return if the marker is there; else raise listing.NotReady."""
     known = session.run.settings
-    return listing.NotReady(
-        known.dst_id,
-        f"No directory can be made in {known.dst_dir} at {known.dst_id} ({reason}), so it cannot be"
-        " shown to be another place than SRC_DIR. Nothing was deleted. Let Globus write there.",
-    )
+    if session.marker != "there":
+        raise listing.NotReady(
+            known.dst_id,
+            f"{known.dst_dir} at {known.dst_id} has no marker, and none can be made, so it cannot"
+            " be shown to be another directory than SRC_DIR. Nothing was deleted. Let Globus make"
+            " directories there.",
+        )
 
 
 def note(session: Session, reason: str) -> None:

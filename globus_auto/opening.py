@@ -235,12 +235,10 @@ def require_ready(session: Session) -> None:
 
 def _require_marker(session: Session) -> None:
     reason = marker.place(session)
-    if not reason:
-        session.run.findings.well("marker")
-    elif session.run.program == "delete":
-        raise marker.refused(session, reason)
-    else:
+    if reason:
         marker.note(session, reason)
+    else:
+        session.run.findings.well("marker")
 
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:

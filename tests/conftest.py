@@ -24,6 +24,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage
 
 from globus_auto import datastore, delete, transfer
+from globus_auto.marker import MARKER
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
@@ -221,9 +222,18 @@ def asked(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[
 
 
 def changes(lab: Lab) -> list[str]:
-    """Return the routes of requests that change something."""
+    """Return the routes of requests that change something, but for the making of the marker."""
     changing = ("transfer", "delete", "mkdir", "rename", "cancel")
-    return [request.route for request in lab.world.requests if request.route in changing]
+    return [
+        request.route
+        for request in lab.world.requests
+        if request.route in changing and not (request.route == "mkdir" and marks(request))
+    ]
+
+
+def marks(request: Any) -> bool:
+    """Return whether a request makes the marker."""
+    return MARKER.fullmatch(request.body["path"].rpartition("/")[2]) is not None
 
 
 @contextlib.contextmanager
@@ -251,10 +261,15 @@ def put(path: Path, content: str | bytes, mtime: float) -> Path:
 
 
 def tree(directory: Path) -> dict[str, bytes | str | None]:
-    """Return all below `directory` by relative path: a file's content, a link's target, None."""
+    """Return all below `directory` by relative path: a file's content, a link's target, None.
+
+    The marker is left out.
+    """
     found: dict[str, bytes | str | None] = {}
     for path in sorted(directory.rglob("*")):
         name = str(path.relative_to(directory))
+        if MARKER.fullmatch(path.name):
+            continue
         if path.is_symlink():
             found[name] = f"-> {os.readlink(path)}"
         else:
