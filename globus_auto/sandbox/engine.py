@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from globus_auto.sandbox import work
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
 from globus_auto.sandbox.submissions import Item, Kind, Order
+from globus_auto.sandbox.trouble import TroubleError
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.world import World
@@ -238,7 +239,7 @@ class Engine:
                 if task.skipped:
                     task.tell("SKIPPED_ERRORS", f"{len(task.skipped)} paths were skipped")
                 task.finish("SUCCEEDED", "SUCCEEDED")
-        except work.TroubleError as fatal:
+        except TroubleError as fatal:
             task.faults += 1
             task.finish("FAILED", fatal.code, fatal.details)
         finally:

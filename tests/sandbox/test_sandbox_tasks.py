@@ -102,7 +102,7 @@ def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
 
 def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 10)
-    monkeypatch.setattr("globus_auto.sandbox.work.PIECE", 4)
+    monkeypatch.setattr("globus_auto.sandbox.copying.PIECE", 4)
     site.write("big", b"0123456789" * 3)
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     assert 0 < len((site.dst / "big").read_bytes()) < 30
@@ -117,7 +117,7 @@ def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
 
 def test_a_copy_that_differs_is_made_again(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 8)
-    monkeypatch.setattr("globus_auto.sandbox.work.PIECE", 4)
+    monkeypatch.setattr("globus_auto.sandbox.copying.PIECE", 4)
     site.write("big", b"0123456789")
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     with open(site.dst / "big", "r+b") as broken:
