@@ -125,7 +125,7 @@ def _copy(task: Task, item: Item, place: str, target: str) -> Generator[int, Non
                 digest.update(piece)
                 task.bytes_transferred += len(piece)
                 yield len(piece)
-    if not task.order.options["verify_checksum"]:
+    if not task.verify_checksum:
         return None
     written = yield from _checksum(task, item.destination, target)
     if written != digest.hexdigest():

@@ -29,7 +29,7 @@ UNSET = """
     local_user_info_available myproxy_server myproxy_dn oauth_server s3_url
 """
 OFF = """
-    public french_english_bilingual mfa_required force_encryption force_verify disable_verify
+    public french_english_bilingual mfa_required force_encryption
     disable_anonymous_writes requester_pays subscription_admin_verified shareable acl_available
     acl_editable in_use activated s3_owner_activated
 """
@@ -49,7 +49,7 @@ ENDPOINT: Document = {  # the same for every endpoint here
     "expire_time": "2000-01-01 00:00:00+00:00",
 }
 TASK_FLAGS = """
-    encrypt_data verify_checksum preserve_timestamp delete_destination_extra skip_source_errors
+    preserve_timestamp delete_destination_extra skip_source_errors
     fail_on_quota_errors
 """
 
@@ -130,6 +130,7 @@ def endpoint(place: Endpoint, owner: str) -> Document:
         "gcs_manager_url": None if personal else "https://sandbox.invalid",
         "non_functional": not place.functional,
         "host_path": host_id and "/",
+        **{name: place.has_policy(name) for name in ("disable_verify", "force_verify")},
         **dict.fromkeys(("host_endpoint_id", "mapped_collection_id"), host_id),
         **dict.fromkeys(
             ("host_endpoint_display_name", "mapped_collection_display_name"), host_name
@@ -147,6 +148,8 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
     return {
         **{name: bool(order.options.get(name)) for name in TASK_FLAGS.split()},
         "DATA_TYPE": "task",
+        "verify_checksum": work.verify_checksum,
+        "encrypt_data": work.encrypt_data,
         "task_id": work.id,
         "type": order.kind,
         "status": work.status,

@@ -46,7 +46,11 @@ class Endpoint:
     `entity_type` is one of ENTITY_TYPES. `mount` is the endpoint path under which `directory`
     appears. `connected` and `paused` are the state of Globus Connect Personal; a Connect Server
     collection that is not `connected` does not answer. `data_access_required` has an effect where
-    Globus can ask for that consent. `host` is the collection that a guest collection is part of.
+    Globus can ask for that consent. `host` is the collection that a guest collection is part of;
+    its policies apply there too.
+
+    Policies: `disable_verify` and `force_verify` override the `verify_checksum` of a transfer, and
+    `refuses_encryption` its `encrypt_data`.
     """
 
     directory: Path
@@ -61,6 +65,9 @@ class Endpoint:
     paused: bool = False
     rename_supported: bool = True
     deleted: bool = False
+    disable_verify: bool = False
+    force_verify: bool = False
+    refuses_encryption: bool = False
 
     def __post_init__(self) -> None:
         """Find the directory; check what a test could get wrong."""
@@ -87,6 +94,10 @@ class Endpoint:
             personal = self.entity_type.startswith("GCP")
             return "GC_NOT_CONNECTED" if personal else "CONNECT_FAILED"
         return "GC_PAUSED" if self.paused else None
+
+    def has_policy(self, name: str) -> bool:
+        """Return whether a policy holds here, set on it or on its host."""
+        return bool(getattr(self, name)) or (self.host is not None and self.host.has_policy(name))
 
     def relative(self, path: str) -> str:
         """Return `path` below the endpoint's directory, `""` for the directory itself.

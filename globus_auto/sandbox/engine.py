@@ -71,8 +71,9 @@ class Plan:
 class Task:
     """A task. Tests may change all of it: make it INACTIVE, drop its `plan`, lose its history.
 
-    Times are in seconds since 1970. `pending` is what is still to be done; `successes`, `skipped`
-    and `events` (oldest first) are documents.
+    Times are in seconds since 1970. `verify_checksum` and `encrypt_data` are what is done, whatever
+    the order asked for. `pending` is what is still to be done; `successes`, `skipped` and `events`
+    (oldest first) are documents.
     """
 
     id: str
@@ -82,6 +83,8 @@ class Task:
     plan: Plan | None
     requested: float
     deadline: float
+    verify_checksum: bool
+    encrypt_data: bool
     pending: deque[Item]
     status: str = "ACTIVE"
     nice_status: str = "Queued"
@@ -191,6 +194,8 @@ class Engine:
             plan=plan,
             requested=now,
             deadline=now + FIRST_DEADLINE if order.deadline is None else order.deadline,
+            verify_checksum=self._does(order, "verify_checksum", "disable_verify", "force_verify"),
+            encrypt_data=self._does(order, "encrypt_data", "refuses_encryption"),
             pending=deque(order.items),
         )
         self._world.tasks[task.id] = self._submitted[order.submission_id] = task
@@ -200,6 +205,18 @@ class Engine:
     def owned(self, owner: str) -> list[Task]:
         """Return a user's tasks, oldest first."""
         return [task for task in self._world.tasks.values() if task.owner == owner]
+
+    def _does(self, order: Order, option: str, disable: str, force: str = "") -> bool:
+        """Return whether a transfer does what `option` asks for, given the policies of its ends.
+
+        Which one wins if one end forces it and the other disables it is not published. Disabling
+        is the harder case for a client.
+        """
+        ends = [self._world.endpoints[each] for each in order.endpoint_ids]
+        if order.kind == "DELETE" or any(end.has_policy(disable) for end in ends):
+            return False
+        forced = bool(force) and any(end.has_policy(force) for end in ends)
+        return forced or bool(order.options[option])
 
     def advance(self) -> None:
         """Let every task catch up: deadlines, turns, work; at most SLICE bytes of it."""

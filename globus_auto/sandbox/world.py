@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from globus_auto.sandbox.documents import RefusalError
+from globus_auto.sandbox.documents import RefusalError, bad_request
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
 from globus_auto.sandbox.engine import Engine, Pace, Plan, Task
 from globus_auto.sandbox.faults import Faults, Request
@@ -34,6 +34,8 @@ class World:
     None is no limit. `listing_limit` is the size of the largest directory that can be listed,
     `page_size` the length of a page of successful_transfers and skipped_errors. `skipped_paths`
     maps source paths to the code that they meet in every transfer. `requests` are all so far.
+    `verify_refused`: a transfer that asks for verification where it is disabled is refused, not
+    accepted and left unverified. Globus does one of the two; which is not published.
     """
 
     def __init__(self) -> None:
@@ -50,6 +52,7 @@ class World:
         self.listing_limit = LISTING_LIMIT
         self.page_size = 1000
         self.skipped_paths: dict[str, str] = {}
+        self.verify_refused = False
         self._calls: deque[float] = deque()
 
     def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
@@ -134,9 +137,13 @@ class World:
         earlier = self.engine.earlier(order)
         if earlier is not None:
             return earlier, True
+        verify = bool(order.options.get("verify_checksum"))
         for endpoint in [self.usable(each, caller) for each in order.endpoint_ids]:
             if endpoint.trouble == "GC_NOT_CONNECTED":
                 raise RefusalError("GCDisconnectedException", _disconnected(endpoint))
+            if verify and self.verify_refused and endpoint.has_policy("disable_verify"):
+                message = f"The policy disable_verify of '{endpoint.name}' does not allow it"
+                raise bad_request(f"'verify_checksum': {message}")
         return self.engine.accept(order, caller.identity), False
 
     def seconds_over_budget(self) -> int:
