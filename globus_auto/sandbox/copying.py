@@ -21,8 +21,12 @@ PIECE = 4 * 1024 * 1024  # bytes
 CHECKSUM = "MD5"  # what Globus computes unless asked for another
 
 
-def move(task: Task, item: Item, source: Endpoint, destination: Endpoint) -> Iterator[int]:
-    """Copy one file, or open one directory and put what is in it before everything pending."""
+def move(task: Task, item: Item, ends: list[Endpoint], missed: set[str]) -> Iterator[int]:
+    """Copy one file, or open one directory and put what is in it before everything pending.
+
+    Paths in `missed` are not seen in a directory.
+    """
+    source, destination = ends
     if not PATH.match(item.source):
         raise TroubleError("AMBIGUOUS_PATH", printable(item.source), at_source=True)
     with blame(item.source, at_source=True):
@@ -31,7 +35,7 @@ def move(task: Task, item: Item, source: Endpoint, destination: Endpoint) -> Ite
     if stat.S_ISDIR(status.st_mode):
         if item.recursive is False:
             raise TroubleError("IS_A_DIRECTORY", item.source, at_source=True)
-        _open_directory(task, item, place, destination)
+        _open_directory(task, item, place, destination, missed)
         return
     if item.recursive or not stat.S_ISREG(status.st_mode):
         code = "NOT_A_DIRECTORY" if item.recursive else "NOT_A_FILE"
@@ -58,15 +62,19 @@ def move(task: Task, item: Item, source: Endpoint, destination: Endpoint) -> Ite
     task.successes.append(success)
 
 
-def _open_directory(task: Task, item: Item, place: str, destination: Endpoint) -> None:
+def _open_directory(
+    task: Task, item: Item, place: str, destination: Endpoint, missed: set[str]
+) -> None:
     """Make the directory at the destination; symlinks and special files in it are left out."""
     inside = []
     with blame(item.source, at_source=True), os.scandir(place) as found:
         for child in sorted(found, key=lambda child: child.name):
             below = child.is_dir(follow_symlinks=False)
             wanted = below or child.is_file(follow_symlinks=False)
+            source = posixpath.join(item.source, child.name)
+            if posixpath.normpath(source) in missed:
+                continue
             if wanted and not _excluded(task, child.name, "dir" if below else "file"):
-                source = posixpath.join(item.source, child.name)
                 inside.append(Item(source, posixpath.join(item.destination, child.name), below))
     with blame(item.destination):
         os.makedirs(destination.locate(item.destination), exist_ok=True)

@@ -245,7 +245,7 @@ class Engine:
         done, task.nice_status = len(task.successes), "OK"
         if task.steps is None:
             ends = [self._world.endpoints[each] for each in task.order.endpoint_ids]
-            task.steps = work.steps(task, ends, self._world.skipped_paths)
+            task.steps = work.steps(task, ends, self._world)
         try:
             for moved in task.steps:
                 budget -= moved

@@ -6,6 +6,7 @@ refused is raised as RefusalError or GrantError.
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -270,6 +271,8 @@ def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
     """Return the page that begins at the marker asked for."""
     if call.task.is_open:
         raise bad_request("The task has not completed yet")
+    if time.time() < (call.task.completed or 0.0) + call.world.lists_late:
+        raise bad_request("The task has completed too recently for its lists")
     kept, marker = [] if call.task.history_deleted else found, call.number("marker", 0)
     end = marker + call.world.page_size
     following = end if end < len(kept) else None

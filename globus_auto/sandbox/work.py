@@ -26,16 +26,16 @@ from globus_auto.sandbox.trouble import TroubleError, blame
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.engine import Task
+    from globus_auto.sandbox.world import World
 
 SKIPPED_CODES = ("FILE_NOT_FOUND", "PERMISSION_DENIED", "AMBIGUOUS_PATH")
 WRONG_TYPES = ("IS_A_DIRECTORY", "NOT_A_DIRECTORY", "NOT_A_FILE")
 
 
-def steps(task: Task, ends: list[Endpoint], unreadable: dict[str, str]) -> Iterator[int]:
+def steps(task: Task, ends: list[Endpoint], world: World) -> Iterator[int]:
     """Do what is pending, item by item; what is in trouble is pending again afterwards.
 
-    `ends` are the endpoints of the task. `unreadable` maps source paths of transfers to the code
-    that they meet. Raises TroubleError if the task fails.
+    `ends` are the endpoints of the task. Raises TroubleError if the task fails.
     """
     options, stuck = task.order.options, []
     skippable = (*SKIPPED_CODES, *WRONG_TYPES) if options.get("skip_source_errors") else ()
@@ -46,10 +46,11 @@ def steps(task: Task, ends: list[Endpoint], unreadable: dict[str, str]) -> Itera
                 _check(task, ends)
                 if task.order.kind == "DELETE":
                     yield from _delete(task, item, *ends)
-                elif item.source in unreadable:
-                    raise TroubleError(unreadable[item.source], item.source, at_source=True)
+                elif item.source in world.skipped_paths:
+                    code = world.skipped_paths[item.source]
+                    raise TroubleError(code, item.source, at_source=True)
                 else:
-                    yield from copying.move(task, item, *ends)
+                    yield from copying.move(task, item, ends, world.missed)
             except TroubleError as trouble:
                 if trouble.at_source and trouble.code in skippable:
                     task.skipped.append(_skipped(item, trouble))

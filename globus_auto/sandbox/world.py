@@ -6,6 +6,7 @@ A test, or the command line, builds a World and changes it while it is served.
 from __future__ import annotations
 
 import math
+import posixpath
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -29,13 +30,18 @@ METERED_SECONDS = 10.0  # over which calls are counted
 class World:
     """Everything there is. All public attributes may be changed at any time.
 
-    `pace` is when tasks end, `plans` what goes wrong in the next ones. `latency` is waited before
-    every answer, in seconds. `calls_per_second` is what Transfer allows, metered over ten seconds;
-    None is no limit. `listing_limit` is the size of the largest directory that can be listed,
-    `page_size` the length of a page of successful_transfers and skipped_errors. `skipped_paths`
-    maps source paths to the code that they meet in every transfer. `requests` are all so far.
-    `verify_refused`: a transfer that asks for verification where it is disabled is refused, not
-    accepted and left unverified. Globus does one of the two; which is not published.
+    * `pace`: when tasks end. `plans`: what goes wrong in the next ones.
+    * `latency`: seconds before every answer. `calls_per_second`: what Transfer allows, metered over
+      ten seconds; None is no limit.
+    * `listing_limit`: the size of the largest directory that can be listed. `page_size`: the length
+      of a page of successful_transfers and skipped_errors.
+    * `skipped_paths`: the code that each of these source paths meets in every transfer.
+    * `missed`: source paths that recursive items do not see; see `miss_paths`.
+    * `verify_refused`: a transfer that asks for verification where it is disabled is refused, not
+      accepted and left unverified. Globus does one of the two; which is not published.
+    * `lists_late`: seconds after a task's completion in which successful_transfers and
+      skipped_errors are refused, as if the task had not completed.
+    * `requests`: all so far.
     """
 
     def __init__(self) -> None:
@@ -52,7 +58,9 @@ class World:
         self.listing_limit = LISTING_LIMIT
         self.page_size = 1000
         self.skipped_paths: dict[str, str] = {}
+        self.missed: set[str] = set()
         self.verify_refused = False
+        self.lists_late = 0.0
         self._calls: deque[float] = deque()
 
     def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
@@ -72,6 +80,14 @@ class World:
     def skip_paths(self, *paths: str, code: str = "PERMISSION_DENIED") -> None:
         """Let these source paths meet `code` in every transfer from now on."""
         self.skipped_paths.update(dict.fromkeys(paths, code))
+
+    def miss_paths(self, *paths: str) -> None:
+        """Let recursive items not see these source paths, until `missed` is cleared.
+
+        They are neither copied nor skipped nor counted, as if they had been absent while Globus
+        walked the directory above them. The path of an item itself is always seen.
+        """
+        self.missed.update(posixpath.normpath(path) for path in paths)
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         """Return an endpoint by id; raise RefusalError as `GET endpoint` answers."""

@@ -212,6 +212,20 @@ def test_lists_come_in_pages(site):
     )
 
 
+def test_lists_may_be_refused_for_a_while_after_the_completion(site):
+    site.write("a")
+    site.world.lists_late = 60
+    lists = (site.client.task_successful_transfers, site.client.task_skipped_errors)
+    with time_machine.travel(time.time(), tick=False) as clock:
+        task = site.transfer(("/a", "/a"))
+        clock.shift(59)
+        assert site.client.get_task(task)["status"] == "SUCCEEDED"
+        for call in lists:
+            assert refused(call, task) == (400, "ClientError.BadRequest")
+        clock.shift(1)
+        assert [len(call(task)["DATA"]) for call in lists] == [1, 0]
+
+
 def test_tasks_are_found_by_status_type_label_id_and_time(site):
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:

@@ -195,3 +195,18 @@ def test_a_delete_takes_files_directories_and_links_as_asked(site):
         stuck = site.client.get_task(site.delete(path, recursive=True))
         assert (stuck["status"], stuck["nice_status"]) == ("ACTIVE", "PERMISSION_DENIED")
     assert (site.src / "kept/inside").exists()
+
+
+def test_missed_paths_are_not_seen_by_recursive_items_until_they_are_cleared(site):
+    for name in ("seen/file", "gone/file", "seen/gone.txt", "item.txt"):
+        site.write(name)
+    site.world.miss_paths("/gone/", "/seen/gone.txt", "/item.txt")
+    task = site.transfer(("/", "/all/", True), skip_source_errors=True)
+    found = site.client.get_task(task)
+    assert (found["status"], found["files"], found["directories"]) == ("SUCCEEDED", 1, 2)
+    assert (site.sent(task), site.skipped(task)) == (["/seen/file"], {})
+    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.sent(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
+    site.world.missed.clear()
+    task = site.transfer(("/", "/all/", True))
+    assert len(site.sent(task)) == 4
