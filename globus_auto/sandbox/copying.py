@@ -45,8 +45,8 @@ def move(task: Task, item: Item, ends: list[Endpoint], missed: set[str]) -> Iter
     if (yield from _is_there(task, item, place, status, target)):
         task.files_skipped += 1
         return
-    checksum = yield from _copy(task, item, place, target)
-    if task.order.options["preserve_timestamp"]:
+    checksum = yield from _copy(task, item, place, target, destination)
+    if task.order.options["preserve_timestamp"] and destination.keeps_mtimes:
         seconds = status.st_mtime_ns // 1_000_000_000
         with blame(item.destination):
             os.utime(target, (seconds, seconds))
@@ -77,7 +77,7 @@ def _open_directory(
             if wanted and not _excluded(task, child.name, "dir" if below else "file"):
                 inside.append(Item(source, posixpath.join(item.destination, child.name), below))
     with blame(item.destination):
-        os.makedirs(destination.locate(item.destination), exist_ok=True)
+        destination.make_directories(destination.locate(item.destination))
     task.directories += 1
     task.pending.extendleft(reversed(inside))
 
@@ -112,15 +112,18 @@ def _is_there(
     return same
 
 
-def _copy(task: Task, item: Item, place: str, target: str) -> Generator[int, None, str | None]:
+def _copy(
+    task: Task, item: Item, place: str, target: str, destination: Endpoint
+) -> Generator[int, None, str | None]:
     """Copy one file, making the directories above it; return its checksum if it was verified."""
     digest = hashlib.md5(usedforsecurity=False)
     with blame(item.source, at_source=True):
         reader = open(place, "rb")  # noqa: SIM115
     with reader:
         with blame(item.destination):
-            os.makedirs(posixpath.dirname(target), exist_ok=True)
+            destination.make_directories(posixpath.dirname(target))
             writer = open(target, "wb")  # noqa: SIM115
+            destination.stamp(target)
         with writer:
             while True:
                 with blame(item.source, at_source=True):
@@ -130,6 +133,7 @@ def _copy(task: Task, item: Item, place: str, target: str) -> Generator[int, Non
                 with blame(item.destination):
                     writer.write(piece)
                     writer.flush()
+                    destination.stamp(target)
                 digest.update(piece)
                 task.bytes_transferred += len(piece)
                 yield len(piece)
