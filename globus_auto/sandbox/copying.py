@@ -75,7 +75,8 @@ def _open_directory(
             if posixpath.normpath(source) in missed:
                 continue
             if wanted and not _excluded(task, child.name, "dir" if below else "file"):
-                inside.append(Item(source, posixpath.join(item.destination, child.name), below))
+                target = posixpath.join(item.destination, child.name)
+                inside.append(Item(source, target, below, seen=True))
     with blame(item.destination):
         destination.make_directories(destination.locate(item.destination))
     task.directories += 1
@@ -105,8 +106,9 @@ def _is_there(
     if level == 2:
         same = int(status.st_mtime) <= int(there.st_mtime)
     if level == 3 and same_size:
-        ours = yield from _checksum(task, item.source, place, at_source=True)
-        same = ours == (yield from _checksum(task, item.destination, target))
+        ours = yield from _checksum(item.source, place, at_source=True)
+        same = ours == (yield from _checksum(item.destination, target))
+        task.bytes_checksummed += status.st_size
     if not same and os.path.samestat(there, status):
         raise TroubleError("ENDPOINT_ERROR", f"{item.source} would overwrite itself")
     return same
@@ -139,20 +141,17 @@ def _copy(
                 yield len(piece)
     if not task.verify_checksum:
         return None
-    written = yield from _checksum(task, item.destination, target)
+    written = yield from _checksum(item.destination, target)
     if written != digest.hexdigest():
         raise TroubleError("VERIFY_CHECKSUM", item.destination)
     return written
 
 
-def _checksum(
-    task: Task, path: str, place: str, *, at_source: bool = False
-) -> Generator[int, None, str]:
+def _checksum(path: str, place: str, *, at_source: bool = False) -> Generator[int, None, str]:
     """Return the checksum of the file at `place`."""
     digest = hashlib.md5(usedforsecurity=False)
     with blame(path, at_source=at_source), open(place, "rb") as reader:
         while piece := reader.read(PIECE):
             digest.update(piece)
-            task.bytes_checksummed += len(piece)
             yield len(piece)
     return digest.hexdigest()

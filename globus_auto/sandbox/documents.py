@@ -144,7 +144,6 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
     transfer = order.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
     nice = work.nice_status if work.is_open else None
-    total = len(order.items) + work.files
     return {
         **{name: bool(order.options.get(name)) for name in TASK_FLAGS.split()},
         "DATA_TYPE": "task",
@@ -177,10 +176,10 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
         "symlinks": 0,
         "files_skipped": work.files_skipped,
         "files_transferred": len(work.successes) if transfer else None,
-        "subtasks_total": total,
-        "subtasks_pending": left if work.is_open and not work.faults else 0,
-        "subtasks_retrying": left if work.is_open and work.faults else 0,
-        "subtasks_succeeded": max(total - left - len(work.skipped), 0),
+        "subtasks_total": work.subtasks,
+        "subtasks_pending": left if work.is_open else 0,
+        "subtasks_retrying": 0,  # so in recordings, even of tasks that do nothing but retry
+        "subtasks_succeeded": work.subtasks - left - len(work.skipped),
         "subtasks_expired": left if ending == "EXPIRED" else 0,
         "subtasks_canceled": left if ending == "CANCELED" else 0,
         "subtasks_failed": left if ending not in (None, "EXPIRED", "CANCELED") else 0,

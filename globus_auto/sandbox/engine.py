@@ -112,10 +112,24 @@ class Task:
 
     @property
     def files(self) -> int:
-        """The number of files known to be its business."""
-        waiting = sum(item.recursive is not True for item in self.pending)
-        skipped = sum(not document["is_directory"] for document in self.skipped)
-        return waiting + skipped + self.removed + self.files_skipped + len(self.successes)
+        """The number of files known to be its business.
+
+        A recorded transfer of a missing file has 0 files, and 186 files of another are 174
+        transferred and 12 that were equal: skipped errors are not among them. A delete counts its
+        items.
+        """
+        if self.order.kind == "DELETE":
+            return len(self.order.items)
+        waiting = sum(item.seen and item.recursive is not True for item in self.pending)
+        return waiting + self.files_skipped + len(self.successes)
+
+    @property
+    def subtasks(self) -> int:
+        """The number of subtasks: one for each path to look at, one more for each known file."""
+        if self.order.kind == "DELETE":
+            return 2 * len(self.order.items)
+        unknown = sum(not item.seen or item.recursive is True for item in self.pending)
+        return 2 * self.files + self.directories + unknown + len(self.skipped)
 
     @property
     def speed(self) -> int:

@@ -16,6 +16,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from globus_auto.sandbox import copying
@@ -55,7 +56,8 @@ def steps(task: Task, ends: list[Endpoint], world: World) -> Iterator[int]:
                 if trouble.at_source and trouble.code in skippable:
                     task.skipped.append(_skipped(item, trouble))
                     continue
-                stuck.append(item)
+                exists = item.recursive is False and not (trouble.at_source or trouble.halts)
+                stuck.append(replace(item, seen=item.seen or exists))
                 quota = trouble.code == "QUOTA_EXCEEDED" and options.get("fail_on_quota_errors")
                 if trouble.fatal or quota:
                     raise

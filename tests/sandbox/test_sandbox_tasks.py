@@ -239,6 +239,12 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
             return [each["task_id"] for each in listed]
 
         assert found("") == found("type:TRANSFER") == [second, first]
+        everything = "type:TRANSFER,DELETE/request_time:2027-01-15T08:00:30+00:00,"
+        assert (
+            found(everything) == found(f"{everything}2027-01-15T08:02:00+00:00") == [gone, second]
+        )
+        assert found(f"{everything}2027-01-15T08:00:40+00:00") == []
+        assert found(f"{everything}/status:ACTIVE,INACTIVE") == [second]
         assert found("type:TRANSFER,DELETE") == [gone, second, first]
         assert found("status:ACTIVE,INACTIVE/type:TRANSFER,DELETE") == [second]
         assert found("type:DELETE/status:FAILED") == [gone]
@@ -257,6 +263,7 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
             {"filter": "colour:red"},
             {"query_params": {"fields": "x"}},
             {"limit": 1001},
+            {"query_params": {"filter": ["type:DELETE", "status:ACTIVE"]}},
         ):
             assert refused(site.client.task_list, **options)[0] == 400
 
