@@ -15,7 +15,7 @@ from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.trouble import TroubleError, blame
 
 if TYPE_CHECKING:
-    from globus_auto.sandbox.engine import Task
+    from globus_auto.sandbox.tasks import Task
 
 PIECE = 4 * 1024 * 1024  # bytes
 CHECKSUM = "MD5"  # what Globus computes unless asked for another

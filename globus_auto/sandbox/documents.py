@@ -16,7 +16,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.endpoints import Endpoint
-    from globus_auto.sandbox.engine import Task
+    from globus_auto.sandbox.tasks import Task
 
 Document = dict[str, Any]
 Shape = TypeVar("Shape")

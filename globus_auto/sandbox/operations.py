@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from globus_auto.sandbox import documents, identity, listing, submissions
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked
 from globus_auto.sandbox.endpoints import Endpoint
-from globus_auto.sandbox.engine import Task
 from globus_auto.sandbox.faults import Request
+from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import LISTING_LIMIT, World
 
 MANY = 10**9
@@ -61,12 +61,8 @@ class Call:
 
     @property
     def task(self) -> Task:
-        """The task named in the path; anybody else's is not found."""
-        task = self.world.tasks.get(self.parts["task_id"])
-        if task is None or task.owner != self.caller.identity:
-            message = f"No task found with id '{self.parts['task_id']}'"
-            raise RefusalError("ClientError.NotFound", message)
-        return task
+        """The task named in the path."""
+        return self.world.task(self.parts["task_id"], self.caller.identity)
 
     def described(self, task: Task) -> Document:
         """Return the document of a task."""
@@ -226,7 +222,7 @@ def task(call: Call) -> Document:
 
 def task_list(call: Call) -> Document:
     """List the caller's tasks; `fields` trims their documents."""
-    found = [call.described(task) for task in call.world.engine.owned(call.caller.identity)]
+    found = [call.described(task) for task in call.world.task_list(call.caller.identity)]
     found = listing.tasks(found, call.text("filter"), call.text("orderby"))
     try:
         if fields := call.text("fields"):

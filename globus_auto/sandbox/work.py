@@ -26,7 +26,7 @@ from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.trouble import TroubleError, blame
 
 if TYPE_CHECKING:
-    from globus_auto.sandbox.engine import Task
+    from globus_auto.sandbox.tasks import Task
     from globus_auto.sandbox.world import World
 
 SKIPPED_CODES = ("FILE_NOT_FOUND", "PERMISSION_DENIED", "AMBIGUOUS_PATH")
@@ -75,6 +75,9 @@ def _check(task: Task, ends: list[Endpoint]) -> None:
             raise TroubleError(endpoint.trouble, endpoint.name, halts=True)
     plan = task.plan
     if plan is not None and len(task.successes) + task.removed >= plan.after_files:
+        task.stalls += 1
+        if task.stalls == plan.times:
+            task.plan = None
         raise TroubleError(plan.code, plan.details, halts=True, fatal=plan.fatal)
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 from globus_auto.sandbox.documents import RefusalError, bad_request
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
-from globus_auto.sandbox.engine import Engine, Pace, Plan, Task
+from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
 from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
 from globus_auto.sandbox.submissions import Order
+from globus_auto.sandbox.tasks import Pace, Plan, Task
 
 __all__ = ["Endpoint", "Pace", "World"]
 
@@ -41,6 +42,9 @@ class World:
       accepted and left unverified. Globus does one of the two; which is not published.
     * `lists_late`: seconds after a task's completion in which successful_transfers and
       skipped_errors are refused, as if the task had not completed.
+    * `task_memory`: seconds after its completion for which a task is known at all; None: for ever.
+      `task_list_memory`: the same for task_list alone. `task_list_lag`: seconds before a new task
+      is in task_list. A repeated submission is a duplicate even of a task that is not known.
     * `requests`: all so far.
     """
 
@@ -61,6 +65,9 @@ class World:
         self.missed: set[str] = set()
         self.verify_refused = False
         self.lists_late = 0.0
+        self.task_memory: float | None = None
+        self.task_list_memory: float | None = None
+        self.task_list_lag = 0.0
         self._calls: deque[float] = deque()
 
     def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
@@ -70,7 +77,10 @@ class World:
         return endpoint
 
     def stall_next(self, code: str = "PERMISSION_DENIED", **plan: Any) -> None:  # noqa: ANN401
-        """Let the next task stay ACTIVE with this error until its `plan` is None; see `Plan`."""
+        """Let the next task stay ACTIVE with this error; see `Plan`.
+
+        It goes on when its `plan` is None, or with `times` when it has met the error so many times.
+        """
         self.plans.append(Plan(code, **plan))
 
     def fail_next(self, code: str = "ENDPOINT_ERROR", **plan: Any) -> None:  # noqa: ANN401
@@ -162,6 +172,23 @@ class World:
                 raise bad_request(f"'verify_checksum': {message}")
         return self.engine.accept(order, caller.identity), False
 
+    def task(self, task_id: str, owner: str) -> Task:
+        """Return a user's task; raise RefusalError if it is not known, or anybody else's."""
+        task = self.tasks.get(task_id)
+        if task is None or task.owner != owner or _over_for(task, self.task_memory):
+            raise RefusalError("ClientError.NotFound", f"No task found with id '{task_id}'")
+        return task
+
+    def task_list(self, owner: str) -> list[Task]:
+        """Return those of a user's tasks that task_list knows, oldest first."""
+        now, memories = time.time(), (self.task_memory, self.task_list_memory)
+        return [
+            task
+            for task in self.engine.owned(owner)
+            if now - task.requested >= self.task_list_lag
+            and not any(_over_for(task, memory) for memory in memories)
+        ]
+
     def seconds_over_budget(self) -> int:
         """Count one call; return 0, or how long to wait because it is one too many."""
         now = time.time()
@@ -175,6 +202,13 @@ class World:
     def _has_data_access(self, endpoint_id: str) -> bool:
         endpoint = self.endpoints.get(endpoint_id)
         return endpoint is not None and endpoint.has_data_access
+
+
+def _over_for(task: Task, seconds: float | None) -> bool:
+    """Return whether a task completed at least so many seconds ago; None: never."""
+    if seconds is None or task.completed is None:
+        return False
+    return time.time() - task.completed >= seconds
 
 
 def _disconnected(endpoint: Endpoint) -> str:

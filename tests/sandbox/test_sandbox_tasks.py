@@ -226,6 +226,44 @@ def test_lists_may_be_refused_for_a_while_after_the_completion(site):
         assert [len(call(task)["DATA"]) for call in lists] == [1, 0]
 
 
+def test_a_stall_may_pass_by_itself(site):
+    site.write("a")
+    site.world.stall_next("CONNECTION_RESET", times=3, details="reset by peer")
+    task = site.transfer(("/a", "/a"))
+    states = [site.client.get_task(task)["nice_status"] for _ in range(3)]
+    assert states == ["CONNECTION_RESET", "CONNECTION_RESET", None]
+    assert site.sent(task) == ["/a"]
+    assert site.codes(task) == ["SUCCEEDED", "CONNECTION_RESET", "STARTED"]
+
+
+def test_ended_tasks_may_be_forgotten(site):
+    site.write("a")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        site.world.task_memory = 60
+        ended, waiting = site.transfer(("/a", "/a")), site.transfer(("/gone", "/b"))
+        listed = [each["task_id"] for each in site.client.task_list()]
+        assert listed == [waiting, ended]
+        clock.shift(60)
+        assert [each["task_id"] for each in site.client.task_list()] == [waiting]
+        calls = (site.client.get_task, site.client.cancel_task, site.client.task_event_list)
+        for call in (*calls, site.client.task_successful_transfers):
+            assert refused(call, ended) == (404, "ClientError.NotFound")
+        assert site.client.get_task(waiting)["status"] == "ACTIVE"
+
+
+def test_task_list_may_forget_early_and_show_late(site):
+    site.write("a")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        site.world.task_list_lag, site.world.task_list_memory = 10, 30
+        task = site.transfer(("/a", "/a"))
+        shown = []
+        for seconds in (9, 1, 19, 1):
+            clock.shift(seconds)
+            shown.append(len(site.client.task_list()["DATA"]))
+        assert shown == [0, 1, 1, 0]
+        assert site.client.get_task(task)["status"] == "SUCCEEDED"
+
+
 def test_tasks_are_found_by_status_type_label_id_and_time(site):
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
