@@ -54,7 +54,8 @@ class Endpoint:
     `ignores_form`: names that differ only in their Unicode form are one name here, as on HFS+;
     `ignores_case`: also those that differ in case, as on APFS. A file keeps the spelling that it
     was made with. `keeps_mtimes` false: preserve_timestamp has no effect on what is written here.
-    `clock` is how many seconds the clock of this endpoint is ahead.
+    `clock` is how many seconds the clock of this endpoint is ahead. `listing_lag` overrides the
+    world's.
 
     Policies: `disable_verify` and `force_verify` override the `verify_checksum` of a transfer, and
     `refuses_encryption` its `encrypt_data`.
@@ -76,6 +77,7 @@ class Endpoint:
     ignores_form: bool = False
     keeps_mtimes: bool = True
     clock: float = 0.0
+    listing_lag: float | None = None
     disable_verify: bool = False
     force_verify: bool = False
     refuses_encryption: bool = False

@@ -144,7 +144,7 @@ def ls(call: Call) -> Document:
     hidden, path = call.number("show_hidden", 1, 0, 1) == 1, call.text("path", "/~/")
     filters = [value for name, value in call.asked.pairs if name == "filter"]
     with call.reached("DirListingFailed") as place:
-        entries = place.entries(path, call.world.listing_limit)
+        entries = call.world.entries(place, path)
     found = listing.files(
         entries, show_hidden=hidden, filters=filters, orderby=call.text("orderby")
     )
@@ -161,7 +161,7 @@ def ls(call: Call) -> Document:
 def stat(call: Call) -> Document:
     """Describe one path."""
     with call.reached("StatFailed") as place:
-        return place.look(call.text("path"))
+        return call.world.look(place, call.text("path"))
 
 
 def mkdir(call: Call) -> Document:

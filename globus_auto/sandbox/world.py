@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from globus_auto.sandbox.documents import RefusalError, bad_request
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
 from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
 from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
+from globus_auto.sandbox.snapshots import Snapshots
 from globus_auto.sandbox.submissions import Order
 from globus_auto.sandbox.tasks import Pace, Plan, Task
 
@@ -36,6 +37,7 @@ class World:
       ten seconds; None is no limit.
     * `listing_limit`: the size of the largest directory that can be listed. `page_size`: the length
       of a page of successful_transfers and skipped_errors.
+    * `listing_lag`: up to how many seconds old the state is that ls and stat show; see `Snapshots`.
     * `skipped_paths`: the code that each of these source paths meets in every transfer.
     * `missed`: source paths that recursive items do not see; see `miss_paths`.
     * `verify_refused`: a transfer that asks for verification where it is disabled is refused, not
@@ -61,6 +63,7 @@ class World:
         self.calls_per_second: float | None = None
         self.listing_limit = LISTING_LIMIT
         self.page_size = 1000
+        self.listing_lag = 0.0
         self.skipped_paths: dict[str, str] = {}
         self.missed: set[str] = set()
         self.verify_refused = False
@@ -69,6 +72,7 @@ class World:
         self.task_list_memory: float | None = None
         self.task_list_lag = 0.0
         self._calls: deque[float] = deque()
+        self._snapshots = Snapshots()
 
     def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
         """Serve `directory` as an endpoint; what more can be said of it stands in `Endpoint`."""
@@ -157,6 +161,21 @@ class World:
             else:
                 code = "EndpointError"
             raise RefusalError(code, message) from error
+
+    def entries(self, place: Endpoint, path: str) -> list[Document]:
+        """Return the file documents of a directory, as ls shows them at this time."""
+        key = (place.id, "ls", place.relative(path))
+        return self._snapshots.show(
+            key, self._lag(place), lambda: place.entries(path, self.listing_limit)
+        )
+
+    def look(self, place: Endpoint, path: str) -> Document:
+        """Return the file document of a path, as stat shows it at this time."""
+        key = (place.id, "stat", place.relative(path))
+        return self._snapshots.show(key, self._lag(place), lambda: place.look(path))
+
+    def _lag(self, place: Endpoint) -> float:
+        return self.listing_lag if place.listing_lag is None else place.listing_lag
 
     def submit(self, order: Order, caller: Token) -> tuple[Task, bool]:
         """Return the task of an order, and whether it was submitted before."""
