@@ -10,9 +10,9 @@ import stat
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-from globus_auto.sandbox.endpoints import PATH, Endpoint, printable
+from globus_auto.sandbox.endpoints import PATH, Endpoint
 from globus_auto.sandbox.submissions import Item
-from globus_auto.sandbox.trouble import TroubleError, blame
+from globus_auto.sandbox.trouble import TroubleError, blame, failed
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.tasks import Task
@@ -28,27 +28,27 @@ def move(task: Task, item: Item, ends: list[Endpoint], missed: set[str]) -> Iter
     """
     source, destination = ends
     if not PATH.match(item.source):
-        raise TroubleError("AMBIGUOUS_PATH", printable(item.source), at_source=True)
-    with blame(item.source, at_source=True):
+        raise failed("AMBIGUOUS_PATH", source, "MLST", item.source, at_source=True)
+    with blame(source, "MLST", item.source, at_source=True):
         place = source.locate(item.source)
         status = os.stat(place)
     if stat.S_ISDIR(status.st_mode):
         if item.recursive is False:
-            raise TroubleError("IS_A_DIRECTORY", item.source, at_source=True)
-        _open_directory(task, item, place, destination, missed)
+            raise failed("IS_A_DIRECTORY", source, "MLST", item.source, at_source=True)
+        _open_directory(task, item, place, ends, missed)
         return
     if item.recursive or not stat.S_ISREG(status.st_mode):
         code = "NOT_A_DIRECTORY" if item.recursive else "NOT_A_FILE"
-        raise TroubleError(code, item.source, at_source=True)
-    with blame(item.destination):
+        raise failed(code, source, "MLST", item.source, at_source=True)
+    with blame(destination, "STOR", item.destination):
         target = destination.locate(item.destination)
-    if (yield from _is_there(task, item, place, status, target)):
+    if (yield from _is_there(task, item, ends, place, status, target)):
         task.files_skipped += 1
         return
-    checksum = yield from _copy(task, item, place, target, destination)
+    checksum = yield from _copy(task, item, ends, place, target)
     if task.order.options["preserve_timestamp"] and destination.keeps_mtimes:
         seconds = status.st_mtime_ns // 1_000_000_000
-        with blame(item.destination):
+        with blame(destination, "MFMT", item.destination):
             os.utime(target, (seconds, seconds))
     success = {
         "DATA_TYPE": "successful_transfer",
@@ -63,11 +63,12 @@ def move(task: Task, item: Item, ends: list[Endpoint], missed: set[str]) -> Iter
 
 
 def _open_directory(
-    task: Task, item: Item, place: str, destination: Endpoint, missed: set[str]
+    task: Task, item: Item, place: str, ends: list[Endpoint], missed: set[str]
 ) -> None:
     """Make the directory at the destination; symlinks and special files in it are left out."""
-    inside = []
-    with blame(item.source, at_source=True), os.scandir(place) as found:
+    (source_end, destination), inside = ends, []
+    path = posixpath.join(item.source, "")
+    with blame(source_end, "MLSD", path, at_source=True), os.scandir(place) as found:
         for child in sorted(found, key=lambda child: child.name):
             below = child.is_dir(follow_symlinks=False)
             wanted = below or child.is_file(follow_symlinks=False)
@@ -77,7 +78,7 @@ def _open_directory(
             if wanted and not _excluded(task, child.name, "dir" if below else "file"):
                 target = posixpath.join(item.destination, child.name)
                 inside.append(Item(source, target, below, seen=True))
-    with blame(item.destination):
+    with blame(destination, "MKD", posixpath.join(item.destination, "")):
         destination.make_directories(destination.locate(item.destination))
     task.directories += 1
     task.pending.extendleft(reversed(inside))
@@ -92,22 +93,29 @@ def _excluded(task: Task, name: str, kind: str) -> bool:
 
 
 def _is_there(
-    task: Task, item: Item, place: str, status: os.stat_result, target: str
+    task: Task,
+    item: Item,
+    ends: list[Endpoint],
+    place: str,
+    status: os.stat_result,
+    target: str,
 ) -> Generator[int, None, bool]:
     """Return whether sync_level finds nothing to copy; raise if no file can stand there."""
-    try:
-        there = os.stat(target)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    source, destination = ends
+    with blame(destination, "MLST", item.destination):
+        try:
+            there = os.stat(target)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
     if stat.S_ISDIR(there.st_mode):
-        raise TroubleError("IS_A_DIRECTORY", item.destination)
+        raise failed("IS_A_DIRECTORY", destination, "STOR", item.destination)
     level, same_size = task.order.options["sync_level"], there.st_size == status.st_size
     same = level == 0 or (level == 1 and same_size)
     if level == 2:
         same = int(status.st_mtime) <= int(there.st_mtime)
     if level == 3 and same_size:
-        ours = yield from _checksum(item.source, place, at_source=True)
-        same = ours == (yield from _checksum(item.destination, target))
+        ours = yield from _checksum(source, item.source, place, at_source=True)
+        same = ours == (yield from _checksum(destination, item.destination, target))
         task.bytes_checksummed += status.st_size
     if not same and os.path.samestat(there, status):
         raise TroubleError("ENDPOINT_ERROR", f"{item.source} would overwrite itself")
@@ -115,24 +123,25 @@ def _is_there(
 
 
 def _copy(
-    task: Task, item: Item, place: str, target: str, destination: Endpoint
+    task: Task, item: Item, ends: list[Endpoint], place: str, target: str
 ) -> Generator[int, None, str | None]:
     """Copy one file, making the directories above it; return its checksum if it was verified."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with blame(item.source, at_source=True):
+    (source, destination), digest = ends, hashlib.md5(usedforsecurity=False)
+    with blame(source, "RETR", item.source, at_source=True):
         reader = open(place, "rb")  # noqa: SIM115
     with reader:
-        with blame(item.destination):
+        with blame(destination, "MKD", posixpath.join(posixpath.dirname(item.destination), "")):
             destination.make_directories(posixpath.dirname(target))
+        with blame(destination, "STOR", item.destination):
             writer = open(target, "wb")  # noqa: SIM115
             destination.stamp(target)
         with writer:
             while True:
-                with blame(item.source, at_source=True):
+                with blame(source, "RETR", item.source, at_source=True):
                     piece = reader.read(PIECE)
                 if not piece:
                     break
-                with blame(item.destination):
+                with blame(destination, "STOR", item.destination):
                     writer.write(piece)
                     writer.flush()
                     destination.stamp(target)
@@ -141,16 +150,18 @@ def _copy(
                 yield len(piece)
     if not task.verify_checksum:
         return None
-    written = yield from _checksum(item.destination, target)
+    written = yield from _checksum(destination, item.destination, target)
     if written != digest.hexdigest():
         raise TroubleError("VERIFY_CHECKSUM", item.destination)
     return written
 
 
-def _checksum(path: str, place: str, *, at_source: bool = False) -> Generator[int, None, str]:
+def _checksum(
+    endpoint: Endpoint, path: str, place: str, *, at_source: bool = False
+) -> Generator[int, None, str]:
     """Return the checksum of the file at `place`."""
     digest = hashlib.md5(usedforsecurity=False)
-    with blame(path, at_source=at_source), open(place, "rb") as reader:
+    with blame(endpoint, "CKSM MD5 0 -1", path, at_source=at_source), open(place, "rb") as reader:
         while piece := reader.read(PIECE):
             digest.update(piece)
             yield len(piece)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from globus_auto.sandbox import texts
+
 if TYPE_CHECKING:
     from globus_auto.sandbox.endpoints import Endpoint
     from globus_auto.sandbox.tasks import Task
@@ -188,7 +190,7 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
         "bytes_checksummed": work.bytes_checksummed,
         "effective_bytes_per_second": work.speed,
         "nice_status": nice,
-        "nice_status_short_description": nice and nice.replace("_", " ").lower(),
+        "nice_status_short_description": nice and texts.description(nice),
         "nice_status_details": None,
         "nice_status_expires_in": nice and -1,
         "is_ok": nice in ("OK", "Queued") if work.status == "ACTIVE" else None,

@@ -13,7 +13,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING
 
-from globus_auto.sandbox import work
+from globus_auto.sandbox import texts, work
 from globus_auto.sandbox.documents import RefusalError, bad_request
 from globus_auto.sandbox.submissions import Order
 from globus_auto.sandbox.tasks import Pace, Plan, Task
@@ -105,7 +105,8 @@ class Engine:
                 if task.started is None and task.order.deadline is None:  # no fault of its own
                     task.deadline = time.time() + FIRST_DEADLINE
                 else:
-                    task.finish("FAILED", "EXPIRED", "The deadline of the task has passed")
+                    message = "The deadline of the task has passed"
+                    task.finish("FAILED", "EXPIRED", message, texts.description("EXPIRED"))
 
     def _work(self, task: Task, budget: int) -> int:
         """Work at one task for at most `budget` bytes; return how much of that is left."""
@@ -132,7 +133,12 @@ class Engine:
                 task.finish("SUCCEEDED", "SUCCEEDED")
         except TroubleError as fatal:
             task.faults += 1
-            task.finish("FAILED", fatal.code, fatal.details)
+            task.finish(
+                "FAILED",
+                fatal.code,
+                fatal.details,
+                fatal.description or texts.description(fatal.code),
+            )
         finally:
             if len(task.successes) > done and task.order.deadline is None:
                 task.deadline = max(task.deadline, time.time() + AFTER_SUCCESS)

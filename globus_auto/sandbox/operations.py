@@ -11,7 +11,7 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from globus_auto.sandbox import documents, identity, listing, submissions
+from globus_auto.sandbox import documents, identity, listing, submissions, texts
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked
 from globus_auto.sandbox.endpoints import Endpoint
 from globus_auto.sandbox.faults import Request
@@ -238,7 +238,9 @@ def cancel(call: Call) -> Document:
     if not call.task.is_open:
         message = "The task completed before the cancel request was processed."
         return call.result("TaskComplete", message)
-    call.task.finish("FAILED", "CANCELED", "Canceled by the task owner")
+    call.task.finish(
+        "FAILED", "CANCELED", "Canceled by the task owner", texts.description("CANCELED")
+    )
     return call.result("Canceled", "The task has been cancelled successfully.")
 
 

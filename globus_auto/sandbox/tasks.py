@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from globus_auto.sandbox import texts
 from globus_auto.sandbox.documents import Document, moment
 from globus_auto.sandbox.submissions import Item, Kind, Order
 
@@ -137,7 +138,7 @@ class Task:
         event = {
             "DATA_TYPE": "event",
             "code": code,
-            "description": code.replace("_", " ").lower(),
+            "description": texts.description(code),
             "details": details,
             "is_error": is_error,
             "time": moment(time.time()),
@@ -152,9 +153,16 @@ class Task:
             self.faults += 1
             self.tell(code, details, is_error=True)
 
-    def finish(self, status: str, code: str, details: str = "") -> None:
-        """End it; `code` and `details` are its last event and, if it failed, its fatal_error."""
+    def finish(self, status: str, code: str, details: str = "", description: str = "") -> None:
+        """End it with an event; if it failed, `code` and `description` are its fatal_error.
+
+        Without a description, `details` are one.
+        """
         self.status, self.completed, self.steps = status, time.time(), None
         failed = status == "FAILED"
-        self.fatal_error = {"code": code, "description": details} if failed else None
+        fatal_error = {
+            "code": code,
+            "description": description or details or texts.description(code),
+        }
+        self.fatal_error = fatal_error if failed else None
         self.tell(code, details, is_error=failed)

@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from globus_auto.sandbox import copying
+from globus_auto.sandbox import copying, texts
 from globus_auto.sandbox.documents import Document, moment
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
 from globus_auto.sandbox.submissions import Item
-from globus_auto.sandbox.trouble import TroubleError, blame
+from globus_auto.sandbox.trouble import TroubleError, blame, failed
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.tasks import Task
@@ -49,7 +49,7 @@ def steps(task: Task, ends: list[Endpoint], world: World) -> Iterator[int]:
                     yield from _delete(task, item, *ends)
                 elif item.source in world.skipped_paths:
                     code = world.skipped_paths[item.source]
-                    raise TroubleError(code, item.source, at_source=True)
+                    raise failed(code, ends[0], "RETR", item.source, at_source=True)
                 else:
                     yield from copying.move(task, item, ends, world.missed)
             except TroubleError as trouble:
@@ -78,19 +78,21 @@ def _check(task: Task, ends: list[Endpoint]) -> None:
         task.stalls += 1
         if task.stalls == plan.times:
             task.plan = None
-        raise TroubleError(plan.code, plan.details, halts=True, fatal=plan.fatal)
+        details = plan.details
+        raise TroubleError(plan.code, details, description=details, halts=True, fatal=plan.fatal)
 
 
 def _skipped(item: Item, trouble: TroubleError) -> Document:
     """Return the skipped_error document of an item (docs: api/transfer/task)."""
+    is_directory = item.recursive is True or trouble.code == "IS_A_DIRECTORY"
     return {
         "DATA_TYPE": "skipped_error",
         "error_code": trouble.code if trouble.code in SKIPPED_CODES else "FILE_NOT_FOUND",
-        "error_details": trouble.details,
+        "error_details": texts.error_details(trouble.reply),
         "error_time": moment(time.time()),
-        "source_path": printable(item.source),
-        "destination_path": printable(item.destination),
-        "is_directory": item.recursive is True or trouble.code == "IS_A_DIRECTORY",
+        "source_path": _shown(item.source, is_directory),
+        "destination_path": _shown(item.destination, is_directory),
+        "is_directory": is_directory,
         "is_symlink": False,
         "is_delete_destination_extra": False,
         "checksum_algorithm": None,
@@ -98,11 +100,16 @@ def _skipped(item: Item, trouble: TroubleError) -> Document:
     }
 
 
+def _shown(path: str, is_directory: bool) -> str:
+    """Return a path as skipped_errors shows it: a directory with a slash at its end."""
+    return printable(posixpath.join(path, "") if is_directory else path)
+
+
 def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
     """Delete the paths that one item means; a symlink is unlinked, never followed."""
     options = task.order.options
     for path in _expanded(item.source, endpoint) if options["interpret_globs"] else [item.source]:
-        with blame(path):
+        with blame(endpoint, "DELE", path):
             place = endpoint.locate(path, follow=False)
             if place == endpoint.root:
                 raise OutsideError(path)
@@ -111,13 +118,14 @@ def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
             except (FileNotFoundError, NotADirectoryError) as error:
                 if options["ignore_missing"]:
                     continue
-                raise TroubleError("FILE_NOT_FOUND", f"{path}: not found", fatal=True) from error
+                missing = failed("FILE_NOT_FOUND", endpoint, "DELE", path, fatal=True)
+                raise missing from error
             if not is_directory:
                 os.unlink(place)
             elif options["recursive"]:
                 shutil.rmtree(place)
             else:
-                raise TroubleError("IS_A_DIRECTORY", f"{path}: is a directory", fatal=True)
+                raise failed("IS_A_DIRECTORY", endpoint, "DELE", path, fatal=True)
         yield 0
     task.removed += 1
 
@@ -128,6 +136,6 @@ def _expanded(path: str, endpoint: Endpoint) -> list[str]:
     if not re.search(r"(?<!\\)[*?\[]", pattern):
         return [posixpath.join(directory, re.sub(r"\\(.)", r"\1", pattern))]
     fits = re.compile(fnmatch.translate(re.sub(r"\\(.)", r"[\1]", pattern))).match
-    with blame(directory):
+    with blame(endpoint, "MLSD", directory):
         names = sorted(os.listdir(endpoint.locate(directory)))
     return [posixpath.join(directory, name) for name in names if fits(name)]

@@ -101,13 +101,13 @@ def test_source_errors_are_skipped_when_asked(site):
     assert site.skipped(task) == {
         "/denied": "PERMISSION_DENIED",
         "/gone": "FILE_NOT_FOUND",
-        "/dir": "FILE_NOT_FOUND",
+        "/dir/": "FILE_NOT_FOUND",
         "/good/below": "FILE_NOT_FOUND",
     }
     flags = {
         each["source_path"]: each["is_directory"] for each in site.client.task_skipped_errors(task)
     }
-    assert [path for path, is_directory in flags.items() if is_directory] == ["/dir"]
+    assert [path for path, is_directory in flags.items() if is_directory] == ["/dir/"]
     assert "SKIPPED_ERRORS" in site.codes(task)
 
 
