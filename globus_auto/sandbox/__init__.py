@@ -16,6 +16,18 @@ submission_id, transfer, delete, task, task_list, cancel, event_list, successful
 skipped_errors. Every other route is answered with 501, every query parameter and document field
 that is not honoured with a 400 that names it.
 
+Faults and doubts, in tests and by options of `serve`:
+
+* Answers: any status, late, cut off or never sent; a proxy's pages, before or after the effect;
+  more calls than are allowed; listings of storage that is eventually consistent.
+* Collections: away or paused; verification disabled or forced, encryption refused; names that
+  differ only in case or Unicode form are one; mtimes that are not kept; a clock of their own.
+* Tasks: stall (for ever or for a while), fail, skip paths, miss paths in a walk; are INACTIVE or
+  lost; are forgotten, or in task_list late; tell late what they copied and skipped.
+
+Errors are told in the words of recordings from Globus, and tasks count as those do: a missing file
+is none of the files, and neither is a skipped one.
+
 Not imitated:
 
 * Auth: userinfo, introspect, templated and confidential web apps, projects, policies; sessions and
@@ -26,12 +38,13 @@ Not imitated:
 * Listing: filters on other fields than name, type and last_modified.
 * Tasks: notifications by mail (they can only be switched off), delete_destination_extra,
   external_checksum and checksum_algorithm (MD5 is used), recursive_symlinks other than "ignore",
-  transfer_symlink_item, store_base_path_info. encrypt_data is taken down, but nothing crosses a
-  network. Paused endpoints do not prolong deadlines.
+  transfer_symlink_item, store_base_path_info. encrypt_data is repeated in the task document, but
+  nothing crosses a network. PROGRESS events are not sent. Paused endpoints do not prolong deadlines.
 * Roles and permissions: each identity may use every endpoint, and sees its own tasks only.
 
 Where nothing is published about Globus, the strict answer was chosen: a submission_id used for
 another document is refused, a transfer item of the wrong type is tried until the deadline (or
 skipped as FILE_NOT_FOUND with skip_source_errors), a directory in a delete that is not recursive
-fails the task, names that are not UTF-8 are shown with U+FFFD and meet AMBIGUOUS_PATH.
+fails the task, names that are not UTF-8 are shown with U+FFFD and meet AMBIGUOUS_PATH, a policy
+that disables verification outweighs one that forces it.
 """

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from globus_auto.sandbox import texts
+
 if TYPE_CHECKING:
     from globus_auto.sandbox.endpoints import Endpoint
-    from globus_auto.sandbox.engine import Task
+    from globus_auto.sandbox.tasks import Task
 
 Document = dict[str, Any]
 Shape = TypeVar("Shape")
@@ -29,7 +31,7 @@ UNSET = """
     local_user_info_available myproxy_server myproxy_dn oauth_server s3_url
 """
 OFF = """
-    public french_english_bilingual mfa_required force_encryption force_verify disable_verify
+    public french_english_bilingual mfa_required force_encryption
     disable_anonymous_writes requester_pays subscription_admin_verified shareable acl_available
     acl_editable in_use activated s3_owner_activated
 """
@@ -49,7 +51,7 @@ ENDPOINT: Document = {  # the same for every endpoint here
     "expire_time": "2000-01-01 00:00:00+00:00",
 }
 TASK_FLAGS = """
-    encrypt_data verify_checksum preserve_timestamp delete_destination_extra skip_source_errors
+    preserve_timestamp delete_destination_extra skip_source_errors
     fail_on_quota_errors
 """
 
@@ -130,6 +132,7 @@ def endpoint(place: Endpoint, owner: str) -> Document:
         "gcs_manager_url": None if personal else "https://sandbox.invalid",
         "non_functional": not place.functional,
         "host_path": host_id and "/",
+        **{name: place.has_policy(name) for name in ("disable_verify", "force_verify")},
         **dict.fromkeys(("host_endpoint_id", "mapped_collection_id"), host_id),
         **dict.fromkeys(
             ("host_endpoint_display_name", "mapped_collection_display_name"), host_name
@@ -143,10 +146,11 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
     transfer = order.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
     nice = work.nice_status if work.is_open else None
-    total = len(order.items) + work.files
     return {
         **{name: bool(order.options.get(name)) for name in TASK_FLAGS.split()},
         "DATA_TYPE": "task",
+        "verify_checksum": work.verify_checksum,
+        "encrypt_data": work.encrypt_data,
         "task_id": work.id,
         "type": order.kind,
         "status": work.status,
@@ -174,10 +178,10 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
         "symlinks": 0,
         "files_skipped": work.files_skipped,
         "files_transferred": len(work.successes) if transfer else None,
-        "subtasks_total": total,
-        "subtasks_pending": left if work.is_open and not work.faults else 0,
-        "subtasks_retrying": left if work.is_open and work.faults else 0,
-        "subtasks_succeeded": max(total - left - len(work.skipped), 0),
+        "subtasks_total": work.subtasks,
+        "subtasks_pending": left if work.is_open else 0,
+        "subtasks_retrying": 0,  # so in recordings, even of tasks that do nothing but retry
+        "subtasks_succeeded": work.subtasks - left - len(work.skipped),
         "subtasks_expired": left if ending == "EXPIRED" else 0,
         "subtasks_canceled": left if ending == "CANCELED" else 0,
         "subtasks_failed": left if ending not in (None, "EXPIRED", "CANCELED") else 0,
@@ -186,7 +190,7 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
         "bytes_checksummed": work.bytes_checksummed,
         "effective_bytes_per_second": work.speed,
         "nice_status": nice,
-        "nice_status_short_description": nice and nice.replace("_", " ").lower(),
+        "nice_status_short_description": nice and texts.description(nice),
         "nice_status_details": None,
         "nice_status_expires_in": nice and -1,
         "is_ok": nice in ("OK", "Queued") if work.status == "ACTIVE" else None,

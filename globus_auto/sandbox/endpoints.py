@@ -14,12 +14,14 @@ import posixpath
 import pwd
 import re
 import stat
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from globus_auto.sandbox import names
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
 
 # Absolute, UTF-8, without CR, LF and NUL (docs: api/transfer/task_submit).
@@ -46,7 +48,17 @@ class Endpoint:
     `entity_type` is one of ENTITY_TYPES. `mount` is the endpoint path under which `directory`
     appears. `connected` and `paused` are the state of Globus Connect Personal; a Connect Server
     collection that is not `connected` does not answer. `data_access_required` has an effect where
-    Globus can ask for that consent. `host` is the collection that a guest collection is part of.
+    Globus can ask for that consent. `host` is the collection that a guest collection is part of;
+    its policies apply there too.
+
+    `ignores_form`: names that differ only in their Unicode form are one name here, as on HFS+;
+    `ignores_case`: also those that differ in case, as on APFS. A file keeps the spelling that it
+    was made with. `keeps_mtimes` false: preserve_timestamp has no effect on what is written here.
+    `clock` is how many seconds the clock of this endpoint is ahead. `listing_lag` overrides the
+    world's.
+
+    Policies: `disable_verify` and `force_verify` override the `verify_checksum` of a transfer, and
+    `refuses_encryption` its `encrypt_data`.
     """
 
     directory: Path
@@ -61,6 +73,14 @@ class Endpoint:
     paused: bool = False
     rename_supported: bool = True
     deleted: bool = False
+    ignores_case: bool = False
+    ignores_form: bool = False
+    keeps_mtimes: bool = True
+    clock: float = 0.0
+    listing_lag: float | None = None
+    disable_verify: bool = False
+    force_verify: bool = False
+    refuses_encryption: bool = False
 
     def __post_init__(self) -> None:
         """Find the directory; check what a test could get wrong."""
@@ -88,6 +108,10 @@ class Endpoint:
             return "GC_NOT_CONNECTED" if personal else "CONNECT_FAILED"
         return "GC_PAUSED" if self.paused else None
 
+    def has_policy(self, name: str) -> bool:
+        """Return whether a policy holds here, set on it or on its host."""
+        return bool(getattr(self, name)) or (self.host is not None and self.host.has_policy(name))
+
     def relative(self, path: str) -> str:
         """Return `path` below the endpoint's directory, `""` for the directory itself.
 
@@ -112,7 +136,10 @@ class Endpoint:
         With `follow` false a symlink at its end is itself meant, not its target.
         """
         below = self.relative(path)
-        place = posixpath.join(self.root, below) if below else self.root
+        if self.ignores_case or self.ignores_form:
+            place = names.existing(self.root, below, ignore_case=self.ignores_case)
+        else:
+            place = posixpath.join(self.root, below) if below else self.root
         real = os.path.realpath(place if follow or not below else posixpath.dirname(place))
         if not f"{real}/".startswith(self.root.rstrip("/") + "/"):
             raise OutsideError(path)
@@ -130,11 +157,29 @@ class Endpoint:
     def look(self, path: str) -> Document:
         """Return the file document of one path."""
         place = self.locate(path, follow=False)
-        return _describe(posixpath.basename(self.relative(path)) or "/", place, os.lstat(place))
+        name = "/" if place == self.root else posixpath.basename(place)
+        return _describe(name, place, os.lstat(place))
 
     def mkdir(self, path: str) -> None:
         """Make one directory; its parent must exist."""
-        os.mkdir(self.locate(path, follow=False))
+        place = self.locate(path, follow=False)
+        os.mkdir(place)
+        self.stamp(place)
+
+    def make_directories(self, place: str) -> None:
+        """Make a directory on this machine's disk, and what is missing above it."""
+        missing, above = [], place
+        while not os.path.lexists(above):
+            missing.append(above)
+            above = posixpath.dirname(above)
+        os.makedirs(place, exist_ok=True)
+        for made in missing:
+            self.stamp(made)
+
+    def stamp(self, place: str) -> None:
+        """Set the mtime of what was just written here to the time of this endpoint's clock."""
+        now = time.time() + self.clock
+        os.utime(place, (now, now))
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file or directory to a name that does not exist yet."""
@@ -144,6 +189,8 @@ class Endpoint:
         if self.root in (source, target):
             raise OutsideError(old)
         os.lstat(source)
+        if target == source:  # perhaps in another spelling, which it then takes, as on APFS
+            target = posixpath.join(posixpath.dirname(source), posixpath.basename(new.rstrip("/")))
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "File exists", new)
         os.rename(source, target)

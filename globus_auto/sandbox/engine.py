@@ -11,146 +11,24 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from globus_auto.sandbox import work
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
-from globus_auto.sandbox.submissions import Item, Kind, Order
+from globus_auto.sandbox import texts, work
+from globus_auto.sandbox.documents import RefusalError, bad_request
+from globus_auto.sandbox.submissions import Order
+from globus_auto.sandbox.tasks import Pace, Plan, Task
+from globus_auto.sandbox.trouble import TroubleError
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.world import World
+
+__all__ = ["Engine", "Pace", "Plan", "Task"]
 
 WORKED_AT_ONCE = 3  # tasks of one user and kind
 PENDING_TASKS = 100  # of one user
 SLICE = 256 * 1024 * 1024  # bytes that tasks may move before the next answer is sent
 DAY = 24 * 3600.0  # seconds
-FIRST_DEADLINE, AFTER_SUCCESS, HISTORY = DAY, 3 * DAY, 30 * DAY
-
-
-@dataclass(frozen=True)
-class Pace:
-    """When a task's work is done, counted from its turn: after `looks` at it and `seconds`.
-
-    A look is a `GET task`; the first `looks` of them find it ACTIVE.
-    """
-
-    looks: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def at_once(cls) -> Pace:
-        """Work is done before the submission is answered."""
-        return cls()
-
-    @classmethod
-    def after_looks(cls, looks: int) -> Pace:
-        """Work is done after this many looks."""
-        return cls(looks=looks)
-
-    @classmethod
-    def by_time(cls, seconds: float) -> Pace:
-        """Work is done this many seconds later, by `time.time()`."""
-        return cls(seconds=seconds)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a task (of a kind) shall stall or fail, once `after_files` of its files are done."""
-
-    code: str
-    details: str = "planned"
-    after_files: int = 0
-    kind: Kind | None = None
-    fatal: bool = False
-
-
-@dataclass
-class Task:
-    """A task. Tests may change all of it: make it INACTIVE, drop its `plan`, lose its history.
-
-    Times are in seconds since 1970. `pending` is what is still to be done; `successes`, `skipped`
-    and `events` (oldest first) are documents.
-    """
-
-    id: str
-    owner: str
-    order: Order
-    pace: Pace
-    plan: Plan | None
-    requested: float
-    deadline: float
-    pending: deque[Item]
-    status: str = "ACTIVE"
-    nice_status: str = "Queued"
-    fatal_error: Document | None = None
-    started: float | None = None
-    completed: float | None = None
-    looks: int = 0
-    faults: int = 0
-    directories: int = 0
-    files_skipped: int = 0
-    removed: int = 0
-    bytes_transferred: int = 0
-    bytes_checksummed: int = 0
-    successes: list[Document] = field(default_factory=list)
-    skipped: list[Document] = field(default_factory=list)
-    events: list[Document] = field(default_factory=list)
-    noted: set[tuple[str, str]] = field(default_factory=set)
-    history_lost: bool = False
-    steps: Iterator[int] | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not ended."""
-        return self.status in ("ACTIVE", "INACTIVE")
-
-    @property
-    def files(self) -> int:
-        """The number of files known to be its business."""
-        waiting = sum(item.recursive is not True for item in self.pending)
-        skipped = sum(not document["is_directory"] for document in self.skipped)
-        return waiting + skipped + self.removed + self.files_skipped + len(self.successes)
-
-    @property
-    def speed(self) -> int:
-        """Bytes per second, from its start to its end or now."""
-        seconds = (self.completed or time.time()) - (self.started or self.requested)
-        return int(self.bytes_transferred / max(seconds, 1.0))
-
-    @property
-    def history_deleted(self) -> bool:
-        """Whether its events and lists are gone, as they are 30 days after its end."""
-        old = self.completed is not None and time.time() - self.completed > HISTORY
-        return self.history_lost or old
-
-    def tell(self, code: str, details: str = "", *, is_error: bool = False) -> None:
-        """Add an event."""
-        event = {
-            "DATA_TYPE": "event",
-            "code": code,
-            "description": code.replace("_", " ").lower(),
-            "details": details,
-            "is_error": is_error,
-            "time": moment(time.time()),
-        }
-        self.events.append(event)
-
-    def note(self, code: str, details: str) -> None:
-        """Report trouble that may pass: shown as nice_status, an event the first time."""
-        self.nice_status = code
-        if (code, details) not in self.noted:
-            self.noted.add((code, details))
-            self.faults += 1
-            self.tell(code, details, is_error=True)
-
-    def finish(self, status: str, code: str, details: str = "") -> None:
-        """End it; `code` and `details` are its last event and, if it failed, its fatal_error."""
-        self.status, self.completed, self.steps = status, time.time(), None
-        failed = status == "FAILED"
-        self.fatal_error = {"code": code, "description": details} if failed else None
-        self.tell(code, details, is_error=failed)
+FIRST_DEADLINE, AFTER_SUCCESS = DAY, 3 * DAY
 
 
 class Engine:
@@ -190,6 +68,8 @@ class Engine:
             plan=plan,
             requested=now,
             deadline=now + FIRST_DEADLINE if order.deadline is None else order.deadline,
+            verify_checksum=self._does(order, "verify_checksum", "disable_verify", "force_verify"),
+            encrypt_data=self._does(order, "encrypt_data", "refuses_encryption"),
             pending=deque(order.items),
         )
         self._world.tasks[task.id] = self._submitted[order.submission_id] = task
@@ -199,6 +79,18 @@ class Engine:
     def owned(self, owner: str) -> list[Task]:
         """Return a user's tasks, oldest first."""
         return [task for task in self._world.tasks.values() if task.owner == owner]
+
+    def _does(self, order: Order, option: str, disable: str, force: str = "") -> bool:
+        """Return whether a transfer does what `option` asks for, given the policies of its ends.
+
+        Which one wins if one end forces it and the other disables it is not published. Disabling
+        is the harder case for a client.
+        """
+        ends = [self._world.endpoints[each] for each in order.endpoint_ids]
+        if order.kind == "DELETE" or any(end.has_policy(disable) for end in ends):
+            return False
+        forced = bool(force) and any(end.has_policy(force) for end in ends)
+        return forced or bool(order.options[option])
 
     def advance(self) -> None:
         """Let every task catch up: deadlines, turns, work; at most SLICE bytes of it."""
@@ -213,7 +105,8 @@ class Engine:
                 if task.started is None and task.order.deadline is None:  # no fault of its own
                     task.deadline = time.time() + FIRST_DEADLINE
                 else:
-                    task.finish("FAILED", "EXPIRED", "The deadline of the task has passed")
+                    message = "The deadline of the task has passed"
+                    task.finish("FAILED", "EXPIRED", message, texts.description("EXPIRED"))
 
     def _work(self, task: Task, budget: int) -> int:
         """Work at one task for at most `budget` bytes; return how much of that is left."""
@@ -227,7 +120,7 @@ class Engine:
         done, task.nice_status = len(task.successes), "OK"
         if task.steps is None:
             ends = [self._world.endpoints[each] for each in task.order.endpoint_ids]
-            task.steps = work.steps(task, ends, self._world.skipped_paths)
+            task.steps = work.steps(task, ends, self._world)
         try:
             for moved in task.steps:
                 budget -= moved
@@ -238,9 +131,14 @@ class Engine:
                 if task.skipped:
                     task.tell("SKIPPED_ERRORS", f"{len(task.skipped)} paths were skipped")
                 task.finish("SUCCEEDED", "SUCCEEDED")
-        except work.TroubleError as fatal:
+        except TroubleError as fatal:
             task.faults += 1
-            task.finish("FAILED", fatal.code, fatal.details)
+            task.finish(
+                "FAILED",
+                fatal.code,
+                fatal.details,
+                fatal.description or texts.description(fatal.code),
+            )
         finally:
             if len(task.successes) > done and task.order.deadline is None:
                 task.deadline = max(task.deadline, time.time() + AFTER_SUCCESS)

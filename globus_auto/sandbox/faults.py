@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 
 ROUTE_NAMES = (
@@ -11,6 +12,10 @@ ROUTE_NAMES = (
     "rename submission_id transfer delete task task_list cancel event_list successful_transfers "
     "skipped_errors unknown"
 )
+PAGE = """\
+<html><head><title>{status} {phrase}</title></head>
+<body><h1>{phrase}</h1><p>The proxy has no other answer to your request.</p></body></html>
+"""
 When = Literal["before", "after"]
 
 
@@ -44,9 +49,10 @@ Hook = Callable[[Request], object]
 class Fault:
     """What happens to the next `times` requests of a route (None: to all) that `match`, if given.
 
-    `status` answers so, with `headers` and `body` (a JSON value, str or bytes, None for none), and
-    does nothing. `delay` answers that many seconds late. `drop` closes the connection before or
-    after the effect. `truncate` sends half of the answer. A `hook` is called `when` it says.
+    `status` answers so, with `headers`, `content_type` (None: without) and `body` (a JSON value,
+    str or bytes, None for none), and does nothing; with `after` it does first what was asked.
+    `delay` answers that many seconds late. `drop` closes the connection before or after the effect.
+    `truncate` sends half of the answer. A `hook` is called `when` it says.
     """
 
     route: str
@@ -55,6 +61,8 @@ class Fault:
     status: int | None = None
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    content_type: str | None = "application/json"
+    after: bool = False
     delay: float = 0.0
     drop: When | None = None
     truncate: bool = False
@@ -67,6 +75,8 @@ class Fault:
             raise ValueError(f"no such route: {self.route}")
         if self.drop not in (None, "before", "after"):
             raise ValueError(f"drop: {self.drop}")
+        if self.after and self.status is None:
+            raise ValueError("after: needs a status")
 
 
 class Faults:
@@ -78,6 +88,27 @@ class Faults:
     def add(self, route: str, **fault: Any) -> None:  # noqa: ANN401
         """Plan a fault, of the fields of `Fault`. One request meets one fault, the oldest."""
         self._planned.append(Fault(route, **fault))
+
+    def proxy(
+        self,
+        route: str,
+        status: int = 403,
+        times: int | None = 1,
+        after: bool = False,
+        html: bool = True,
+        match: Match | None = None,
+    ) -> None:
+        """Let a proxy in front of Globus answer, with an HTML page or without a body.
+
+        With `after` the request has its effect, and Globus's answer is lost. `times` and `match`
+        are as in `Fault`.
+        """
+        phrase = HTTPStatus(status).phrase
+        answer: dict[str, Any] = {"body": "", "content_type": None}
+        if html:
+            body = PAGE.format(status=status, phrase=phrase)
+            answer = {"body": body, "content_type": "text/html"}
+        self.add(route, status=status, times=times, after=after, match=match, **answer)
 
     def hook(self, route: str, call: Hook, *, when: When = "before", **fault: Any) -> None:  # noqa: ANN401
         """Plan to run `call(request)` in a thread of the service, before or after the effect.

@@ -6,15 +6,16 @@ refused is raised as RefusalError or GrantError.
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from globus_auto.sandbox import documents, identity, listing, submissions
+from globus_auto.sandbox import documents, identity, listing, submissions, texts
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked
 from globus_auto.sandbox.endpoints import Endpoint
-from globus_auto.sandbox.engine import Task
 from globus_auto.sandbox.faults import Request
+from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import LISTING_LIMIT, World
 
 MANY = 10**9
@@ -60,12 +61,8 @@ class Call:
 
     @property
     def task(self) -> Task:
-        """The task named in the path; anybody else's is not found."""
-        task = self.world.tasks.get(self.parts["task_id"])
-        if task is None or task.owner != self.caller.identity:
-            message = f"No task found with id '{self.parts['task_id']}'"
-            raise RefusalError("ClientError.NotFound", message)
-        return task
+        """The task named in the path."""
+        return self.world.task(self.parts["task_id"], self.caller.identity)
 
     def described(self, task: Task) -> Document:
         """Return the document of a task."""
@@ -147,7 +144,7 @@ def ls(call: Call) -> Document:
     hidden, path = call.number("show_hidden", 1, 0, 1) == 1, call.text("path", "/~/")
     filters = [value for name, value in call.asked.pairs if name == "filter"]
     with call.reached("DirListingFailed") as place:
-        entries = place.entries(path, call.world.listing_limit)
+        entries = call.world.entries(place, path)
     found = listing.files(
         entries, show_hidden=hidden, filters=filters, orderby=call.text("orderby")
     )
@@ -164,7 +161,7 @@ def ls(call: Call) -> Document:
 def stat(call: Call) -> Document:
     """Describe one path."""
     with call.reached("StatFailed") as place:
-        return place.look(call.text("path"))
+        return call.world.look(place, call.text("path"))
 
 
 def mkdir(call: Call) -> Document:
@@ -225,7 +222,7 @@ def task(call: Call) -> Document:
 
 def task_list(call: Call) -> Document:
     """List the caller's tasks; `fields` trims their documents."""
-    found = [call.described(task) for task in call.world.engine.owned(call.caller.identity)]
+    found = [call.described(task) for task in call.world.task_list(call.caller.identity)]
     found = listing.tasks(found, call.text("filter"), call.text("orderby"))
     try:
         if fields := call.text("fields"):
@@ -241,7 +238,9 @@ def cancel(call: Call) -> Document:
     if not call.task.is_open:
         message = "The task completed before the cancel request was processed."
         return call.result("TaskComplete", message)
-    call.task.finish("FAILED", "CANCELED", "Canceled by the task owner")
+    call.task.finish(
+        "FAILED", "CANCELED", "Canceled by the task owner", texts.description("CANCELED")
+    )
     return call.result("Canceled", "The task has been cancelled successfully.")
 
 
@@ -270,6 +269,8 @@ def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
     """Return the page that begins at the marker asked for."""
     if call.task.is_open:
         raise bad_request("The task has not completed yet")
+    if time.time() < (call.task.completed or 0.0) + call.world.lists_late:
+        raise bad_request("The task has completed too recently for its lists")
     kept, marker = [] if call.task.history_deleted else found, call.number("marker", 0)
     end = marker + call.world.page_size
     following = end if end < len(kept) else None

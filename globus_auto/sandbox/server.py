@@ -1,4 +1,4 @@
-"""The HTTP service; the only file that knows HTTP, and it touches no file.
+"""The HTTP service: routes, answers and planned faults. It touches no file.
 
 Everything happens in one thread, one request after the other, but for waiting (latency, late
 answers) and hooks, which hold up nobody.
@@ -19,7 +19,6 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -28,6 +27,7 @@ from starlette.routing import Route
 from globus_auto.sandbox import documents, identity, operations
 from globus_auto.sandbox.documents import Document, RefusalError, bad_request
 from globus_auto.sandbox.faults import Fault, Request, When
+from globus_auto.sandbox.listener import Server
 from globus_auto.sandbox.operations import Call
 from globus_auto.sandbox.world import World
 
@@ -121,7 +121,7 @@ class Sandbox:
         routes = [Route(door.path, self._through(door), methods=[door.method]) for door in DOORS]
         lost = self._through(NO_DOOR)
         app = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
-        self._server = _Server(app, self.world.engine.advance if self._background else None)
+        self._server = Server(app, self.world.engine.advance if self._background else None)
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._server.serve(sockets=[self._listener]))
         )
@@ -182,11 +182,17 @@ class Sandbox:
             await asyncio.sleep(world.latency + fault.delay)
         if fault.drop == "before":
             return await self._hang_up(http)
-        if fault.status is not None:
-            return _rendered("" if fault.body is None else fault.body, fault.status, fault.headers)
+        if fault.status is not None and not fault.after:
+            return _planned(fault, fault.status)
         await self._run_hooks(asked, "before")
-        response = self._carry_out(http, asked, door)
+        try:
+            response = self._carry_out(http, asked, door)
+        except (RefusalError, identity.GrantError):
+            if not fault.after:
+                raise
         await self._run_hooks(asked, "after")
+        if fault.status is not None:
+            return _planned(fault, fault.status)
         if fault.drop == "after":
             return await self._hang_up(http)
         if fault.truncate:
@@ -202,7 +208,8 @@ class Sandbox:
         names = [name for name, _ in asked.pairs]
         for name in names:
             honoured = door.options is None or name in door.options.split()
-            if not honoured or (names.count(name) > 1 and name != "filter"):
+            repeatable = name == "filter" and door.act is operations.ls
+            if not honoured or (names.count(name) > 1 and not repeatable):
                 raise bad_request(f"'{name}': not supported by the local Globus")
         self.world.engine.advance()
         basic = _basic(secret) if kind == "Basic" else None
@@ -233,51 +240,6 @@ class Sandbox:
         return GONE
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, told by an event when to stop, instead of asking ten times a second.
-
-    `tick` is called ten times a second if there is one.
-    """
-
-    def __init__(self, app: Starlette, tick: Callable[[], None] | None) -> None:
-        quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
-        lean: dict[str, Any] = {"http": "h11", "ws": "none", "lifespan": "off"}
-        super().__init__(uvicorn.Config(app, timeout_keep_alive=3600, **quiet, **lean))
-        self.ready = threading.Event()
-        self._tick = tick
-
-    async def main_loop(self) -> None:
-        """Serve until `stop`."""
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        self.ready.set()
-        end = asyncio.ensure_future(self._end.wait())
-        while self._tick and not end.done():
-            self._tick()
-            await asyncio.wait([end], timeout=0.1)
-        await end
-
-    def stop(self) -> None:
-        """Let `main_loop` return; called from any thread."""
-        self._loop.call_soon_threadsafe(self._end.set)
-
-    def hang_up(self, client: object) -> None:
-        """Close the connection of a client, given as (address, port); None: of all clients."""
-        for connection in list(self.server_state.connections):
-            if client in (None, getattr(connection, "client", None)):
-                connection.transport.abort()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up on everybody, at once."""
-        for server in self.servers:
-            server.close()
-        for task in self.server_state.tasks:
-            task.cancel()
-        self.hang_up(None)
-        await asyncio.sleep(0)
-        for listener in sockets or []:
-            listener.close()
-
-
 NOBODY = identity.Token("", "", "", "", 0.0)
 
 
@@ -297,11 +259,22 @@ def _basic(text: str) -> tuple[str, str]:
     return client, secret
 
 
-def _rendered(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _planned(fault: Fault, status: int) -> Response:
+    """Return the answer that a fault replaces the real one with."""
+    body = "" if fault.body is None else fault.body
+    return _rendered(body, status, fault.headers, fault.content_type)
+
+
+def _rendered(
+    body: object,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    media_type: str | None = "application/json",
+) -> Response:
     """Return an answer: bytes and texts as they are, everything else as JSON."""
     content = body if isinstance(body, str | bytes) else json.dumps(body)
     headers = {"Date": formatdate(time.time(), usegmt=True), **(headers or {})}
-    return Response(content, status, headers, media_type="application/json")
+    return Response(content, status, headers, media_type=media_type)
 
 
 def _refused(refusal: RefusalError, path: str) -> Response:

@@ -96,11 +96,15 @@ class _Delete(_Submission, kw_only=True):
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a task; `recursive` None means that the type is found out when it is its turn."""
+    """One item of a task; `recursive` None means that the type is found out when it is its turn.
+
+    `seen`: it is known to exist, so a file counts among the files of its task.
+    """
 
     source: str
     destination: str
     recursive: bool | None
+    seen: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ A test, or the command line, builds a World and changes it while it is served.
 from __future__ import annotations
 
 import math
+import posixpath
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from globus_auto.sandbox.documents import RefusalError
+from globus_auto.sandbox.documents import Document, RefusalError, bad_request
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
-from globus_auto.sandbox.engine import Engine, Pace, Plan, Task
+from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
 from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
+from globus_auto.sandbox.snapshots import Snapshots
 from globus_auto.sandbox.submissions import Order
+from globus_auto.sandbox.tasks import Pace, Plan, Task
 
 __all__ = ["Endpoint", "Pace", "World"]
 
@@ -29,11 +32,22 @@ METERED_SECONDS = 10.0  # over which calls are counted
 class World:
     """Everything there is. All public attributes may be changed at any time.
 
-    `pace` is when tasks end, `plans` what goes wrong in the next ones. `latency` is waited before
-    every answer, in seconds. `calls_per_second` is what Transfer allows, metered over ten seconds;
-    None is no limit. `listing_limit` is the size of the largest directory that can be listed,
-    `page_size` the length of a page of successful_transfers and skipped_errors. `skipped_paths`
-    maps source paths to the code that they meet in every transfer. `requests` are all so far.
+    * `pace`: when tasks end. `plans`: what goes wrong in the next ones.
+    * `latency`: seconds before every answer. `calls_per_second`: what Transfer allows, metered over
+      ten seconds; None is no limit.
+    * `listing_limit`: the size of the largest directory that can be listed. `page_size`: the length
+      of a page of successful_transfers and skipped_errors.
+    * `listing_lag`: up to how many seconds old the state is that ls and stat show; see `Snapshots`.
+    * `skipped_paths`: the code that each of these source paths meets in every transfer.
+    * `missed`: source paths that recursive items do not see; see `miss_paths`.
+    * `verify_refused`: a transfer that asks for verification where it is disabled is refused, not
+      accepted and left unverified. Globus does one of the two; which is not published.
+    * `lists_late`: seconds after a task's completion in which successful_transfers and
+      skipped_errors are refused, as if the task had not completed.
+    * `task_memory`: seconds after its completion for which a task is known at all; None: for ever.
+      `task_list_memory`: the same for task_list alone. `task_list_lag`: seconds before a new task
+      is in task_list. A repeated submission is a duplicate even of a task that is not known.
+    * `requests`: all so far.
     """
 
     def __init__(self) -> None:
@@ -49,8 +63,16 @@ class World:
         self.calls_per_second: float | None = None
         self.listing_limit = LISTING_LIMIT
         self.page_size = 1000
+        self.listing_lag = 0.0
         self.skipped_paths: dict[str, str] = {}
+        self.missed: set[str] = set()
+        self.verify_refused = False
+        self.lists_late = 0.0
+        self.task_memory: float | None = None
+        self.task_list_memory: float | None = None
+        self.task_list_lag = 0.0
         self._calls: deque[float] = deque()
+        self._snapshots = Snapshots()
 
     def add_endpoint(self, directory: Path, name: str, *args: Any, **more: Any) -> Endpoint:  # noqa: ANN401
         """Serve `directory` as an endpoint; what more can be said of it stands in `Endpoint`."""
@@ -59,7 +81,10 @@ class World:
         return endpoint
 
     def stall_next(self, code: str = "PERMISSION_DENIED", **plan: Any) -> None:  # noqa: ANN401
-        """Let the next task stay ACTIVE with this error until its `plan` is None; see `Plan`."""
+        """Let the next task stay ACTIVE with this error; see `Plan`.
+
+        It goes on when its `plan` is None, or with `times` when it has met the error so many times.
+        """
         self.plans.append(Plan(code, **plan))
 
     def fail_next(self, code: str = "ENDPOINT_ERROR", **plan: Any) -> None:  # noqa: ANN401
@@ -69,6 +94,14 @@ class World:
     def skip_paths(self, *paths: str, code: str = "PERMISSION_DENIED") -> None:
         """Let these source paths meet `code` in every transfer from now on."""
         self.skipped_paths.update(dict.fromkeys(paths, code))
+
+    def miss_paths(self, *paths: str) -> None:
+        """Let recursive items not see these source paths, until `missed` is cleared.
+
+        They are neither copied nor skipped nor counted, as if they had been absent while Globus
+        walked the directory above them. The path of an item itself is always seen.
+        """
+        self.missed.update(posixpath.normpath(path) for path in paths)
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         """Return an endpoint by id; raise RefusalError as `GET endpoint` answers."""
@@ -129,15 +162,51 @@ class World:
                 code = "EndpointError"
             raise RefusalError(code, message) from error
 
+    def entries(self, place: Endpoint, path: str) -> list[Document]:
+        """Return the file documents of a directory, as ls shows them at this time."""
+        key = (place.id, "ls", place.relative(path))
+        return self._snapshots.show(
+            key, self._lag(place), lambda: place.entries(path, self.listing_limit)
+        )
+
+    def look(self, place: Endpoint, path: str) -> Document:
+        """Return the file document of a path, as stat shows it at this time."""
+        key = (place.id, "stat", place.relative(path))
+        return self._snapshots.show(key, self._lag(place), lambda: place.look(path))
+
+    def _lag(self, place: Endpoint) -> float:
+        return self.listing_lag if place.listing_lag is None else place.listing_lag
+
     def submit(self, order: Order, caller: Token) -> tuple[Task, bool]:
         """Return the task of an order, and whether it was submitted before."""
         earlier = self.engine.earlier(order)
         if earlier is not None:
             return earlier, True
+        verify = bool(order.options.get("verify_checksum"))
         for endpoint in [self.usable(each, caller) for each in order.endpoint_ids]:
             if endpoint.trouble == "GC_NOT_CONNECTED":
                 raise RefusalError("GCDisconnectedException", _disconnected(endpoint))
+            if verify and self.verify_refused and endpoint.has_policy("disable_verify"):
+                message = f"The policy disable_verify of '{endpoint.name}' does not allow it"
+                raise bad_request(f"'verify_checksum': {message}")
         return self.engine.accept(order, caller.identity), False
+
+    def task(self, task_id: str, owner: str) -> Task:
+        """Return a user's task; raise RefusalError if it is not known, or anybody else's."""
+        task = self.tasks.get(task_id)
+        if task is None or task.owner != owner or _over_for(task, self.task_memory):
+            raise RefusalError("ClientError.NotFound", f"No task found with id '{task_id}'")
+        return task
+
+    def task_list(self, owner: str) -> list[Task]:
+        """Return those of a user's tasks that task_list knows, oldest first."""
+        now, memories = time.time(), (self.task_memory, self.task_list_memory)
+        return [
+            task
+            for task in self.engine.owned(owner)
+            if now - task.requested >= self.task_list_lag
+            and not any(_over_for(task, memory) for memory in memories)
+        ]
 
     def seconds_over_budget(self) -> int:
         """Count one call; return 0, or how long to wait because it is one too many."""
@@ -152,6 +221,13 @@ class World:
     def _has_data_access(self, endpoint_id: str) -> bool:
         endpoint = self.endpoints.get(endpoint_id)
         return endpoint is not None and endpoint.has_data_access
+
+
+def _over_for(task: Task, seconds: float | None) -> bool:
+    """Return whether a task completed at least so many seconds ago; None: never."""
+    if seconds is None or task.completed is None:
+        return False
+    return time.time() - task.completed >= seconds
 
 
 def _disconnected(endpoint: Endpoint) -> str:

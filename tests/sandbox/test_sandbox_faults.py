@@ -69,6 +69,42 @@ def test_a_truncated_answer_is_no_json_but_its_effect_is_real(site):
     assert (site.src / "made").is_dir()
 
 
+@pytest.mark.parametrize("status", [403, 404, 408, 413, 504])
+def test_a_proxy_answers_with_a_page_and_the_request_never_arrives(site, status):
+    site.world.faults.proxy("mkdir", status, times=2)
+    for _ in range(2):
+        with pytest.raises(globus_sdk.TransferAPIError) as caught:
+            site.client.operation_mkdir(site.source.id, "/x")
+        assert (caught.value.http_status, caught.value.code) == (status, None)
+        assert caught.value.headers["Content-Type"].startswith("text/html")
+        assert f"<title>{status} " in caught.value.text
+    assert not (site.src / "x").exists()
+    site.client.operation_mkdir(site.source.id, "/x")
+
+
+def test_a_proxy_may_lose_the_answer_after_the_effect(site):
+    proxy, mkdir = site.world.faults.proxy, site.client.operation_mkdir
+    proxy("mkdir", 504, after=True, match=lambda request: request.body["path"] == "/x")
+    mkdir(site.source.id, "/y")
+    assert refused(mkdir, site.source.id, "/x") == (504, None)
+    assert (site.src / "x").is_dir()
+    proxy("mkdir", 504, after=True)
+    assert refused(mkdir, site.source.id, "/x") == (504, None), "the refusal is lost as well"
+    with pytest.raises(ValueError, match="after"):
+        site.world.faults.add("mkdir", after=True)
+
+
+def test_a_proxy_may_answer_200_or_without_a_body(site):
+    site.world.faults.proxy("ls", 200)
+    answer = site.client.get(f"/v0.10/operation/endpoint/{site.source.id}/ls")
+    assert (answer.http_status, answer.data) == (200, None)
+    site.world.faults.proxy("ls", html=False)
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        site.names()
+    assert (caught.value.http_status, caught.value.text) == (403, "")
+    assert "Content-Type" not in caught.value.headers
+
+
 def test_late_answers_hold_up_nobody(site):
     site.names()
     site.world.faults.add("stat", delay=30)

@@ -1,9 +1,11 @@
 """Listing and the other operations on files, asked by globus-sdk, looked up on disk."""
 
 import os
+import time
 
 import globus_sdk
 import pytest
+import time_machine
 
 from tests.sandbox.conftest import refused
 
@@ -112,6 +114,26 @@ def test_a_mount_shows_only_what_is_below_it(site):
     for path in ("/", "/lab", "/lab/database", "/lab/data/.."):
         denied = refused(site.client.operation_ls, mounted.id, path)
         assert denied == (403, "EndpointPermissionDenied")
+
+
+def test_listings_may_lag_behind_what_is_there(site):
+    stat = site.client.operation_stat
+    site.write("a")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        site.world.listing_lag = 30
+        assert site.names() == site.names("/~/") == ["a"]
+        assert refused(stat, site.source.id, "/b") == (404, "NotFound")
+        (site.src / "a").rename(site.src / "b")
+        clock.shift(29)
+        assert site.names() == ["a"]
+        assert refused(stat, site.source.id, "/b") == (404, "NotFound")
+        clock.shift(1)
+        assert site.names() == ["b"]
+        assert stat(site.source.id, "/b")["size"] == 7
+        site.write("c")
+        assert site.names() == ["b"]
+        site.source.listing_lag = 0
+        assert site.names() == ["b", "c"]
 
 
 def test_names_that_are_not_utf_8_keep_the_listing_valid(site):

@@ -102,7 +102,7 @@ def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
 
 def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 10)
-    monkeypatch.setattr("globus_auto.sandbox.work.PIECE", 4)
+    monkeypatch.setattr("globus_auto.sandbox.copying.PIECE", 4)
     site.write("big", b"0123456789" * 3)
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     assert 0 < len((site.dst / "big").read_bytes()) < 30
@@ -117,7 +117,7 @@ def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
 
 def test_a_copy_that_differs_is_made_again(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 8)
-    monkeypatch.setattr("globus_auto.sandbox.work.PIECE", 4)
+    monkeypatch.setattr("globus_auto.sandbox.copying.PIECE", 4)
     site.write("big", b"0123456789")
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     with open(site.dst / "big", "r+b") as broken:
@@ -212,6 +212,58 @@ def test_lists_come_in_pages(site):
     )
 
 
+def test_lists_may_be_refused_for_a_while_after_the_completion(site):
+    site.write("a")
+    site.world.lists_late = 60
+    lists = (site.client.task_successful_transfers, site.client.task_skipped_errors)
+    with time_machine.travel(time.time(), tick=False) as clock:
+        task = site.transfer(("/a", "/a"))
+        clock.shift(59)
+        assert site.client.get_task(task)["status"] == "SUCCEEDED"
+        for call in lists:
+            assert refused(call, task) == (400, "ClientError.BadRequest")
+        clock.shift(1)
+        assert [len(call(task)["DATA"]) for call in lists] == [1, 0]
+
+
+def test_a_stall_may_pass_by_itself(site):
+    site.write("a")
+    site.world.stall_next("CONNECTION_RESET", times=3, details="reset by peer")
+    task = site.transfer(("/a", "/a"))
+    states = [site.client.get_task(task)["nice_status"] for _ in range(3)]
+    assert states == ["CONNECTION_RESET", "CONNECTION_RESET", None]
+    assert site.sent(task) == ["/a"]
+    assert site.codes(task) == ["SUCCEEDED", "CONNECTION_RESET", "STARTED"]
+
+
+def test_ended_tasks_may_be_forgotten(site):
+    site.write("a")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        site.world.task_memory = 60
+        ended, waiting = site.transfer(("/a", "/a")), site.transfer(("/gone", "/b"))
+        listed = [each["task_id"] for each in site.client.task_list()]
+        assert listed == [waiting, ended]
+        clock.shift(60)
+        assert [each["task_id"] for each in site.client.task_list()] == [waiting]
+        calls = (site.client.get_task, site.client.cancel_task, site.client.task_event_list)
+        for call in (*calls, site.client.task_successful_transfers):
+            assert refused(call, ended) == (404, "ClientError.NotFound")
+        assert site.client.get_task(waiting)["status"] == "ACTIVE"
+
+
+def test_task_list_may_forget_early_and_show_late(site):
+    site.write("a")
+    with time_machine.travel(time.time(), tick=False) as clock:
+        site.world.task_list_lag, site.world.task_list_memory = 10, 30
+        task = site.transfer(("/a", "/a"))
+        shown = []
+        for seconds in (9, 1, 19, 1):
+            clock.shift(seconds)
+            shown.append(len(site.client.task_list()["DATA"]))
+        assert shown == [0, 1, 1, 0]
+        assert site.client.get_task(task)["status"] == "SUCCEEDED"
+
+
 def test_tasks_are_found_by_status_type_label_id_and_time(site):
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
@@ -225,6 +277,12 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
             return [each["task_id"] for each in listed]
 
         assert found("") == found("type:TRANSFER") == [second, first]
+        everything = "type:TRANSFER,DELETE/request_time:2027-01-15T08:00:30+00:00,"
+        assert (
+            found(everything) == found(f"{everything}2027-01-15T08:02:00+00:00") == [gone, second]
+        )
+        assert found(f"{everything}2027-01-15T08:00:40+00:00") == []
+        assert found(f"{everything}/status:ACTIVE,INACTIVE") == [second]
         assert found("type:TRANSFER,DELETE") == [gone, second, first]
         assert found("status:ACTIVE,INACTIVE/type:TRANSFER,DELETE") == [second]
         assert found("type:DELETE/status:FAILED") == [gone]
@@ -243,6 +301,7 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
             {"filter": "colour:red"},
             {"query_params": {"fields": "x"}},
             {"limit": 1001},
+            {"query_params": {"filter": ["type:DELETE", "status:ACTIVE"]}},
         ):
             assert refused(site.client.task_list, **options)[0] == 400
 

@@ -82,6 +82,8 @@ def test_sync_levels_leave_out_what_is_there(site, level, sent):
     assert site.sent(task) == [f"/{name}" for name in sent]
     found = site.client.get_task(task)
     assert (found["files"], found["files_skipped"]) == (6, 6 - len(sent))
+    assert (found["subtasks_total"], found["subtasks_succeeded"]) == (12, 12)
+    assert found["bytes_checksummed"] == (16 if level == "checksum" else 0)
 
 
 def test_source_errors_are_skipped_when_asked(site):
@@ -93,17 +95,19 @@ def test_source_errors_are_skipped_when_asked(site):
     task = site.transfer(*((*item, False) for item in items), skip_source_errors=True)
     found = site.client.get_task(task)
     assert (found["status"], found["subtasks_skipped_errors"]) == ("SUCCEEDED", 4)
+    assert (found["files"], found["files_transferred"]) == (1, 1)
+    assert (found["subtasks_total"], found["subtasks_succeeded"]) == (6, 2)
     assert site.sent(task) == ["/good"]
     assert site.skipped(task) == {
         "/denied": "PERMISSION_DENIED",
         "/gone": "FILE_NOT_FOUND",
-        "/dir": "FILE_NOT_FOUND",
+        "/dir/": "FILE_NOT_FOUND",
         "/good/below": "FILE_NOT_FOUND",
     }
     flags = {
         each["source_path"]: each["is_directory"] for each in site.client.task_skipped_errors(task)
     }
-    assert [path for path, is_directory in flags.items() if is_directory] == ["/dir"]
+    assert [path for path, is_directory in flags.items() if is_directory] == ["/dir/"]
     assert "SKIPPED_ERRORS" in site.codes(task)
 
 
@@ -129,7 +133,7 @@ def test_trouble_keeps_a_task_active_until_its_deadline(site, item, code):
         task = site.transfer(("/good", "/arrived", False), item, deadline="2100-01-01")
         found = site.client.get_task(task)
         assert (found["status"], found["nice_status"], found["is_ok"]) == ("ACTIVE", code, False)
-        assert (found["faults"], found["subtasks_retrying"]) == (1, 1)
+        assert (found["faults"], found["subtasks_pending"], found["subtasks_retrying"]) == (1, 1, 0)
         assert refused(site.client.task_successful_transfers, task)[0] == 400
         assert refused(site.client.task_skipped_errors, task)[0] == 400
         assert site.codes(task) == [code, "STARTED"]
@@ -143,7 +147,10 @@ def test_trouble_keeps_a_task_active_until_its_deadline(site, item, code):
 
 def test_what_was_missing_is_sent_when_it_comes(site):
     task = site.transfer(("/late", "/late", False))
-    assert site.client.get_task(task)["status"] == "ACTIVE"
+    found = site.client.get_task(task)
+    counters = [found[f"subtasks_{name}"] for name in ("total", "pending", "retrying", "succeeded")]
+    assert (found["status"], found["files"], found["faults"]) == ("ACTIVE", 0, 1)
+    assert counters == [1, 1, 0, 0]
     site.write("late")
     assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
@@ -195,3 +202,18 @@ def test_a_delete_takes_files_directories_and_links_as_asked(site):
         stuck = site.client.get_task(site.delete(path, recursive=True))
         assert (stuck["status"], stuck["nice_status"]) == ("ACTIVE", "PERMISSION_DENIED")
     assert (site.src / "kept/inside").exists()
+
+
+def test_missed_paths_are_not_seen_by_recursive_items_until_they_are_cleared(site):
+    for name in ("seen/file", "gone/file", "seen/gone.txt", "item.txt"):
+        site.write(name)
+    site.world.miss_paths("/gone/", "/seen/gone.txt", "/item.txt")
+    task = site.transfer(("/", "/all/", True), skip_source_errors=True)
+    found = site.client.get_task(task)
+    assert (found["status"], found["files"], found["directories"]) == ("SUCCEEDED", 1, 2)
+    assert (site.sent(task), site.skipped(task)) == (["/seen/file"], {})
+    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.sent(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
+    site.world.missed.clear()
+    task = site.transfer(("/", "/all/", True))
+    assert len(site.sent(task)) == 4

@@ -1,0 +1,209 @@
+"""The options of `serve`, and what they let go wrong."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from globus_auto.sandbox.engine import Pace
+from globus_auto.sandbox.world import Endpoint, World
+
+SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}  # values of policies
+SWITCH_NAMES = (
+    "disable_verify",
+    "force_verify",
+    "refuses_encryption",
+    "ignores_case",
+    "ignores_form",
+    "keeps_mtimes",
+)
+POLICIES: dict[str, Callable[[str], bool | float]] = {
+    **dict.fromkeys(SWITCH_NAMES, SWITCHES.__getitem__),
+    **dict.fromkeys(("clock", "listing_lag"), float),
+}
+FAULT_FIELDS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("status", "times", "truncate", "after"), int),
+    **dict.fromkeys(("body", "drop"), str),
+    "delay": float,
+}
+PROXY_FIELDS: dict[str, Callable[[str], Any]] = {
+    "times": int,
+    **dict.fromkeys(("after", "html"), SWITCHES.__getitem__),
+}
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(prog="python -m globus_auto.sandbox", description=description)
+    serve = made.add_subparsers(required=True).add_parser(
+        "serve", help="serve two directories as a local Globus until Ctrl-C"
+    )
+    serve.add_argument("--source", required=True, metavar="DIR")
+    serve.add_argument("--destination", required=True, metavar="DIR")
+    serve.add_argument("--port", type=int, default=0, help="default: a free one")
+    serve.add_argument(
+        "--data-access", action="store_true", help="the destination asks for that consent"
+    )
+    _add_answers(serve.add_argument_group("what requests are answered"))
+    _add_tasks(serve.add_argument_group("what happens to tasks"))
+    _add_collections(serve.add_argument_group("what the collections are like"))
+    return made
+
+
+def _add_answers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--latency", type=float, default=0.0, metavar="MS", help="before answers")
+    group.add_argument("--calls-per-second", type=float, metavar="N", help="more get 429")
+    group.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="ROUTE:NAME=VALUE,...",
+        help="plan a fault: ls:status=502,times=3 task:delay=5 transfer:drop=after ls:truncate=1",
+    )
+    group.add_argument(
+        "--proxy",
+        action="append",
+        default=[],
+        metavar="ROUTE:STATUS[,times=N][,after][,html=0]",
+        help="let a proxy answer the next N requests (default 1) with a page of its own, or with "
+        "html=0 without a body; `after`: the request has its effect: ls:403 transfer:504,after",
+    )
+    group.add_argument(
+        "--listing-lag",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="listings show the state of up to S seconds ago",
+    )
+    group.add_argument(
+        "--lists-late",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="refuse successful_transfers and skipped_errors until S seconds after completion",
+    )
+    group.add_argument(
+        "--task-memory", type=float, metavar="S", help="forget tasks S seconds after completion"
+    )
+    group.add_argument(
+        "--task-list-memory", type=float, metavar="S", help="the same, in task_list only"
+    )
+    group.add_argument(
+        "--task-list-lag",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="task_list does not show tasks younger than S seconds",
+    )
+
+
+def _add_tasks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--task-seconds", type=float, default=0.0, metavar="S", help="how long a task takes"
+    )
+    group.add_argument(
+        "--stall",
+        metavar="CODE[:N]",
+        help="let the first task stall with this event, or meet it N times and go on",
+    )
+    group.add_argument("--fail", metavar="CODE", help="let the first task fail with this event")
+    group.add_argument(
+        "--skip", action="append", default=[], metavar="PATH", help="an unreadable source path"
+    )
+    group.add_argument(
+        "--miss",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a source path that recursive transfers do not see",
+    )
+    group.add_argument(
+        "--verify-refused",
+        action="store_true",
+        help="with disable_verify, refuse to verify; default: accept, and do not verify",
+    )
+
+
+def _add_collections(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--disconnect", metavar="source|destination[:S]", help="the endpoint goes away, after S s"
+    )
+    group.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="source|destination:NAME[=VALUE]",
+        help=f"{', '.join(SWITCH_NAMES)} (VALUE: true or false, default true); clock (VALUE: "
+        "seconds that it is ahead), listing_lag (VALUE: seconds, instead of --listing-lag)",
+    )
+
+
+def plan(world: World, options: argparse.Namespace) -> None:
+    """Let go wrong what the options say; raise ValueError naming an option that makes no sense."""
+    world.latency = options.latency / 1000
+    world.calls_per_second = options.calls_per_second
+    world.pace = Pace.by_time(options.task_seconds)
+    world.listing_lag = options.listing_lag
+    world.lists_late = options.lists_late
+    world.task_memory = options.task_memory
+    world.task_list_memory = options.task_list_memory
+    world.task_list_lag = options.task_list_lag
+    world.verify_refused = options.verify_refused
+    world.skip_paths(*options.skip)
+    world.miss_paths(*options.miss)
+    if options.fail:
+        world.fail_next(options.fail)
+    one_by_one: list[tuple[str, Callable[[World, str], None]]] = [
+        ("stall", _stall),
+        ("fault", _fault),
+        ("proxy", _proxy),
+        ("policy", _policy),
+        ("disconnect", _disconnect),
+    ]
+    for name, act in one_by_one:
+        given = getattr(options, name)
+        for text in given if isinstance(given, list) else filter(None, [given]):
+            try:
+                act(world, text)
+            except (KeyError, ValueError) as error:
+                raise ValueError(f"--{name} {text}: {error} is not understood.") from error
+
+
+def _stall(world: World, text: str) -> None:
+    code, _, times = text.partition(":")
+    world.stall_next(code, times=int(times) if times else None)
+
+
+def _fault(world: World, text: str) -> None:
+    """Plan a fault, given by the names of `Faults.add`."""
+    route, _, rest = text.partition(":")
+    pairs = [part.split("=", 1) for part in rest.split(",")]
+    world.faults.add(route, **{name: FAULT_FIELDS[name](value) for name, value in pairs})
+
+
+def _proxy(world: World, text: str) -> None:
+    route, _, rest = text.partition(":")
+    status, *more = rest.split(",")
+    pairs = [part.partition("=") for part in more]
+    fields = {name: PROXY_FIELDS[name](value) for name, _, value in pairs}
+    world.faults.proxy(route, int(status), **fields)
+
+
+def _policy(world: World, text: str) -> None:
+    which, _, rest = text.partition(":")
+    name, _, value = rest.partition("=")
+    setattr(_end(world, which), name, POLICIES[name](value))
+
+
+def _disconnect(world: World, text: str) -> None:
+    which, _, seconds = text.partition(":")
+    away = (_end(world, which), "connected", False)
+    timer = threading.Timer(float(seconds or 0), setattr, away)
+    timer.daemon = True
+    timer.start()
+
+
+def _end(world: World, name: str) -> Endpoint:
+    return {endpoint.name: endpoint for endpoint in world.endpoints.values()}[name]

@@ -1,0 +1,168 @@
+"""One task: its state, its events, and what was planned for it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from globus_auto.sandbox import texts
+from globus_auto.sandbox.documents import Document, moment
+from globus_auto.sandbox.submissions import Item, Kind, Order
+
+HISTORY = 30 * 24 * 3600.0  # seconds that events and lists are kept
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When a task's work is done, counted from its turn: after `looks` at it and `seconds`.
+
+    A look is a `GET task`; the first `looks` of them find it ACTIVE.
+    """
+
+    looks: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def at_once(cls) -> Pace:
+        """Work is done before the submission is answered."""
+        return cls()
+
+    @classmethod
+    def after_looks(cls, looks: int) -> Pace:
+        """Work is done after this many looks."""
+        return cls(looks=looks)
+
+    @classmethod
+    def by_time(cls, seconds: float) -> Pace:
+        """Work is done this many seconds later, by `time.time()`."""
+        return cls(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a task (of a kind) shall stall or fail, once `after_files` of its files are done.
+
+    A stall is met `times` times that the task is worked at, then the task goes on; None: as long
+    as the task has this plan.
+    """
+
+    code: str
+    details: str = "planned"
+    after_files: int = 0
+    kind: Kind | None = None
+    fatal: bool = False
+    times: int | None = None
+
+
+@dataclass
+class Task:
+    """A task. Tests may change all of it: make it INACTIVE, drop its `plan`, lose its history.
+
+    Times are in seconds since 1970. `verify_checksum` and `encrypt_data` are what is done, whatever
+    the order asked for. `pending` is what is still to be done; `successes`, `skipped` and `events`
+    (oldest first) are documents.
+    """
+
+    id: str
+    owner: str
+    order: Order
+    pace: Pace
+    plan: Plan | None
+    requested: float
+    deadline: float
+    verify_checksum: bool
+    encrypt_data: bool
+    pending: deque[Item]
+    status: str = "ACTIVE"
+    nice_status: str = "Queued"
+    fatal_error: Document | None = None
+    started: float | None = None
+    completed: float | None = None
+    looks: int = 0
+    faults: int = 0
+    directories: int = 0
+    files_skipped: int = 0
+    removed: int = 0
+    bytes_transferred: int = 0
+    bytes_checksummed: int = 0
+    successes: list[Document] = field(default_factory=list)
+    skipped: list[Document] = field(default_factory=list)
+    events: list[Document] = field(default_factory=list)
+    stalls: int = 0
+    noted: set[tuple[str, str]] = field(default_factory=set)
+    history_lost: bool = False
+    steps: Iterator[int] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in ("ACTIVE", "INACTIVE")
+
+    @property
+    def files(self) -> int:
+        """The number of files known to be its business.
+
+        A recorded transfer of a missing file has 0 files, and 186 files of another are 174
+        transferred and 12 that were equal: skipped errors are not among them. A delete counts its
+        items.
+        """
+        if self.order.kind == "DELETE":
+            return len(self.order.items)
+        waiting = sum(item.seen and item.recursive is not True for item in self.pending)
+        return waiting + self.files_skipped + len(self.successes)
+
+    @property
+    def subtasks(self) -> int:
+        """The number of subtasks: one for each path to look at, one more for each known file."""
+        if self.order.kind == "DELETE":
+            return 2 * len(self.order.items)
+        unknown = sum(not item.seen or item.recursive is True for item in self.pending)
+        return 2 * self.files + self.directories + unknown + len(self.skipped)
+
+    @property
+    def speed(self) -> int:
+        """Bytes per second, from its start to its end or now."""
+        seconds = (self.completed or time.time()) - (self.started or self.requested)
+        return int(self.bytes_transferred / max(seconds, 1.0))
+
+    @property
+    def history_deleted(self) -> bool:
+        """Whether its events and lists are gone, as they are 30 days after its end."""
+        old = self.completed is not None and time.time() - self.completed > HISTORY
+        return self.history_lost or old
+
+    def tell(self, code: str, details: str = "", *, is_error: bool = False) -> None:
+        """Add an event."""
+        event = {
+            "DATA_TYPE": "event",
+            "code": code,
+            "description": texts.description(code),
+            "details": details,
+            "is_error": is_error,
+            "time": moment(time.time()),
+        }
+        self.events.append(event)
+
+    def note(self, code: str, details: str) -> None:
+        """Report trouble that may pass: shown as nice_status, an event the first time."""
+        self.nice_status = code
+        if (code, details) not in self.noted:
+            self.noted.add((code, details))
+            self.faults += 1
+            self.tell(code, details, is_error=True)
+
+    def finish(self, status: str, code: str, details: str = "", description: str = "") -> None:
+        """End it with an event; if it failed, `code` and `description` are its fatal_error.
+
+        Without a description, `details` are one.
+        """
+        self.status, self.completed, self.steps = status, time.time(), None
+        failed = status == "FAILED"
+        fatal_error = {
+            "code": code,
+            "description": description or details or texts.description(code),
+        }
+        self.fatal_error = fatal_error if failed else None
+        self.tell(code, details, is_error=failed)

@@ -1,0 +1,75 @@
+"""What a task meets when it does not go well, as an exception."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from globus_auto.sandbox import texts
+from globus_auto.sandbox.endpoints import Endpoint, printable
+
+EVENT_CODES = {
+    errno.ENOENT: "FILE_NOT_FOUND",
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "PERMISSION_DENIED"),
+    errno.EISDIR: "IS_A_DIRECTORY",
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "NOT_A_DIRECTORY"),
+    errno.ENOSPC: "NO_SPACE_LEFT",
+    errno.EDQUOT: "QUOTA_EXCEEDED",
+}
+NUMBERS = {code: number for number, code in reversed(EVENT_CODES.items())}
+
+
+@dataclass(eq=False)
+class TroubleError(Exception):
+    """What a task reports as an event, and tries again unless it is `fatal`.
+
+    `details` are those of the event, `reply` is what the server answered. `description` is that of
+    the fatal error if it is not the usual one for the code. `at_source`: a source path is to blame.
+    `halts`: nothing else of the task can be done now.
+    """
+
+    code: str
+    details: str
+    reply: str = ""
+    description: str = ""
+    at_source: bool = False
+    halts: bool = False
+    fatal: bool = False
+
+
+def failed(
+    code: str,
+    endpoint: Endpoint,
+    command: str,
+    path: str,
+    *,
+    at_source: bool = False,
+    fatal: bool = False,
+    error: OSError | None = None,
+) -> TroubleError:
+    """Return the trouble of a GridFTP command that failed on a path, for `error` if there is one.
+
+    Whoever knows only an event code gets the errno that stands for it.
+    """
+    number = (error and error.errno) or NUMBERS.get(code, errno.EINVAL)
+    text = (error and error.strerror) or os.strerror(number)
+    reply = texts.reply(code, command, number, text)
+    details = texts.event_details(endpoint, command, printable(path), reply)
+    return TroubleError(code, details, reply, at_source=at_source, fatal=fatal)
+
+
+@contextmanager
+def blame(
+    endpoint: Endpoint, command: str, path: str, *, at_source: bool = False
+) -> Iterator[None]:
+    """Turn what the disk says of a path into the trouble of a GridFTP command."""
+    try:
+        yield
+    except OSError as error:
+        code = EVENT_CODES.get(error.errno or 0, "ENDPOINT_ERROR")
+        if at_source and isinstance(error, NotADirectoryError):
+            code = "FILE_NOT_FOUND"
+        raise failed(code, endpoint, command, path, at_source=at_source, error=error) from error

@@ -1,0 +1,86 @@
+"""The options of `serve`: what each of them changes in the world, and which make no sense."""
+
+import pytest
+
+from globus_auto.sandbox import options
+from globus_auto.sandbox.__main__ import main
+from tests.sandbox.conftest import refused
+
+ENDS = ("serve", "--source", "s", "--destination", "d")
+
+
+def plan(site, *words):
+    """Let go wrong in the world of the site what these options say."""
+    options.plan(site.world, options.parser("").parse_args([*ENDS, *words]))
+
+
+def test_no_option_changes_nothing(site):
+    before = {**vars(site.world), "pace": None}
+    ends = [vars(site.source).copy(), vars(site.destination).copy()]
+    plan(site)
+    assert {**vars(site.world), "pace": None} == before
+    assert [vars(site.source), vars(site.destination)] == ends
+
+
+def test_policies_are_set_at_the_collection_named(site):
+    plan(
+        site,
+        *("--policy", "destination:disable_verify", "--policy", "destination:clock=-2.5"),
+        *("--policy", "destination:keeps_mtimes=false", "--policy", "source:ignores_case=true"),
+        *("--policy", "source:listing_lag=9", "--verify-refused"),
+    )
+    there, here = site.destination, site.source
+    assert (there.disable_verify, there.clock, there.keeps_mtimes) == (True, -2.5, False)
+    assert (here.ignores_case, here.listing_lag, here.disable_verify) == (True, 9.0, False)
+    assert site.world.verify_refused is True
+
+
+def test_lists_tasks_and_listings_are_late_or_forgotten(site):
+    plan(
+        site,
+        *("--lists-late", "1", "--listing-lag", "2", "--task-memory", "3"),
+        *("--task-list-memory", "4", "--task-list-lag", "5", "--miss", "/a/", "--miss", "/b"),
+    )
+    world = site.world
+    assert (world.lists_late, world.listing_lag, world.task_memory) == (1, 2, 3)
+    assert (world.task_list_memory, world.task_list_lag) == (4, 5)
+    assert world.missed == {"/a", "/b"}
+
+
+def test_a_proxy_is_planned_as_it_is_given(site):
+    plan(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
+    assert [refused(site.names) for _ in range(2)] == [(404, None)] * 2
+    assert site.names() == []
+    assert refused(site.client.operation_mkdir, site.source.id, "/x") == (504, None)
+    assert site.names() == ["x"]
+
+
+def test_a_stall_may_pass_after_some_rounds(site):
+    plan(site, "--stall", "TIMEOUT:2")
+    site.write("a")
+    task = site.transfer(("/a", "/a"))
+    assert site.client.get_task(task)["nice_status"] == "TIMEOUT"
+    assert site.client.get_task(task)["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--policy=both:disable_verify",
+        "--policy=source:colour",
+        "--policy=source:ignores_case=perhaps",
+        "--policy=source:clock=soon",
+        "--proxy=ls",
+        "--proxy=nowhere:403",
+        "--proxy=ls:403,colour=red",
+        "--stall=TIMEOUT:often",
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named(tmp_path, capsys, option):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    ends = ("--source", str(tmp_path / "a"), "--destination", str(tmp_path / "b"))
+    assert main(["serve", *ends, option]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(option.replace("=", " ", 1))
+    assert error.count("\n") == 1

@@ -1,0 +1,60 @@
+"""What a collection's policies and properties do to a transfer, whatever was asked for."""
+
+import pytest
+
+from tests.sandbox.conftest import refused
+
+
+def flags(site, **options):
+    """Transfer a file; return verify_checksum and encrypt_data of the task, and its checksum."""
+    site.write("a")
+    task = site.transfer(("/a", "/a", False), **options)
+    found = site.client.get_task(task)
+    (sent,) = site.client.task_successful_transfers(task)
+    return found["verify_checksum"], found["encrypt_data"], sent["checksum"] is not None
+
+
+def test_a_task_document_says_what_was_asked_for(site):
+    assert flags(site) == (False, False, False)
+    assert flags(site, verify_checksum=True, encrypt_data=True) == (True, True, True)
+
+
+@pytest.mark.parametrize("end", ["source", "destination"])
+def test_disable_verify_at_either_end_leaves_a_task_unverified(site, end):
+    getattr(site, end).disable_verify = True
+    assert site.client.get_endpoint(getattr(site, end).id)["disable_verify"] is True
+    assert flags(site, verify_checksum=True) == (False, False, False)
+
+
+@pytest.mark.parametrize("end", ["source", "destination"])
+def test_verify_refused_refuses_to_verify_where_it_is_disabled(site, end):
+    getattr(site, end).disable_verify = True
+    site.world.verify_refused = True
+    site.write("a")
+    asked = refused(site.transfer, ("/a", "/a"), verify_checksum=True)
+    assert asked == (400, "ClientError.BadRequest")
+    assert site.world.tasks == {}
+    assert flags(site) == (False, False, False)
+
+
+def test_force_verify_verifies_though_not_asked_to(site):
+    site.destination.force_verify = True
+    assert site.client.get_endpoint(site.destination.id)["force_verify"] is True
+    assert flags(site, verify_checksum=False) == (True, False, True)
+    site.source.disable_verify = True
+    assert flags(site, verify_checksum=True) == (False, False, False)
+
+
+def test_a_guest_collection_has_the_policies_of_its_host(site):
+    guest = site.world.add_endpoint(
+        site.dst, "guest", "GCSv5_guest_collection", host=site.destination
+    )
+    site.destination.disable_verify = True
+    assert site.client.get_endpoint(guest.id)["disable_verify"] is True
+    site.destination = guest
+    assert flags(site, verify_checksum=True) == (False, False, False)
+
+
+def test_refused_encryption_shows_in_the_task_document(site):
+    site.destination.refuses_encryption = True
+    assert flags(site, encrypt_data=True) == (False, False, False)
