@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -105,6 +106,7 @@ class People(RuleBasedStateMachine):
         self.latest: dict[str, bytes] = {}
         self.versions: dict[str, set[tuple[int, int]]] = defaultdict(set)
         self.damaged = False
+        self.backup: dict[str, bytes] = {}
         self.newest = START
         self.written = 0
 
@@ -255,6 +257,39 @@ class People(RuleBasedStateMachine):
                 path.rmdir()
             self._put(name, size, time.time() - 60)
 
+    @rule()
+    def back_up(self) -> None:
+        """Somebody makes a backup of the state of both programs."""
+        self.backup = {
+            path.name: path.read_bytes()
+            for path in self.lab.state.glob("datastore*")
+            if path.suffix != ".lock"
+        }
+
+    @rule(what=st.sampled_from(["datastore", "everything", "nothing"]))
+    def restore(self, what: str) -> None:
+        """Somebody restores the datastore, or all state, from the backup, or deletes it."""
+        if what == "nothing":
+            (self.lab.state / "datastore").unlink(missing_ok=True)
+            return
+        for name, content in self.backup.items():
+            if name == "datastore" or what == "everything":
+                (self.lab.state / name).write_bytes(content)
+
+    def name_asides(self) -> None:
+        """A person gives directories a name that were moved aside, and of which nobody knows."""
+        remembered: Any = {}
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            remembered = json.loads((self.lab.state / "datastore").read_text())
+        for path in sorted(self.lab.source.rglob(".globus_auto_empty.*"), reverse=True):
+            if f"/src/{path.relative_to(self.lab.source)}" in remembered.get("asides", {}):
+                continue
+            self.written += 1
+            old, new = str(path.relative_to(self.lab.source)), f"moved {self.written}"
+            path.rename(self.lab.source / new)
+            for name in [name for name in self.latest if name.startswith(f"{old}/")]:
+                self._moved(name, new + name[len(old) :])
+
     @rule(name=st.sampled_from(["empty", "sub/empty", "empty/nested", "a", "sub"]))
     def make_directory(self, name: str) -> None:
         """An empty directory appears."""
@@ -267,9 +302,12 @@ class People(RuleBasedStateMachine):
         with contextlib.suppress(OSError):
             (self.lab.source / name).rmdir()
 
-    @rule(data=st.data(), how=st.sampled_from(["remove", "lengthen", "cut"]))
+    @rule(data=st.data(), how=st.sampled_from(["remove", "lengthen", "cut", "alter", "put back"]))
     def damage_copy(self, data: Any, how: str) -> None:
-        """Somebody removes or alters a copy at the destination whose original still stands."""
+        """Somebody removes or alters a copy at the destination whose original still stands.
+
+        Altered to other content of equal size, it has another time: that of now, or an older one.
+        """
         copies = [path for path in sorted(self.lab.destination.rglob("*")) if path.is_file()]
         if not copies:
             return
@@ -285,5 +323,22 @@ class People(RuleBasedStateMachine):
         self.lab.configure(VERIFY_DESTINATION=True)
         if how == "remove":
             path.unlink()
+        elif how in ("alter", "put back"):
+            self._alter_alike(path, len(content), how)
         else:
             path.write_bytes(content + b"altered" if how == "lengthen" else content[:-1])
+
+    def _alter_alike(self, path: Path, size: int, how: str) -> None:
+        """Alter a copy so that only its time tells, as it must be to be noticed.
+
+        A copy that was found equal may have any time up to the end of its task, and so may any copy
+        where the destination keeps no times: there nobody can tell one that is older.
+        """
+        times = [task.completed for task in self.world.tasks.values() if task.completed]
+        found_equal = any(task.files_skipped for task in self.world.tasks.values())
+        if how == "put back" and self.lab.dst.keeps_mtimes and not found_equal:
+            mtime = path.stat().st_mtime - 5000
+        else:
+            mtime = max([*times, self.newest, path.stat().st_mtime]) + 60
+        path.write_bytes(self._content(size))
+        os.utime(path, (mtime, mtime))

@@ -7,22 +7,28 @@ and after a few more runs, everything is at the destination and no proven file a
 
 What people do (stories.py): create, append, rewrite with equal size, within the same second or
 with a time set back, rename, move and remove files and directories, put an empty or full directory
-or a symlink in a file's place and a file back in theirs, under odd names; remove, lengthen or cut
-copies.
+or a symlink in a file's place and a file back in theirs, under odd names; remove, lengthen, cut or
+alter copies, or put back older ones of equal size; back up the state of the programs, restore the
+datastore alone or everything, or delete the datastore.
+
+The destination of a story may keep no modification times, have a clock of its own, or ignore case.
 
 What may go wrong: tasks that wait, are slow, stall, fail half-way, skip files, expire, become
 INACTIVE, or are forgotten by Globus (404) with their history or without; submissions refused with
 400 and 403, once or as long as a certain file is among theirs; files whose place at the destination
-is taken; calls of any route that answer 400, 403, 404, 409, 429, 500, 502 or 503, are dropped
-before or after their effect, cut short, or lack fields; listings of one directory that fail; either
-endpoint going away, paused or switched off, and coming back; settings edited between runs (EXCLUDE,
-SETTLE_SECONDS, KEEP_DAYS, SRC_DIR, DST_DIR, SRC_LOCAL_DIR, VERIFY_DESTINATION); the clock jumping
-forwards and backwards; a program that dies before or after any request, or at any save, in either
-program, with --full and --dry-run.
+is taken; proxies that answer a call with a page of their own, before or after its effect; a machine
+that is suspended at any request, while files change and time goes on; lists of what a task did that
+come late; directories that a recursive task does not see; calls of any route that answer 400, 403,
+404, 409, 429, 500, 502 or 503, are dropped before or after their effect, cut short, or lack fields;
+listings of one directory that fail; either endpoint going away, paused or switched off, and coming
+back; settings edited between runs (EXCLUDE, SETTLE_SECONDS, KEEP_DAYS, SRC_DIR, DST_DIR,
+SRC_LOCAL_DIR, VERIFY_DESTINATION); the clock jumping forwards and backwards; a program that dies
+before or after any request, or at any save, in either program, with --full and --dry-run.
 
 Left out by name, since nobody could tell: a rewrite that leaves size and modification time alike
 (but within two seconds of the look); a change within the seconds of an open delete; an alteration
-of the copy that leaves its size alike, or any where VERIFY_DESTINATION is off.
+of the copy that leaves its size and time alike, or its time before the end of a task that found the
+copy equal, or any where VERIFY_DESTINATION is off.
 """
 
 from __future__ import annotations
@@ -36,7 +42,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from globus_auto.choosing import folded
 from globus_auto.sandbox.world import Pace
@@ -87,6 +93,17 @@ class Story(People):
         super().__init__()
         self.in_the_way: list[Path] = []
 
+    @initialize(
+        keeps_mtimes=st.sampled_from([True, True, True, False]),
+        clock=st.sampled_from([0, 0, 0, 3600, -3600]),
+        ignores_case=st.sampled_from([False, False, False, True]),
+    )
+    def destination_differs(self, keeps_mtimes: bool, clock: int, ignores_case: bool) -> None:
+        """The destination has storage of some kind."""
+        self.lab.dst.keeps_mtimes = keeps_mtimes
+        self.lab.dst.clock = clock
+        self.lab.dst.ignores_case = ignores_case
+
     def teardown(self) -> None:
         """End the story well: faults gone, a few runs later, everything has arrived."""
         try:
@@ -107,6 +124,54 @@ class Story(People):
             return passed[0] < 0
 
         self.world.faults.add(route, match=after_some, **{"times": 1, **reply})
+
+    @rule(
+        route=st.sampled_from([*ROUTES, *CHANGING]),
+        status=st.sampled_from([200, 403, 404, 408, 413, 504]),
+        after=st.booleans(),
+        html=st.booleans(),
+        times=st.integers(1, 6),
+    )
+    def proxy_answers(self, route: str, status: int, after: bool, html: bool, times: int) -> None:
+        """A proxy in front of Globus answers in its place, before or after it did something."""
+        # One that lets nothing large pass has done so before Globus heard of it.
+        after = after and status != 413
+        self.world.faults.proxy(route, status, times=times, after=after, html=html)
+
+    @rule(
+        route=st.sampled_from([*ROUTES, "ls", "ls", "delete", "submission_id"]),
+        nth=st.integers(0, 6),
+        when=st.sampled_from(["before", "after"]),
+        seconds=st.sampled_from([1000, 7200, 100_000]),
+        name=st.sampled_from(NAMES),
+        directory=st.sampled_from(DIRECTORIES),
+    )
+    def suspended(
+        self, route: str, nth: int, when: Any, seconds: int, name: str, directory: str
+    ) -> None:
+        """The machine sleeps at some request, for longer than a delete may wait; a file changes."""
+        passed = [nth]
+
+        def after_some(_request: Any) -> bool:
+            passed[0] -= 1
+            return passed[0] < 0
+
+        def sleep(_request: Any) -> None:
+            self.lab.later(seconds)
+            self._put(f"{directory}/{name}".lstrip("/"), 21, time.time())
+
+        self.world.faults.hook(route, sleep, when=when, match=after_some)
+
+    @rule(late=st.sampled_from([0, 60, 8000]), memory=st.sampled_from([None, None, 4000]))
+    def lists_come_late(self, late: int, memory: int | None) -> None:
+        """Globus lists what a task did only after a while, and forgets tasks soon."""
+        self.world.lists_late = late
+        self.world.task_memory = memory
+
+    @rule(directory=st.sampled_from(["/src/sub", "/src/sub/deep", "/src/a"]))
+    def directory_is_away(self, directory: str) -> None:
+        """A recursive task does not see a directory, or a file."""
+        self.world.miss_paths(directory)
 
     @rule(route=st.sampled_from(CHANGING), refusal=st.sampled_from(REFUSALS))
     def refuse(self, route: str, refusal: dict[str, Any]) -> None:
@@ -182,6 +247,8 @@ class Story(People):
         """What was wrong with Globus is over."""
         self.world.faults.clear()
         self.world.skipped_paths.clear()
+        self.world.missed.clear()
+        self.world.lists_late, self.world.task_memory = 0, None
         self.endpoints_come_back()
         while self.in_the_way:
             with contextlib.suppress(OSError):
@@ -299,6 +366,7 @@ class Story(People):
         self.faults_pass()
         self.world.pace = Pace.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
+        self.name_asides()
         self.lab.later(200_000)
         codes = []
         for _ in range(4):
@@ -315,17 +383,35 @@ class Story(People):
         there = {str(path.relative_to(self.lab.source)) for path in self.lab.source.rglob("*")}
         names = there | set(self.latest)
         for name, content in self.latest.items():
-            if "\n" in name or self._refused(name):
+            if "\n" in name or self._refused(name) or self._ambiguous(name, names):
                 continue
             assert content in copies, f"{name!r} did not arrive; {told}"
             twins = [other for other in names if folded(name) == folded(other)]
             if len(twins) == 1:
                 assert not self._stands(name), f"{name!r} was not deleted; {told}"
 
+    def _ambiguous(self, name: str, names: set[str]) -> bool:
+        """Return whether the destination takes another name on the way to a file for the same."""
+        if not self.lab.dst.ignores_case:
+            return False
+        one = self.lab.destination / "one"
+        everywhere = {str(path.relative_to(one)) for path in one.rglob("*")}
+        everywhere |= {
+            str(parent) for each in names for parent in [Path(each), *Path(each).parents]
+        }
+        ways = {str(parent) for parent in [Path(name), *Path(name).parents]}
+        folds = {folded(way) for way in ways}
+        return any(folded(other) in folds and other not in ways for other in everywhere)
+
     def _refused(self, name: str) -> bool:
         """Return whether something of another kind stands in a file's way at the destination."""
         path = self.lab.destination / "one" / name
         return path.is_dir() or any(parent.is_file() for parent in path.parents)
+
+
+def _ways(name: str) -> set[str]:
+    """Return a path and all directories above it."""
+    return {str(way) for way in [Path(name), *Path(name).parents]}
 
 
 @pytest.mark.slow
