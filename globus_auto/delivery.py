@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # How long the lists of an ended task may be missing before its files are sent again, in seconds:
 # Globus may answer 400 for a while after it said SUCCEEDED.
 LIST_PATIENCE = 3600
+MORE_ROWS = 1000  # than a task counts: a list that is still longer has no end
 
 
 class Delivered(NamedTuple):
@@ -139,7 +140,7 @@ def _lists(client: globus_sdk.TransferClient, document: watching.TaskDocument) -
     sent: list[watching.SentPath] | None = []
     if document.files_transferred != 0:
         pages = client.paginated.task_successful_transfers(document.task_id)
-        sent = _whole(pages, watching.SentPath, document.files_transferred or 0)
+        sent = _whole(pages, watching.SentPath, document.files_transferred)
     if sent is None:
         return Lists(skipped, None)
     return Lists(skipped, {each.source_path: each.size for each in sent if each.source_path})
@@ -148,16 +149,20 @@ def _lists(client: globus_sdk.TransferClient, document: watching.TaskDocument) -
 def _whole(
     pages: Iterable[globus_sdk.GlobusHTTPResponse],
     shape: type[watching.Shape],
-    least: int,
+    number: int | None,
 ) -> list[watching.Shape] | None:
-    """Return all of a list, or None if Globus does not give it, or not `least` items of it."""
+    """Return all of a list, or None if Globus does not give it, or not the `number` of items."""
+    most = watching.ROWS_MOST if number is None else number + MORE_ROWS
     try:
-        found = watching.paged(pages, shape)
+        found = watching.paged(pages, shape, most)
+    except watching.Inconclusive as error:
+        log.info("%s", error)
+        return None
     except globus_sdk.TransferAPIError as error:
         if not tasks.rejects(error):
             raise
         return None
-    return found if len(found) >= least else None
+    return found if len(found) >= (number or 0) else None
 
 
 def not_sent(

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import globus_sdk
 import msgspec
 
 from globus_auto import refusals, watching
 from globus_auto.datastore import Version, joined
+from globus_auto.watching import Inconclusive
 
 # The code of a 404 that speaks of the path; others speak of the endpoint
 # (docs.globus.org/api/transfer/file_operations, section "Errors").
@@ -23,6 +24,18 @@ NOT_FOUND = ("ClientError.NotFound", "NotFound")
 # Parts of codes that say that the endpoint as a whole is out of reach.
 ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "OperationPaused")
 RATE_LIMIT_TRIES = 30
+# Seconds. A Retry-After may ask for any time, by mistake or from a proxy; a run that believed it
+# would hold its lock, and say nothing, for as long.
+RETRY_AFTER_MOST = 60
+# Seconds that one call is put off by 429s before the last of them ends the run.
+RATE_LIMIT_SECONDS = 300
+# So many listings in a row that the service itself fails at mean that it is down: globus-sdk tries
+# each for a quarter of a minute, and a tree has thousands.
+SERVICE_FAILURES = 5
+# What a 404 says where the endpoint failed to look, which tells nothing of the path.
+ENDPOINT_FAILED = ("ENDPOINT_ERROR", "INTERNAL_ERROR")
+# Seconds that workers are waited for when a scan stops early; one may be in a call that hangs.
+STOP_SECONDS = 1.0
 # The part of the budget that is left for calls without a pace, and because calls do not arrive as
 # evenly as they start: one too many costs a rest of a second.
 SPARED = 0.02
@@ -64,6 +77,7 @@ class Unlisted(NamedTuple):
 
 Outcome: TypeAlias = "Directory | Unlisted"
 Lister: TypeAlias = Callable[[str], Outcome]
+Shape = TypeVar("Shape")
 
 
 class NotReady(Exception):
@@ -107,12 +121,16 @@ class EndpointDocument(msgspec.Struct):
 
 
 class Pace:
-    """A budget of calls a second, shared by threads and spread evenly; 0 sets no limit."""
+    """A budget of calls a second, shared by threads and spread evenly; 0 sets no limit.
+
+    It also counts the failures of the service that all threads have met in a row.
+    """
 
     def __init__(self, calls_per_second: float) -> None:
         self._interval = (1 + SPARED) / calls_per_second if calls_per_second else 0.0
         self._next = 0.0
         self._lock = threading.Lock()
+        self._failures = 0
 
     def wait(self) -> None:
         """Return when the next call may start."""
@@ -127,6 +145,16 @@ class Pace:
         """Let no call of any thread start for this long: the service has had enough."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
+
+    def count(self, *, failed: bool) -> None:
+        """Note that the service failed at a call, or that it gave any other answer."""
+        with self._lock:
+            self._failures = self._failures + 1 if failed else 0
+
+    @property
+    def service_down(self) -> bool:
+        """Whether the service has failed at so many calls in a row that more are of no use."""
+        return self._failures >= SERVICE_FAILURES
 
 
 @contextmanager
@@ -149,15 +177,15 @@ def list_directory(
 
     With a `pattern` only names that match it are asked for, though not every collection may
     honour that.
-    Raise NotReady, globus_sdk.GlobusAPIError or NetworkError where it is not this directory that
-    fails but the endpoint, the login or the network.
+    Raise NotReady, globus_sdk.GlobusAPIError, NetworkError or watching.Inconclusive where it is
+    not this directory that fails but the endpoint, the login, the network or the service.
     """
     wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
     try:
         response = _paced(pace, lambda: client.operation_ls(endpoint, path=path, filter=wanted))
-        return _directory(path, msgspec.convert(response.data, FileList), filtered=bool(pattern))
+        return _directory(path, _converted(response, FileList), filtered=bool(pattern))
     except globus_sdk.TransferAPIError as error:
-        return _refused(endpoint, path, error)
+        return _refused(endpoint, path, error, pace)
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole listing: {error}")
 
@@ -170,9 +198,13 @@ def refusal(
     It asks for one entry only. Raise as list_directory does.
     """
     try:
-        _paced(pace, lambda: client.operation_ls(endpoint, path=path, limit=1))
+        response = _paced(pace, lambda: client.operation_ls(endpoint, path=path, limit=1))
+        # A proxy or a portal also answers 200.
+        _converted(response, FileList)
     except globus_sdk.TransferAPIError as error:
-        return _refused(endpoint, path, error)
+        return _refused(endpoint, path, error, pace)
+    except (msgspec.ValidationError, ValueError) as error:
+        return Unlisted(path, f"Globus sent no whole listing: {error}")
     return None
 
 
@@ -185,11 +217,11 @@ def stat_file(
     """
     try:
         response = _paced(pace, lambda: client.operation_stat(endpoint, path=path))
-        document = msgspec.convert(response.data, FileDocument)
+        document = _converted(response, FileDocument)
         is_plain = document.type == "file" and document.link_target is None
         return _version(document) if is_plain else None
     except globus_sdk.TransferAPIError as error:
-        refused = _refused(endpoint, path, error)
+        refused = _refused(endpoint, path, error, pace)
         return None if refused.gone else refused
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole answer: {error}")
@@ -200,38 +232,88 @@ def exists(client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pa
     try:
         _paced(pace, lambda: client.operation_stat(endpoint, path=path))
     except globus_sdk.TransferAPIError as error:
-        return False if _refused(endpoint, path, error).gone else None
+        return False if _refused(endpoint, path, error, pace).gone else None
     return True
 
 
 def _paced(
     pace: Pace, call: Callable[[], globus_sdk.GlobusHTTPResponse]
 ) -> globus_sdk.GlobusHTTPResponse:
-    """Return what `call` returns, within the budget; a 429 makes all threads rest."""
-    for _ in range(RATE_LIMIT_TRIES):
+    """Return what `call` returns, within the budget; a 429 makes all threads rest.
+
+    Raise what it raises, and the 429 where it is the answer for RATE_LIMIT_SECONDS or
+    RATE_LIMIT_TRIES times.
+    """
+    began = time.monotonic()
+    tries = 0
+    while True:
+        tries += 1
         pace.wait()
         try:
-            return call()
+            response = call()
         except globus_sdk.TransferAPIError as error:
             if error.http_status != 429:
+                pace.count(failed=_is_of_service(error))
                 raise
-            after = error.headers.get("Retry-After", "")
-            pace.rest(int(after) if after.isdigit() else 1)
-    pace.wait()
-    return call()
+            pace.count(failed=False)
+            seconds = _retry_after(error)
+            waited = time.monotonic() - began
+            if tries > RATE_LIMIT_TRIES or waited + seconds > RATE_LIMIT_SECONDS:
+                raise
+            pace.rest(seconds)
+        except TypeError as error:
+            # globus_sdk's retry rule fails so at a 5xx whose JSON is no object with a code.
+            raise Inconclusive(f"Globus sent no whole error document: {error}") from error
+        else:
+            pace.count(failed=False)
+            return response
 
 
-def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Unlisted:
-    """Return what `error` says of the directory `path`.
+def _retry_after(error: globus_sdk.TransferAPIError) -> int:
+    """Return for how many seconds a 429 asks to rest, 1 where it does not say."""
+    try:
+        seconds = int(error.headers.get("Retry-After", ""))
+    except ValueError:
+        # A date, for which both clocks would have to agree, or nonsense.
+        seconds = 1
+    return min(max(seconds, 0), RETRY_AFTER_MOST)
 
-    Raise NotReady if it says that of the whole endpoint, `error` if it says more than that.
+
+def _is_of_service(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether the service failed, and not the endpoint that it asked.
+
+    The codes are those by which globus_sdk tells the two apart when it decides whether to try
+    again (globus_sdk.services.transfer.transport). A 501 is the answer to the call as such.
     """
     code = error.code or ""
+    said_by_endpoint = "ExternalError" in code or "EndpointError" in code
+    return error.http_status >= 500 and error.http_status != 501 and not said_by_endpoint
+
+
+def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> Shape:
+    """Return the answer as a `shape`; raise ValidationError or ValueError if it is none."""
+    if response.data is None:
+        # With orjson, which globus_sdk uses if it is there, one odd name spoils a whole listing.
+        raise ValueError("the answer is not valid JSON")
+    return msgspec.convert(response.data, shape)
+
+
+def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace: Pace) -> Unlisted:
+    """Return what `error` says of the directory `path`.
+
+    Raise NotReady if it says that of the whole endpoint, `error` if it says more than that or the
+    service is down. Only a code of Globus means that a directory is gone: a proxy has its own 404.
+    """
+    code = error.code or ""
+    details = _details(error)
     if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
-        return Unlisted(path, "there is no such directory", gone=True)
-    if error.http_status in (404, 429) or refusals.wants_login(error):
+        # The path stands in the message, and may have any name.
+        message = (error.message or "").replace(path, "")
+        if not any(word in message for word in ENDPOINT_FAILED):
+            return Unlisted(path, "there is no such directory", gone=True)
+        return Unlisted(path, details)
+    if error.http_status in (404, 429) or refusals.wants_login(error) or pace.service_down:
         raise error
-    details = f"{error.http_status} {code}: {error.message} ({error.request_id})"
     if any(part in code for part in ENDPOINT_DOWN):
         raise NotReady(
             endpoint,
@@ -239,6 +321,13 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError) -> Un
             " see whether it runs. The next run tries again.",
         ) from error
     return Unlisted(path, details)
+
+
+def _details(error: globus_sdk.TransferAPIError) -> str:
+    """Return what the support of Globus asks for: status, code, message, request id."""
+    text = f"{error.http_status} {error.code or 'without an error code of Globus'}"
+    message = f": {error.message}" if error.message else ""
+    return text + message + (f" ({error.request_id})" if error.request_id else "")
 
 
 def _directory(path: str, document: FileList, *, filtered: bool) -> Outcome:
@@ -335,8 +424,11 @@ def look(
     finally:
         for _ in threads:
             jobs.put(None)
-    for thread in threads:
-        thread.join()
+        # Each closes its connections when its call has ended.
+        end = time.monotonic() + STOP_SECONDS
+        # A scan that nobody ends explicitly may be ended by any thread, even one of these.
+        for thread in set(threads) - {threading.current_thread()}:
+            thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)
 
 
 def _look_alone(
@@ -362,8 +454,7 @@ def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointD
     tells. Raise NotReady, or what the call raises.
     """
     try:
-        response: Any = client.get_endpoint(endpoint).data
-        document = msgspec.convert(response, EndpointDocument)
+        document = _converted(client.get_endpoint(endpoint), EndpointDocument)
     except (msgspec.ValidationError, ValueError) as error:
         raise NotReady(endpoint, f"Globus sent no whole document of {endpoint}: {error}") from error
     name = f"{document.display_name or 'The endpoint'} ({endpoint})"

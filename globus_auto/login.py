@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import logging
 import os
+import re
+import secrets
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -16,7 +21,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage, TokenStorageData
 from globus_sdk.transport import RetryConfig
 
-from globus_auto import refusals, wording
+from globus_auto import datastore, refusals, wording
 from globus_auto.settings import Settings
 from globus_auto.watching import Inconclusive
 
@@ -24,6 +29,9 @@ log = logging.getLogger(__name__)
 
 SECRET = "GLOBUS_CLIENT_SECRET"
 SERVER = globus_sdk.TransferClient.scopes.resource_server
+# A rewrite of the token file takes milliseconds; whoever holds its lock longer is suspended.
+LOCK_SECONDS = 60
+LOCK_PAUSE = 0.02  # seconds
 Result = TypeVar("Result")
 
 
@@ -36,10 +44,12 @@ class NoTerminal(Exception):
 
 
 class TokenFile(JSONTokenStorage):
-    """globus_sdk's JSON token storage, but written by temporary file and rename.
+    """globus_sdk's JSON token storage, safe for many threads and processes at once.
 
-    So a kill or a full disk in the middle of a refresh never costs the login. Threads may share
-    it. Raise TokenFileDamaged for what cannot be read, OSError for what cannot be written.
+    A change reads, alters and replaces the file under a lock of its own, `<path>.lock`, so no
+    process undoes what another stored; a kill or a full disk in the middle of it leaves the file
+    as it was. Raise TokenFileDamaged for a file that cannot be read, OSError for one that cannot
+    be written or whose lock another process does not release within LOCK_SECONDS.
     """
 
     def __init__(self, filepath: str, namespace: str) -> None:
@@ -69,20 +79,60 @@ class TokenFile(JSONTokenStorage):
         return self._rewrite(lambda copy: copy.remove_token_data(resource_server))
 
     def _rewrite(self, change: Callable[[JSONTokenStorage], Result]) -> Result:
-        temporary = f"{self.filepath}.new"
-        with self._lock:
-            Path(temporary).unlink(missing_ok=True)
-            with self.user_only_umask():
-                if os.path.exists(self.filepath):
-                    shutil.copyfile(self.filepath, temporary)
+        """Apply `change` to a copy of the file, then put the copy in its place."""
+        with self._lock, self._locked():
+            self._remove_leftovers()
+            temporary = f"{self.filepath}.{secrets.token_hex(8)}.new"
             try:
-                result = change(JSONTokenStorage(temporary, namespace=self.namespace))
-            except (ValueError, KeyError, TypeError) as error:
-                self._refuse(error)
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, self.filepath)
+                self._copy_to(temporary)
+                try:
+                    result = change(JSONTokenStorage(temporary, namespace=self.namespace))
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    self._refuse(error)
+                _fsync(temporary)
+                os.replace(temporary, self.filepath)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+            _fsync(os.path.dirname(self.filepath) or ".")
             return result
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock between processes; the kernel ends it with the process."""
+        path = f"{self.filepath}.lock"
+        with open(path, "a", opener=datastore.private, encoding="ascii") as file:
+            waited = 0.0
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    # A suspended process holds it until somebody wakes or ends it.
+                    if waited >= LOCK_SECONDS:
+                        reason = f"another process has kept it locked for {LOCK_SECONDS} seconds"
+                        raise TimeoutError(errno.ETIMEDOUT, reason, path) from None
+                time.sleep(LOCK_PAUSE)
+                waited += LOCK_PAUSE
+            yield
+
+    def _copy_to(self, temporary: str) -> None:
+        """Copy the file, if there is one, to a new file that only the owner may read."""
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open(self.filepath, "rb") as file,
+            open(temporary, "xb", opener=datastore.private) as copy,
+        ):
+            shutil.copyfileobj(file, copy)
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of killed processes; under the lock no other is in use."""
+        directory, name = os.path.split(self.filepath)
+        # Version 1.0 gave all of them one name, without the digits.
+        leftover = re.compile(re.escape(name) + r"(\.[0-9a-f]{16})?\.new")
+        for entry in os.listdir(directory or "."):
+            if leftover.fullmatch(entry):
+                Path(directory, entry).unlink(missing_ok=True)
 
     def _refuse(self, error: Exception) -> NoReturn:
         # The error's own text could repeat part of a token.
@@ -90,6 +140,15 @@ class TokenFile(JSONTokenStorage):
             f"The token file {self.filepath} cannot be used ({type(error).__name__}). Remove it,"
             " then log in again."
         ) from error
+
+
+def _fsync(path: str) -> None:
+    """Let a file or a directory outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _hide(tokens: Mapping[str, TokenStorageData]) -> None:

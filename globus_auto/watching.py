@@ -13,6 +13,11 @@ import msgspec
 from globus_auto.datastore import OPEN
 
 CANCEL_SECONDS = 60
+# A list that is longer than this has no end: a task has no more files, and Globus sends about a
+# thousand of them a page.
+ROWS_MOST = 10_000_000
+PAGES_MOST = 100_000
+EMPTY_PAGES = 3
 Shape = TypeVar("Shape")
 
 
@@ -122,15 +127,29 @@ def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - whatever 
         raise Inconclusive(f"Globus sent no whole {shape.__name__}: {error}.") from error
 
 
-def paged(pages: Iterable[Any], shape: type[Shape]) -> list[Shape]:
-    """Return the documents of all `pages` of a list; raise Inconclusive if one is not whole."""
-    found = []
+def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> list[Shape]:
+    """Return the documents of all `pages` of a list.
+
+    Raise Inconclusive if one is not whole, or if the list has no end: more than `most` documents
+    or PAGES_MOST pages, a marker that comes twice, or EMPTY_PAGES pages in a row without any
+    document though more are promised.
+    """
+    found: list[Shape] = []
+    markers: set[object] = set()
+    empty = 0
     try:
         for page in pages:
             data = page.data["DATA"]
             if not isinstance(data, list):
                 raise Inconclusive(f"Globus sent a list of {shape.__name__} that is none.")
             found += [checked(item, shape) for item in data]
+            # globus_sdk asks for one page after the other for as long as there is a marker.
+            marker = page.data.get("next_marker")
+            empty = 0 if data else empty + 1
+            endless = marker in markers or len(markers) >= PAGES_MOST or empty >= EMPTY_PAGES
+            if len(found) > most or (marker is not None and endless):
+                raise Inconclusive(f"Globus sent a list of {shape.__name__} that does not end.")
+            markers.add(marker)
     except (TypeError, KeyError, ValueError) as error:
         raise Inconclusive(f"Globus sent no whole list of {shape.__name__}.") from error
     return found

@@ -186,6 +186,7 @@ def test_what_is_written_is_for_its_owner_alone_whatever_the_umask(
         "datastore.transfer.lock",
         "globus_auto.log",
         "refresh_token",
+        "refresh_token.lock",
     }
     assert set(written.values()) == {0o600}
 

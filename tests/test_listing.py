@@ -1,0 +1,381 @@
+"""Listings: answers that say nothing of a directory, and services that never come to an end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import globus_sdk
+import pytest
+
+from globus_auto import listing, login, settings, watching
+from globus_auto.datastore import Version
+from globus_auto.listing import Directory, Lister, NotReady, Pace, Unlisted
+from globus_auto.watching import Inconclusive, SentPath
+from tests.conftest import Lab, files
+
+HTML: dict[str, Any] = {
+    "body": "<html>Please log in</html>",
+    "headers": {"Content-Type": "text/html"},
+}
+SURROGATE = '{"DATA": [{"name": "\\ud800", "type": "dir"}], "total": 1'
+
+
+def below(path: str) -> Callable[[Any], bool]:
+    """Return what tells that a request lists all of a directory whose path begins so."""
+    return lambda request: request.query["path"].startswith(path) and "limit" not in request.query
+
+
+def refusal(code: str, message: str = "planned") -> dict[str, str]:
+    """Return the body of an answer of Globus that refuses something."""
+    return {"code": code, "message": message, "request_id": "r123"}
+
+
+@pytest.fixture
+def connection(lab: Lab) -> Iterator[login.Connection]:
+    """Give a connection as the programs have it."""
+    with_token = login.connect(settings.load(str(lab.config)), interactive=False)
+    yield with_token
+    with_token.close()
+
+
+@pytest.fixture
+def client(connection: login.Connection) -> globus_sdk.TransferClient:
+    """Give the client of that connection."""
+    return connection.client
+
+
+@pytest.fixture
+def one_clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock that measures durations go on with the one that is set."""
+    assert clock
+    offset = time.monotonic() - time.time()
+    monkeypatch.setattr(time, "monotonic", lambda: time.time() + offset)
+
+
+@pytest.mark.usefixtures("one_clock")
+@pytest.mark.parametrize("after", ["86400", "60", "59"])
+def test_a_service_that_always_says_429_ends_the_run_soon(lab: Lab, after: str) -> None:
+    lab.sent("d/a")
+    before, began = lab.remembered(), time.time()
+    lab.write("d/new")
+    busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
+    lab.world.faults.add("ls", times=None, match=below("/src/d"), **busy)
+    assert lab.transfer() == 1
+    assert 230 < time.time() - began < 330
+    assert lab.alerts().keys() == {"service"}
+    assert (lab.remembered(), lab.submitted()) == (before, [])
+
+
+@pytest.mark.usefixtures("one_clock")
+@pytest.mark.parametrize("after", ["", "\u00b2", "-5", "9" * 5000, "Tue, 24 Nov 2026 10:00:00 GMT"])
+def test_an_odd_retry_after_is_a_short_rest(lab: Lab, after: str) -> None:
+    lab.sent("d/a")
+    lab.write("d/new")
+    busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
+    lab.world.faults.add("ls", times=3, match=below("/src/d"), **busy)
+    began = time.time()
+    assert lab.transfer() == 0
+    assert time.time() - began < 200
+
+
+def row(number: int) -> dict[str, Any]:
+    """Return a file of a list of files that a task has written."""
+    return {"source_path": f"/src/{number}", "size": 1}
+
+
+def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str, Any]:
+    """Let `change` make each page of a task's list; return the page."""
+    page: dict[str, Any] = {"DATA": [row(0)], "next_marker": 0}
+    asked = iter(range(1, 10_000))
+    lab.world.faults.add(
+        "successful_transfers",
+        times=None,
+        status=200,
+        body=page,
+        match=lambda _request: change(page, next(asked)) is None,
+    )
+    return page
+
+
+@pytest.mark.parametrize(
+    ("change", "pages"),
+    [
+        (lambda _page, _number: None, 2),
+        (lambda page, number: page.update(next_marker=f"page {number % 3}"), 4),
+        (lambda page, number: page.update(DATA=[], next_marker=number), 3),
+        (lambda page, number: page.update(next_marker=number), 51),
+    ],
+    ids=["the same marker", "markers in a circle", "empty pages", "too many rows"],
+)
+def test_a_list_without_an_end_concludes_nothing(
+    lab: Lab,
+    client: globus_sdk.TransferClient,
+    change: Callable[[dict[str, Any], int], None],
+    pages: int,
+) -> None:
+    endless(lab, change)
+    lab.world.requests.clear()
+    with pytest.raises(Inconclusive, match="does not end"):
+        watching.paged(client.paginated.task_successful_transfers("x"), SentPath, 50)
+    assert len(lab.world.requests) == pages
+
+
+def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: globus_sdk.TransferClient) -> None:
+    def change(page: dict[str, Any], number: int) -> None:
+        rows = [row(number)] if number % 3 == 0 else []
+        page.update(DATA=rows, next_marker=number if number < 30 else None)
+
+    endless(lab, change)
+    found = watching.paged(client.paginated.task_successful_transfers("x"), SentPath)
+    assert [item.source_path for item in found] == [f"/src/{number}" for number in range(3, 31, 3)]
+
+
+def test_a_failed_task_with_an_endless_list_is_unclear(lab: Lab) -> None:
+    lab.write("a")
+    assert lab.transfer() == 0
+    (task,) = lab.world.tasks.values()
+    body = {"task_id": task.id, "status": "FAILED", "subtasks_skipped_errors": 0}
+    lab.world.faults.add("task", times=None, status=200, body=body)
+    endless(lab, lambda _page, _number: None)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() == {"unclear"}
+    assert lab.entries() == {"/src/a"}
+
+
+DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 503, "body": refusal("ServiceUnavailable")},
+        {"status": 502, **HTML},
+        {"status": 500, "body": ""},
+    ],
+    ids=["unavailable", "gateway", "empty"],
+)
+def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], workers: int) -> None:
+    lab.configure(LIST_CONCURRENCY=workers)
+    lab.sent("old", *DIRECTORIES)
+    before = lab.remembered()
+    (lab.source / "d07/a").unlink()
+    lab.write("new")
+    lab.world.faults.add("ls", times=None, match=below("/src/d"), **fault)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() == {"service"}
+    assert (lab.remembered(), lab.submitted()) == (before, [])
+    failed = [request for request in lab.world.requests if request.status == fault["status"]]
+    # Each listing is tried six times; the other workers may be at one more when the fifth fails.
+    assert len(failed) <= 6 * (listing.SERVICE_FAILURES + workers)
+    lab.world.faults.clear()
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        ({"status": 502, "body": refusal("EndpointError")}, None),
+        ({"status": 503, "body": refusal("ExternalError.DirListingFailed")}, None),
+        ({"status": 403, "body": refusal("PermissionDenied")}, None),
+        ({"status": 501, "body": refusal("NotImplemented")}, None),
+        ({"status": 503, "body": ""}, 6 * (listing.SERVICE_FAILURES - 1)),
+    ],
+    ids=["endpoint", "busy endpoint", "forbidden", "not implemented", "four failures"],
+)
+def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
+    lab: Lab, fault: dict[str, Any], times: int | None
+) -> None:
+    lab.configure(LIST_CONCURRENCY=1)
+    lab.sent("old", *DIRECTORIES)
+    before = lab.entries()
+    lab.write("new")
+    lab.world.faults.add("ls", times=times, match=below("/src/d"), **fault)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() == {"unlisted"}
+    assert lab.entries() == before | {"/src/new"}
+
+
+@pytest.mark.parametrize("code", ["ClientError.NotFound", "NotFound"])
+@pytest.mark.parametrize(
+    ("message", "gone"),
+    [
+        ("No such directory", True),
+        ("Path /src/INTERNAL_ERROR was not found: c=PATH_NOT_FOUND", True),
+        ("550-GlobusError: v=1 c=INTERNAL_ERROR", False),
+        ("Path /src/INTERNAL_ERROR: 500-GlobusError: v=1 c=ENDPOINT_ERROR", False),
+    ],
+)
+def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
+    lab: Lab, client: globus_sdk.TransferClient, code: str, message: str, gone: bool
+) -> None:
+    path, pace = "/src/INTERNAL_ERROR", Pace(0)
+    for route in ("ls", "stat"):
+        lab.world.faults.add(route, times=None, status=404, body=refusal(code, message))
+    listed = listing.list_directory(client, lab.src.id, path, pace)
+    refused = listing.refusal(client, lab.src.id, path, pace)
+    version = listing.stat_file(client, lab.src.id, path, pace)
+    assert isinstance(listed, Unlisted)
+    assert isinstance(refused, Unlisted)
+    assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
+    if not gone:
+        assert listed.reason == f"404 {code}: {message} (r123)"
+
+
+def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:
+    lab.sent("d/a")
+    failed = refusal("NotFound", "c=ENDPOINT_ERROR")
+    for route in ("ls", "stat"):
+        lab.world.faults.add(
+            route,
+            times=None,
+            match=lambda request: request.query["path"].startswith("/dst/d"),
+            status=404,
+            body=failed,
+        )
+    assert lab.delete() == 1
+    assert lab.alerts().keys() == {"destination"}
+    assert files(lab.source).keys() == {"d/a"}
+    assert lab.entries() == {"/src/d/a"}
+    assert lab.submitted("delete") == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [HTML, {"body": ""}, {"body": {"message": "no Route matched"}}, {"body": {"code": 404}}],
+    ids=["a page", "nothing", "a gateway", "a number"],
+)
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_a_404_without_a_code_of_globus_ends_the_run(
+    lab: Lab, fault: dict[str, Any], program: str
+) -> None:
+    lab.sent("a", "d/b")
+    before = lab.remembered()
+    lab.world.faults.add("ls", times=None, match=below("/src/d"), status=404, **fault)
+    lab.world.faults.add("ls", times=None, match=below("/dst/d"), status=404, **fault)
+    assert getattr(lab, program)() == 1
+    assert "service" in lab.alerts()
+    assert "d/b" in files(lab.source)
+    assert "/src/d/b" in lab.entries()
+    if program == "transfer":
+        assert lab.remembered() == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (HTML, "the answer is not valid JSON"),
+        ({"body": SURROGATE}, "the answer is not valid JSON"),
+        ({"body": ""}, "the answer is not valid JSON"),
+        ({"body": []}, "Expected `object`, got `array`"),
+        ({"body": {"code": "ok"}}, "missing required field"),
+    ],
+    ids=["a page", "cut", "empty", "a list", "another document"],
+)
+def test_an_answer_that_is_no_listing_is_never_believed(
+    lab: Lab, client: globus_sdk.TransferClient, fault: dict[str, Any], said: str
+) -> None:
+    for route in ("ls", "stat", "endpoint"):
+        lab.world.faults.add(route, times=None, status=200, **fault)
+    pace = Pace(0)
+    for outcome in (
+        listing.list_directory(client, lab.src.id, "/src", pace),
+        listing.refusal(client, lab.src.id, "/src", pace),
+        listing.stat_file(client, lab.src.id, "/src/a", pace),
+    ):
+        assert isinstance(outcome, Unlisted)
+        assert not outcome.gone
+        assert said in outcome.reason
+    with pytest.raises(NotReady, match=said):
+        listing.require_ready(client, lab.src.id)
+
+
+def test_a_real_listing_of_one_entry_is_believed(
+    lab: Lab, client: globus_sdk.TransferClient
+) -> None:
+    lab.write("a")
+    lab.write("b")
+    assert listing.refusal(client, lab.src.id, "/src", Pace(0)) is None
+    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", Pace(0)), Version)
+
+
+def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
+    lab.write("a")
+    portal = {"status": 200, **HTML}
+    lab.world.faults.add(
+        "ls", times=None, match=lambda request: request.query["path"] == "/dst", **portal
+    )
+    assert lab.transfer() == 1
+    assert "/dst at" in lab.alerts()["endpoint"]
+    assert "not valid JSON" in lab.alerts()["endpoint"]
+    assert lab.submitted() == []
+
+
+@pytest.mark.parametrize("place", ["/src/d", "/dst/d"])
+def test_a_listing_that_cannot_be_decoded_is_an_alert(lab: Lab, place: str) -> None:
+    """Decoders differ in what they take: one odd name may cost a whole directory."""
+    lab.sent("a", "d/b")
+    spoilt = {"status": 200, "body": SURROGATE}
+    for route in ("ls", "stat"):
+        lab.world.faults.add(
+            route,
+            times=None,
+            match=lambda request: request.query["path"].startswith(place),
+            **spoilt,
+        )
+    program, kind = (lab.transfer, "unlisted") if place == "/src/d" else (lab.delete, "destination")
+    assert program() == 1
+    assert lab.alerts().keys() == {kind}
+    assert "the answer is not valid JSON" in lab.alerts()[kind]
+    assert "d/b" in files(lab.source)
+    assert "/src/d/b" in lab.entries()
+
+
+@pytest.mark.parametrize("body", [[], {"code": 502}, {"code": None}, "null"])
+def test_a_gateway_with_json_of_its_own_is_no_crash(lab: Lab, body: object) -> None:
+    lab.sent("d/a")
+    before = lab.remembered()
+    lab.world.faults.add("ls", times=None, match=below("/src/d"), status=502, body=body)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() <= {"service", "unlisted"}
+    assert lab.remembered() == before
+
+
+@pytest.mark.parametrize("by", ["an error", "the reader"])
+def test_a_scan_that_stops_early_closes_its_connections(
+    lab: Lab, connection: login.Connection, by: str
+) -> None:
+    for name in DIRECTORIES:
+        lab.write(name)
+    opened, closed = [], []
+    pace = Pace(0)
+
+    @contextmanager
+    def lister() -> Iterator[Lister]:
+        opened.append(threading.current_thread())
+        try:
+            with listing.through_globus(connection.new_client, lab.src.id, pace) as list_one:
+                yield list_one
+        finally:
+            closed.append(threading.current_thread())
+
+    # The others are waiting for an answer when the first one fails.
+    gone = {"status": 404, "body": refusal("EndpointDeleted")}
+    if by == "an error":
+        lab.world.faults.add("ls", match=below("/src/d00"), **gone)
+    lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)
+    scan = listing.look(lister, ["/src"], lambda _name: True, workers=4)
+    if by == "an error":
+        with pytest.raises(globus_sdk.TransferAPIError):
+            list(scan)
+    else:
+        assert isinstance(next(scan), Directory)
+        assert isinstance(next(scan), Directory)
+        scan.close()  # type: ignore[attr-defined]
+    assert len(opened) == 4
+    assert set(closed) == set(opened)
