@@ -134,16 +134,19 @@ def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: globus_sdk.Tran
     assert [item.source_path for item in found] == [f"/src/{number}" for number in range(3, 31, 3)]
 
 
-def test_a_failed_task_with_an_endless_list_is_unclear(lab: Lab) -> None:
+def test_an_endless_list_of_a_failed_task_is_given_up(lab: Lab) -> None:
     lab.write("a")
     assert lab.transfer() == 0
     (task,) = lab.world.tasks.values()
     body = {"task_id": task.id, "status": "FAILED", "subtasks_skipped_errors": 0}
     lab.world.faults.add("task", times=None, status=200, body=body)
     endless(lab, lambda _page, _number: None)
+    before = lab.submitted()
+    assert [lab.transfer(), lab.entries(), lab.submitted()] == [0, {"/src/a"}, before]
+    lab.later(3601)
     assert lab.transfer() == 1
-    assert lab.alerts().keys() == {"unclear"}
-    assert lab.entries() == {"/src/a"}
+    assert "Globus does not tell what" in lab.alerts()["failed"]
+    assert len(lab.submitted()) == len(before) + 1
 
 
 DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
