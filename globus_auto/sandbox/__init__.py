@@ -25,8 +25,8 @@ Faults and doubts, in tests and by options of `serve`:
 * Tasks: stall (for ever or for a while), fail, skip paths, miss paths in a walk; are INACTIVE or
   lost; are forgotten, or in task_list late; tell late what they copied and skipped.
 
-Errors are told in the words of recordings from Globus, and tasks count as those do: a missing file
-is none of the files, and neither is a skipped one.
+Errors have the texts of recordings from Globus, and counters their numbers: neither a missing nor a
+skipped file is among the `files` of a task.
 
 Not imitated:
 
@@ -38,8 +38,8 @@ Not imitated:
 * Listing: filters on other fields than name, type and last_modified.
 * Tasks: notifications by mail (they can only be switched off), delete_destination_extra,
   external_checksum and checksum_algorithm (MD5 is used), recursive_symlinks other than "ignore",
-  transfer_symlink_item, store_base_path_info. encrypt_data is repeated in the task document, but
-  nothing crosses a network. PROGRESS events are not sent. Paused endpoints do not prolong deadlines.
+  transfer_symlink_item, store_base_path_info, PROGRESS events. encrypt_data is shown in the task
+  document, but nothing crosses a network. Paused endpoints do not prolong deadlines.
 * Roles and permissions: each identity may use every endpoint, and sees its own tasks only.
 
 Where nothing is published about Globus, the strict answer was chosen: a submission_id used for

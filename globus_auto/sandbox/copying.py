@@ -77,7 +77,7 @@ def _open_directory(
                 continue
             if wanted and not _excluded(task, child.name, "dir" if below else "file"):
                 target = posixpath.join(item.destination, child.name)
-                inside.append(Item(source, target, below, seen=True))
+                inside.append(Item(source, target, below))
     with blame(destination, "MKD", posixpath.join(item.destination, "")):
         destination.make_directories(destination.locate(item.destination))
     task.directories += 1

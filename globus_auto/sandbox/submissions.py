@@ -98,13 +98,13 @@ class _Delete(_Submission, kw_only=True):
 class Item:
     """One item of a task; `recursive` None means that the type is found out when it is its turn.
 
-    `seen`: it is known to exist, so a file counts among the files of its task.
+    `missing`: it was not found as asked for, so it does not count among the files of its task.
     """
 
     source: str
     destination: str
     recursive: bool | None
-    seen: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True)

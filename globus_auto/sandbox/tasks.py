@@ -110,7 +110,7 @@ class Task:
         """
         if self.order.kind == "DELETE":
             return len(self.order.items)
-        waiting = sum(item.seen and item.recursive is not True for item in self.pending)
+        waiting = sum(not (item.missing or item.recursive) for item in self.pending)
         return waiting + self.files_skipped + len(self.successes)
 
     @property
@@ -118,7 +118,7 @@ class Task:
         """The number of subtasks: one for each path to look at, one more for each known file."""
         if self.order.kind == "DELETE":
             return 2 * len(self.order.items)
-        unknown = sum(not item.seen or item.recursive is True for item in self.pending)
+        unknown = sum(bool(item.missing or item.recursive) for item in self.pending)
         return 2 * self.files + self.directories + unknown + len(self.skipped)
 
     @property

@@ -56,8 +56,7 @@ def steps(task: Task, ends: list[Endpoint], world: World) -> Iterator[int]:
                 if trouble.at_source and trouble.code in skippable:
                     task.skipped.append(_skipped(item, trouble))
                     continue
-                exists = item.recursive is False and not (trouble.at_source or trouble.halts)
-                stuck.append(replace(item, seen=item.seen or exists))
+                stuck.append(item if trouble.halts else replace(item, missing=trouble.at_source))
                 quota = trouble.code == "QUOTA_EXCEEDED" and options.get("fail_on_quota_errors")
                 if trouble.fatal or quota:
                     raise
