@@ -90,7 +90,7 @@ def put_back(
     """Give every directory that stands aside and is not empty its old name again, `also` these.
 
     One that is gone is forgotten, an empty one left for delete.py. Where the old name is taken, it
-    is an ordinary directory from then on. Raise what concerns more than one directory.
+    is left alone from then on. Raise what concerns more than one directory.
     """
     for aside, directory in sorted(store.asides.items()):
         outcome = list_directory(client, store.source, aside, pace)
@@ -120,8 +120,8 @@ def _rename_back(
                 kind="aside",
                 about=directory,
                 text=f"{directory} was moved to {aside} to see whether it was empty; it was not,"
-                " and its old name has been taken since. Both are kept and sent; move the files"
-                " where they belong.",
+                " and its old name has been taken since. Nothing in it is lost, sent or deleted."
+                " Give it a name of its own, or move its files where they belong.",
                 once=True,
             )
         )

@@ -97,6 +97,14 @@ class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """The mapping of a transfer: source directory, destination, directory there."""
         return self.source_dir, self.destination, self.destination_dir
 
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping of a transfer, with no time."""
+        source_dir, destination, destination_dir = self.pair
+        return Mapping(
+            source_dir=source_dir, destination=destination, destination_dir=destination_dir
+        )
+
     def destination_of(self, path: str) -> str:
         """Return where this task puts the file or directory that stands at `path`."""
         return joined(self.destination_dir, path[len(self.source_dir) :].lstrip("/"))
@@ -168,10 +176,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Remember the mapping of a transfer task that Globus has accepted, and when it was."""
         known = self.mapping(task.pair)
         if known is None:
-            source_dir, destination, destination_dir = task.pair
-            known = Mapping(
-                source_dir=source_dir, destination=destination, destination_dir=destination_dir
-            )
+            known = task.mapping
             self.mappings.append(known)
         known.newest = max(known.newest, task.requested_at or task.submitted_at)
 

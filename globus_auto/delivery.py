@@ -129,7 +129,7 @@ def _lists(client: globus_sdk.TransferClient, document: watching.TaskDocument) -
 
     Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".
     """
-    if document.subtasks_skipped_errors is None:
+    if document.subtasks_skipped_errors is None and document.status == "SUCCEEDED":
         raise watching.Inconclusive("Globus did not say how many errors a task skipped.")
     skipped: list[watching.SkippedPath] | None = []
     if document.subtasks_skipped_errors and document.status == "SUCCEEDED":

@@ -162,6 +162,9 @@ def opened(run: Run, connection: login.Connection | None = None) -> Iterator[Ses
             run.resources.callback(connection.close)
         session = Session(run, store, connection)
         _settle(session)
+        # Submissions of earlier runs may have been accepted only now, or may be yet.
+        left = [task.mapping for task in store.open_tasks("transfer").values()]
+        run.require_own_destination([*store.mappings, *left])
         yield session
 
 

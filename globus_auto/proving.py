@@ -14,6 +14,7 @@ from globus_auto.choosing import Doubt, Keeping
 from globus_auto.datastore import Entry, Task, below, joined
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
+from globus_auto.tasks import OWN
 from globus_auto.versions import Answer, versions
 from globus_auto.wording import some
 
@@ -257,7 +258,10 @@ def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple
 
 def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
     outcome = listing.list_directory(session.client, endpoint, directory, session.pace)
-    return outcome.gone if isinstance(outcome, Unlisted) else outcome.empty
+    if isinstance(outcome, Unlisted):
+        return outcome.gone
+    # The marker may have been made just now, where a disk is not mounted.
+    return not outcome.unsendable and all(name.startswith(OWN) for name in outcome.names)
 
 
 def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:

@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -155,7 +155,7 @@ class Run:
                 " delete the datastore to start over."
             )
         self._require_own_config(store)
-        self._require_own_destination(store)
+        self.require_own_destination(store.mappings)
         self.findings.well("unfit settings", own=True)
         if store.generation < newest:
             self.restored(store)
@@ -195,13 +195,13 @@ class Run:
             store.config = path
             store.changed = bool(other)
 
-    def _require_own_destination(self, store: datastore.Datastore) -> None:
-        """Raise SettingsUnfit if files would be sent to where those of other directories are."""
+    def require_own_destination(self, others: Iterable[datastore.Mapping]) -> None:
+        """Raise SettingsUnfit if files would be sent to where those of `others` are."""
         known = self.settings
         mine = datastore.Mapping(
             source_dir=known.src_dir, destination=known.dst_id, destination_dir=known.dst_dir
         )
-        for other in store.mappings:
+        for other in others:
             if not mine.agrees_with(other):
                 raise SettingsUnfit(
                     f"{known.src_dir} cannot be sent to {known.dst_dir}: {other.source_dir} was"
