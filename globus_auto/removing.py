@@ -149,15 +149,11 @@ class Removal:
 
     def _look_again(self, paths: list[str], ended: TaskDocument) -> None:
         """See what a delete that did not succeed has deleted all the same."""
-        source = self.session.run.settings.src_id
-        gone = []
-        for path, answer in versions(self.session, source, paths):
-            if answer is None:
-                gone.append(path)
-            else:
-                self.left.append(path)
-                self.session.kept.add(path, "Globus could not delete it")
-        self._forget(gone, ended)
+        for path in unchanged(self.session, {path: self.arrived[path] for path in paths}):
+            self.session.kept.add(path, "Globus could not delete it")
+        left = [path for path in paths if self.session.store.entry(path)]
+        self.left += left
+        self._forget(sorted({*paths} - {*left}), ended)
 
     def report(self) -> None:
         """Note what could not be deleted, and remember it for the next run."""

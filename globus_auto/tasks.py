@@ -12,10 +12,11 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 import globus_sdk
+import msgspec
 
 from globus_auto.datastore import Task
 from globus_auto.settings import Settings
-from globus_auto.watching import Inconclusive, TaskDocument, paged
+from globus_auto.watching import Inconclusive, TaskDocument, checked
 
 # Names that begin so are globus_auto's own: never sent, never removed as empty directories.
 OWN = ".globus_auto"
@@ -25,6 +26,12 @@ LABEL_LENGTH, NAME_LENGTH = 128, 16  # characters
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID, in all that is published
 
 log = logging.getLogger(__name__)
+
+
+class TaskList(msgspec.Struct):
+    """A list of tasks, as Globus sends it."""
+
+    DATA: list[dict[str, Any]]
 
 
 def mapping_id(settings: Settings) -> str:
@@ -126,12 +133,15 @@ def own_label(label: str | None) -> tuple[str, str, str] | None:
 
 
 def recent(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
-    """Return this user's tasks requested from `since` on (seconds UTC), at most a thousand.
+    """Return globus_auto's tasks requested from `since` on (seconds UTC), oldest first.
 
-    A day more is asked for, since clocks differ. Oldest first. Raise Inconclusive, or what the call
+    A day more is asked for, since clocks differ; Globus lists a thousand at most. Raise Inconclusive, or what the call
     raises. Source: globus_sdk, TransferClient.task_list.
     """
     start = datetime.fromtimestamp(max(since - 86_400, 0), timezone.utc).replace(tzinfo=None)
     wanted = f"type:TRANSFER,DELETE/request_time:{start.isoformat(sep=' ', timespec='seconds')},"
     page = client.task_list(limit=1000, filter=wanted, orderby="request_time DESC")
-    return paged([page], TaskDocument)[::-1]
+    documents = checked(page.data, TaskList).DATA
+    # What other programs have submitted is none of our business, whatever it looks like.
+    ours = [each for each in documents if str(each.get("label")).startswith(f"{OWN[1:]} ")]
+    return [checked(each, TaskDocument) for each in reversed(ours)]
