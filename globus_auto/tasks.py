@@ -135,8 +135,8 @@ def own_label(label: str | None) -> tuple[str, str, str] | None:
 def recent(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
     """Return globus_auto's tasks requested from `since` on (seconds UTC), oldest first.
 
-    A day more is asked for, since clocks differ; Globus lists a thousand at most. Raise Inconclusive, or what the call
-    raises. Source: globus_sdk, TransferClient.task_list.
+    A day more is asked for, since clocks differ; Globus lists a thousand at most. Raise
+    Inconclusive, or what the call raises. Source: globus_sdk, TransferClient.task_list.
     """
     start = datetime.fromtimestamp(max(since - 86_400, 0), timezone.utc).replace(tzinfo=None)
     wanted = f"type:TRANSFER,DELETE/request_time:{start.isoformat(sep=' ', timespec='seconds')},"
