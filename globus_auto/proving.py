@@ -14,6 +14,7 @@ from globus_auto.choosing import Doubt, Keeping
 from globus_auto.datastore import Entry, Task, below, joined
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
+from globus_auto.tasks import OWN
 from globus_auto.versions import Answer, versions
 from globus_auto.wording import some
 
@@ -256,8 +257,14 @@ def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple
 
 
 def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
+    """Return whether a destination is missing, or has nothing but what globus_auto made there.
+
+    The marker is no sign of its disk: it is made wherever DST_DIR exists.
+    """
     outcome = listing.list_directory(session.client, endpoint, directory, session.pace)
-    return outcome.gone if isinstance(outcome, Unlisted) else outcome.empty
+    if isinstance(outcome, Unlisted):
+        return outcome.gone
+    return all(name.startswith(OWN) for name in outcome.names) and not outcome.unsendable
 
 
 def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
