@@ -50,8 +50,8 @@ def distinct(outcomes: Iterable[Outcome], settings: Settings) -> Iterator[Outcom
             raise SettingsUnfit(
                 f"{outcome.path} in SRC_DIR has the directory {name}, which was made in DST_DIR:"
                 f" {settings.dst_dir} is SRC_DIR, or inside it, under another name. Nothing was"
-                " sent or deleted. Set another DST_DIR. If the files there were copied back to the"
-                " source, remove that directory from the source."
+                " sent or deleted. Set another DST_DIR, and remove that directory from the source."
+                " If the files there were only copied back to the source, removing it is enough."
             )
         yield outcome
 

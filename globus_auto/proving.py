@@ -257,6 +257,10 @@ def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple
 
 
 def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
+    """Return whether a destination is missing, or has nothing but what globus_auto made there.
+
+    The marker is no sign of its disk: it is made wherever DST_DIR exists.
+    """
     outcome = listing.list_directory(session.client, endpoint, directory, session.pace)
     if isinstance(outcome, Unlisted):
         return outcome.gone

@@ -213,14 +213,22 @@ class Run:
     def save(self, store: datastore.Datastore) -> None:
         """Save the datastore, unless nothing may be changed."""
         if not self.dry and datastore.save(self.settings.datastore_path, store):
-            with alerts.opened(self.health_path) as health:
-                health.generation = max(health.generation, store.generation)
+            newest = store.generation
+            self.remember(
+                lambda health: setattr(health, "generation", max(health.generation, newest))
+            )
 
     def remember(self, change: Callable[[alerts.Health], object]) -> None:
-        """Change what is remembered beside the datastore, unless nothing may be changed."""
+        """Change what is remembered beside the datastore, unless nothing may be changed.
+
+        It may be lost: where it cannot be written, the work goes on, and the end of the run says so.
+        """
         if not self.dry:
-            with alerts.opened(self.health_path) as health:
-                change(health)
+            try:
+                with alerts.opened(self.health_path) as health:
+                    change(health)
+            except OSError as error:
+                log.info("Cannot write %s: %s", self.health_path, error)
 
 
 def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) -> int:
