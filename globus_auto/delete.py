@@ -43,8 +43,7 @@ def delete(run: utils.Run) -> None:
         if arrived or session.marker == "refused":
             marker.require(session)
         removing.remove(session, arrived)
-        if run.settings.delete_empty_dirs:
-            removing.tidy(session)
+        removing.tidy(session)
         session.kept.report(run.findings, run.settings.stall_hours)
         session.store.forget_ended_tasks(run.started)
         session.save()

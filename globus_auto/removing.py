@@ -161,7 +161,7 @@ class Removal:
         if self.ended:
             session.run.findings.add(_failed(session, self.ended))
         elif self.removed or not (self.arrived or session.kept.counts):
-            session.run.findings.well("delete failed")
+            session.run.findings.well("delete failed", session.run.settings.src_dir)
         left = sorted(self.left)[: alerts.REMEMBERED]
         if left != alerts.read(session.run.health_path).undeleted:
             session.run.remember(lambda health: setattr(health, "undeleted", left))
@@ -256,14 +256,23 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
         )
 
 
-def _failed(session: Session, ended: TaskDocument) -> Alert:
+def _about_directories(session: Session) -> str:
+    """Return what alerts of empty directories are about, which others do not resolve."""
+    return f"empty directories below {session.run.settings.src_dir}"
+
+
+def _reason(ended: TaskDocument) -> str:
+    """Return in brackets why a delete failed, as far as Globus says it."""
     fault = ended.fatal_error
-    reason = f" ({watching.said(fault.code, fault.description)})" if fault else ""
+    return f" ({watching.said(fault.code, fault.description)})" if fault else ""
+
+
+def _failed(session: Session, ended: TaskDocument) -> Alert:
     return Alert(
         kind="delete failed",
         about=session.run.settings.src_dir,
-        text=f"Globus did not delete what is proven below {session.run.settings.src_dir}{reason}."
-        " The next run tries again; see that Globus may write there:"
+        text=f"Globus did not delete what is proven below {session.run.settings.src_dir}"
+        f"{_reason(ended)}. The next run tries again; see that Globus may write there:"
         f" {watching.link(ended.task_id)}",
     )
 
@@ -271,6 +280,9 @@ def _failed(session: Session, ended: TaskDocument) -> Alert:
 def tidy(session: Session) -> None:
     """Remove the topmost directories below SRC_DIR that hold nothing but directories."""
     known, store = session.run.settings, session.store
+    if not known.delete_empty_dirs:
+        session.run.findings.well("delete failed", _about_directories(session))
+        return
     if store.under_way(known.src_dir):
         log.info("Left empty directories alone: a full transfer is under way")
         return
@@ -282,9 +294,11 @@ def tidy(session: Session) -> None:
     else:
         refused = alerts.read(session.run.health_path).refused
         now = session.run.started
-        bare = [path for path in bare if not 0 <= now - refused.get(path, 0) < alerts.DAY]
-        for start in range(0, max(len(bare), len(store.asides), 1), DIRECTORIES_PER_GROUP):
-            _remove_group(session, bare[start : start + DIRECTORIES_PER_GROUP])
+        due = [path for path in bare if not 0 <= now - refused.get(path, 0) < alerts.DAY]
+        for start in range(0, max(len(due), len(store.asides), 1), DIRECTORIES_PER_GROUP):
+            _remove_group(session, due[start : start + DIRECTORIES_PER_GROUP])
+        if len(due) == len(bare):
+            session.run.findings.well("delete failed", _about_directories(session))
 
 
 def empty_directories(session: Session) -> tuple[list[str], bool]:
@@ -363,13 +377,13 @@ def _delete_asides(session: Session) -> list[str]:
         except globus_sdk.TransferAPIError as error:
             if not rejects(error) or refusals.wants_login(error):
                 raise
-            session.run.findings.add(_not_removed(session, troubles.details(error)))
+            session.run.findings.add(_not_removed(session, f" ({troubles.details(error)})"))
         if ended and ended.status == "SUCCEEDED":
             _forget_directories(session, empty)
             continue
         failed += 1
         if ended:
-            session.run.findings.add(_failed(session, ended))
+            session.run.findings.add(_not_removed(session, _reason(ended)))
         left = [aside for aside in empty if not _is_gone(session, aside)]
         _forget_directories(session, [aside for aside in empty if aside not in left])
         if len(left) > 1:
@@ -395,9 +409,9 @@ def _forget_directories(session: Session, deleted: list[str]) -> None:
 def _not_removed(session: Session, reason: str) -> Alert:
     return Alert(
         kind="delete failed",
-        about=session.run.settings.src_dir,
-        text=f"Globus refused to delete empty directories below {session.run.settings.src_dir}"
-        f" ({reason}). They stay, and are tried once a day. Let Globus write there, or set"
+        about=_about_directories(session),
+        text=f"Globus did not delete all empty directories below {session.run.settings.src_dir}"
+        f"{reason}. Those that stay are tried once a day. Let Globus write there, or set"
         " DELETE_EMPTY_DIRS = False.",
     )
 

@@ -231,6 +231,23 @@ def changes(lab: Lab) -> list[str]:
     ]
 
 
+def another_destination(lab: Lab) -> Path:
+    """Set another collection as the destination, and return its directory."""
+    other = lab.home / "other"
+    other.mkdir()
+    lab.configure(
+        DST_ID=lab.world.add_endpoint(other, name="other", mount="/other").id, DST_DIR="/other"
+    )
+    return other
+
+
+def unmark(directory: Path) -> None:
+    """Remove the marker from a directory."""
+    for path in directory.iterdir():
+        if MARKER.fullmatch(path.name):
+            path.rmdir()
+
+
 def marks(request: Any) -> bool:
     """Return whether a request makes the marker."""
     return MARKER.fullmatch(request.body["path"].rpartition("/")[2]) is not None

@@ -45,9 +45,9 @@ def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
 
 @pytest.fixture
 def left(bare: Lab) -> Lab:
-    """Give one where a directory was left aside, because Globus did not delete it."""
+    """Give one where a directory was left aside, since its delete did not come through."""
     (bare.source / "x" / "y").rmdir()
-    bare.world.fail_next(kind="DELETE")
+    bare.world.faults.proxy("delete", 403)
     assert bare.delete() == 1
     assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
     return bare
@@ -132,7 +132,7 @@ def test_killed_while_it_is_put_back_the_next_run_does_so(bare: Lab, effect: boo
 
 
 @PROGRAMS
-def test_if_the_old_name_is_taken_both_are_kept_and_sent(
+def test_if_the_old_name_is_taken_both_are_kept_and_told(
     left: Lab, program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrive(left)
@@ -142,8 +142,11 @@ def test_if_the_old_name_is_taken_both_are_kept_and_sent(
     assert run(left, program, 1).items() >= both.items()
     assert "its old name has been taken" in capsys.readouterr().err
     assert left.store().asides == {}
-    assert left.transfer() == 0
-    assert tree(left.destination).items() >= both.items()
+    assert left.transfer() == 1
+    assert f"/src/{name} was moved aside" in capsys.readouterr().err
+    assert tree(left.destination)["x/other"] == b"took the name"
+    assert name not in tree(left.destination), "it has no name of its own yet"
+    assert tree(left.source).items() >= both.items()
 
 
 def refuse(route: str, path: str) -> Callable[[Lab], None]:

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, files
+from tests.conftest import Lab, another_destination, files
 
 HOUR = 3600
 
@@ -71,15 +71,20 @@ def test_killed_before_the_intent_is_saved_the_next_run_begins_anew(lab: Lab):
     assert len(lab.world.tasks) == 1
 
 
-ROUTES = ("token", "endpoint", "ls", "submission_id", "transfer", "task", "skipped_errors")
+AT_POLLING = ("task", "successful_transfers", "skipped_errors")
+ROUTES = ("token", "task_list", "endpoint", "ls", "submission_id", "transfer", *AT_POLLING)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("route", ROUTES)
 def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, route, when, capfd):
     lab = ready
-    if route in ("task", "skipped_errors"):
+    skips = route == "skipped_errors"
+    if skips:
+        lab.world.skip_paths("/src/a.txt")
+    if route in AT_POLLING:
         assert lab.transfer() == 0
+    lab.world.skipped_paths.clear()
     main = threading.main_thread().ident
     lab.world.faults.hook(
         route, lambda _request: signal.pthread_kill(main, signal.SIGTERM), when=when
@@ -93,9 +98,9 @@ def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, ro
     finally:
         gc.enable()
     assert "was stopped by a signal" in capfd.readouterr().err
-    assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(lab.world.tasks) == 2
-    assert len(asked(lab)) == 1
+    assert [lab.transfer(), lab.transfer()] == [int(skips), 0]
+    assert len(lab.world.tasks) == 2 + skips
+    assert len(asked(lab)) == 1 + skips
     assert files(lab.destination) == files(lab.source)
     assert lab.alerts() == {}
 
@@ -141,7 +146,8 @@ def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent
     assert lab.entries() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
     lab.world.faults.clear()
     # Whatever has changed meanwhile: the document comes from what was remembered.
-    lab.configure(DST_DIR="/dst/other", EXCLUDE=["a*", "*.tmp"], FILES_PER_TASK=1)
+    other = another_destination(lab)
+    lab.configure(EXCLUDE=["a*", "*.tmp"], FILES_PER_TASK=1)
     lab.later(60)
     lab.write("a.txt", "changed since", age=30)
     (lab.source / "b.txt").unlink()
@@ -151,7 +157,7 @@ def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent
     assert len(asked(lab)) == 2
     assert len(lab.world.tasks) == 3
     assert (lab.destination / "d/c.txt").exists()
-    assert not (lab.destination / "other").exists()
+    assert files(other) == {}
     assert lab.alerts() == {}
 
 
@@ -174,11 +180,30 @@ def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab)
     lab.world.faults.add("transfer", times=None, drop="after")
     assert lab.transfer() == 1
     lab.world.faults.clear()
-    lab.configure(EXCLUDE=["a*"], DST_DIR="/dst/other")
+    other = another_destination(lab)
+    lab.configure(EXCLUDE=["a*"])
     lab.write("c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(asked(lab)) == 2
-    assert files(lab.destination).keys() == {"a.txt", "other/c.txt", "other/b.tmp"}
+    assert files(lab.destination).keys() == {"a.txt"}
+    assert files(other).keys() == {"c.txt", "b.tmp"}
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_lost_submission_keeps_its_destination_to_itself(lab: Lab, accepted):
+    lab.write("a.txt")
+    lab.world.faults.proxy("transfer", 504, times=None, after=accepted)
+    assert lab.transfer() == 1
+    if accepted:
+        lab.world.faults.clear()
+    lab.configure(DST_DIR="/dst/other")
+    lab.write("b.txt")
+    assert [lab.transfer(), lab.transfer()] == [2, 2]
+    assert not (lab.destination / "other").exists()
+    lab.world.faults.clear()
+    lab.configure(DST_DIR="/dst")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == files(lab.source)
 
 
 def test_a_refused_save_submits_nothing(ready: Lab, capfd):
@@ -209,6 +234,7 @@ def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_ho
     lab: Lab, mailbox, capfd
 ):
     lab.configure(STALL_HOURS=10)
+    lab.world.task_list_lag = 90 * 24 * HOUR  # otherwise the task would be known, and waited for
     lab.world.pace = Pace.after_looks(1000)
     lab.write("a.txt")
     assert lab.transfer() == 0
@@ -270,14 +296,20 @@ def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready
     assert [len(document["DATA"]) for document in lab.submitted()] == [4, 2, 2, 1, 1, 4, 1]
     assert files(lab.destination).keys() == files(lab.source).keys() - {"poison"}
     assert "/src/poison" not in lab.entries()
-    assert lab.transfer() == 1
+    lab.world.requests.clear()
+    lab.later(23 * HOUR)
+    assert (lab.transfer(), lab.submitted()) == (0, []), "it is tried once a day"
     (told,) = mailbox.texts()
     assert "Globus refused to transfer /src/poison" in told
     assert "400, ClientError.BadRequest, planned, r1" in told
+    assert lab.alerts().keys() == {"refused"}
+    lab.later(2 * HOUR)
+    assert (lab.transfer(), len(lab.submitted())) == (1, 1)
     lab.world.faults.clear()
+    lab.later(25 * HOUR)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == files(lab.source)
-    assert "RESOLVED" in mailbox.texts()[1]
+    assert "RESOLVED" in mailbox.texts()[-1]
 
 
 def test_a_malformed_full_task_is_withdrawn_as_a_whole(lab: Lab):
@@ -324,6 +356,10 @@ def test_what_globus_refuses_is_withdrawn_with_an_alert(lab: Lab, fault, code, k
     assert lab.alerts().keys() == {kind}
     assert "/src/a.txt" not in lab.entries()
     assert intents(lab) == []
+    if fault["status"] == 400:
+        assert lab.transfer() == 0
+        assert (len(asked(lab)), lab.alerts().keys()) == (1, {kind}), "it is tried once a day"
+        lab.later(25 * HOUR)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(asked(lab)) == 2
     assert lab.alerts() == {}

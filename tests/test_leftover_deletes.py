@@ -12,7 +12,7 @@ from tests.conftest import Lab, files
 
 @pytest.fixture
 def sent(lab: Lab) -> Lab:
-    """Give a laboratory in real time, with two places, and two files that can be deleted."""
+    """Give a laboratory in real time, which has deleted before, and two files to delete."""
     lab.real_time()
     lab.send("first")
     assert lab.delete() == 0
@@ -177,7 +177,7 @@ def test_a_delete_whose_cancelling_is_refused_stops_all_until_its_deadline(lab: 
     refusal = {"code": "PermissionDenied", "message": "planned"}
     lab.world.faults.add("cancel", times=None, status=403, body=refusal)
     assert [lab.delete(), lab.transfer(), lab.delete()] == [1, 1, 1]
-    assert len(lab.submitted("delete")) == 3, "first, its probe, and a"
+    assert len(lab.submitted("delete")) == 2, "first, and a"
     lab.later(15 * 60 + 1)
     assert lab.delete() == 0
     assert files(lab.source) == {}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, log_in, wants_consent
+from tests.conftest import Lab, Mailbox, files, log_in, unmark, wants_consent
 
 NEW_LOGIN = "On a terminal run: "
 
@@ -153,6 +153,7 @@ def test_a_revoked_login_has_its_sentence(
     [
         ("transfer", "endpoint"),
         ("transfer", "ls"),
+        ("transfer", "mkdir"),
         ("transfer", "submission_id"),
         ("delete", "endpoint"),
         ("delete", "ls"),
@@ -175,6 +176,8 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
     log_in(lab)
     assert (lab.transfer(), lab.transfer()) == (0, 0)
     lab.write("b")
+    if route == "mkdir":
+        unmark(lab.destination)
 
     def lose(_request: Any) -> None:
         if trouble == "consent":

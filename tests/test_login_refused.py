@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, wants_consent
+from tests.conftest import Lab, Mailbox, files, unmark, wants_consent
 from tests.terminal import on_terminal
 
 SESSION_EXPIRED = {
@@ -92,13 +92,16 @@ def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
 
 
 @pytest.mark.parametrize(
-    ("program", "route"), [("transfer", "transfer"), ("delete", "delete"), ("delete", "mkdir")]
+    ("program", "route"),
+    [("transfer", "transfer"), ("transfer", "mkdir"), ("delete", "delete"), ("delete", "mkdir")],
 )
 def test_a_submission_that_wants_a_person_to_log_in_again_has_its_sentence(
     lab: Lab, capsys: pytest.CaptureFixture[str], program: str, route: str
 ) -> None:
     lab.sent("sent")
     lab.write("new")
+    if route == "mkdir":
+        unmark(lab.destination)
     lab.world.faults.add(route, times=None, status=403, body=POLICY)
     capsys.readouterr()
     assert getattr(lab, program)() == 3

@@ -14,7 +14,7 @@ def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route,
     lab.sent("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")
     lab.write("a.txt")
-    assert lab.transfer() == 0
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
     lab.write("b.txt")
     lab.world.faults.add(route, times=None, status=code, body=REFUSAL)
     assert lab.transfer() == (0 if route == "task" and code in (403, 404) else 1)

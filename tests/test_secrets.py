@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from globus_auto import logs, wording
-from tests.conftest import Lab, Mailbox
+from tests.conftest import Lab, Mailbox, unmark
 from tests.terminal import on_terminal
 from tests.test_channels import self_signed
 from tests.test_kept import too_large
@@ -92,6 +92,8 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
     lab.sent("a")
     for number, fault in enumerate(FAULTS):
         lab.write(f"b{number}")
+        if route == "mkdir":
+            unmark(lab.destination)
         if route == "token":
             lab.world.identity.expire_access_tokens()
         lab.world.faults.add(route, times=None, **fault)

@@ -9,7 +9,7 @@ import pytest
 
 from globus_auto import datastore
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, Mailbox, files
+from tests.conftest import Lab, Mailbox, another_destination, files, unmark
 
 HOUR = 3600
 
@@ -56,14 +56,29 @@ def test_where_only_deletes_are_refused_transfer_does_not_resolve_that(
     lab: Lab, mailbox: Mailbox
 ) -> None:
     lab.sent("sent")
-    lab.world.faults.add("mkdir", times=None, status=502, body={"code": "EndpointError"})
+    lab.world.faults.add("delete", times=None, status=502, body={"code": "EndpointError"})
     hours(lab, 6)
     assert told(mailbox) == ["1 new"]
-    assert "No directory can be made in /dst" in lab.alerts()["endpoint"]
+    assert "Globus refused a call (502, EndpointError" in lab.alerts()["service"]
     lab.world.faults.clear()
     hours(lab, 1)
     assert told(mailbox) == ["1 new", "1 resolved"]
     assert files(lab.source) == {}
+
+
+def test_where_the_marker_cannot_be_made_delete_says_so(lab: Lab, mailbox: Mailbox) -> None:
+    lab.sent("sent")
+    unmark(lab.destination)
+    lab.world.faults.add("mkdir", times=None, status=502, body={"code": "EndpointError"})
+    hours(lab, 6)
+    assert told(mailbox) == ["1 new", "1 new"]
+    assert "No directory can be made in /dst at" in mailbox.texts()[0]
+    assert "has no marker, and none can be made" in lab.alerts()["endpoint"]
+    assert files(lab.source).keys() == {"sent"}
+    lab.world.faults.clear()
+    hours(lab, 1)
+    assert told(mailbox)[2:] == ["1 resolved"]
+    assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
 def test_a_mount_that_is_gone_is_one_alert_though_delete_never_looks_at_it(
@@ -189,15 +204,14 @@ def test_nothing_is_resolved_by_a_look_that_is_not_whole(lab: Lab, mailbox: Mail
     assert told(mailbox)[1:] == ["1 resolved", "1 resolved"]
 
 
-def test_one_place_under_two_names_is_one_alert_though_transfer_cannot_see_it(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_one_place_under_two_names_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
     lab.sent("sent")
     root, lab.dst.root = lab.dst.root, lab.src.root
     hours(lab, 4)
     assert told(mailbox) == ["1 new"]
-    assert "is SRC_DIR itself under another name" in lab.alerts()["unfit settings"]
+    assert "/dst is SRC_DIR, or inside it, under another" in lab.alerts()["unfit settings"]
     lab.dst.root = root
+    unmark(lab.source)
     hours(lab, 1)
     assert told(mailbox)[1:] == ["1 resolved"]
 
@@ -208,7 +222,7 @@ def test_a_destination_that_is_no_longer_used_is_resolved(lab: Lab, mailbox: Mai
     hours(lab, 1)
     assert told(mailbox) == ["1 new"]
     assert lab.alerts().keys() == {"destination"}
-    lab.configure(DST_DIR="/dst/other")
+    another_destination(lab)
     (lab.source / "sent").unlink()
     lab.write("b")
     hours(lab, 3)
