@@ -309,6 +309,7 @@ def read(path: str) -> Health:
             return msgspec.convert(json.load(file), Health)
     except FileNotFoundError:
         return Health()
-    except (OSError, ValueError, RecursionError) as error:
+    # In msgspec 0.19 a ValidationError is no ValueError.
+    except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
         log.warning("Cannot read %s, alerts will be told anew: %s", path, error)
         return Health()

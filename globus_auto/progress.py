@@ -40,13 +40,17 @@ def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[
 @contextmanager
 def of_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
     """Give a function that shows a task's files and bytes on the terminal, where `shown`."""
+    if not shown:
+        # Before rich 14.3 even a bar that is disabled ended in an empty line.
+        yield lambda _document: None
+        return
     # All of it fits 80 columns, or rich would cut the figures.
     columns = (
         TextColumn("{task.description}: {task.fields[figures]}", markup=False),
         BarColumn(bar_width=10),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         line = bar.add_task(what, total=None, figures="asked for")
 
         def show(document: TaskDocument) -> None:

@@ -265,7 +265,7 @@ def test_the_first_dry_run_leaves_no_datastore(lab: Lab):
     lab.write("a.txt")
     assert lab.transfer("-n") == 0
     assert lab.world.tasks == {}
-    assert set(os.listdir(lab.state)) <= {"globus_auto.log", "refresh_token"}
+    assert set(os.listdir(lab.state)) <= {"globus_auto.log", "refresh_token", "refresh_token.lock"}
 
 
 def test_verbose_shows_each_decision_and_why(lab: Lab, capfd):

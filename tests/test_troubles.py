@@ -174,7 +174,7 @@ def test_a_refused_file_that_is_gone_is_resolved_though_others_keep_coming(
     refusal = {"code": "ClientError.BadRequest", "message": "no such name"}
     lab.write("bad")
     lab.world.faults.add(
-        "transfer", times=None, status=400, body=refusal, match=lambda asked: "bad" in str(asked)
+        "transfer", times=None, status=400, body=refusal, match=lambda asked: "/bad" in str(asked)
     )
     hours(lab, 2)
     (lab.source / "bad").unlink()
