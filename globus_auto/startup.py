@@ -6,6 +6,7 @@ import logging
 import time
 
 import globus_sdk
+import msgspec
 
 from globus_auto import tasks, watching
 from globus_auto.datastore import OPEN, Datastore, Task
@@ -73,6 +74,7 @@ def _recognise(store: Datastore, task: Task, document: TaskDocument) -> None:
     if not task.open and document.status in OPEN and isinstance(task.lost, list):
         log.info("In progress though Globus did not show it before: task %s", document.task_id)
         task.status, task.full = "ACTIVE", True
+        task.ended_at, task.lost = None, msgspec.UNSET
 
 
 def _adopted(kind: str, submission_id: str, document: TaskDocument, settings: Settings) -> Task:
