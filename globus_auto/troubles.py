@@ -42,7 +42,8 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
         return Alert(kind="endpoint", about=error.endpoint, text=str(error), code=error.code)
     if isinstance(error, globus_sdk.TransferAPIError):
         return _refused_call(error, login_command)
-    if isinstance(error, (globus_sdk.NetworkError, watching.Inconclusive, watching.StillOpen)):
+    silent = (globus_sdk.NetworkError, watching.Inconclusive, watching.StillOpen)
+    if isinstance(error, silent) or _is_raised_by_sdk(error):
         return Alert(
             kind="service",
             about=GLOBUS,
@@ -56,6 +57,19 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
         text=f"{program}.py stopped at an error that is its own: {type(error).__name__}: {error}."
         " The next run tries again; the log has the details, please report them.",
     )
+
+
+def _is_raised_by_sdk(error: Exception) -> bool:
+    """Return whether globus_sdk stumbled over an answer.
+
+    It takes any answer of 200 for a token, and any JSON of an error for a document with a code:
+    where a proxy or a portal answers instead, it raises ValueError, TypeError and the like.
+    """
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(module).partition(".")[0] == "globus_sdk"
 
 
 def refused(refusal: submitting.Refusal, login_command: str) -> Alert:

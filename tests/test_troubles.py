@@ -251,3 +251,20 @@ def test_a_directory_that_stood_aside_is_resolved_though_none_is_tidied_any_more
     hours(lab, 2)
     assert told(mailbox) == ["1 new", "1 resolved"]
     assert (lab.source / "d" / "late").exists() is not removed
+
+
+def test_a_portal_that_answers_for_a_token_in_a_run_is_no_crash(logged_in: Lab) -> None:
+    """A token that expires in the middle of a run is renewed there, where a portal answers."""
+    lab = logged_in
+    assert lab.transfer() == 0
+
+    def expire(_request: object) -> None:
+        lab.later(200_000)
+        lab.world.faults.proxy("token", 200, times=None)
+
+    lab.world.faults.hook("task_list", expire, when="after")
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() == {"service"}
+    lab.world.faults.clear()
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
