@@ -39,7 +39,7 @@ Not imitated:
 * Tasks: notifications by mail (they can only be switched off), delete_destination_extra,
   external_checksum and checksum_algorithm (MD5 is used), recursive_symlinks other than "ignore",
   transfer_symlink_item, store_base_path_info. encrypt_data is repeated in the task document, but
-  nothing crosses a network. PROGRESS events are not sent. Paused endpoints do not prolong deadlines.
+  nothing crosses a network. PROGRESS events are not sent. Pauses do not prolong deadlines.
 * Roles and permissions: each identity may use every endpoint, and sees its own tasks only.
 
 Where nothing is published about Globus, the strict answer was chosen: a submission_id used for
