@@ -221,7 +221,7 @@ class Run:
     def remember(self, change: Callable[[alerts.Health], object]) -> None:
         """Change what is remembered beside the datastore, unless nothing may be changed.
 
-        It may be lost: where it cannot be written, the work goes on, and the end of the run says so.
+        It may be lost: where it cannot be written the work goes on; the end of the run says so.
         """
         if not self.dry:
             try:
