@@ -229,8 +229,9 @@ def require_ready(session: Session) -> None:
     run.findings.well("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
         run.findings.well(kind, own=True)
-    run.findings.alone = True
     _require_marker(session)
+    run.findings.well("unfit settings", own=True)
+    run.findings.alone = True
 
 
 def _require_marker(session: Session) -> None:

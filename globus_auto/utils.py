@@ -156,7 +156,6 @@ class Run:
             )
         self._require_own_config(store)
         self._require_own_destination(store)
-        self.findings.well("unfit settings", own=True)
         if store.generation < newest:
             self.restored(store)
             store.generation = newest
