@@ -41,7 +41,8 @@ def delete(run: utils.Run) -> None:
             report.print_deletes(session, arrived)
             return
         if arrived or session.marker == "refused":
-            marker.require(session)
+            numbers = {entry.task for entry in arrived.values()}
+            marker.require(session, [session.store.tasks[number] for number in numbers])
         removing.remove(session, arrived)
         removing.tidy(session)
         session.kept.report(run.findings, run.settings.stall_hours)

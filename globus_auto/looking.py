@@ -145,10 +145,10 @@ def everything(session: Session) -> Iterator[Outcome]:
         return
     _require_same(session)
     yield from marker.distinct(
+        session,
         listing.look(
             lambda: mount.on_mount(known.src_local_dir, known.src_dir), [known.src_dir], enter
         ),
-        known,
     )
 
 

@@ -17,7 +17,7 @@ import globus_sdk
 
 from globus_auto import listing, refusals
 from globus_auto.alerts import Alert
-from globus_auto.datastore import below, joined
+from globus_auto.datastore import Task, below, joined
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.settings import Settings, SettingsUnfit
 from globus_auto.tasks import OWN
@@ -34,19 +34,27 @@ MADE = "DirectoryCreated"
 
 def name_of(settings: Settings) -> str:
     """Return the name of the marker of this source."""
-    source = f"{settings.src_id}:{settings.src_dir}".encode("utf-8", "surrogateescape")
-    return f"{OWN}.{hashlib.sha256(source).hexdigest()[:12]}"
+    return _name(settings.src_id, settings.src_dir)
 
 
-def distinct(outcomes: Iterable[Outcome], settings: Settings) -> Iterator[Outcome]:
+def _name(source: str, directory: str) -> str:
+    known = f"{source}:{directory}".encode("utf-8", "surrogateescape")
+    return f"{OWN}.{hashlib.sha256(known).hexdigest()[:12]}"
+
+
+def distinct(session: Session, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """Yield `outcomes`, of listings at the source's collection.
 
-    Raise SettingsUnfit if one, at SRC_DIR or below, has the marker: it was made in DST_DIR.
+    Raise SettingsUnfit if one, at SRC_DIR or below, has the marker: it was made in DST_DIR, or in
+    an earlier one.
     """
-    name = name_of(settings)
+    settings, store = session.run.settings, session.store
+    own = {name_of(settings)}
+    own |= {_name(store.source, mapping.source_dir) for mapping in store.mappings}
     for outcome in outcomes:
         names = outcome.directories if isinstance(outcome, Directory) else {}
-        if name in names and below(outcome.path, settings.src_dir):
+        if below(outcome.path, settings.src_dir) and not own.isdisjoint(names):
+            name = min(own.intersection(names))
             raise SettingsUnfit(
                 f"{outcome.path} in SRC_DIR has the directory {name}, which was made in DST_DIR:"
                 f" {settings.dst_dir} is SRC_DIR, or inside it, under another name. Nothing was"
@@ -61,46 +69,57 @@ def place(session: Session) -> str | None:
 
     Raise SettingsUnfit if the marker of another source is there, and what the calls raise.
     """
-    known, client = session.run.settings, session.client
-    found = listing.list_directory(
-        client, known.dst_id, known.dst_dir, session.pace, pattern=f"{OWN}.*"
-    )
-    if isinstance(found, Unlisted) and found.gone:
-        session.marker = "nowhere"
-        return None
-    if isinstance(found, Unlisted):
-        # One that is too large to list may have it, and no other source's can be seen there.
-        log.info("Cannot look for markers in %s: %s", known.dst_dir, found.reason)
-    else:
-        _require_no_other(known, found)
-        if name_of(known) in found.directories:
-            session.marker = "there"
-            return None
-    if session.run.dry:
-        return None
-    reason = make(session)
-    session.marker = "refused" if reason else "there"
+    known = session.run.settings
+    session.marker, reason = _placed(session, known.src_dir, known.dst_id, known.dst_dir)
     return reason
 
 
-def _require_no_other(settings: Settings, found: Directory) -> None:
-    others = [name for name in found.directories if MARKER.fullmatch(name)]
-    if [name for name in others if name != name_of(settings)]:
-        other = next(name for name in others if name != name_of(settings))
+def _placed(
+    session: Session, source_dir: str, endpoint: str, directory: str
+) -> tuple[State, str | None]:
+    """Make the marker of `source_dir` in a `directory`; return its state, and why it is not there.
+
+    Raise as `place` does.
+    """
+    name = _name(session.store.source, source_dir)
+    found = listing.list_directory(
+        session.client, endpoint, directory, session.pace, pattern=f"{OWN}.*"
+    )
+    if isinstance(found, Unlisted) and found.gone:
+        return "nowhere", None
+    if isinstance(found, Unlisted):
+        # One that is too large to list may have it, and no other source's can be seen there.
+        log.info("Cannot look for markers in %s: %s", directory, found.reason)
+    else:
+        _require_no_other(source_dir, directory, name, found)
+        if name in found.directories:
+            return "there", None
+    if session.run.dry:
+        return "unknown", None
+    reason = _made(session, endpoint, joined(directory, name))
+    return ("refused" if reason else "there"), reason
+
+
+def _require_no_other(source_dir: str, directory: str, mine: str, found: Directory) -> None:
+    others = [name for name in found.directories if MARKER.fullmatch(name) and name != mine]
+    if others:
         raise SettingsUnfit(
-            f"{settings.dst_dir} belongs to another source directory than {settings.src_dir}: it"
-            f" has the directory {other}. Files of both would overwrite each other there. Nothing"
-            " was sent or deleted. Set another DST_DIR; or, if nothing else writes there, remove"
-            f" {joined(settings.dst_dir, other)} at the destination."
+            f"{directory} belongs to another source directory than {source_dir}: it"
+            f" has the directory {others[0]}. Files of both would overwrite each other there."
+            " Nothing was sent or deleted. Set another DST_DIR; or, if nothing else writes there,"
+            f" remove {joined(directory, others[0])} at the destination."
         )
 
 
 def make(session: Session) -> str | None:
-    """Make the marker; return why that is not possible, or None."""
+    """Make the marker in DST_DIR; return why that is not possible, or None."""
     known = session.run.settings
-    path = joined(known.dst_dir, name_of(known))
+    return _made(session, known.dst_id, joined(known.dst_dir, name_of(known)))
+
+
+def _made(session: Session, endpoint: str, path: str) -> str | None:
     try:
-        answer = session.client.operation_mkdir(known.dst_id, path).data
+        answer = session.client.operation_mkdir(endpoint, path).data
     except globus_sdk.TransferAPIError as error:
         if refusals.wants_login(error):
             raise
@@ -113,16 +132,24 @@ def make(session: Session) -> str | None:
     return None
 
 
-def require(session: Session) -> None:
-    """Return if the marker is there; else raise listing.NotReady."""
+def require(session: Session, sent: Iterable[Task]) -> None:
+    """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
+
+    Raise listing.NotReady if one is missing, and as `place` does.
+    """
     known = session.run.settings
-    if session.marker != "there":
-        raise listing.NotReady(
-            known.dst_id,
-            f"{known.dst_dir} at {known.dst_id} has no marker, and none can be made, so it cannot"
-            " be shown to be another directory than SRC_DIR. Nothing was deleted. Let Globus make"
-            " directories there.",
-        )
+    here = known.src_dir, known.dst_id, known.dst_dir
+    pairs = {task.pair for task in sent}
+    for pair in sorted(pairs | ({here} if session.marker == "refused" else set())):
+        state = session.marker if pair == here else _placed(session, *pair)[0]
+        if state != "there":
+            _, endpoint, directory = pair
+            raise listing.NotReady(
+                endpoint,
+                f"{directory} at {endpoint} has no marker, and none can be made, so it cannot"
+                " be shown to be another directory than SRC_DIR. Nothing was deleted. Let Globus"
+                " make directories there.",
+            )
 
 
 def note(session: Session, reason: str) -> None:

@@ -141,8 +141,8 @@ class Session:
             return listing.through_globus(self.connection.new_client, endpoint, self.pace)
 
         outcomes = listing.look(lister, roots, enter, self.run.settings.list_concurrency)
-        known = self.run.settings
-        return marker.distinct(outcomes, known) if endpoint == known.src_id else outcomes
+        at_source = endpoint == self.run.settings.src_id
+        return marker.distinct(self, outcomes) if at_source else outcomes
 
 
 @contextmanager
@@ -232,8 +232,9 @@ def require_ready(session: Session) -> None:
     run.findings.well("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
         run.findings.well(kind, own=True)
-    run.findings.alone = True
     _require_marker(session)
+    run.findings.well("unfit settings", own=True)
+    run.findings.alone = True
 
 
 def _require_marker(session: Session) -> None:

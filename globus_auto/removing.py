@@ -307,8 +307,10 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
     excluded = choosing.matcher(known.exclude)
     began = int(time.time())
 
+    aside = {path.rpartition("/")[2] for path in session.store.asides}
+
     def is_content(name: str, mtime: int) -> bool:
-        own = name.startswith(OWN)
+        own = name.startswith(OWN) and name not in aside
         return own or excluded(name) or not choosing.is_quiet(mtime, began, known.settle_seconds)
 
     look = looking.everything(session)

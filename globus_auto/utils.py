@@ -156,7 +156,6 @@ class Run:
             )
         self._require_own_config(store)
         self.require_own_destination(store.mappings)
-        self.findings.well("unfit settings", own=True)
         if store.generation < newest:
             self.restored(store)
             store.generation = newest
@@ -221,7 +220,7 @@ class Run:
     def remember(self, change: Callable[[alerts.Health], object]) -> None:
         """Change what is remembered beside the datastore, unless nothing may be changed.
 
-        It may be lost: where it cannot be written, the work goes on, and the run says so at its end.
+        It may be lost: where it cannot be written the work goes on; the end of the run says so.
         """
         if not self.dry:
             try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from globus_auto.marker import MARKER
 from tests.conftest import Lab, Mailbox, another_run, asked, changes, log_in, tree
 
 
@@ -38,8 +39,11 @@ def test_check_with_probe_writes_at_the_destination_and_sends_a_message(
     code, told = asked(lab, capsys, "--check", "--probe")
     assert code == 0, told
     assert levels(told)["writing there"] == "ok"
-    assert changes(lab) == ["mkdir", "delete"]
-    assert not tree(lab.destination)
+    assert [each.route for each in lab.world.requests if each.method == "POST"][1:] == ["mkdir"]
+    (marker,) = lab.destination.iterdir()
+    assert f"/dst has its marker, {marker.name}" in line(told, "writing there")
+    assert MARKER.fullmatch(marker.name) and not list(marker.iterdir())
+    assert not tree(lab.source)
     assert len(mailbox.messages) == 1
 
 
@@ -212,7 +216,7 @@ def test_one_place_under_two_names_is_a_problem(
     lab.dst.root = lab.src.root
     code, told = asked(lab, capsys, "--check", "--probe")
     assert code == 2
-    assert "DST_DIR is SRC_DIR under another name." in line(told, "writing there")
+    assert "/dst is SRC_DIR, or inside it, under another name." in line(told, "writing there")
     assert not tree(lab.source)
 
 
@@ -223,7 +227,7 @@ def test_a_destination_that_cannot_be_written_is_a_problem(
     code, told = asked(lab, capsys, "--check", "--probe")
     assert code == 1
     assert line(told, "writing there").startswith("problem")
-    assert "let Globus write there" in line(told, "writing there")
+    assert "Let Globus write there" in line(told, "writing there")
 
 
 @pytest.mark.parametrize(

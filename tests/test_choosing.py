@@ -7,6 +7,7 @@ import pytest
 from globus_auto.choosing import (
     LABEL_SECONDS,
     Terms,
+    calm_until,
     choose,
     is_label,
     is_quiet,
@@ -20,6 +21,8 @@ NOW = 1_795_428_000
 OLD = NOW - 1000  # an mtime; the entry's task looked 100 seconds after it
 SETTLE = 600
 KNOWN = Entry(10, OLD, 1)
+HERE = ("/src", "", "/dst")  # the mapping of each task here
+ELSEWHERE = ("/src", "", "/elsewhere")
 
 
 def task(status="SUCCEEDED", listed_at=OLD + 100):
@@ -60,9 +63,13 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"size": 11, "of": task("ACTIVE")}, "wait", "its last transfer is under way"),
         ({"size": 11, "of": task("INACTIVE")}, "wait", "its last transfer is under way"),
         ({"size": 11, "of": task("FAILED")}, "send", "changed"),
-        ({"full": True}, "send", "everything is asked for"),
-        ({"full": True, "size": 11}, "send", "changed"),
-        ({"entry": None, "full": True}, "send", "new"),
+        # --full is for another mapping than that of the task, or for the same.
+        ({"pair": ELSEWHERE}, "send", "sent elsewhere before, and everything is asked for"),
+        ({"pair": ELSEWHERE, "of": task("ACTIVE")}, "unchanged", "unchanged"),
+        ({"pair": ELSEWHERE, "size": 11}, "send", "changed"),
+        ({"entry": None, "pair": ELSEWHERE}, "send", "new"),
+        ({"pair": HERE}, "unchanged", "unchanged"),
+        ({"pair": HERE, "size": 11}, "send", "changed"),
         ({"entry": None, "under_way": True}, "wait", "its last transfer is under way"),
         ({"size": 11, "under_way": True}, "wait", "its last transfer is under way"),
         ({"under_way": True}, "unchanged", "unchanged"),
@@ -75,8 +82,8 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
             "new, but modified 599 seconds ago",
         ),
         ({"settle": SETTLE, "mtime": NOW - 1}, "wait", "modified 999 seconds later, but"),
-        ({"full": True, "settle": SETTLE}, "send", "everything is asked for"),
-        ({"full": True, "settle": 2 * (NOW - OLD)}, "wait", "everything is asked for, but"),
+        ({"pair": ELSEWHERE, "settle": SETTLE}, "send", "everything is asked for"),
+        ({"pair": ELSEWHERE, "settle": 2 * (NOW - OLD)}, "wait", "everything is asked for, but"),
         ({"settle": 2 * (NOW - OLD)}, "unchanged", "unchanged"),
         ({"entry": None, "settle": SETTLE, "mtime": NOW + 5}, "wait", "new, but"),
         ({"entry": None, "mtime": NOW + 5}, "send", "new"),
@@ -123,22 +130,31 @@ def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
 def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never_overlooked():
     """Every combination: no verdict but these, and "unchanged" only where it is true."""
     count = 0
-    for size, mtime, status, listed, settle, under_way, full in itertools.product(
+    for size, mtime, status, listed, settle, under_way, pair in itertools.product(
         (10, 11),
         (OLD - 1, OLD, OLD + 1, NOW, NOW + 3, NOW + 2 * LABEL_SECONDS),
         ("ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"),
         (OLD - 1, OLD + 1, OLD + 2, NOW),
         (0, 1, SETTLE),
         (False, True),
-        (False, True),
+        (None, HERE, ELSEWHERE),
     ):
         of = task(status, listed)
-        verdict, why = chosen(size, mtime, of=of, settle=settle, under_way=under_way, full=full)
+        verdict, why = chosen(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
         same = (size, mtime) == (10, OLD)
-        assert (verdict == "unchanged") == (same and not full and listed >= OLD + 2), why
+        asked_for = pair == ELSEWHERE and not of.open
+        assert (verdict == "unchanged") == (same and not asked_for and listed >= OLD + 2), why
         assert (verdict == "send") <= (not under_way and not of.open), why
         count += 1
-    assert count == 2 * 6 * 4 * 4 * 3 * 2 * 2
+    assert count == 2 * 6 * 4 * 4 * 3 * 2 * 3
+
+
+def test_of_an_ended_task_older_files_are_beyond_doubt():
+    """What the listing of nearly all files is compared with: only tasks of the mapping count."""
+    tasks = {1: task(), 2: task("ACTIVE"), 3: task("FAILED", OLD)}
+    assert calm_until(tasks) == {1: OLD + 98, 3: OLD - 2}
+    assert calm_until(tasks, HERE) == {1: OLD + 98, 3: OLD - 2}
+    assert calm_until(tasks, ELSEWHERE) == {}
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from globus_auto import datastore
-from globus_auto.datastore import Datastore, DatastoreDamaged, Entry, Task
+from globus_auto.datastore import Datastore, DatastoreDamaged, DatastoreNewer, Entry, Mapping, Task
 from tests.conftest import Lab, Mailbox, files
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -38,6 +39,20 @@ TASKS = st.builds(
     destination=TEXT,
     destination_dir=TEXT,
     deadline=st.none() | NUMBERS,
+    deletes=st.just(msgspec.UNSET) | st.lists(TEXT, max_size=3),
+    lost=st.just(msgspec.UNSET) | st.lists(TEXT, max_size=3),
+    requested_at=st.none() | NUMBERS,
+    completed_at=st.none() | NUMBERS,
+    verify_checksum=st.none() | st.booleans(),
+    encrypt_data=st.none() | st.booleans(),
+    equal=st.booleans(),
+    tries=st.integers(0, 9),
+    unlisted_since=st.none() | NUMBERS,
+    error_since=st.none() | NUMBERS,
+    error_progress=st.none() | NUMBERS,
+)
+MAPPINGS = st.builds(
+    Mapping, source_dir=TEXT, destination=TEXT, destination_dir=TEXT, newest=NUMBERS
 )
 
 
@@ -49,6 +64,9 @@ def stores(draw: Any) -> Datastore:
     names = st.dictionaries(TEXT, entries, min_size=1, max_size=4)
     return Datastore(
         source=draw(TEXT),
+        generation=draw(st.integers(0, 2**62)),
+        config=draw(TEXT),
+        mappings=draw(st.lists(MAPPINGS, max_size=3)),
         tasks=tasks,
         asides=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
         files=draw(st.dictionaries(TEXT, names, max_size=4)),
@@ -102,9 +120,10 @@ def test_without_a_file_there_is_no_datastore(tmp_path: Path) -> None:
 def test_a_directory_stands_on_one_line_and_the_sum_is_that_of_all_before(path: Path) -> None:
     data = path.read_bytes()
     lines = data.decode().splitlines()
-    assert lines[0] == '{"version": 1,'
-    assert lines[5] == '  "/d/0": {"a":[1,2,7],"b \\"quoted\\"":[1,2,7],"ä\\n":[1,2,7]},'
-    assert lines[6].startswith('  "/d/1": {')
+    assert lines[0] == '{"version": 2,'
+    assert lines[7] == '  "/d/0": {"a":[1,2,7],"b \\"quoted\\"":[1,2,7],"ä\\n":[1,2,7]},'
+    assert lines[8].startswith('  "/d/1": {')
+    assert lines[9] == ' "generation": 1,'
     before, key, value = data.partition(b'"sum"')
     assert key + value == f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
 
@@ -113,11 +132,12 @@ def test_nothing_is_written_where_nothing_has_changed(path: Path) -> None:
     before = untouched(path)
     store = datastore.load(str(path))
     assert store
-    datastore.save(str(path), store)
-    assert untouched(path) == before
+    assert datastore.save(str(path), store) is False
+    assert (untouched(path), store.generation) == (before, 1)
     store.drop("/d/0/a")
-    datastore.save(str(path), store)
+    assert datastore.save(str(path), store) is True
     assert datastore.load(str(path)) == store
+    assert store.generation == 2, "raised at each save"
     assert untouched(path)[0] != before[0], "replaced, not overwritten"
 
 
@@ -136,6 +156,11 @@ def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
     path.write_bytes(data)
     try:
         store = datastore.load(str(path))
+    except DatastoreNewer as error:
+        # A digit of its version was altered: that is refused as well, in other words.
+        assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
+        assert f"{path} was written by a newer globus_auto" in str(error)
+        return True
     except DatastoreDamaged as error:
         assert f"{path} is damaged" in str(error)
         assert "Restore it from a backup, or delete it" in str(error)
@@ -177,9 +202,13 @@ def test_a_large_datastore_with_some_byte_altered_is_damaged(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        (b'"version": 1', b'"version": 2', "version"),
-        (b'"version": 1', b'"version": "1"', "version"),
-        (b'"version": 1', b'"novelty": 1', "novelty"),
+        (b'"version": 2', b'"version": 0', "version"),
+        (b'"version": 2', b'"version": "2"', "version"),
+        (b'"version": 2', b'"novelty": 2', "novelty"),
+        (b'"mappings": []', b'"mappings": {}', "mappings"),
+        (b'"generation": 1', b'"generation": "1"', "generation"),
+        (b'"config": ""', b'"config": null', "config"),
+        (b'"equal":false', b'"equal":0', "equal"),
         (b'"source": "the source"', b'"source": null', "source"),
         (b' "source": "the source",\n', b"", "source"),
         (b'"kind":"transfer"', b'"kind":"copy"', "kind"),

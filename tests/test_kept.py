@@ -4,7 +4,7 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +52,9 @@ def test_a_file_stays_while_a_full_task_has_everything(lab: Lab, delete: Delete)
     store = lab.store()
     tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
     assert not tasks["/src/a"].open, "its last version is in an older task"
-    assert tasks["/src/b"].full and tasks["/src/b"].open
+    assert not tasks["/src/b"].open, "a delivered record is not written over"
+    (full,) = store.open_tasks("transfer").values()
+    assert full.full
     assert delete() == {"a": OPEN, "b": OPEN}
     assert files(lab.source).keys() == {"a", "b"}
 
@@ -136,12 +138,19 @@ def test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then
     assert files(lab.destination) == {name: f"the content of {name}".encode() for name in "ab"}
 
 
-@pytest.mark.parametrize("act", [shutil.rmtree, lambda copy: (copy / "a").unlink()])
+def unmount(copy: Path) -> None:
+    """Leave an empty mount point."""
+    shutil.rmtree(copy)
+    copy.mkdir()
+
+
+@pytest.mark.parametrize("act", [shutil.rmtree, unmount, lambda copy: (copy / "a").unlink()])
 def test_nothing_is_concluded_where_all_of_the_destination_is_missing_or_empty(
-    act: Callable[[Any], None], lab: Lab, delete: Delete
+    act: Callable[[Path], None], lab: Lab, delete: Delete
 ) -> None:
     lab.configure(DST_DIR="/dst/copy")
     lab.send("a")
+    assert lab.transfer() == 0, "the marker is there"
     act(lab.destination / "copy")
     assert delete(1) == {"a": MISSING}
     assert files(lab.source).keys() == {"a"}
@@ -353,9 +362,14 @@ def forget(lab: Lab) -> None:
     lab.world.faults.hook("transfer", lambda _asked: lab.world.tasks.clear(), when="after")
 
 
-@pytest.mark.parametrize(("harm", "code"), [(fail, 1), (forget, 0)])
+LOST = "an earlier task of it may still be writing: Globus no longer shows that task"
+
+
+@pytest.mark.parametrize(
+    ("harm", "code", "kept"), [(fail, 1, {}), (forget, 0, {"a": LOST, "b": LOST})]
+)
 def test_the_files_of_a_failed_or_unknown_task_stay(
-    harm: Callable[[Lab], None], code: int, lab: Lab, delete: Delete
+    harm: Callable[[Lab], None], code: int, kept: dict[str, str], lab: Lab, delete: Delete
 ) -> None:
     harm(lab)
     lab.send("a")
@@ -363,9 +377,25 @@ def test_the_files_of_a_failed_or_unknown_task_stay(
     assert files(lab.source).keys() == {"a"}
     assert lab.entries() == set()
     lab.send("b")
+    assert files(lab.destination).keys() == {"a", "b"}
+    assert delete() == kept
+    assert files(lab.source).keys() == kept.keys()
+    lab.later(86_400 - 60)
+    assert delete() == kept
+    lab.later(60)
     assert delete() == {}
     assert files(lab.source) == {}
-    assert files(lab.destination).keys() == {"a", "b"}
+
+
+def test_what_a_lost_task_was_not_given_goes_as_usual(lab: Lab, delete: Delete) -> None:
+    lab.sent("first")
+    forget(lab)
+    lab.send("a")
+    assert delete() == {}, "it is learnt now"
+    lab.send("b")
+    assert lab.transfer() == 0
+    assert delete() == {"a": LOST}
+    assert files(lab.source).keys() == {"a"}
 
 
 def test_a_twin_at_the_destination_that_others_put_there_keeps_nothing(

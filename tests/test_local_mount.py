@@ -203,9 +203,10 @@ def test_on_a_mount_a_file_that_arrives_after_the_look_survives(mounted: Lab) ->
 def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> None:
     (lab.source / "x").mkdir()
     lab.write("stays")
-    lab.world.fail_next(kind="DELETE")
+    lab.world.faults.add("delete", status=503, times=None)
     assert lab.delete() == 1
     assert len(lab.store().asides) == 1
+    lab.world.faults.clear()
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"stays"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto import choosing, removing, settling, tasks, watching
+from globus_auto import choosing, delivery, removing, tasks, watching
 from globus_auto.asides import seen_empty, topmost_bare
 from globus_auto.choosing import Keeping
 from globus_auto.datastore import Entry, Task, Version
@@ -23,15 +23,23 @@ FINE: dict[str, Any] = {
     "excluded": False,
     "under_way": False,
     "alike": False,
+    "lost": False,
+    "verified": True,
 }
 # In the order in which they are told.
 REASONS: list[tuple[dict[str, Any], str]] = [
     ({"status": "ACTIVE", "ended_at": None}, "its task is open"),
     ({"under_way": True}, "its task is open"),
+    (
+        {"lost": True},
+        "an earlier task of it may still be writing: Globus no longer shows that task",
+    ),
     ({"mtime": NOW - 51}, "it may have been written again within a second"),
     ({"excluded": True}, "it is excluded"),
     ({"keep_days": 1}, "it was sent less than 1 days ago"),
     ({"alike": True}, "another name differs from its name only in case or accents"),
+    ({"verified": None}, "Globus did not verify its checksum"),
+    ({"verified": False}, "Globus did not verify its checksum"),
 ]
 
 
@@ -49,8 +57,9 @@ def reason(**changes: Any) -> str | None:
         source_dir="/s",
         destination="d",
         destination_dir="/d",
+        verify_checksum=case["verified"],
     )
-    given = {name: case[name] for name in ("excluded", "under_way", "alike")}
+    given = {name: case[name] for name in ("excluded", "under_way", "alike", "lost")}
     entry = Entry(10, case["mtime"], 1)
     return choosing.reason_to_keep(entry, task, Keeping(NOW, case["keep_days"]), **given)
 
@@ -87,11 +96,10 @@ def test_the_bounds_of_the_reasons(changes: dict[str, Any], kept: bool) -> None:
     assert (reason(**changes) is not None) is kept
 
 
-def test_only_the_same_size_there_and_the_same_version_here_are_proof() -> None:
+def test_only_the_same_version_at_the_source_may_be_deleted() -> None:
     versions = [Version(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
-        entry, size = Entry(version.size, version.mtime, 1), found and found.size
-        assert (choosing.reason_of_destination(entry, found) is None) is (size == entry.size)
+        entry = Entry(version.size, version.mtime, 1)
         assert (choosing.reason_of_source(entry, found) is None) is (found == version)
 
 
@@ -217,8 +225,8 @@ def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
 def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) -> None:
     task = tasks.new_task(
         "transfer",
-        1,
         "id",
+        label="label",
         listed_at=0,
         source_dir="/src",
         destination="d",
@@ -226,16 +234,31 @@ def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) 
         full=full,
     )
     paths = ["/src/a", "/src/b"]
-    assert settling.not_sent(task, paths, [watching.SkippedPath(skipped)]) == paths
+    assert delivery.not_sent(task, paths, [watching.SkippedPath(skipped)]) == paths
+
+
+def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
+    """Return `paths` in the groups that are split off one after the other."""
+    groups = []
+    while paths:
+        group, paths = removing.split(paths, most, directories)
+        groups.append(group)
+    return groups
 
 
 def test_files_are_grouped_by_their_number_and_that_of_their_directories() -> None:
     paths = [f"/d/{number:03}/{name}" for number in range(3) for name in "ab"]
-    assert list(removing.grouped(paths, 4)) == [paths[:4], paths[4:]]
-    assert list(removing.grouped(paths, 6)) == [paths]
-    assert list(removing.grouped([], 4)) == []
-    numbers = range(2 * removing.DIRECTORIES_PER_GROUP + 1)
-    many = [f"/d/{number:03}/{name}" for number in numbers for name in "ab"]
-    groups = list(removing.grouped(many, 9999))
+    assert grouped(paths, 4, 9) == [paths[:4], paths[4:]]
+    assert grouped(paths, 6, 9) == [paths]
+    assert grouped([], 4, 9) == []
+    assert grouped(paths, 1, 9) == [[path] for path in paths]
+    many = [f"/d/{number:03}/{name}" for number in range(401) for name in "ab"]
+    groups = grouped(many, 9999, 200)
     assert [len(group) for group in groups] == [400, 400, 2]
     assert [path for group in groups for path in group] == many
+
+
+def test_a_group_that_takes_too_long_is_halved_by_its_directories() -> None:
+    paths = ["/a/1", "/a/2", "/a/3", "/b/1", "/c/1"]
+    assert removing.halved_by_directory(paths) == [paths[:3], paths[3:]]
+    assert removing.halved_by_directory(paths[:4]) == [paths[:3], paths[3:4]]

@@ -55,9 +55,9 @@ def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content,
         pytest.param(lambda lab: lab.configure(DST_DIR="/dst/other"), id="DST_DIR"),
         pytest.param(lambda lab: (lab.source / "d/b.txt").unlink(), id="source file deleted"),
         pytest.param(lambda lab: shutil.rmtree(lab.source / "d"), id="source directory deleted"),
-        pytest.param(lambda lab: (lab.destination / "d/b.txt").unlink(), id="gone at destination"),
-        pytest.param(lambda lab: shutil.rmtree(lab.destination / "d"), id="gone there, directory"),
-        pytest.param(lambda lab: put(lab.destination / "d/b.txt", "x", 1), id="altered there"),
+        pytest.param(lambda lab: (lab.destination / "copy/d/b.txt").unlink(), id="gone there"),
+        pytest.param(lambda lab: shutil.rmtree(lab.destination / "copy/d"), id="gone there, all"),
+        pytest.param(lambda lab: put(lab.destination / "copy/d/b.txt", "x", 1), id="altered there"),
         pytest.param(lambda lab: (lab.source / "a.txt").chmod(0o600), id="mode"),
         pytest.param(lambda lab: lab.later(40 * 86_400), id="time"),
         pytest.param(lambda lab: lab.configure(EXCLUDE=["*.txt"]), id="excluded afterwards"),
@@ -65,6 +65,7 @@ def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content,
     ],
 )
 def test_what_is_neither_new_nor_changed_starts_no_task_and_leaves_no_trace(lab, change, capfd):
+    lab.configure(DST_DIR="/dst/copy")
     lab.write("d/b.txt")
     lab.sent("a.txt")
     change(lab)

@@ -17,8 +17,12 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
         for item in document["DATA"]
     ] == [("/src", "/dst", True)]
     assert files(lab.destination) == files(lab.source)
-    (number,) = {entry.task for names in lab.store().files.values() for entry in names.values()}
-    assert lab.store().tasks[number].full
+    store = lab.store()
+    numbers = {path: store.entry(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
+    assert set(numbers.values()) < {*store.tasks}, "what was delivered stays delivered"
+    assert not any(store.tasks[number].open for number in numbers.values())
+    new = store.tasks[store.entry("/src/new.txt").task]
+    assert new.full and new.open
     assert lab.entries() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
@@ -90,33 +94,43 @@ def test_a_first_full_run_is_one_task_though_something_has_to_wait(lab: Lab):
     assert lab.entries() == {"/src/quiet.txt"}
 
 
-def test_full_excludes_by_filter_rules_what_is_excluded_and_directories_set_aside(lab: Lab):
+def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab: Lab):
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
     aside = ".globus_auto_empty.0123456789ab"
     lab.sent("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
     lab.write(f"d/{aside}/late.txt")
-    assert lab.transfer("--full") == 0
+    lab.write("d/.globus_auto.notes")
+    assert lab.transfer("--full") == 1
+    assert f"/src/d/{aside} was moved aside" in lab.alerts()["aside"]
     (document,) = lab.submitted()
     assert [(rule["method"], rule["name"]) for rule in document["filter_rules"]] == [
         ("exclude", "*.tmp"),
         ("exclude", "scratch"),
-        ("exclude", ".globus_auto_empty.*"),
+        ("exclude", ".globus_auto*"),
     ]
     assert files(lab.destination).keys() == {"a.txt"}
     assert lab.entries() == {"/src/a.txt"}
-    # What the full task left out is sent by the next run, as any other file.
+    # Nor does a later run send it under that name.
+    assert lab.transfer() == lab.transfer() == 1
+    assert files(lab.destination).keys() == {"a.txt"}
+    (lab.source / "d" / aside).rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
-    assert files(lab.destination).keys() == {"a.txt", f"d/{aside}/late.txt"}
+    assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
+    assert "aside" not in lab.alerts()
 
 
-def test_the_first_run_leaves_directories_set_aside_to_the_next(lab: Lab):
-    late = "d/.globus_auto_empty.0123456789ab/late.txt"
+def test_the_first_run_leaves_directories_set_aside_alone_and_names_them(lab: Lab):
+    aside = lab.source / "d" / ".globus_auto_empty.0123456789ab"
     lab.write("a.txt")
-    lab.write(late)
-    assert lab.transfer() == 0
+    lab.write(f"d/{aside.name}/late.txt")
+    assert lab.transfer() == 1
+    assert "It has late.txt." in lab.alerts()["aside"]
     assert lab.entries() == {"/src/a.txt"}
+    assert files(lab.destination).keys() == {"a.txt"}
+    aside.rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
-    assert files(lab.destination).keys() == {"a.txt", late}
+    assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
+    assert lab.alerts() == {}
 
 
 def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
@@ -146,19 +160,38 @@ def test_full_submits_nothing_where_all_has_to_wait(lab: Lab):
     assert lab.submitted() == []
 
 
-def test_a_dry_full_run_prints_everything(lab: Lab, capfd):
+def test_a_dry_full_run_prints_what_is_new_and_that_all_goes_along(lab: Lab, capfd):
     lab.sent("a.txt", "b.txt")
+    lab.write("c.txt")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
     assert [line for line in shown if line.startswith("send /")] == [
-        "send /src/a.txt (4 bytes): everything is asked for",
-        "send /src/b.txt (4 bytes): everything is asked for",
+        "send /src/c.txt (4 bytes): new",
     ]
+    assert "all in one task, which compares everything with the destination" in shown
     assert lab.submitted() == []
 
 
+def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd):
+    lab.configure(DST_DIR="/dst/one")
+    lab.sent("a.txt", "b.txt")
+    lab.configure(DST_DIR="/dst/two")
+    assert lab.transfer("--full", "-n") == 0
+    shown = capfd.readouterr().out.splitlines()
+    reason = "it was sent elsewhere before, and everything is asked for"
+    assert [line for line in shown if line.startswith("send /")] == [
+        f"send /src/a.txt (4 bytes): {reason}",
+        f"send /src/b.txt (4 bytes): {reason}",
+    ]
+    assert lab.submitted() == []
+    assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
+    assert files(lab.destination / "two").keys() == {"a.txt", "b.txt"}
+
+
 def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
-    lab.sent("a.txt", "d/b.txt", "d/e/c.txt", "df.txt")
+    lab.sent("a.txt", "df.txt")
+    lab.write("d/b.txt")
+    lab.write("d/e/c.txt")
     lab.world.skip_paths("/src/d")
     assert lab.transfer("--full") == 0
     lab.world.skipped_paths.clear()

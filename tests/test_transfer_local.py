@@ -20,8 +20,16 @@ def test_the_mount_is_looked_at_and_globus_is_asked_for_one_listing_only(lab: La
     lab.sent(*names)
     lab.write("d/e/new.txt")
     assert lab.transfer() == 0
-    asked = [request.query["path"] for request in lab.world.requests if request.route == "ls"]
-    assert sorted(asked) == ["/dst", "/src"]
+    asked = [request for request in lab.world.requests if request.route == "ls"]
+    assert [each.query["path"] for each in asked if lab.src.id in each.path] == ["/src"]
+    # Whether it can be listed; the markers there; whether it ignores case.
+    there = [each.query for each in asked if lab.dst.id in each.path]
+    marker = next(path.name for path in lab.destination.glob(".globus_auto.*"))
+    assert [(each["path"], each.get("limit"), each.get("filter")) for each in there] == [
+        ("/dst", "1", None),
+        ("/dst", None, "name:~.globus_auto.*"),
+        (f"/dst/{marker.upper()}", "1", None),
+    ]
     assert files(lab.destination).keys() == names | {"d/e/new.txt"}
 
 

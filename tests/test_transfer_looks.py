@@ -76,16 +76,32 @@ def test_a_directory_that_cannot_be_listed_is_reported_and_left_as_it_is(lab: La
     assert "/src/d/b.txt" not in lab.entries()
 
 
-def test_a_directory_that_is_just_gone_forgets_nothing_this_time_and_is_no_alert(lab: Lab, capfd):
+def test_a_directory_that_is_just_gone_forgets_nothing_and_is_told_if_it_lasts(
+    lab: Lab, mailbox, capfd
+):
     lab.sent("a.txt", "d/b.txt", "d/e/c.txt")
     before = lab.entries()
     lab.write("new.txt")
     lab.world.faults.add(
-        "ls", match=listing_of("/src/d"), status=404, body=refusal("ClientError.NotFound")
+        "ls",
+        match=listing_of("/src/d"),
+        status=404,
+        times=3,
+        body=refusal("ClientError.NotFound"),
     )
     assert lab.transfer() == 0
     assert lab.entries() == before | {"/src/new.txt"}
-    assert (capfd.readouterr().err, lab.alerts()) == ("", {})
+    lab.later(590)
+    assert lab.transfer() == 0
+    assert (capfd.readouterr().err, mailbox.messages) == ("", [])
+    lab.later(20)
+    assert lab.transfer() == 0
+    (told,) = mailbox.texts()
+    assert "/src/d is in the listing of the directory above it, but Globus says" in told
+    assert lab.entries() == before | {"/src/new.txt"}
+    assert lab.transfer() == 0
+    assert "RESOLVED" in mailbox.texts()[1]
+    assert lab.alerts() == {}
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
@@ -269,7 +285,7 @@ def test_a_very_old_time_is_as_good_as_any(lab: Lab):
     put(lab.source / "a.txt", "data", 0)
     put(lab.source / "b.txt", "data", -100_000)
     assert [lab.transfer() for _ in range(2)] == [0, 0]
-    assert sent_paths(lab) == ["/src/a.txt", "/src/b.txt"]
+    assert sent_paths(lab) == ["/src/b.txt", "/src/a.txt"], "oldest first"
 
 
 def test_whether_an_endpoint_can_rename_may_be_left_open(lab: Lab):

@@ -1,5 +1,6 @@
 """Endpoints that are not ready, and settings that do not fit what was sent before."""
 
+import shutil
 import uuid
 
 import pytest
@@ -113,34 +114,50 @@ def test_another_source_than_the_recorded_one_stops_with_nothing_changed(lab: La
 
 
 def test_another_source_directory_to_the_same_destination_stops(lab: Lab, capfd):
-    lab.configure(SRC_DIR="/src/one")
+    lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a.txt")
     before = lab.remembered()
     lab.write("two/a.txt", "another file")
     lab.configure(SRC_DIR="/src/two")
     assert lab.transfer() == 2
-    assert "would overwrite it there" in capfd.readouterr().err
+    assert "/src/two cannot be sent to /dst/one: /src/one was sent to /dst/one" in (
+        capfd.readouterr().err
+    )
     assert (lab.remembered(), lab.submitted()) == (before, [])
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer() == 0
-    assert files(lab.destination) == {"a.txt": b"data", "two/a.txt": b"another file"}
+    assert files(lab.destination) == {"one/a.txt": b"data", "two/a.txt": b"another file"}
     lab.configure(SRC_DIR="/src/one")
     assert lab.transfer() == 2
 
 
-def test_a_source_directory_of_which_nothing_was_sent_can_be_corrected(lab: Lab):
+def test_a_source_directory_of_which_no_task_was_accepted_can_be_corrected(lab: Lab):
+    lab.configure(SRC_DIR="/src/wrong")
+    refused = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
+    lab.world.faults.add("transfer", status=403, body=refused)
+    lab.write("wrong/a.txt")
+    lab.write("right/a.txt", "another file")
+    assert lab.transfer() == 1
+    shutil.rmtree(lab.destination)
+    lab.destination.mkdir()
+    lab.configure(SRC_DIR="/src/right")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == {"a.txt": b"another file"}
+
+
+def test_a_source_directory_counts_though_the_task_that_sent_it_failed(lab: Lab):
     lab.configure(SRC_DIR="/src/wrong")
     lab.world.fail_next()
     lab.write("wrong/a.txt")
     lab.write("right/a.txt", "another file")
     assert [lab.transfer(), lab.delete()] == [0, 1]
     lab.configure(SRC_DIR="/src/right")
-    assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert files(lab.destination) == {"a.txt": b"another file"}
+    assert [lab.transfer(), lab.delete()] == [2, 2]
+    assert len(lab.submitted()) == 1
 
 
 def test_entries_of_another_source_directory_are_kept(lab: Lab):
-    lab.configure(SRC_DIR="/src/one")
+    lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a.txt", "one/d/b.txt")
     lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two")
     lab.write("two/c.txt")
