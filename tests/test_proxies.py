@@ -1,0 +1,215 @@
+"""What a proxy answers in place of Globus proves nothing, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import globus_sdk
+import pytest
+import requests
+
+from globus_auto import tasks
+from globus_auto.sandbox.world import Pace
+from tests.conftest import Lab, files
+
+STATUSES = pytest.mark.parametrize("status", [200, 403, 404, 504])
+EFFECT = pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
+
+
+def kinds(lab: Lab) -> list[str]:
+    """Return the kinds of all tasks at Globus."""
+    return [task.order.kind for task in lab.world.tasks.values()]
+
+
+def the_delete(lab: Lab) -> Any:
+    """Return the only delete at Globus."""
+    (found,) = (task for task in lab.world.tasks.values() if task.order.kind == "DELETE")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "rejected"),
+    [
+        (400, "ClientError.BadRequest", True),
+        (403, "PermissionDenied", True),
+        (404, "EndpointDeleted", True),
+        (409, "Conflict", True),
+        (413, "", True),
+        (400, "", False),
+        (403, "", False),
+        (404, "", False),
+        (401, "ClientError.AuthenticationFailed", False),
+        (408, "RequestTimeout", False),
+        (429, "TooManyRequests", False),
+        (500, "InternalError", False),
+        (504, "", False),
+    ],
+)
+def test_only_an_error_code_of_globus_rejects_a_request(
+    status: int, code: str, rejected: bool
+) -> None:
+    response = requests.Response()
+    response.status_code = status
+    response.headers["Content-Type"] = "application/json"
+    response._content = json.dumps({"code": code, "message": "planned"} if code else {}).encode()
+    response.request = requests.Request("POST", "https://transfer.api.globus.org/").prepare()
+    assert tasks.rejects(globus_sdk.TransferAPIError(response)) == rejected
+
+
+@STATUSES
+@EFFECT
+def test_a_transfer_whose_answer_is_replaced_is_one_task(
+    lab: Lab, status: int, effect: bool
+) -> None:
+    lab.sent("old")
+    lab.write("a")
+    lab.world.faults.proxy("transfer", status, times=None, after=effect)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() == {"service"}
+    assert lab.entries() == {"/src/old", "/src/a"}
+    lab.world.faults.clear()
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert kinds(lab) == ["TRANSFER"] * 2
+    assert len({body["submission_id"] for body in lab.submitted()}) == 1
+    assert (files(lab.destination), lab.alerts()) == (files(lab.source), {})
+
+
+@STATUSES
+@pytest.mark.parametrize("html", [True, False])
+def test_a_poll_whose_answer_is_replaced_concludes_nothing(
+    lab: Lab, status: int, html: bool
+) -> None:
+    lab.sent("old")
+    lab.write("a")
+    assert lab.transfer() == 0
+    lab.world.faults.proxy("task", status, times=None, html=html)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() == {"unclear"}
+    assert lab.entries() == {"/src/old", "/src/a"}
+    assert [task.lost for task in lab.store().tasks.values() if isinstance(task.lost, list)] == []
+    lab.world.faults.clear()
+    assert (lab.transfer(), len(lab.submitted()), lab.alerts()) == (0, 1, {})
+
+
+@STATUSES
+@pytest.mark.parametrize("route", ["delete", "task"])
+def test_a_delete_whose_answer_is_replaced_does_not_stay_in_the_queue(
+    lab: Lab, status: int, route: str
+) -> None:
+    lab.sent("a")
+    lab.world.pace = Pace.after_looks(99)
+    lab.world.faults.proxy(route, status, times=None, after=True)
+    assert lab.delete() == 1
+    assert the_delete(lab).status == "FAILED", "it was cancelled in the same run"
+    assert files(lab.source) == {"a": b"data"}
+    lab.write("a", "changed since")
+    lab.world.faults.clear()
+    lab.world.pace = Pace.at_once()
+    assert lab.delete() == 0
+    assert files(lab.source) == {"a": b"changed since"}
+    assert not lab.store().open_tasks("delete")
+
+
+@STATUSES
+def test_a_delete_that_a_proxy_keeps_back_deletes_nothing(lab: Lab, status: int) -> None:
+    lab.sent("a")
+    lab.world.faults.proxy("delete", status, times=None)
+    assert lab.delete() == 1
+    assert (files(lab.source), kinds(lab)) == ({"a": b"data"}, ["TRANSFER"])
+    lab.world.faults.clear()
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_cancel_whose_answer_is_replaced_is_not_taken_for_done(lab: Lab, status: int) -> None:
+    lab.sent("a")
+    lab.world.pace = Pace.after_looks(99)
+    lab.world.faults.proxy("task", status, times=None)
+    lab.world.faults.proxy("cancel", status, times=None)
+    assert lab.delete() == 1
+    lab.write("b")
+    lab.world.requests.clear()
+    assert [lab.delete(), lab.transfer()] == [1, 1]
+    assert (lab.submitted("delete"), lab.submitted()) == ([], [])
+    assert the_delete(lab).is_open
+    assert len(lab.store().open_tasks("delete")) == 1
+    lab.world.faults.clear()
+    lab.world.pace = Pace.at_once()
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"b"}
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+@pytest.mark.parametrize("place", ["/src", "/src/d", "/dst/d"])
+def test_a_listing_that_is_replaced_is_not_taken_for_gone(
+    lab: Lab, status: int, program: str, place: str
+) -> None:
+    lab.sent("d/a", "b")
+    for route in ("ls", "stat"):
+        lab.world.faults.proxy(
+            route, status, times=None, match=lambda asked: asked.query["path"].startswith(place)
+        )
+    getattr(lab, program)()
+    assert "/src/d/a" in lab.entries()
+    assert "d/a" in files(lab.source)
+    assert lab.submitted() == []
+    lab.world.faults.clear()
+    assert [lab.transfer(), lab.delete(), lab.alerts()] == [0, 0, {}]
+    assert files(lab.source) == {}
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_without_the_list_of_tasks_nothing_is_begun(lab: Lab, status: int, program: str) -> None:
+    lab.sent("a")
+    lab.write("b")
+    before = lab.remembered()
+    lab.world.faults.proxy("task_list", status, times=None)
+    assert getattr(lab, program)() == 1
+    assert (lab.submitted(), lab.submitted("delete"), lab.remembered()) == ([], [], before)
+
+
+@pytest.mark.parametrize("restored", [False, True], ids=["reset", "restored"])
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_a_delete_that_the_datastore_does_not_know_is_cancelled(
+    lab: Lab, restored: bool, program: str
+) -> None:
+    lab.sent("a")
+    store = lab.state / "datastore"
+    shutil.copy(store, lab.home / "backup")
+    lab.world.pace = Pace.after_looks(99)
+    for route in ("task", "cancel"):
+        lab.world.faults.proxy(route, 404, times=None)
+    assert lab.delete() == 1
+    assert the_delete(lab).is_open
+    store.unlink()
+    if restored:
+        shutil.copy(lab.home / "backup", store)
+    lab.write("a", "changed since")
+    lab.world.faults.clear()
+    assert getattr(lab, program)() == int(restored)
+    assert the_delete(lab).status == "FAILED"
+    assert files(lab.source) == {"a": b"changed since"}
+    assert not lab.store().open_tasks("delete")
+
+
+def test_a_delete_that_never_ends_is_given_up_after_its_deadline(lab: Lab) -> None:
+    lab.sent("a")
+    lab.world.stall_next(kind="DELETE")
+    lab.world.faults.add("cancel", times=None, status=202, body={"code": "CancelAccepted"})
+    assert lab.delete() == 1
+    task = the_delete(lab)
+    task.deadline += 90 * 86_400
+    assert lab.delete() == 1
+    assert len(lab.store().open_tasks("delete")) == 1
+    lab.later(16 * 60)
+    assert lab.delete() == 1
+    assert f"https://app.globus.org/activity/{task.id}" in lab.alerts()["delete failed"]
+    assert "no longer waits for it" in lab.alerts()["delete failed"]
+    assert not lab.store().open_tasks("delete")
+    lab.delete()
+    assert files(lab.source) == {}

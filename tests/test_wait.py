@@ -1,0 +1,39 @@
+"""transfer.py --wait ends with what the next run would find."""
+
+from __future__ import annotations
+
+from tests.conftest import Lab, files
+
+
+def test_a_skipped_file_is_told_by_every_wait(lab: Lab) -> None:
+    lab.world.skip_paths("/src/bad")
+    for name in ("bad", "good"):
+        lab.write(name)
+    assert [lab.transfer("--wait") for _ in range(3)] == [1, 1, 1]
+    assert files(lab.destination).keys() == {"good"}
+    assert "skipped in /src: bad" in lab.alerts()["skipped"]
+    lab.world.skipped_paths.clear()
+    assert [lab.transfer("--wait"), lab.transfer(), lab.alerts()] == [0, 0, {}]
+    assert files(lab.destination) == files(lab.source)
+
+
+def test_a_failed_task_is_told_by_the_wait(lab: Lab) -> None:
+    lab.sent("old")
+    for _ in range(2):
+        lab.world.fail_next()
+    lab.write("a")
+    assert [lab.transfer("--wait") for _ in range(2)] == [1, 1]
+    assert "failed" in lab.alerts()
+    assert [lab.transfer("--wait"), lab.alerts()] == [0, {}]
+    assert files(lab.destination) == files(lab.source)
+
+
+def test_what_a_successful_task_did_not_deliver_is_told_by_the_wait(lab: Lab) -> None:
+    lab.world.miss_paths("/src/d")
+    for name in ("d/a", "b"):
+        lab.write(name)
+    assert lab.transfer("--wait") == 1
+    assert "1 files are not known to have arrived: /src/d/a" in lab.alerts()["failed"]
+    lab.world.missed.clear()
+    assert [lab.transfer("--wait"), lab.alerts()] == [0, {}]
+    assert files(lab.destination) == files(lab.source)
