@@ -279,7 +279,7 @@ def test_a_high_assurance_collection_is_explained(
 def test_a_collection_that_disables_verification_is_a_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
-    setattr(getattr(lab, which), "disable_verify", True)
+    getattr(lab, which).disable_verify = True
     code, told = asked(lab, capsys, "--check")
     assert code == 1
     what, other = ("source", "destination") if which == "src" else ("destination", "source")

@@ -191,7 +191,7 @@ def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> No
 def test_what_globus_did_not_verify_stays_with_one_alert(
     lab: Lab, mailbox: Mailbox, which: str
 ) -> None:
-    setattr(getattr(lab, which), "disable_verify", True)
+    getattr(lab, which).disable_verify = True
     lab.write("a")
     lab.write("b")
     assert [lab.transfer(), lab.transfer(), lab.delete(), lab.transfer()] == [0, 1, 1, 0]
@@ -199,7 +199,7 @@ def test_what_globus_did_not_verify_stays_with_one_alert(
     assert len(lab.submitted()) == 1, "it is not sent again"
     (told,) = mailbox.texts()
     assert "Globus did not verify checksums of the files of /src" in told
-    setattr(getattr(lab, which), "disable_verify", False)
+    getattr(lab, which).disable_verify = False
     lab.send("c")
     assert lab.delete() == 1, "it holds of a and b as before"
     assert files(lab.source).keys() == {"a", "b"}
