@@ -105,7 +105,9 @@ def test_the_generation_rises_with_each_save_above_the_highest(lab: Lab) -> None
 def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(lab: Lab) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a")
+    assert lab.delete() == 0
     (lab.source / "one" / "x").mkdir()
+    lab.write("one/stays")
     lab.world.faults.add("delete", status=503, times=None)
     assert lab.delete() == 1
     lab.world.faults.clear()
@@ -130,7 +132,7 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     for task in lab.world.tasks.values():
         task.pace = Pace.at_once()
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
-    assert files(lab.destination / "one").keys() == {"a", "b", "c"}
+    assert files(lab.destination / "one").keys() == {"a", "b", "c", "stays"}
     assert files(lab.source) == {}
 
 
