@@ -31,7 +31,10 @@ from globus_auto.sandbox.world import World
 POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 START = 1_795_428_000.0  # seconds since 1970 UTC
 # What running the programs in a clone leaves there, and a copy of the clone does not want.
-LEFT = ("__pycache__", "datastore", "datastore.*[!y]", "refresh_token*", "*.log*")
+LEFT = (
+    *("__pycache__", "datastore", "datastore.health*", "datastore.*lock", "datastore.v1"),
+    *("datastore.new", "refresh_token*", "*.log*"),
+)
 
 
 class Lab:

@@ -275,6 +275,19 @@ def test_a_high_assurance_collection_is_explained(
     )
 
 
+@pytest.mark.parametrize("which", ["src", "dst"])
+def test_a_collection_that_disables_verification_is_a_problem(
+    lab: Lab, capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    getattr(lab, which).disable_verify = True
+    code, told = asked(lab, capsys, "--check")
+    assert code == 1
+    what, other = ("source", "destination") if which == "src" else ("destination", "source")
+    sentence = f"{what} disables checksum verification by its policy: nothing would be deleted"
+    assert f"problem  {what}: {sentence}" in told
+    assert f"{other} disables" not in told
+
+
 def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None:
     assert lab.transfer() == 0
     lab.state.chmod(0o500)

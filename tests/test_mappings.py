@@ -1,0 +1,211 @@
+"""What was sent where is remembered, and no other files may be sent to the same place."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from globus_auto import delete, transfer
+from globus_auto.datastore import Mapping
+from tests.conftest import Lab, files
+
+ALWAYS = ("/s", "/d")
+PAIRS = [
+    # Not nested at all.
+    (("/s/a", "/d/a"), ("/s/b", "/d/b"), True),
+    (("/s/a", "/d/x"), ("/s/a", "/d/y"), True),
+    (("/s/a", "/d/x"), ("/s/b", "/d/xy"), True),
+    # The very same, and the same place for every path.
+    (ALWAYS, ALWAYS, True),
+    (ALWAYS, ("/s/a", "/d/a"), True),
+    (ALWAYS, ("/s/a/b", "/d/a/b"), True),
+    (("/s", "/"), ("/s/a", "/a"), True),
+    # Another source to the same directory.
+    (("/s/a", "/d"), ("/s/b", "/d"), False),
+    (ALWAYS, ("/s/a", "/d"), False),
+    # Inside the other, and not where the other would put it.
+    (ALWAYS, ("/s", "/d/a"), False),
+    (ALWAYS, ("/s/a", "/d/b"), False),
+    (ALWAYS, ("/t", "/d/a"), False),
+    (ALWAYS, ("/sa", "/da"), True),
+    (ALWAYS, ("/sa", "/d/a"), False),
+    (("/s", "/"), ("/t", "/t"), False),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "fine"), PAIRS)
+def test_two_mappings_agree_if_no_file_can_overwrite_the_others(
+    one: tuple[str, str], other: tuple[str, str], fine: bool
+) -> None:
+    ends = itertools.product(("x", "y"), repeat=2)
+    for there, here in ends:
+        first, second = (
+            Mapping(source_dir=source, destination=place, destination_dir=destination)
+            for (source, destination), place in ((one, there), (other, here))
+        )
+        expected = fine or there != here
+        assert first.agrees_with(second) is expected
+        assert second.agrees_with(first) is expected
+
+
+def refused(lab: Lab, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return why both programs refuse the settings, with nothing changed."""
+    before = lab.remembered()
+    capsys.readouterr()
+    lab.world.requests.clear()
+    assert [lab.transfer(), lab.delete()] == [2, 2]
+    assert (lab.remembered(), lab.world.requests) == (before, [])
+    return capsys.readouterr().err.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        pytest.param("/src/two", "/dst/m/one", id="the same directory"),
+        pytest.param("/src/two", "/dst/m/one/two", id="inside"),
+        pytest.param("/src/two", "/dst/m", id="around"),
+        pytest.param("/src", "/dst/m", id="around, another place"),
+        pytest.param("/src/one/d", "/dst/m/one", id="part of the source"),
+    ],
+)
+def test_a_destination_in_that_of_another_directory_is_refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str], source: str, destination: str
+) -> None:
+    lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/m/one" if source != "/src" else "/dst/m/x")
+    lab.sent("one/a", "one/d/b")
+    assert lab.delete() == 0
+    assert files(lab.source) == {}
+    lab.write("two/a", "another file")
+    lab.write("one/d/a", "another file")
+    first = lab.settings["DST_DIR"]
+    lab.configure(SRC_DIR=source, DST_DIR=destination)
+    told = refused(lab, capsys)
+    assert f"{source} cannot be sent to {destination}: /src/one was sent to {first}" in told
+    assert "Set another DST_DIR, or delete" in told
+    assert f"{lab.state}/datastore, which gives up this protection" in told
+    lab.configure(DST_DIR="/dst/n")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert lab.alerts() == {}
+
+
+def test_the_same_place_for_every_path_is_allowed(lab: Lab) -> None:
+    lab.configure(SRC_DIR="/src/d", DST_DIR="/dst/d")
+    lab.sent("d/a")
+    lab.configure(SRC_DIR="/src", DST_DIR="/dst")
+    lab.sent("d/a", "b")
+    assert [lab.transfer(), lab.delete()] == [0, 0]
+    assert files(lab.source) == {}
+    assert files(lab.destination) == {"d/a": b"data", "b": b"data"}
+    lab.configure(SRC_DIR="/src/d", DST_DIR="/dst/d")
+    lab.sent("d/c")
+    assert lab.delete() == 0
+    assert (files(lab.source), lab.alerts()) == ({}, {})
+
+
+def test_another_collection_is_another_place(lab: Lab) -> None:
+    lab.sent("one/a")
+    (lab.home / "other").mkdir()
+    other = lab.world.add_endpoint(lab.home / "other", name="other", mount="/dst")
+    lab.configure(SRC_DIR="/src/one", DST_ID=other.id)
+    lab.sent("one/b")
+    assert files(lab.home / "other").keys() == {"b"}
+
+
+def test_ordinary_editing_of_both_directories_in_one_config(lab: Lab) -> None:
+    """A beamline changes its directories with each visit, and back again."""
+    for name in ("visit1", "visit2", "visit1"):
+        lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}")
+        lab.sent(f"{name}/a")
+        assert lab.delete() == 0
+    assert (files(lab.source), lab.alerts()) == ({}, {})
+    assert files(lab.destination).keys() == {"visit1/a", "visit2/a"}
+    assert len(lab.store().mappings) == 2
+
+
+def test_deleting_the_datastore_gives_up_the_protection(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The marker is still there, and says what to remove."""
+    lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/m")
+    lab.sent("one/a")
+    lab.write("two/b")
+    lab.configure(SRC_DIR="/src/two")
+    refused(lab, capsys)
+    (lab.state / "datastore").unlink()
+    assert lab.transfer() == 2
+    (marker,) = (lab.destination / "m").glob(".globus_auto.*")
+    assert f"remove /dst/m/{marker.name}" in lab.alerts()["unfit settings"]
+    marker.rmdir()
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert (files(lab.destination / "m").keys(), lab.alerts()) == ({"a", "b"}, {})
+
+
+def second_config(lab: Lab, **changes: str) -> Path:
+    """Write another config file with the same CODE_PATH; return its path."""
+    path, settings = lab.home / "second.py", lab.settings | changes
+    lines = [f"{name} = {value!r}\n" for name, value in settings.items()]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("program", [transfer.main, delete.main])
+def test_two_configs_with_one_code_path_are_refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str], program: object
+) -> None:
+    lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
+    lab.sent("one/a")
+    lab.write("two/b")
+    second = second_config(lab, SRC_DIR="/src/two", DST_DIR="/dst/two")
+    before = lab.remembered()
+    assert callable(program)
+    assert program(["--config", str(second)]) == 2
+    told = capsys.readouterr().err
+    assert f"{lab.config} has the CODE_PATH of {second}, but other directories" in told
+    assert "Give each its own CODE_PATH." in told
+    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
+
+
+def remove(lab: Lab) -> None:
+    lab.config.unlink()
+
+
+def rename(lab: Lab) -> None:
+    lab.config.rename(lab.home / "third.py")
+
+
+def move(lab: Lab) -> None:
+    (lab.home / "other").mkdir()
+    lab.configure(CODE_PATH=f"{lab.home}/other/")
+
+
+def follow(lab: Lab) -> None:
+    lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two")
+
+
+@pytest.mark.parametrize("act", [remove, rename, move, follow])
+def test_a_config_that_no_longer_differs_is_no_matter(lab: Lab, act: object) -> None:
+    lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
+    lab.sent("one/a")
+    lab.write("two/b")
+    second = second_config(lab, SRC_DIR="/src/two", DST_DIR="/dst/two")
+    assert callable(act)
+    act(lab)
+    assert transfer.main(["--config", str(second)]) == 0
+    assert transfer.main(["--config", str(second)]) == 0
+    assert files(lab.destination).keys() == {"one/a", "two/b"}
+    assert lab.store().config == str(second), "this one from now on"
+    third = second_config(lab, SRC_DIR="/src/one", DST_DIR="/dst/one").rename(lab.home / "new.py")
+    assert transfer.main(["--config", str(third)]) == 0, "the second is gone"
+    second_config(lab, SRC_DIR="/src/two", DST_DIR="/dst/two")
+    assert transfer.main(["--config", str(second)]) == 2
+
+
+def test_a_config_that_cannot_be_read_is_no_matter(lab: Lab) -> None:
+    lab.sent("a")
+    second = second_config(lab)
+    lab.config.write_text("SRC_DIR = ", encoding="utf-8")
+    assert transfer.main(["--config", str(second)]) == 0

@@ -1,0 +1,41 @@
+"""Ordinary surroundings: a destination that is not there yet, a source that cannot be written."""
+
+from __future__ import annotations
+
+from tests.conftest import Lab, Mailbox, files
+
+
+def test_a_destination_directory_that_is_missing_is_made_by_the_first_transfer(
+    lab: Lab, mailbox: Mailbox
+) -> None:
+    lab.configure(DST_DIR="/dst/archive/2026/em1")
+    lab.write("a")
+    lab.write("d/b")
+    assert [lab.delete(), lab.transfer(), lab.delete(), lab.transfer()] == [0, 0, 0, 0]
+    assert files(lab.source) == {}
+    assert files(lab.destination / "archive/2026/em1").keys() == {"a", "d/b"}
+    assert mailbox.messages == []
+
+
+def test_from_a_source_that_is_read_only_everything_is_sent(lab: Lab, mailbox: Mailbox) -> None:
+    """Nothing can be deleted there: that is one alert, and holds up no transfer."""
+    lab.configure(DELETE_EMPTY_DIRS=False, FILES_PER_TASK=2)
+    for run in range(3):
+        for name in "abc":
+            lab.write(f"{run}/{name}")
+        assert lab.transfer() == 0
+        for _ in range(12):
+            lab.world.fail_next("PERMISSION_DENIED", details="read-only", kind="DELETE")
+        assert lab.delete() == 1
+        lab.world.plans.clear()
+        assert len(lab.submitted("delete")) <= 10 * (run + 1)
+        lab.later(3600)
+    assert lab.transfer() == 0
+    assert len(files(lab.source)) == len(files(lab.destination)) == 9
+    (told,) = mailbox.texts()
+    assert "Globus did not delete" in told
+    assert "PERMISSION_DENIED" in told
+    assert "see that Globus may write there" in told
+    assert lab.delete() == 0
+    assert (files(lab.source), lab.alerts()) == ({}, {})
+    assert "RESOLVED" in mailbox.texts()[1]

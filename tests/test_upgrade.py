@@ -1,0 +1,215 @@
+"""A datastore of an earlier version is upgraded; one of a later version is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from globus_auto import datastore
+from globus_auto.datastore import Datastore, DatastoreNewer, Entry, Mapping
+from tests.conftest import Lab, Mailbox, files
+
+GOLDEN = Path(__file__).with_name("golden")
+DAY = 86_400
+DST = "ddb59af0-6d04-11e5-ba46-22000b92c6ec"
+SUM = b'"sum"'
+# What version 2 has beside version 1.
+NEW = ("config", "mappings", "generation")
+NEW_OF_TASKS = (
+    *("requested_at", "completed_at", "verify_checksum", "encrypt_data", "equal", "tries"),
+    *("unlisted_since", "error_since", "error_progress", "lost"),
+)
+
+
+def golden(tmp_path: Path, version: int) -> Path:
+    """Return the path of a copy of what that version wrote."""
+    return Path(shutil.copy(GOLDEN / f"datastore.v{version}.json", tmp_path / "datastore"))
+
+
+def load(path: Path) -> Datastore:
+    """Return the datastore at `path`, which is there."""
+    found = datastore.load(str(path))
+    assert found
+    return found
+
+
+def summed(before: bytes) -> bytes:
+    """Return `before`, all of a datastore but its sum, with that."""
+    return before + f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
+
+
+def as_version_1(path: Path) -> bytes:
+    """Replace a datastore by what version 1 would have written; return that.
+
+    It knew nothing of generations.
+    """
+    path.with_name("datastore.health").unlink()
+    known: dict[str, Any] = json.loads(path.read_bytes())
+    for name in (*NEW, "sum"):
+        del known[name]
+    for task in known["tasks"].values():
+        for name in NEW_OF_TASKS:
+            task.pop(name, None)
+    old = summed(json.dumps(known | {"version": 1}).encode()[:-1] + b",\n ")
+    path.write_bytes(old)
+    return old
+
+
+def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
+    path = golden(tmp_path, 1)
+    before = path.read_bytes()
+    store = load(path)
+    assert path.read_bytes() == before, "loading writes nothing"
+    assert (store.version, store.upgraded, store.changed) == (2, True, True)
+    assert {number: task.status for number, task in store.tasks.items()} == {
+        **dict.fromkeys((1, 2, 3, 4, 5), "ACTIVE"),
+        7: "ACTIVE",  # failed or not, what it delivered is asked for again
+    }
+    assert store.mappings == [
+        mapping("/data/em1", "/archive/em1", 1_790_002_704),
+        mapping("/data/old", "/archive/old", 1_790_006_304),
+    ]
+    assert store.asides == {"/data/em1/.globus_auto_empty.3f9a1c0b7d22": "/data/em1/2026-09-20"}
+    assert sum(map(len, store.files.values())) == 6
+    assert store.entry('/data/em1/2026-09-21/Übersicht "α".txt') == Entry(312, 1_790_000_300, 2)
+    assert store.tasks[5].deletes == ["/data/em1/2026-09-21/grid_001.mrc"]
+    assert datastore.save(str(path), store) is True
+    assert (tmp_path / "datastore.v1").read_bytes() == before, "the old one stays"
+    assert (tmp_path / "datastore.v1").stat().st_mode & 0o7777 == 0o600
+    assert load(path) == store
+    assert path.read_bytes().startswith(b'{"version": 2,')
+    assert datastore.save(str(path), load(path)) is False
+    store.drop("/data/em1/log.txt")
+    datastore.save(str(path), store)
+    assert (tmp_path / "datastore.v1").read_bytes() == before, "and is written once"
+
+
+def mapping(source: str, destination: str, newest: int) -> Mapping:
+    """Return a mapping to the destination of the golden files."""
+    return Mapping(source_dir=source, destination=DST, destination_dir=destination, newest=newest)
+
+
+def test_version_2_is_read_and_written_as_it_was(tmp_path: Path) -> None:
+    path = golden(tmp_path, 2)
+    before = path.read_bytes()
+    store = load(path)
+    assert (store.version, store.generation, store.upgraded) == (2, 42, False)
+    assert (store.config, len(store.mappings)) == ("/home/em1/globus_auto/em1.py", 2)
+    assert (store.tasks[6].equal, store.tasks[2].verify_checksum) == (True, False)
+    assert store.tasks[8].lost == ["/data/em1/log.txt"]
+    assert store.tasks[1].lost is msgspec.UNSET
+    assert datastore.save(str(path), store) is False
+    assert path.read_bytes() == before
+    store.sum = ""
+    store.generation -= 1
+    assert datastore.save(str(path), store) is True
+    assert path.read_bytes() == before, "to the byte"
+    assert [each.name for each in tmp_path.iterdir()] == ["datastore"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_golden_file_that_was_altered_is_damaged(tmp_path: Path, version: int) -> None:
+    path = golden(tmp_path, version)
+    path.write_bytes(path.read_bytes().replace(b"67108864", b"67108865", 1))
+    with pytest.raises(datastore.DatastoreDamaged, match="its content does not fit its sum"):
+        datastore.load(str(path))
+
+
+@pytest.mark.parametrize("version", [3, 10])
+def test_a_newer_version_is_never_to_be_deleted(tmp_path: Path, version: int) -> None:
+    path = golden(tmp_path, 2)
+    path.write_bytes(b'{"version": %d,\n "future": {}}' % version)
+    with pytest.raises(DatastoreNewer) as caught:
+        datastore.load(str(path))
+    assert f"written by a newer globus_auto (its version {version}; this one reads up to 2)" in (
+        str(caught.value)
+    )
+    assert "Upgrade this installation." in str(caught.value)
+    assert "delete" not in str(caught.value)
+
+
+def test_a_newer_version_stops_both_programs(lab: Lab, mailbox: Mailbox) -> None:
+    lab.sent("a")
+    path = lab.state / "datastore"
+    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 3', 1))
+    before = path.read_bytes()
+    lab.write("b")
+    assert [lab.transfer(), lab.delete(), lab.transfer("--check")] == [3, 3, 3]
+    assert (lab.submitted(), path.read_bytes()) == ([], before)
+    (told,) = mailbox.texts()
+    assert "Upgrade this installation." in told
+    assert "delete it" not in told
+    assert files(lab.source).keys() == {"a", "b"}
+
+
+def test_after_an_upgrade_what_globus_still_shows_is_delivered(lab: Lab) -> None:
+    lab.sent("first", "d/a")
+    lab.send("b")
+    assert lab.transfer() == 0
+    path = lab.state / "datastore"
+    old = as_version_1(path)
+    lab.world.requests.clear()
+    assert lab.transfer() == 0
+    assert lab.submitted() == []
+    assert (lab.state / "datastore.v1").read_bytes() == old
+    assert lab.entries() == {"/src/first", "/src/d/a", "/src/b"}
+    asked = {each.path.rpartition("/")[2] for each in lab.world.requests if each.route == "task"}
+    assert asked == lab.world.tasks.keys(), "each is asked for once more"
+    assert all(task.verify_checksum for task in lab.store().tasks.values())
+    assert len(lab.store().mappings) == 1
+    lab.world.requests.clear()
+    assert lab.delete() == 0
+    assert (files(lab.source), lab.alerts()) == ({}, {})
+
+
+def test_after_an_upgrade_a_success_that_showed_too_little_is_no_delivery(lab: Lab) -> None:
+    """Version 1 took it that a recursive task had met all files."""
+    lab.write("d/a", "newer")
+    lab.write("b")
+    lab.world.miss_paths("/src/d")
+    assert lab.transfer() == 0
+    path = lab.state / "datastore"
+    path.write_bytes(path.read_bytes().replace(b'"status":"ACTIVE"', b'"status":"SUCCEEDED"'))
+    as_version_1(path)
+    assert lab.delete() == 0
+    assert files(lab.source) == {"d/a": b"newer"}
+    assert [lab.transfer(), lab.delete()] == [0, 0]
+    assert files(lab.destination) == {"d/a": b"newer", "b": b"data"}
+    assert files(lab.source) == {}
+
+
+def test_after_an_upgrade_what_globus_no_longer_shows_is_sent_again(lab: Lab) -> None:
+    lab.sent("a")
+    as_version_1(lab.state / "datastore")
+    lab.world.tasks.clear()
+    lab.later(100 * DAY)
+    assert lab.delete() == 0
+    assert (files(lab.source).keys(), lab.entries()) == ({"a"}, set())
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == ["/src/a"]
+    lab.later(DAY)
+    assert lab.delete() == 0
+    assert (files(lab.source), lab.alerts()) == ({}, {})
+
+
+def test_version_1_put_back_after_the_upgrade_is_a_restored_one(lab: Lab) -> None:
+    lab.sent("a")
+    old = as_version_1(lab.state / "datastore")
+    assert lab.transfer() == 0
+    (lab.state / "datastore").write_bytes(old)
+    assert lab.transfer() == 1
+    assert "restored from a backup" in lab.alerts()["restored"]
+
+
+def test_a_dry_run_upgrades_nothing(lab: Lab) -> None:
+    lab.sent("a")
+    old = as_version_1(lab.state / "datastore")
+    assert [lab.transfer("-n"), lab.delete("-n"), lab.transfer("--status")] == [0, 0, 0]
+    assert (lab.state / "datastore").read_bytes() == old
+    assert not (lab.state / "datastore.v1").exists()
