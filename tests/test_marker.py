@@ -133,6 +133,7 @@ def test_names_of_its_own_are_never_sent_and_never_pruned(lab: Lab) -> None:
     lab.write(f"{other}/inside")
     (lab.source / "d" / other).mkdir(parents=True)
     (lab.source / "e" / ".globus_auto_old").mkdir(parents=True)
+    (lab.source / "f" / ".globus_auto_empty.0123456789ab").mkdir(parents=True)
     lab.write(".globus_auto.notes")
     lab.write("a")
     before = tree(lab.source)
