@@ -155,7 +155,7 @@ def _whole(
     most = watching.ROWS_MOST if number is None else number + MORE_ROWS
     try:
         found = watching.paged(pages, shape, most)
-    except watching.Inconclusive as error:
+    except watching.Endless as error:
         log.info("%s", error)
         return None
     except globus_sdk.TransferAPIError as error:

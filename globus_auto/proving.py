@@ -207,7 +207,7 @@ def _sorted_out(session: Session, doubts: dict[str, Doubt]) -> _Lost:
         entry = session.store.entry(path)
         ended = (session.store.tasks[entry.task].ended_at if entry else None) or 0
         at = before.get(path, ended if full else None)
-        ahead = found.newer_by and ended + found.newer_by >= now
+        ahead = found.newer_by and ended + found.newer_by > now
         repeated = at is not None and now - at < DAY
         (lost.kept if ahead or repeated else lost.again)[path] = found
     if lost.again:

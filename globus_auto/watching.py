@@ -90,6 +90,10 @@ class Inconclusive(Exception):
     """Globus gave an answer that nothing may be concluded from."""
 
 
+class Endless(Inconclusive):
+    """Globus gave a list that does not end."""
+
+
 class StillOpen(Exception):
     """A task did not end when it was cancelled."""
 
@@ -148,7 +152,7 @@ def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> li
             empty = 0 if data else empty + 1
             endless = marker in markers or len(markers) >= PAGES_MOST or empty >= EMPTY_PAGES
             if len(found) > most or (marker is not None and endless):
-                raise Inconclusive(f"Globus sent a list of {shape.__name__} that does not end.")
+                raise Endless(f"Globus sent a list of {shape.__name__} that does not end.")
             markers.add(marker)
     except (TypeError, KeyError, ValueError) as error:
         raise Inconclusive(f"Globus sent no whole list of {shape.__name__}.") from error

@@ -129,7 +129,7 @@ def test_a_mount_whose_times_differ_is_an_alert(stalls: Lab, verify: bool) -> No
     stalls.write("a")
     mount = shifted_mount(stalls, -7200)
     stalls.configure(SRC_LOCAL_DIR=str(mount), DELETE_EMPTY_DIRS=False, VERIFY_DESTINATION=verify)
-    for _ in range(7):
+    for _ in range(9):
         stalls.transfer()
         stalls.delete()
         stalls.later(HOUR)
