@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from tests.conftest import LEFT  # noqa: E402 - started by path
 from tests.mutants import MUTANTS, Mutant  # noqa: E402
 
-PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider")
+PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider")
 TIMEOUT = 120  # seconds for one test function
 ASSERTION = re.compile(r"(\w+\.)*(AssertionError|assert\b|Failed: DID NOT RAISE)")
 

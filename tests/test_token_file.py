@@ -97,6 +97,7 @@ def reader(path: Path) -> Iterator[list[int]]:
     assert whole[0]
 
 
+@pytest.mark.slow
 def test_no_update_is_lost_when_many_processes_store(path: Path, reader: list[int]) -> None:
     last = 25
     jobs = [(name, server) for name in ("a", "b", "c") for server in SERVERS]
@@ -110,6 +111,7 @@ def test_no_update_is_lost_when_many_processes_store(path: Path, reader: list[in
     assert reader
 
 
+@pytest.mark.slow
 def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list[int]) -> None:
     survivor = start(WORKER, path, "survivor", "s", 60)
     acknowledged = {}

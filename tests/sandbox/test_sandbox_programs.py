@@ -56,6 +56,7 @@ def terminal(site):
     return made
 
 
+@pytest.mark.slow
 def test_the_globus_client_shows_lists_makes_and_renames(site, terminal):
     site.write("top.txt", b"12345")
     site.write("dir/below/file.dat")
@@ -112,6 +113,7 @@ def test_the_globus_client_transfers(site, terminal):
     assert "SKIPPED_ERRORS" in terminal.type("task", "event-list", task)
 
 
+@pytest.mark.slow
 def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
     for name in ("one", "dir/two", "three", "four"):
         site.write(name)
@@ -238,6 +240,7 @@ def test_serve_goes_on_with_tasks_that_nobody_looks_at(tmp_path, monkeypatch):
         assert process.communicate(timeout=20)[1] == ""
 
 
+@pytest.mark.slow
 def test_serve_says_in_one_sentence_why_it_does_not_start(tmp_path):
     a, inside = tmp_path / "a", tmp_path / "a/inside"
     inside.mkdir(parents=True)
