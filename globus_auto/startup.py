@@ -49,12 +49,20 @@ def compare_with_list(
         if listed_mapping != mine or not (document.status in OPEN or newer):
             continue
         older |= newer
-        if document.status in OPEN:
+        if document.status in OPEN and not _is_given_up(kind, requested, settings):
             log.info("Not started by this datastore, and in progress: task %s", document.task_id)
             store.tasks[store.number()] = _adopted(kind, submission_id, document, settings)
         if mapping:
             mapping.newest = max(mapping.newest, requested)
     return older
+
+
+def _is_given_up(kind: str, requested: int, settings: Settings) -> bool:
+    """Return whether this is a delete whose deadline is over by our own account.
+
+    It was cancelled as long as that was not so. One that never ends is not begun with again.
+    """
+    return kind == "delete" and time.time() > requested + settings.delete_deadline_minutes * 60
 
 
 def _since(store: Datastore, newest: int) -> int:
@@ -96,5 +104,5 @@ def _adopted(kind: str, submission_id: str, document: TaskDocument, settings: Se
         source_dir=settings.src_dir,
         destination=settings.dst_id if transfer else settings.src_id,
         destination_dir=settings.dst_dir if transfer else "",
-        deadline=watching.seconds(document.deadline),
+        deadline=None if transfer else requested + settings.delete_deadline_minutes * 60,
     )

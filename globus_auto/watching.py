@@ -40,7 +40,6 @@ class TaskDocument(msgspec.Struct):
     fatal_error: Fault | None = None
     completion_time: datetime | None = None
     request_time: datetime | None = None
-    deadline: datetime | None = None
     verify_checksum: bool | None = None
     encrypt_data: bool | None = None
     subtasks_skipped_errors: int | None = None
