@@ -84,7 +84,7 @@ MUTANTS = [
     ),
     Mutant(
         "what is below a skipped directory is not sent",
-        "test_succeeded_below_a_skipped_directory_is_not_sent",
+        "test_what_is_below_a_skipped_directory_counts_as_skipped",
         "datastore.py",
         'path = path.rpartition("/")[0]\n',
         'path = ""\n',

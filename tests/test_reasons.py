@@ -237,6 +237,22 @@ def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) 
     assert delivery.not_sent(task, paths, [watching.SkippedPath(skipped)]) == paths
 
 
+def test_what_is_below_a_skipped_directory_counts_as_skipped() -> None:
+    task = tasks.new_task(
+        "transfer",
+        "id",
+        label="label",
+        listed_at=0,
+        source_dir="/src",
+        destination="d",
+        destination_dir="/dst",
+        full=True,
+    )
+    paths = ["/src/a", "/src/d/b", "/src/d/e/c", "/src/dd"]
+    skipped = [watching.SkippedPath("/src/d/")]
+    assert delivery.not_sent(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
+
+
 def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
     """Return `paths` in the groups that are split off one after the other."""
     groups = []
