@@ -22,6 +22,7 @@ from globus_auto.watching import Inconclusive, TaskDocument, checked
 OWN = ".globus_auto"
 # What delete.py calls a directory while it sees whether it is empty.
 ASIDE = f"{OWN}_empty."
+LISTED_AT_MOST = 1000  # tasks; globus_sdk's paginator of task_list knows no more
 LABEL_LENGTH, NAME_LENGTH = 128, 16  # characters
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID, in all that is published
 
@@ -135,13 +136,22 @@ def own_label(label: str | None) -> tuple[str, str, str] | None:
 def recent(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
     """Return globus_auto's tasks requested from `since` on (seconds UTC), oldest first.
 
-    A day more is asked for, since clocks differ; Globus lists a thousand at most. Raise
-    Inconclusive, or what the call raises. Source: globus_sdk, TransferClient.task_list.
+    A day more is asked for, since clocks differ. Where there are more tasks than Globus lists at
+    once, those in progress are asked for apart. Raise Inconclusive, or what the call raises.
+    Source: globus_sdk, TransferClient.task_list.
     """
     start = datetime.fromtimestamp(max(since - 86_400, 0), timezone.utc).replace(tzinfo=None)
-    wanted = f"type:TRANSFER,DELETE/request_time:{start.isoformat(sep=' ', timespec='seconds')},"
-    page = client.task_list(limit=1000, filter=wanted, orderby="request_time DESC")
-    documents = checked(page.data, TaskList).DATA
+    found = _listed(client, f"request_time:{start.isoformat(sep=' ', timespec='seconds')},")
+    if len(found) >= LISTED_AT_MOST:
+        found += _listed(client, "status:ACTIVE,INACTIVE")
     # What other programs have submitted is none of our business, whatever it looks like.
-    ours = [each for each in documents if str(each.get("label")).startswith(f"{OWN[1:]} ")]
-    return [checked(each, TaskDocument) for each in reversed(ours)]
+    ours = [each for each in found if str(each.get("label")).startswith(f"{OWN[1:]} ")]
+    documents = {each.task_id: each for each in (checked(one, TaskDocument) for one in ours)}
+    return list(documents.values())[::-1]
+
+
+def _listed(client: globus_sdk.TransferClient, clause: str) -> list[dict[str, Any]]:
+    """Return the documents of the newest tasks, transfers and deletes, to which a `clause` fits."""
+    wanted = f"type:TRANSFER,DELETE/{clause}"
+    page = client.task_list(limit=LISTED_AT_MOST, filter=wanted, orderby="request_time DESC")
+    return checked(page.data, TaskList).DATA

@@ -434,7 +434,7 @@ MUTANTS = [
     ),
     Mutant(
         "a restored datastore proves nothing",
-        "test_of_a_restored_datastore_nothing_is_deleted",
+        "test_version_1_put_back_after_the_upgrade_is_a_restored_one",
         "utils.py",
         "        if store.generation < newest:\n",
         "        if False:\n",
@@ -462,7 +462,7 @@ MUTANTS = [
     ),
     Mutant(
         "a newer version is not called damaged",
-        "test_a_newer_version_is_never_to_be_deleted",
+        "test_a_newer_version_stops_both_programs",
         "datastore.py",
         "    if written and int(written[1]) > VERSION:\n",
         "    if False:\n",

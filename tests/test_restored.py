@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
 
+from globus_auto.sandbox.submissions import read
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, Mailbox, files, put
 
@@ -190,3 +192,21 @@ def test_tasks_of_another_pair_say_nothing_of_this_one(lab: Lab, mailbox: Mailbo
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one", CODE_PATH=f"{lab.state}/")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert (files(lab.source).keys(), mailbox.messages) == ({"two/b"}, [])
+
+
+def test_a_task_in_progress_behind_a_thousand_others_is_waited_for(lab: Lab) -> None:
+    """Globus lists a thousand tasks at once, and other programs of this user may have more."""
+    lab.world.pace = Pace.after_looks(4)
+    lab.send("a")
+    lab.world.pace = Pace.at_once()
+    (owner,) = {task.owner for task in lab.world.tasks.values()}
+    for _ in range(1001):
+        item = {"DATA_TYPE": "delete_item", "path": "/src/not there"}
+        document = {"DATA_TYPE": "delete", "DATA": [item], "endpoint": lab.src.id}
+        document |= {"submission_id": str(uuid.uuid4()), "ignore_missing": True}
+        lab.world.engine.accept(read("DELETE", document), owner)
+    (lab.state / "datastore").unlink()
+    lab.world.requests.clear()
+    lab.write("a", "newer")
+    assert lab.transfer() == 0
+    assert lab.submitted() == []

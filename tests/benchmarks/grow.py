@@ -52,10 +52,15 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         submitted_at=now,
         listed_at=now,
         ended_at=now,
+        requested_at=now,
+        completed_at=now,
+        verify_checksum=True,
+        encrypt_data=True,
         source_dir=src_dir,
         destination=dst_id,
         destination_dir=dst_dir,
     )
+    store.accepted(store.tasks[1])
     outcomes = listing.look(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
     for outcome in outcomes:
         if isinstance(outcome, listing.Directory) and outcome.files:
