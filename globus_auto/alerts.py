@@ -48,7 +48,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind, self.about
 
 
-class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word.
 
     It was first found at `since`, last at `seen_at`, and then, if `by` names a program, by calls
@@ -72,7 +72,7 @@ class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.kind, self.about
 
 
-class Health(msgspec.Struct, kw_only=True):
+class AlertState(msgspec.Struct, kw_only=True):
     """What is remembered beside the datastore, and readable when that is not. It may be lost.
 
     Times are seconds since 1970 UTC. `last_good` has each program's last run with exit code 0.
@@ -82,7 +82,7 @@ class Health(msgspec.Struct, kw_only=True):
     Globus last refused to transfer a file.
     """
 
-    alerts: list[Standing] = []
+    alerts: list[OpenAlert] = []
     last_good: dict[str, int] = {}
     generation: int = 0
     empty_since: int | None = None
@@ -160,12 +160,12 @@ class Findings:
 class Digest(NamedTuple):
     """What one run has to tell: new alerts, standing ones that are due again, resolved ones."""
 
-    new: list[Standing]
-    again: list[Standing]
-    resolved: list[Standing]
+    new: list[OpenAlert]
+    again: list[OpenAlert]
+    resolved: list[OpenAlert]
 
 
-def updated(standing: list[Standing], findings: Findings, now: int) -> list[Standing]:
+def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
     One that is found well stays, as `over`, until that has been told, if it was told at all. One
@@ -199,7 +199,7 @@ def updated(standing: list[Standing], findings: Findings, now: int) -> list[Stan
             result.append(msgspec.structs.replace(old, over=True))
     for alert in raised.values():
         result.append(
-            Standing(
+            OpenAlert(
                 kind=alert.kind,
                 about=alert.about,
                 text=alert.text,
@@ -213,7 +213,7 @@ def updated(standing: list[Standing], findings: Findings, now: int) -> list[Stan
     return result
 
 
-def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
+def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
 
     All that stands is told again together, so that several troubles are one message a day. A
@@ -234,7 +234,7 @@ def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
     return Digest(new, again, resolved)
 
 
-def told(standing: list[Standing], what: Digest, now: int) -> list[Standing]:
+def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
     """Return what stays open after a channel took the digest `what` at `now`."""
     said = {alert.key for alert in [*what.new, *what.again]}
     return [
@@ -278,14 +278,14 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
     return readable("\n\n".join(parts), keep="\n") + "\n"
 
 
-def _paragraph(alert: Standing) -> str:
+def _paragraph(alert: OpenAlert) -> str:
     """Return an alert under the name by which README.md explains it, and since when it lasts."""
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
     return f"* {alert.kind}: {readable(alert.text)} (It began {began}.)"
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Health]:
+def opened(path: str) -> Iterator[AlertState]:
     """Give the health at `path` under its lock, and save it at the end if it has changed.
 
     One that cannot be read counts as empty: then alerts are told anew, which does no harm.
@@ -302,14 +302,14 @@ def opened(path: str) -> Iterator[Health]:
             datastore.write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
 
 
-def read(path: str) -> Health:
+def read(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
-            return msgspec.convert(json.load(file), Health)
+            return msgspec.convert(json.load(file), AlertState)
     except FileNotFoundError:
-        return Health()
+        return AlertState()
     # In msgspec 0.19 a ValidationError is no ValueError.
     except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
         log.warning("Cannot read %s, alerts will be told anew: %s", path, error)
-        return Health()
+        return AlertState()

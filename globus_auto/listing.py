@@ -15,8 +15,8 @@ import globus_sdk
 import msgspec
 
 from globus_auto import refusals, watching
-from globus_auto.datastore import Version, joined
-from globus_auto.watching import Inconclusive
+from globus_auto.datastore import FileVersion, joined
+from globus_auto.watching import InvalidResponse
 
 # The code of a 404 that speaks of the path; others speak of the endpoint
 # (docs.globus.org/api/transfer/file_operations, section "Errors").
@@ -50,7 +50,7 @@ class Directory(NamedTuple):
     """
 
     path: str
-    files: dict[str, Version]
+    files: dict[str, FileVersion]
     directories: dict[str, int]
     others: dict[str, str]
     unsendable: list[str]
@@ -80,7 +80,7 @@ Lister: TypeAlias = Callable[[str], Outcome]
 Shape = TypeVar("Shape")
 
 
-class NotReady(Exception):
+class EndpointNotReady(Exception):
     """An endpoint cannot be used now; the text says what to do, `code` is the exit code."""
 
     def __init__(self, endpoint: str, text: str, code: int = 1) -> None:
@@ -177,7 +177,7 @@ def list_directory(
 
     With a `pattern` only names that match it are asked for, though not every collection may
     honour that.
-    Raise NotReady, globus_sdk.GlobusAPIError, NetworkError or watching.Inconclusive where it is
+    Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or watching.InvalidResponse where it is
     not this directory that fails but the endpoint, the login, the network or the service.
     """
     wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
@@ -210,7 +210,7 @@ def refusal(
 
 def stat_file(
     client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
-) -> Version | Unlisted | None:
+) -> FileVersion | Unlisted | None:
     """Return the version of the plain file `path` of `endpoint`, None if there is none.
 
     Return Unlisted if that cannot be told; raise as list_directory does.
@@ -263,7 +263,7 @@ def _paced(
             pace.rest(seconds)
         except TypeError as error:
             # globus_sdk's retry rule fails so at a 5xx whose JSON is no object with a code.
-            raise Inconclusive(f"Globus sent no whole error document: {error}") from error
+            raise InvalidResponse(f"Globus sent no whole error document: {error}") from error
         else:
             pace.count(failed=False)
             return response
@@ -301,7 +301,7 @@ def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> S
 def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace: Pace) -> Unlisted:
     """Return what `error` says of the directory `path`.
 
-    Raise NotReady if it says that of the whole endpoint, `error` if it says more than that or the
+    Raise EndpointNotReady if it says that of the whole endpoint, `error` if it says more than that or the
     service is down. Only a code of Globus means that a directory is gone: a proxy has its own 404.
     """
     code = error.code or ""
@@ -315,7 +315,7 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace:
     if error.http_status in (404, 429) or refusals.wants_login(error) or pace.service_down:
         raise error
     if any(part in code for part in ENDPOINT_DOWN):
-        raise NotReady(
+        raise EndpointNotReady(
             endpoint,
             f"{endpoint} is out of reach ({details}). Nothing is lost, but nothing moves either:"
             " see whether it runs. The next run tries again.",
@@ -352,10 +352,10 @@ def _directory(path: str, document: FileList, *, filtered: bool) -> Outcome:
     return found
 
 
-def _version(document: FileDocument) -> Version:
+def _version(document: FileDocument) -> FileVersion:
     if document.size is None or document.last_modified is None:
         raise ValueError(f"no size or time for {document.name!r}")
-    return Version(document.size, _seconds(document.last_modified))
+    return FileVersion(document.size, _seconds(document.last_modified))
 
 
 def _seconds(moment: datetime | None) -> int:
@@ -451,25 +451,29 @@ def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointD
     """Return the document of `endpoint`, if it says nothing against being used now.
 
     Globus Connect Personal tells whether it runs; of a Connect Server collection only a listing
-    tells. Raise NotReady, or what the call raises.
+    tells. Raise EndpointNotReady, or what the call raises.
     """
     try:
         document = _converted(client.get_endpoint(endpoint), EndpointDocument)
     except (msgspec.ValidationError, ValueError) as error:
-        raise NotReady(endpoint, f"Globus sent no whole document of {endpoint}: {error}") from error
+        raise EndpointNotReady(
+            endpoint, f"Globus sent no whole document of {endpoint}: {error}"
+        ) from error
     name = f"{document.display_name or 'The endpoint'} ({endpoint})"
     if document.non_functional:
-        raise NotReady(
+        raise EndpointNotReady(
             endpoint, f"{name} holds no files itself. Set the id of one of its collections.", 2
         )
     # Null for every other kind, and for guest collections on a Personal endpoint.
     personal = (document.entity_type or "").startswith("GCP_mapped")
     if document.gcp_connected is False or (personal and document.gcp_connected is None):
-        raise NotReady(
+        raise EndpointNotReady(
             endpoint,
             f"{name} is not connected to Globus. Nothing is lost, but nothing moves either:"
             " start Globus Connect Personal there.",
         )
     if document.gcp_paused:
-        raise NotReady(endpoint, f"{name} is paused. Unpause Globus Connect Personal there.")
+        raise EndpointNotReady(
+            endpoint, f"{name} is paused. Unpause Globus Connect Personal there."
+        )
     return document

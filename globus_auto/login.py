@@ -23,7 +23,7 @@ from globus_sdk.transport import RetryConfig
 
 from globus_auto import datastore, refusals, wording
 from globus_auto.settings import Settings
-from globus_auto.watching import Inconclusive
+from globus_auto.watching import InvalidResponse
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
 
     On a terminal (`interactive`) a person is asked to log in where that is needed, or always, if
     `again`. Without one nobody is asked. Raise TokenFileDamaged, NoTerminal,
-    Inconclusive, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
+    InvalidResponse, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
     """
     # Those of an earlier run in this process are no longer used.
@@ -315,7 +315,7 @@ def _ensure_token(app: globus_sdk.GlobusApp) -> None:
         if isinstance(error, globus_sdk.GlobusError):
             raise
         # The SDK takes any answer of 200 for a token; a proxy or a portal answers so as well.
-        raise Inconclusive("Globus Auth sent no whole token.") from error
+        raise InvalidResponse("Globus Auth sent no whole token.") from error
 
 
 def revoked(error: globus_sdk.AuthAPIError) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from globus_auto import alerts, choosing, listing, marker, mount, progress, spelling
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Terms
-from globus_auto.datastore import Datastore, Version, below, joined, with_parents
+from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import ASIDE, OWN
@@ -40,8 +40,8 @@ class Looked:
     began: int
     full: bool = False
     again: bool = False
-    send: dict[str, tuple[Version, str]] = field(default_factory=dict)
-    waiting: dict[str, tuple[Version, str]] = field(default_factory=dict)
+    send: dict[str, tuple[FileVersion, str]] = field(default_factory=dict)
+    waiting: dict[str, tuple[FileVersion, str]] = field(default_factory=dict)
     files: int = 0
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
@@ -153,7 +153,7 @@ def everything(session: Session) -> Iterator[Outcome]:
 
 
 def _require_same(session: Session) -> None:
-    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise NotReady.
+    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise EndpointNotReady.
 
     A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
     shows less than Globus has just shown, is an alert if that lasts.
@@ -161,7 +161,7 @@ def _require_same(session: Session) -> None:
     known = session.run.settings
     for outcome in session.look(known.src_id, [known.src_dir]):
         if isinstance(outcome, Unlisted):
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 known.src_id,
                 f"SRC_DIR {known.src_dir} cannot be looked at: {outcome.reason}. Nothing is"
                 " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
@@ -172,13 +172,13 @@ def _require_same(session: Session) -> None:
         except OSError as error:
             here = Unlisted(known.src_dir, error.strerror or str(error))
         if isinstance(here, Unlisted):
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 known.src_id,
                 f"SRC_LOCAL_DIR {known.src_local_dir} cannot be looked at ({here.reason}). Is it"
                 " mounted? Nothing is concluded from that.",
             )
         if here.names.isdisjoint(outcome.names) and (here.names or outcome.names):
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 known.src_id,
                 f"SRC_LOCAL_DIR {known.src_local_dir} and SRC_DIR {known.src_dir} have no name in"
                 " common. Are they the same directory, and is it mounted? Nothing is concluded"

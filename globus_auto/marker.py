@@ -135,7 +135,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
 def require(session: Session, sent: Iterable[Task]) -> None:
     """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
 
-    Raise listing.NotReady if one is missing, and as `place` does.
+    Raise listing.EndpointNotReady if one is missing, and as `place` does.
     """
     known = session.run.settings
     here = known.src_dir, known.dst_id, known.dst_dir
@@ -144,7 +144,7 @@ def require(session: Session, sent: Iterable[Task]) -> None:
         state = session.marker if pair == here else _placed(session, *pair)[0]
         if state != "there":
             _, endpoint, directory = pair
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 endpoint,
                 f"{directory} at {endpoint} has no marker, and none can be made, so it cannot"
                 " be shown to be another directory than SRC_DIR. Nothing was deleted. Let Globus"

@@ -204,7 +204,7 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
 
 
 def require_ready(session: Session) -> None:
-    """Return if both endpoints can be used now; else raise listing.NotReady or what a call does.
+    """Return if both endpoints can be used now; else raise listing.EndpointNotReady or what a call does.
 
     Only a listing tells that of a Connect Server collection, and it shows missing consents.
     """
@@ -222,8 +222,8 @@ def require_ready(session: Session) -> None:
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
             run.findings.well("endpoint", endpoint, own=True)
-        except listing.NotReady as found:
-            error = listing.NotReady(endpoint, f"The {role}: {found}", found.code)
+        except listing.EndpointNotReady as found:
+            error = listing.EndpointNotReady(endpoint, f"The {role}: {found}", found.code)
             run.findings.add(troubles.explain(error, run.program, run.login_command))
             away.append(error)
     if away:
@@ -252,7 +252,7 @@ def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     # A missing directory is no matter here: Globus makes that of the destination, and the look
     # tells of that of the source. A huge one shows that the endpoint works.
     if refused and not refused.gone and ".SizeLimit" not in refused.reason:
-        raise listing.NotReady(
+        raise listing.EndpointNotReady(
             endpoint,
             f"{directory} at {endpoint} cannot be listed: {refused.reason}. Nothing is lost, but"
             " nothing moves either: see whether the endpoint runs and lets you in there.",

@@ -11,7 +11,7 @@ import globus_sdk
 from globus_auto import alerts, choosing, listing, looking, settling, troubles
 from globus_auto.alerts import DAY, Alert
 from globus_auto.choosing import Doubt, Keeping
-from globus_auto.datastore import Entry, Task, below, joined
+from globus_auto.datastore import FileRecord, Task, below, joined
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import OWN
@@ -25,7 +25,7 @@ FILES_AT_ONCE = 50_000
 NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
 
 
-def candidates(session: Session) -> dict[str, Entry]:
+def candidates(session: Session) -> dict[str, FileRecord]:
     """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
     known, store = session.run.settings, session.store
     keeping = Keeping(session.run.started, known.keep_days)
@@ -72,7 +72,7 @@ def _directories_alike(session: Session) -> list[list[str]]:
     return list(groups.values())
 
 
-def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry]:
+def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
     """Return those of the candidates `found` that stand whole at the destination of their task.
 
     The entries of others are dropped, so that they are sent again; but not where the destination
@@ -88,11 +88,11 @@ def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry
     for path, entry in found.items():
         task = session.store.tasks[entry.task]
         places.setdefault((task.destination, task.destination_dir), []).append(path)
-    arrived: dict[str, Entry] = {}
+    arrived: dict[str, FileRecord] = {}
     for (endpoint, directory), paths in sorted(places.items()):
         try:
             arrived |= _arrived(session, endpoint, directory, paths)
-        except (globus_sdk.TransferAPIError, listing.NotReady) as error:
+        except (globus_sdk.TransferAPIError, listing.EndpointNotReady) as error:
             if _is_gone(error, endpoint, session):
                 _resend(session, endpoint, paths)
                 continue
@@ -139,11 +139,11 @@ def _arrived(
     endpoint: str,
     directory: str,
     paths: list[str],
-) -> dict[str, Entry]:
+) -> dict[str, FileRecord]:
     """Return the entries of those files, at `paths`, that stand whole at one destination."""
     store, findings = session.store, session.run.findings
     barren = _is_barren(session, endpoint, directory)
-    arrived: dict[str, Entry] = {}
+    arrived: dict[str, FileRecord] = {}
     doubts: dict[str, Doubt] = {}
     silent: dict[str, str] = {}
     for there, path, answer in _copies(session, endpoint, paths):

@@ -23,7 +23,7 @@ from globus_auto import (
     watching,
 )
 from globus_auto.alerts import Alert
-from globus_auto.datastore import Entry, joined
+from globus_auto.datastore import FileRecord, joined
 from globus_auto.deleting import Age, Deletion, Overtaken
 from globus_auto.listing import Directory, Outcome, Unlisted, list_directory
 from globus_auto.opening import Session
@@ -45,7 +45,7 @@ MOST_SECONDS = 60
 FAILED_TASKS = 10
 
 
-def remove(session: Session, arrived: dict[str, Entry]) -> None:
+def remove(session: Session, arrived: dict[str, FileRecord]) -> None:
     """Delete the files of `arrived` that are unchanged at the source, group by group.
 
     Those that could not be deleted in an earlier run come last, in smaller groups, so that they
@@ -66,7 +66,7 @@ def remove(session: Session, arrived: dict[str, Entry]) -> None:
 class Removal:
     """One run's deletions of files; `arrived` are the entries of those whose copies are proven."""
 
-    def __init__(self, session: Session, arrived: dict[str, Entry]) -> None:
+    def __init__(self, session: Session, arrived: dict[str, FileRecord]) -> None:
         self.session = session
         self.arrived = arrived
         self.directories = DIRECTORIES_AT_FIRST
@@ -188,7 +188,7 @@ def halved_by_directory(paths: list[str]) -> list[list[str]]:
     return [half for half in halves if half]
 
 
-def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
+def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
     """Return those of `group` that are at the source, now, as they were sent.
 
     The entries of those that are gone are dropped, where this look shows that its disk is there.

@@ -18,7 +18,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
-from globus_auto.datastore import Entry
+from globus_auto.datastore import FileRecord
 from globus_auto.looking import Looked
 from globus_auto.opening import Session
 from globus_auto.utils import Run
@@ -61,7 +61,7 @@ def _total(sizes: Iterable[int]) -> str:
     return f"{len(known)} files, {decimal(sum(known))}"
 
 
-def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
+def print_deletes(session: Session, arrived: dict[str, FileRecord]) -> None:
     """Print what delete.py would do with each file that was sent, and why, and with directories."""
     proven = _proven(session, arrived)
     for path, reason in sorted(session.kept.paths, key=lambda kept: (kept[1], kept[0])):
@@ -83,7 +83,7 @@ def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
     print(f"remove: {len(bare)} directories that are empty now")
 
 
-def _proven(session: Session, arrived: dict[str, Entry]) -> list[str]:
+def _proven(session: Session, arrived: dict[str, FileRecord]) -> list[str]:
     """Return those of `arrived` that could be deleted now; the others are noted as kept."""
     proven, left = [], sorted(arrived)
     while left:
@@ -188,7 +188,7 @@ def _under_way(session: Session) -> list[dict[str, Any]]:
         if task.task_id:
             try:
                 document = watching.task_document(session.client, task.task_id)
-            except (globus_sdk.GlobusError, watching.Inconclusive) as error:
+            except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
                 session.run.findings.add(utils.explain(error, session.run))
         done = None
         if document:

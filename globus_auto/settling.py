@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
-UNCLEAR = (watching.Inconclusive, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+UNCLEAR = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
 # What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
 AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
 # What does not pass until somebody makes room.
@@ -86,7 +86,7 @@ def settle(session: Session) -> Settled:
                     # Its lists are not there yet: it stays open, and is asked for again.
                     continue
                 dropped = _conclude(session, number, document, paths, found, settled)
-        except (*UNCLEAR, listing.NotReady) as error:
+        except (*UNCLEAR, listing.EndpointNotReady) as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
             continue
@@ -297,7 +297,7 @@ def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocu
     """Return what the newest error of a task was, in brackets; "" if that cannot be told."""
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
-    except (globus_sdk.GlobusError, watching.Inconclusive) as error:
+    except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
         log.info("No events of task %s: %s", document.task_id, error)
         return ""
 

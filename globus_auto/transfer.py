@@ -110,7 +110,7 @@ def _intend(session: Session, looked: Looked) -> None:
     There may be a million: they are not held in both.
     """
     from globus_auto import tasks  # noqa: PLC0415
-    from globus_auto.datastore import Entry  # noqa: PLC0415
+    from globus_auto.datastore import FileRecord  # noqa: PLC0415
 
     store, known = session.store, session.run.settings
     paths = sorted(looked.send)
@@ -137,7 +137,7 @@ def _intend(session: Session, looked: Looked) -> None:
         )
         for path in part:
             version, reason = looked.send.pop(path)
-            store.put(path, Entry(version.size, version.mtime, number))
+            store.put(path, FileRecord(version.size, version.mtime, number))
             log.log(DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, reason, number)
     # A dict keeps the room of what was taken out.
     looked.send.clear()

@@ -38,11 +38,11 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
         )
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
-    if isinstance(error, listing.NotReady):
+    if isinstance(error, listing.EndpointNotReady):
         return Alert(kind="endpoint", about=error.endpoint, text=str(error), code=error.code)
     if isinstance(error, globus_sdk.TransferAPIError):
         return _refused_call(error, login_command)
-    silent = (globus_sdk.NetworkError, watching.Inconclusive, watching.StillOpen)
+    silent = (globus_sdk.NetworkError, watching.InvalidResponse, watching.CancelTimeout)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
         return Alert(
             kind="service",

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from globus_auto import __version__, alerts, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
-from globus_auto.locks import Busy, locked
+from globus_auto.locks import AlreadyRunning, locked
 from globus_auto.settings import SettingsUnfit
 from globus_auto.wording import utf8
 
@@ -217,7 +217,7 @@ class Run:
                 lambda health: setattr(health, "generation", max(health.generation, newest))
             )
 
-    def remember(self, change: Callable[[alerts.Health], object]) -> None:
+    def remember(self, change: Callable[[alerts.AlertState], object]) -> None:
         """Change what is remembered beside the datastore, unless nothing may be changed.
 
         It may be lost: where it cannot be written the work goes on; the end of the run says so.
@@ -248,7 +248,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
                 stack.enter_context(logs.to_file(known.log_path, options.verbose))
                 with _signals():
                     _work_alone(this, work)
-        except Busy as busy:
+        except AlreadyRunning as busy:
             speaks = busy.too_long(this.started, known.stall_hours * 3600)
             _note_busy(this, busy, speaks)
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
@@ -303,7 +303,7 @@ def _note(this: Run, error: Exception) -> None:
     this.findings.add(alert)
 
 
-def _note_busy(this: Run, busy: Busy, too_long: bool) -> None:
+def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
         log.info("Left: %s", busy)
         return
@@ -393,10 +393,10 @@ def _report(this: Run) -> None:
     except OSError as error:
         log.error("Cannot remember which alerts were told: %s", error)
     if not told:
-        _tell(this, alerts.Health())
+        _tell(this, alerts.AlertState())
 
 
-def _tell(this: Run, health: alerts.Health) -> None:
+def _tell(this: Run, health: alerts.AlertState) -> None:
     now = int(time.time())
     known, channels = this.settings, this.channels
     host = socket.gethostname()

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from globus_auto import choosing, listing
-from globus_auto.datastore import Version, joined
+from globus_auto.datastore import FileVersion, joined
 from globus_auto.listing import Directory, Unlisted
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 # Stands for a file that could not be asked for.
-Answer = Version | Unlisted | None
+Answer = FileVersion | Unlisted | None
 
 
 def versions(

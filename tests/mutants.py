@@ -352,7 +352,7 @@ MUTANTS = [
         "a recursive task proves only what it lists or what is seen there",
         "test_a_directory_that_the_first_walk_missed_goes_file_by_file",
         "delivery.py",
-        "        if entry is None or not (isinstance(answer, Version) and entry.is_of(answer)):\n",
+        "        if entry is None or not (isinstance(answer, FileVersion) and entry.is_of(answer)):\n",
         "        if entry is None:\n",
     ),
     Mutant(

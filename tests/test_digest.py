@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from globus_auto import alerts, wording
-from globus_auto.alerts import Alert, Digest, Findings, Standing
+from globus_auto.alerts import Alert, Digest, Findings, OpenAlert
 
 HOUR = 3600
 
@@ -30,16 +30,16 @@ def alert(about: str = "/d", **changes: Any) -> Alert:
     return Alert(**{"kind": "unlisted", "about": about, "text": f"{about} is bad", **changes})
 
 
-def standing(about: str = "/d", **changes: Any) -> Standing:
+def standing(about: str = "/d", **changes: Any) -> OpenAlert:
     known = {"kind": "unlisted", "about": about, "text": "t", "since": 0, **changes}
-    return Standing(**known)
+    return OpenAlert(**known)
 
 
 class Reader:
     """Someone who is told what is due after each run; `told` is what, as counts."""
 
     def __init__(self) -> None:
-        self.standing: list[Standing] = []
+        self.standing: list[OpenAlert] = []
         self.told: list[tuple[int, int, int]] = []
 
     def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:

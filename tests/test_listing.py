@@ -12,9 +12,9 @@ import globus_sdk
 import pytest
 
 from globus_auto import listing, login, settings, watching
-from globus_auto.datastore import Version
-from globus_auto.listing import Directory, Lister, NotReady, Pace, Unlisted
-from globus_auto.watching import Inconclusive, SentPath
+from globus_auto.datastore import FileVersion
+from globus_auto.listing import Directory, EndpointNotReady, Lister, Pace, Unlisted
+from globus_auto.watching import InvalidResponse, SuccessfulTransfer
 from tests.conftest import Lab, files
 
 HTML: dict[str, Any] = {
@@ -119,8 +119,8 @@ def test_a_list_without_an_end_concludes_nothing(
 ) -> None:
     endless(lab, change)
     lab.world.requests.clear()
-    with pytest.raises(Inconclusive, match="does not end"):
-        watching.paged(client.paginated.task_successful_transfers("x"), SentPath, 50)
+    with pytest.raises(InvalidResponse, match="does not end"):
+        watching.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer, 50)
     assert len(lab.world.requests) == pages
 
 
@@ -130,7 +130,7 @@ def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: globus_sdk.Tran
         page.update(DATA=rows, next_marker=number if number < 30 else None)
 
     endless(lab, change)
-    found = watching.paged(client.paginated.task_successful_transfers("x"), SentPath)
+    found = watching.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer)
     assert [item.source_path for item in found] == [f"/src/{number}" for number in range(3, 31, 3)]
 
 
@@ -294,7 +294,7 @@ def test_an_answer_that_is_no_listing_is_never_believed(
         assert isinstance(outcome, Unlisted)
         assert not outcome.gone
         assert said in outcome.reason
-    with pytest.raises(NotReady, match=said):
+    with pytest.raises(EndpointNotReady, match=said):
         listing.require_ready(client, lab.src.id)
 
 
@@ -304,7 +304,7 @@ def test_a_real_listing_of_one_entry_is_believed(
     lab.write("a")
     lab.write("b")
     assert listing.refusal(client, lab.src.id, "/src", Pace(0)) is None
-    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", Pace(0)), Version)
+    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", Pace(0)), FileVersion)
 
 
 def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import globus_sdk
 import pytest
 
 from globus_auto import listing, mount
-from globus_auto.datastore import Version
+from globus_auto.datastore import FileVersion
 from globus_auto.listing import Directory
 from tests.conftest import Lab, files, put, tree
 
@@ -96,7 +96,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
     }
     assert len(here["/src/empty"].unsendable) == 3
     assert len(here["/src"].unsendable) == 1
-    assert here["/src"].files["old"] == Version(19, -2)
+    assert here["/src"].files["old"] == FileVersion(19, -2)
 
 
 def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlisted(
@@ -118,7 +118,7 @@ def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlis
             for _ in range(500):
                 (found,) = listing.look(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
                 assert isinstance(found, Directory)
-                assert found.files[stays.name] == Version(0, 1)
+                assert found.files[stays.name] == FileVersion(0, 1)
         finally:
             ended.set()
 

@@ -52,7 +52,7 @@ def alerts_raised() -> set[tuple[str, int]]:
     for call in calls:
         name = ast.unparse(call.func)
         given = {each.arg: each.value for each in call.keywords}
-        if name.endswith("NotReady"):
+        if name.endswith("EndpointNotReady"):
             # It becomes an alert with its own code.
             code = call.args[2] if len(call.args) > 2 else ast.Constant(1)
             found.add(("endpoint", ast.unparse(code)))
