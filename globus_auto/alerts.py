@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from globus_auto import datastore
-from globus_auto.wording import readable, utf8
+from globus_auto.wording import printable, utf8
 
 log = logging.getLogger(__name__)
 
@@ -118,16 +118,16 @@ class Findings:
         self.by: dict[tuple[str, str], str] = {}
         self._well: list[tuple[str, Callable[[str], bool], bool]] = []
 
-    def add(self, alert: Alert) -> None:
+    def fire(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
             self.by[alert.key] = self.program if self.alone else ""
             quiet = not alert.code and (alert.once or alert.after)
-            log.log(logging.INFO if quiet else logging.WARNING, "%s", readable(alert.text))
+            log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
-    def well(
+    def resolve(
         self, kind: str, about: str | Callable[[str], bool] | None = None, *, own: bool = False
     ) -> None:
         """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
@@ -137,7 +137,7 @@ class Findings:
         covers = about if callable(about) else lambda what: about in (None, what)
         self._well.append((kind, covers, own))
 
-    def found_well(self, key: tuple[str, str], by: str = "") -> bool:
+    def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
         """Return whether this run looked at just what the alert `key` is about, and saw it well.
 
         `by` is the program that found it by calls that only it makes, if any.
@@ -193,7 +193,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
             )
         elif old.key in findings.alerts:
             log.info("Not told beside its cause: %s", old.text)
-        elif not findings.found_well(old.key, old.by):
+        elif not findings.is_resolved(old.key, old.by):
             result.append(old)
         elif old.told_at is not None and not old.once:
             result.append(msgspec.structs.replace(old, over=True))
@@ -255,7 +255,7 @@ def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
         )
         if alerts
     ]
-    return readable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
+    return printable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
 
 
 def body(what: Digest, host: str, pair: str, log_path: str) -> str:
@@ -272,16 +272,16 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
         if len(alerts) > PARAGRAPHS:
             parts.append(f"and {len(alerts) - PARAGRAPHS} more: transfer.py --status has them all.")
     parts.append(
-        f"Sent by globus_auto on {host} for {readable(pair)}.\n"
-        f"More is in {readable(log_path)} there."
+        f"Sent by globus_auto on {host} for {printable(pair)}.\n"
+        f"More is in {printable(log_path)} there."
     )
-    return readable("\n\n".join(parts), keep="\n") + "\n"
+    return printable("\n\n".join(parts), keep="\n") + "\n"
 
 
 def _paragraph(alert: OpenAlert) -> str:
     """Return an alert under the name by which README.md explains it, and since when it lasts."""
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
-    return f"* {alert.kind}: {readable(alert.text)} (It began {began}.)"
+    return f"* {alert.kind}: {printable(alert.text)} (It began {began}.)"
 
 
 @contextmanager

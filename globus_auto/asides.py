@@ -98,10 +98,10 @@ def put_back(
             if outcome.gone:
                 del store.asides[aside]
             else:
-                findings.add(_stuck(aside, directory, outcome.reason))
+                findings.fire(_stuck(aside, directory, outcome.reason))
         elif not outcome.empty or aside in also:
             _rename_back(client, store, aside, findings, pace)
-    findings.well("aside", lambda about: about not in store.asides.values())
+    findings.resolve("aside", lambda about: about not in store.asides.values())
 
 
 def _rename_back(
@@ -111,11 +111,11 @@ def _rename_back(
     parent, _, name = directory.rpartition("/")
     beside = list_directory(client, store.source, parent or "/", pace)
     if isinstance(beside, Unlisted):
-        findings.add(_stuck(aside, directory, beside.reason))
+        findings.fire(_stuck(aside, directory, beside.reason))
         return
     if name in beside.files or name in beside.directories or name in beside.others:
         del store.asides[aside]
-        findings.add(
+        findings.fire(
             Alert(
                 kind="aside",
                 about=directory,
@@ -129,7 +129,7 @@ def _rename_back(
     try:
         client.operation_rename(store.source, aside, directory)
     except globus_sdk.TransferAPIError as error:
-        findings.add(_stuck(aside, directory, error.message or str(error)))
+        findings.fire(_stuck(aside, directory, error.message or str(error)))
         return
     log.info("Put back %s", directory)
     del store.asides[aside]

@@ -26,7 +26,7 @@ from globus_auto import (
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.utils import Run
-from globus_auto.wording import readable
+from globus_auto.wording import printable
 
 CLOCK_SECONDS = 30
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
@@ -49,7 +49,7 @@ def check(run: Run) -> int:
     """
     code = 0
     for line in _lines(run):
-        print(f"{line.level:8} {line.what}: {readable(line.text)}")
+        print(f"{line.level:8} {line.what}: {printable(line.text)}")
         code = max(code, line.code)
     return code
 

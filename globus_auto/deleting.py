@@ -171,7 +171,7 @@ def cancel_deletes(
                 if not gone and not over:
                     raise
                 if isinstance(error, CancelTimeout):
-                    findings.add(_never_ends(task))
+                    findings.fire(_never_ends(task))
             else:
                 log.info(
                     "Cancelled the delete of an earlier run, now %s: %s",

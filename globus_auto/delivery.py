@@ -61,7 +61,7 @@ def delivered(
         if now - task.unlisted_since < LIST_PATIENCE:
             log.info("Globus does not list yet what it did: task %s", document.task_id)
             return None
-        session.run.findings.add(_no_lists(task, document))
+        session.run.findings.fire(_no_lists(task, document))
     if document.status != "SUCCEEDED":
         sent = lists.sent or {}
         lost = [path for path in paths if not _has_size(session.store, path, sent.get(path))]

@@ -176,9 +176,9 @@ def list_directory(
     """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
 
     With a `pattern` only names that match it are asked for, though not every collection may
-    honour that.
-    Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or watching.InvalidResponse where it is
-    not this directory that fails but the endpoint, the login, the network or the service.
+    honour that. Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or
+    watching.InvalidResponse where it is not this directory that fails but the endpoint, the login,
+    the network or the service.
     """
     wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
     try:
@@ -301,8 +301,9 @@ def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> S
 def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace: Pace) -> Unlisted:
     """Return what `error` says of the directory `path`.
 
-    Raise EndpointNotReady if it says that of the whole endpoint, `error` if it says more than that or the
-    service is down. Only a code of Globus means that a directory is gone: a proxy has its own 404.
+    Raise EndpointNotReady if it says that of the whole endpoint, `error` if it says more than that
+    or the service is down. Only a code of Globus means that a directory is gone: a proxy has its
+    own 404.
     """
     code = error.code or ""
     details = _details(error)
@@ -312,7 +313,7 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace:
         if not any(word in message for word in ENDPOINT_FAILED):
             return Unlisted(path, "there is no such directory", gone=True)
         return Unlisted(path, details)
-    if error.http_status in (404, 429) or refusals.wants_login(error) or pace.service_down:
+    if error.http_status in (404, 429) or refusals.requires_login(error) or pace.service_down:
         raise error
     if any(part in code for part in ENDPOINT_DOWN):
         raise EndpointNotReady(

@@ -31,8 +31,8 @@ class AlreadyRunning(Exception):
 def locked(path: str, patience: float) -> Iterator[None]:
     """Hold the lock at `path`, after waiting for it up to `patience` seconds.
 
-    The kernel ends it with the process, so none is ever stale. Raise AlreadyRunning where another holds it,
-    OSError where the file system knows no locks.
+    The kernel ends it with the process, so none is ever stale. Raise AlreadyRunning where another
+    holds it, OSError where the file system knows no locks.
     """
     with open(path, "a+", opener=datastore.private, encoding="ascii") as file:
         waited = 0.0

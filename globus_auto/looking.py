@@ -80,7 +80,7 @@ def look(session: Session) -> Looked:
     pair = (known.src_dir, known.dst_id, known.dst_dir) if wanted and looked.full else None
     terms = Terms(looked.began, known.settle_seconds, pair=pair)
     if wanted and open_tasks:
-        session.run.findings.add(
+        session.run.findings.fire(
             Alert(
                 kind="full",
                 about=known.src_dir,
@@ -89,7 +89,7 @@ def look(session: Session) -> Looked:
             )
         )
     else:
-        session.run.findings.well("full")
+        session.run.findings.resolve("full")
     excluded = choosing.matcher(known.exclude)
     calm = choosing.calm_until(store.tasks, pair)
     outcomes = everything(session)
@@ -197,9 +197,9 @@ def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
         if here.directories.get(name, mtime) < mtime
     ]
     if not behind:
-        findings.well("mount")
+        findings.resolve("mount")
         return
-    findings.add(
+    findings.fire(
         Alert(
             kind="mount",
             about=known.src_local_dir,
@@ -296,7 +296,7 @@ def _note_oddities(
     findings, path = session.run.findings, directory.path
     others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
     if others:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="left alone",
                 about=path,
@@ -306,7 +306,7 @@ def _note_oddities(
             )
         )
     if ahead:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="future",
                 about=path,
@@ -365,7 +365,7 @@ def report(session: Session, looked: Looked) -> None:
     known, findings = session.run.settings, session.run.findings
     for hole in looked.unlisted:
         if hole.path == known.src_dir:
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="source",
                     about=known.src_dir,
@@ -375,7 +375,7 @@ def report(session: Session, looked: Looked) -> None:
             )
         elif hole.gone:
             # It may have been removed since its parent was listed.
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="unlisted",
                     about=hole.path,
@@ -388,7 +388,7 @@ def report(session: Session, looked: Looked) -> None:
                 )
             )
         else:
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="unlisted",
                     about=hole.path,
@@ -398,7 +398,7 @@ def report(session: Session, looked: Looked) -> None:
                 )
             )
     if looked.empty and _remembers(session):
-        findings.add(
+        findings.fire(
             Alert(
                 kind="source",
                 about=known.src_dir,
@@ -408,7 +408,7 @@ def report(session: Session, looked: Looked) -> None:
             )
         )
     for aside, names in looked.stranded.items():
-        findings.add(
+        findings.fire(
             Alert(
                 kind="aside",
                 about=aside,
@@ -419,7 +419,7 @@ def report(session: Session, looked: Looked) -> None:
         )
     if looked.held:
         pairs = [f"{path} ({other} stands there)" for path, other in sorted(looked.held.items())]
-        findings.add(
+        findings.fire(
             Alert(
                 kind="spelling",
                 about=known.src_dir,
@@ -429,10 +429,10 @@ def report(session: Session, looked: Looked) -> None:
             )
         )
     if looked.whole:
-        findings.well("spelling")
-        findings.well("aside", lambda about: about not in session.store.asides.values())
+        findings.resolve("spelling")
+        findings.resolve("aside", lambda about: about not in session.store.asides.values())
     for path in looked.unsendable:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="unsendable",
                 about=path,
@@ -440,16 +440,16 @@ def report(session: Session, looked: Looked) -> None:
                 " UTF-8. It stays at the source. Rename it.",
             )
         )
-    findings.well("source")
+    findings.resolve("source")
     for kind in ("unlisted", "left alone", "future"):
-        findings.well(kind, looked.covers)
-    findings.well("unsendable", lambda path: looked.covers(os.path.dirname(path)))
+        findings.resolve(kind, looked.covers)
+    findings.resolve("unsendable", lambda path: looked.covers(os.path.dirname(path)))
     for kind in ("skipped", "not at the destination"):
-        findings.well(kind, lambda where: looked.covers(where) and where not in looked.unsettled)
+        findings.resolve(kind, lambda where: looked.covers(where) and where not in looked.unsettled)
     left = looked.send or looked.waiting or session.store.open_tasks("transfer")
     if looked.whole and not left:
         for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
-            findings.well(kind)
+            findings.resolve(kind)
     _report_skipped(session, looked)
     log.info(
         "Looked at %s: %d directories, %d files; %d to send, %d waiting, %d not listed",
@@ -484,7 +484,7 @@ def report_skipped(session: Session, paths: Iterable[str]) -> None:
         code = session.settled.skipped[path]
         skipped.setdefault(directory, []).append(f"{name} ({code})")
     for directory, names in skipped.items():
-        session.run.findings.add(
+        session.run.findings.fire(
             Alert(
                 kind="skipped",
                 about=directory,

@@ -121,7 +121,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
     try:
         answer = session.client.operation_mkdir(endpoint, path).data
     except globus_sdk.TransferAPIError as error:
-        if refusals.wants_login(error):
+        if refusals.requires_login(error):
             raise
         # It may be there already: an answer was lost, or a listing is out of date.
         exists = (error.code or "").endswith("MkdirFailed.Exists")
@@ -155,7 +155,7 @@ def require(session: Session, sent: Iterable[Task]) -> None:
 def note(session: Session, reason: str) -> None:
     """Note once that the marker cannot be made: files are sent all the same."""
     known = session.run.settings
-    session.run.findings.add(
+    session.run.findings.fire(
         Alert(
             kind="marker",
             about=known.dst_dir,

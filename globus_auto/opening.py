@@ -67,7 +67,7 @@ class Kept:
         for reason, number in self.counts.most_common():
             log.info("Kept %d files: %s", number, reason)
         for reason, paths in self.overdue.items():
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="kept",
                     about=reason,
@@ -76,7 +76,7 @@ class Kept:
                     f" {some(sorted(paths))}. {HINTS.get(reason, NO_HINT)}",
                 )
             )
-        findings.well("kept")
+        findings.resolve("kept")
 
 
 NO_HINT = "Look at one of them with delete.py -n -v."
@@ -196,7 +196,7 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
         client, store, run.findings, lambda: run.save(store), run.settings.stall_hours * 3600
     )
     for refusal in refusals:
-        run.findings.add(troubles.refused(refusal, run.login_command))
+        run.findings.fire(troubles.refused(refusal, run.login_command))
     paths = [each.path for each in refusals if each.path and each.once_a_day]
     if paths:
         run.remember(lambda health: health.refuse(paths, run.started))
@@ -204,9 +204,10 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
 
 
 def require_ready(session: Session) -> None:
-    """Return if both endpoints can be used now; else raise listing.EndpointNotReady or what a call does.
+    """Return if both endpoints can be used now.
 
-    Only a listing tells that of a Connect Server collection, and it shows missing consents.
+    Else raise listing.EndpointNotReady, or what a call does. Only a listing tells that of a Connect
+    Server collection, and it shows missing consents.
     """
     run, known = session.run, session.run.settings
     away = []
@@ -218,22 +219,22 @@ def require_ready(session: Session) -> None:
         try:
             document = listing.require_ready(session.client, endpoint)
             names.append(document.display_name or role)
-            run.findings.well("login")
+            run.findings.resolve("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
-            run.findings.well("endpoint", endpoint, own=True)
+            run.findings.resolve("endpoint", endpoint, own=True)
         except listing.EndpointNotReady as found:
             error = listing.EndpointNotReady(endpoint, f"The {role}: {found}", found.code)
-            run.findings.add(troubles.explain(error, run.program, run.login_command))
+            run.findings.fire(troubles.explain(error, run.program, run.login_command))
             away.append(error)
     if away:
         raise away[0]
     session.names = names[0], names[1]
-    run.findings.well("unknown endpoint")
+    run.findings.resolve("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
-        run.findings.well(kind, own=True)
+        run.findings.resolve(kind, own=True)
     _require_marker(session)
-    run.findings.well("unfit settings", own=True)
+    run.findings.resolve("unfit settings", own=True)
     run.findings.alone = True
 
 
@@ -242,7 +243,7 @@ def _require_marker(session: Session) -> None:
     if reason:
         marker.note(session, reason)
     else:
-        session.run.findings.well("marker")
+        session.run.findings.resolve("marker")
 
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:

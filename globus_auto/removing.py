@@ -129,7 +129,7 @@ class Removal:
             return [paths[:middle], paths[middle:]]
         self.left += paths
         self.session.kept.add(paths[0], "Globus refuses to delete it")
-        self.session.run.findings.add(
+        self.session.run.findings.fire(
             Alert(
                 kind="delete failed",
                 about=self.session.run.settings.src_dir,
@@ -159,9 +159,9 @@ class Removal:
         """Note what could not be deleted, and remember it for the next run."""
         session = self.session
         if self.ended:
-            session.run.findings.add(_failed(session, self.ended))
+            session.run.findings.fire(_failed(session, self.ended))
         elif self.removed or not (self.arrived or session.kept.counts):
-            session.run.findings.well("delete failed", session.run.settings.src_dir)
+            session.run.findings.resolve("delete failed", session.run.settings.src_dir)
         left = sorted(self.left)[: alerts.REMEMBERED]
         if left != alerts.read(session.run.health_path).undeleted:
             session.run.remember(lambda health: setattr(health, "undeleted", left))
@@ -281,7 +281,7 @@ def tidy(session: Session) -> None:
     """Remove the topmost directories below SRC_DIR that hold nothing but directories."""
     known, store = session.run.settings, session.store
     if not known.delete_empty_dirs:
-        session.run.findings.well("delete failed", _about_directories(session))
+        session.run.findings.resolve("delete failed", _about_directories(session))
         return
     if store.under_way(known.src_dir):
         log.info("Left empty directories alone: a full transfer is under way")
@@ -290,7 +290,7 @@ def tidy(session: Session) -> None:
     if known.src_local_dir:
         _remove_here(session, bare)
     elif bare and not can_rename:
-        session.run.findings.add(_no_rename(known.src_id))
+        session.run.findings.fire(_no_rename(known.src_id))
     else:
         refused = alerts.read(session.run.health_path).refused
         now = session.run.started
@@ -298,7 +298,7 @@ def tidy(session: Session) -> None:
         for start in range(0, max(len(due), len(store.asides), 1), DIRECTORIES_PER_GROUP):
             _remove_group(session, due[start : start + DIRECTORIES_PER_GROUP])
         if len(due) == len(bare):
-            session.run.findings.well("delete failed", _about_directories(session))
+            session.run.findings.resolve("delete failed", _about_directories(session))
 
 
 def empty_directories(session: Session) -> tuple[list[str], bool]:
@@ -377,15 +377,15 @@ def _delete_asides(session: Session) -> list[str]:
             log.info("Too slow to remove %d empty directories now", len(empty))
             continue
         except globus_sdk.TransferAPIError as error:
-            if not rejects(error) or refusals.wants_login(error):
+            if not rejects(error) or refusals.requires_login(error):
                 raise
-            session.run.findings.add(_not_removed(session, f" ({troubles.details(error)})"))
+            session.run.findings.fire(_not_removed(session, f" ({troubles.details(error)})"))
         if ended and ended.status == "SUCCEEDED":
             _forget_directories(session, empty)
             continue
         failed += 1
         if ended:
-            session.run.findings.add(_not_removed(session, _reason(ended)))
+            session.run.findings.fire(_not_removed(session, _reason(ended)))
         left = [aside for aside in empty if not _is_gone(session, aside)]
         _forget_directories(session, [aside for aside in empty if aside not in left])
         if len(left) > 1:

@@ -22,7 +22,7 @@ from globus_auto.datastore import FileRecord
 from globus_auto.looking import Looked
 from globus_auto.opening import Session
 from globus_auto.utils import Run
-from globus_auto.wording import readable
+from globus_auto.wording import printable
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def print_sends(looked: Looked) -> None:
         by_group = sorted(found, key=lambda path: (_group(found[path][1]), path))
         for path in by_group:
             version, reason = found[path]
-            print(f"{verb} {readable(path)} ({decimal(version.size)}): {reason}")
+            print(f"{verb} {printable(path)} ({decimal(version.size)}): {reason}")
     for verb, found in chosen:
         groups: dict[str, list[int]] = {}
         for version, reason in found.values():
@@ -66,17 +66,17 @@ def print_deletes(session: Session, arrived: dict[str, FileRecord]) -> None:
     proven = _proven(session, arrived)
     for path, reason in sorted(session.kept.paths, key=lambda kept: (kept[1], kept[0])):
         # The reason may repeat what a server has said.
-        print(readable(f"keep {path}: {reason}"))
+        print(printable(f"keep {path}: {reason}"))
     for path in proven:
         size = decimal(arrived[path].size)
-        print(f"delete {readable(path)} ({size}): its copy is proven")
+        print(f"delete {printable(path)} ({size}): its copy is proven")
     bare: list[str] = []
     known = session.run.settings
     if known.delete_empty_dirs and not session.store.under_way(known.src_dir):
         bare, can_rename = removing.empty_directories(session)
         bare = bare if can_rename or known.src_local_dir else []
     for directory in bare:
-        print(f"remove {readable(directory)}: an empty directory")
+        print(f"remove {printable(directory)}: an empty directory")
     for reason, number in session.kept.counts.most_common():
         print(f"keep: {number} files: {reason}")
     print(f"delete: {_total(arrived[path].size for path in proven)}")
@@ -141,7 +141,7 @@ def standing(run: Run) -> dict[str, Any]:
         **dict.fromkeys(("waiting", "under_way", "proven", "kept")),
         "last_good": health.last_good,
         "alerts": [
-            {"kind": one.kind, "about": one.about, "text": readable(one.text), "since": one.since}
+            {"kind": one.kind, "about": one.about, "text": printable(one.text), "since": one.since}
             for one in health.alerts
             if not one.over and not one.once
         ],
@@ -152,9 +152,9 @@ def standing(run: Run) -> dict[str, Any]:
             opening.require_ready(session)
             found |= _files(session)
     except Exception as error:  # noqa: BLE001 - what is remembered can be told all the same
-        run.findings.add(utils.explain(error, run))
+        run.findings.fire(utils.explain(error, run))
     found["troubles"] = [
-        {"kind": one.kind, "about": one.about, "text": readable(one.text)}
+        {"kind": one.kind, "about": one.about, "text": printable(one.text)}
         for one in run.findings.alerts.values()
         if one.code
     ]
@@ -172,7 +172,7 @@ def _files(session: Session) -> dict[str, Any]:
         "waiting": {
             "files": len(unsent),
             "bytes": sum(version.size for version in unsent.values()),
-            "oldest": {"path": readable(oldest), "modified": unsent[oldest].mtime}
+            "oldest": {"path": printable(oldest), "modified": unsent[oldest].mtime}
             if oldest
             else None,
         },
@@ -189,7 +189,7 @@ def _under_way(session: Session) -> list[dict[str, Any]]:
             try:
                 document = watching.task_document(session.client, task.task_id)
             except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
-                session.run.findings.add(utils.explain(error, session.run))
+                session.run.findings.fire(utils.explain(error, session.run))
         done = None
         if document:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)

@@ -61,7 +61,7 @@ def settle(session: Session) -> Settled:
             if document and document.status in OPEN:
                 trouble = _trouble(client, task, document, now, stall_seconds)
                 if isinstance(trouble, Alert):
-                    findings.add(trouble)
+                    findings.fire(trouble)
                 elif trouble:
                     settled.moving.append(number)
             else:
@@ -95,15 +95,15 @@ def settle(session: Session) -> Settled:
         settled.dropped.extend(dropped)
         (settled.succeeded if task.status == "SUCCEEDED" else settled.failed).append(number)
         if document and document.status == "FAILED":
-            findings.add(_failure(client, task, document))
+            findings.fire(_failure(client, task, document))
     # Only that files get through shows that what was in their way is over.
     if (settled.succeeded or settled.moving) and not (settled.failed or settled.unclear):
-        findings.well("stalled")
-        findings.well("inactive")
+        findings.resolve("stalled")
+        findings.resolve("inactive")
     if not settled.unclear:
-        findings.well("unclear")
+        findings.resolve("unclear")
     if settled.succeeded and not settled.failed:
-        findings.well("failed")
+        findings.resolve("failed")
     return settled
 
 
@@ -127,7 +127,7 @@ def _unknown(error: globus_sdk.TransferAPIError) -> bool:
 
     Only Globus's own answer says so, which has an error code; a proxy's does not.
     """
-    ours = tasks.rejects(error) and not refusals.wants_login(error)
+    ours = tasks.rejects(error) and not refusals.requires_login(error)
     return ours and error.http_status in (403, 404)
 
 
@@ -186,13 +186,13 @@ def _conclude(
 def _check_policies(findings: Findings, task: Task) -> None:
     """Note what Globus did not do of what every task asks for."""
     if task.verify_checksum:
-        findings.well("unverified", task.destination)
+        findings.resolve("unverified", task.destination)
     else:
-        findings.add(unverified(task))
+        findings.fire(unverified(task))
     if task.encrypt_data:
-        findings.well("unencrypted", task.destination)
+        findings.resolve("unencrypted", task.destination)
     else:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="unencrypted",
                 about=task.destination,
@@ -220,10 +220,10 @@ def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
     reason = str(error)
     if isinstance(error, globus_sdk.TransferAPIError):
-        if refusals.wants_login(error):
+        if refusals.requires_login(error):
             raise error
         reason = refusals.api_details(error)
-    findings.add(
+    findings.fire(
         Alert(
             kind="unclear",
             about=task.source_dir,

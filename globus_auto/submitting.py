@@ -148,7 +148,7 @@ class _Submitting:
             else:
                 self.unknown = 0
                 self.store.accepted(task)
-                self.findings.well("conflict", task.source_dir)
+                self.findings.resolve("conflict", task.source_dir)
         return self.refusals
 
     def _oldest_first(self, number: int) -> list[str]:
@@ -175,13 +175,13 @@ class _Submitting:
         self, number: int, task: Task, error: globus_sdk.TransferAPIError | InvalidResponse
     ) -> None:
         if isinstance(error, InvalidResponse) or not rejects(error):
-            if not isinstance(error, InvalidResponse) and refusals.wants_login(error):
+            if not isinstance(error, InvalidResponse) and refusals.requires_login(error):
                 raise error
             # The service is busy or down for all: that says nothing of this document.
             task.tries += getattr(error, "http_status", 0) not in (429, 503)
             self.unknown += 1
             self.save()
-            self.findings.add(_unknown(task, error))
+            self.findings.fire(_unknown(task, error))
             return
         self.unknown = 0
         store, paths = self.store, self.paths
@@ -196,7 +196,7 @@ class _Submitting:
             return
         withdraw(store, number, paths[number])
         if error.code in NOT_NOW:
-            self.findings.add(_conflict(task.source_dir, error, self.grace))
+            self.findings.fire(_conflict(task.source_dir, error, self.grace))
         else:
             single = paths[number][0] if len(paths[number]) == 1 else None
             self.refusals.append(Refusal(task.source_dir, single, error))

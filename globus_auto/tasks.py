@@ -103,8 +103,8 @@ def submit(post: Callable[[Any], globus_sdk.GlobusHTTPResponse], document: dict[
     """Submit `document` by a client's method `post` and return the id of its task.
 
     Globus says Accepted once, and Duplicate, with the same task id, whenever this submission id
-    comes again (docs.globus.org/api/transfer/task_submit). Raise InvalidResponse for another answer,
-    and what the call raises.
+    comes again (docs.globus.org/api/transfer/task_submit). Raise InvalidResponse for another
+    answer, and what the call raises.
     """
     answer = post(document).data
     if not isinstance(answer, dict) or answer.get("code") not in ("Accepted", "Duplicate"):

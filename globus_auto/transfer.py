@@ -92,7 +92,7 @@ def _submit(session: Session, looked: Looked) -> None:
     before = store.number()
     _intend(session, looked)
     if not (opening.submit(session.run, store, session.client) or looked.refused):
-        session.run.findings.well("refused")
+        session.run.findings.resolve("refused")
     session.save()
     accepted = {
         number

@@ -129,7 +129,7 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
 
 def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
     what = details(error)
-    if refusals.wants_consent(error):
+    if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))
         places = " and ".join(sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)}))
         return Alert(
@@ -140,7 +140,7 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
             f" run: {login_command}",
             code=3,
         )
-    if refusals.wants_person(error):
+    if refusals.requires_session(error):
         return Alert(
             kind="session",
             about=GLOBUS,

@@ -197,7 +197,10 @@ def wait(
 
 
 def cancel(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
-    """Cancel a task and return its document once it has ended; raise CancelTimeout if it does not."""
+    """Cancel a task and return its document once it has ended.
+
+    Raise CancelTimeout if it does not.
+    """
     client.cancel_task(task_id)
     for _ in waits(CANCEL_SECONDS):
         document = task_document(client, task_id)

@@ -104,8 +104,8 @@ def test_only_what_was_looked_at_is_resolved() -> None:
 
 def test_what_is_found_wrong_is_not_well_even_where_the_run_calls_it_so() -> None:
     found = findings(alert(), well=("unlisted",))
-    assert not found.found_well(("unlisted", "/d"))
-    assert found.found_well(("unlisted", "/e"))
+    assert not found.is_resolved(("unlisted", "/d"))
+    assert found.is_resolved(("unlisted", "/e"))
 
 
 def test_the_first_of_two_alerts_of_one_key_stays_and_the_exit_code_is_the_highest() -> None:
@@ -234,6 +234,6 @@ def test_a_flood_of_alerts_is_a_message_that_can_be_read_on_a_phone() -> None:
 
 def test_readable_leaves_letters_of_all_tongues_and_escapes_the_rest() -> None:
     assert (
-        wording.readable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
+        wording.printable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
     )
-    assert wording.readable("a\nb\r", keep="\n") == "a\nb\\r"
+    assert wording.printable("a\nb\r", keep="\n") == "a\nb\\r"
