@@ -13,7 +13,7 @@ import globus_sdk
 
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import Datastore, joined
-from globus_auto.listing import Directory, Outcome, Pace, Unlisted, list_directory
+from globus_auto.listing import Directory, Outcome, RateLimiter, Unlisted, list_directory
 from globus_auto.tasks import ASIDE, OWN
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def put_back(
     client: globus_sdk.TransferClient,
     store: Datastore,
     findings: Findings,
-    pace: Pace,
+    limiter: RateLimiter,
     also: Collection[str] = (),
 ) -> None:
     """Give every directory that stands aside and is not empty its old name again, `also` these.
@@ -93,23 +93,27 @@ def put_back(
     is left alone from then on. Raise what concerns more than one directory.
     """
     for aside, directory in sorted(store.asides.items()):
-        outcome = list_directory(client, store.source, aside, pace)
+        outcome = list_directory(client, store.source, aside, limiter)
         if isinstance(outcome, Unlisted):
             if outcome.gone:
                 del store.asides[aside]
             else:
                 findings.fire(_stuck(aside, directory, outcome.reason))
         elif not outcome.empty or aside in also:
-            _rename_back(client, store, aside, findings, pace)
+            _rename_back(client, store, aside, findings, limiter)
     findings.resolve("aside", lambda about: about not in store.asides.values())
 
 
 def _rename_back(
-    client: globus_sdk.TransferClient, store: Datastore, aside: str, findings: Findings, pace: Pace
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    aside: str,
+    findings: Findings,
+    limiter: RateLimiter,
 ) -> None:
     directory = store.asides[aside]
     parent, _, name = directory.rpartition("/")
-    beside = list_directory(client, store.source, parent or "/", pace)
+    beside = list_directory(client, store.source, parent or "/", limiter)
     if isinstance(beside, Unlisted):
         findings.fire(_stuck(aside, directory, beside.reason))
         return

@@ -191,7 +191,7 @@ def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at
 
 
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
-    refused = listing.refusal(session.client, endpoint, directory, session.pace)
+    refused = listing.refusal(session.client, endpoint, directory, session.limiter)
     if refused is None:
         return Line("ok", f"{what} directory", f"{directory} can be listed")
     if refused.gone and what == "destination":
@@ -203,7 +203,7 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
 
 def _write(session: Session) -> Line:
     known = session.run.settings
-    beside = listing.refusal(session.client, known.dst_id, known.dst_dir, session.pace)
+    beside = listing.refusal(session.client, known.dst_id, known.dst_dir, session.limiter)
     if isinstance(beside, Unlisted) and beside.gone:
         text = f"{known.dst_dir} is missing, so nothing was tried there"
         return Line("warning", "writing there", text)

@@ -16,7 +16,7 @@ from globus_auto.datastore import OPEN, Datastore, Task
 from globus_auto.tasks import new_task, recent, rejects, submission_id, submit
 from globus_auto.watching import CancelTimeout, InvalidResponse, TaskDocument, cancel, link, wait
 
-DELETE_PATIENCE = 120  # seconds
+DELETE_TIMEOUT = 120  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def delete(
     try:
         task.task_id = submit(client.submit_delete, document)
         save()
-        ended = wait(client, task.task_id, DELETE_PATIENCE, progress)
+        ended = wait(client, task.task_id, DELETE_TIMEOUT, progress)
         if ended.status in OPEN:
             ended = cancel(client, task.task_id)
     except globus_sdk.TransferAPIError as error:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # How long the lists of an ended task may be missing before its files are sent again, in seconds:
 # Globus may answer 400 for a while after it said SUCCEEDED.
-LIST_PATIENCE = 3600
+LISTS_TIMEOUT = 3600
 MORE_ROWS = 1000  # than a task counts: a list that is still longer has no end
 
 
@@ -58,7 +58,7 @@ def delivered(
     lists = _lists(session.client, document)
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
-        if now - task.unlisted_since < LIST_PATIENCE:
+        if now - task.unlisted_since < LISTS_TIMEOUT:
             log.info("Globus does not list yet what it did: task %s", document.task_id)
             return None
         session.run.findings.fire(_no_lists(task, document))

@@ -28,8 +28,8 @@ class AlreadyRunning(Exception):
 
 
 @contextmanager
-def locked(path: str, patience: float) -> Iterator[None]:
-    """Hold the lock at `path`, after waiting for it up to `patience` seconds.
+def locked(path: str, timeout: float) -> Iterator[None]:
+    """Hold the lock at `path`, after waiting for it up to `timeout` seconds.
 
     The kernel ends it with the process, so none is ever stale. Raise AlreadyRunning where another
     holds it, OSError where the file system knows no locks.
@@ -37,8 +37,8 @@ def locked(path: str, patience: float) -> Iterator[None]:
     with open(path, "a+", opener=datastore.private, encoding="ascii") as file:
         waited = 0.0
         while not _taken(file):
-            if waited >= patience:
-                raise _busy(path, file, waited=patience > 0)
+            if waited >= timeout:
+                raise _busy(path, file, waited=timeout > 0)
             time.sleep(1)
             waited += 1
         file.truncate(0)

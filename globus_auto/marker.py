@@ -83,7 +83,7 @@ def _placed(
     """
     name = _name(session.store.source, source_dir)
     found = listing.list_directory(
-        session.client, endpoint, directory, session.pace, pattern=f"{OWN}.*"
+        session.client, endpoint, directory, session.limiter, pattern=f"{OWN}.*"
     )
     if isinstance(found, Unlisted) and found.gone:
         return "nowhere", None
@@ -176,7 +176,7 @@ def ignores_case(session: Session) -> bool | None:
         return None
     known = session.run.settings
     other = joined(known.dst_dir, name_of(known).upper())
-    refused = listing.refusal(session.client, known.dst_id, other, session.pace)
+    refused = listing.refusal(session.client, known.dst_id, other, session.limiter)
     if refused is None:
         return True
     return False if refused.gone else None

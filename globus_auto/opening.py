@@ -104,11 +104,11 @@ class Session:
     settled: settling.Settled = NOTHING_SETTLED
     names: tuple[str, str] = ("source", "destination")
     marker: marker.State = "unknown"
-    pace: listing.Pace = field(init=False)
+    limiter: listing.RateLimiter = field(init=False)
     kept: Kept = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pace = listing.Pace(self.run.settings.list_calls_per_second)
+        self.limiter = listing.RateLimiter(self.run.settings.list_calls_per_second)
         stall_seconds = self.run.settings.stall_hours * 3600
         due = self.run.started - stall_seconds
         self.kept = Kept(self.store, due, listed=self.run.dry)
@@ -138,7 +138,7 @@ class Session:
         """
 
         def lister() -> AbstractContextManager[Lister]:
-            return listing.through_globus(self.connection.new_client, endpoint, self.pace)
+            return listing.through_globus(self.connection.new_client, endpoint, self.limiter)
 
         outcomes = listing.look(lister, roots, enter, self.run.settings.list_concurrency)
         at_source = endpoint == self.run.settings.src_id
@@ -178,7 +178,7 @@ def _settle(session: Session) -> None:
     if not run.dry:
         submit(run, store, client)
         deleting.cancel_deletes(client, store, run.findings, run.started)
-        asides.put_back(client, store, run.findings, session.pace)
+        asides.put_back(client, store, run.findings, session.limiter)
     session.settled = settling.settle(session)
     store.forget_ended_tasks(run.started)
     # No entry is touched here without its task, and a million of them take a while to compare.
@@ -248,7 +248,7 @@ def _require_marker(session: Session) -> None:
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     refused = session.connection.with_consent(
-        lambda: listing.refusal(session.client, endpoint, directory, session.pace)
+        lambda: listing.refusal(session.client, endpoint, directory, session.limiter)
     )
     # A missing directory is no matter here: Globus makes that of the destination, and the look
     # tells of that of the source. A huge one shows that the endpoint works.

@@ -261,7 +261,7 @@ def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
 
     The marker is no sign of its disk: it is made wherever DST_DIR exists.
     """
-    outcome = listing.list_directory(session.client, endpoint, directory, session.pace)
+    outcome = listing.list_directory(session.client, endpoint, directory, session.limiter)
     if isinstance(outcome, Unlisted):
         return outcome.gone
     # The marker may have been made just now, where a disk is not mounted.

@@ -345,7 +345,7 @@ def _remove_group(session: Session, directories: list[str]) -> None:
     if stuck:
         paths = [store.asides[aside] for aside in stuck]
         session.run.remember(lambda health: health.refuse(paths, session.run.started))
-    asides.put_back(client, store, session.run.findings, session.pace, also=stuck)
+    asides.put_back(client, store, session.run.findings, session.limiter, also=stuck)
     session.save()
 
 
@@ -397,7 +397,7 @@ def _delete_asides(session: Session) -> list[str]:
 
 def _is_gone(session: Session, directory: str) -> bool:
     source = session.run.settings.src_id
-    outcome = list_directory(session.client, source, directory, session.pace)
+    outcome = list_directory(session.client, source, directory, session.limiter)
     return isinstance(outcome, Unlisted) and outcome.gone
 
 

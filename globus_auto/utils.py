@@ -28,7 +28,7 @@ from globus_auto.wording import utf8
 
 log = logging.getLogger(__name__)
 
-LOCK_PATIENCE = 3600  # seconds that one program waits for the other
+LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
 PING_TIMEOUT = 10  # seconds
 
 
@@ -127,7 +127,7 @@ class Run:
     def store_locked(self) -> Iterator[None]:
         """Hold the datastore's lock, after waiting for the other program up to an hour."""
         path = f"{self.settings.datastore_path}.lock"
-        with locked(path, patience=LOCK_PATIENCE) if not self.dry else contextlib.nullcontext():
+        with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else contextlib.nullcontext():
             self.findings.resolve("lock", path)
             yield
 
@@ -287,7 +287,7 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
 
 def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
     path = f"{this.settings.datastore_path}.{this.program}.lock"
-    with locked(path, patience=0) if not this.dry else contextlib.nullcontext():
+    with locked(path, timeout=0) if not this.dry else contextlib.nullcontext():
         this.findings.resolve("lock", path)
         log.info("Began %s of %s", this.program, this.settings.src_dir)
         with this.resources:

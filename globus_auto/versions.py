@@ -44,6 +44,6 @@ def versions(
             path = joined(outcome.path, name)
             answer: Answer = None if outcome.gone else silent
             if not outcome.gone and silent is None:
-                answer = listing.stat_file(session.client, endpoint, path, session.pace)
+                answer = listing.stat_file(session.client, endpoint, path, session.limiter)
                 silent = answer if isinstance(answer, Unlisted) else None
             yield path, answer

@@ -261,8 +261,8 @@ MUTANTS = [
         "one program at the datastore",
         "test_a_program_waits_for_the_other_and_works_then",
         "utils.py",
-        "with locked(path, patience=LOCK_PATIENCE) if not self.dry else",
-        "with locked(path, patience=LOCK_PATIENCE) if False else",
+        "with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else",
+        "with locked(path, timeout=LOCK_TIMEOUT) if False else",
     ),
     Mutant(
         "the sum",
@@ -373,15 +373,15 @@ MUTANTS = [
         "lists that come late are waited for",
         "test_lists_that_come_late_are_waited_for",
         "delivery.py",
-        "        if now - task.unlisted_since < LIST_PATIENCE:\n",
+        "        if now - task.unlisted_since < LISTS_TIMEOUT:\n",
         "        if False:\n",
     ),
     Mutant(
         "lists that never come prove nothing",
         "test_lists_that_never_come_are_given_up_after_an_hour",
         "delivery.py",
-        "LIST_PATIENCE = 3600\n",
-        "LIST_PATIENCE = 3600 * 24 * 365\n",
+        "LISTS_TIMEOUT = 3600\n",
+        "LISTS_TIMEOUT = 3600 * 24 * 365\n",
     ),
     Mutant(
         "a lost task keeps its files for a day",
@@ -569,7 +569,7 @@ MUTANTS = [
         "a service that is down ends the run",
         "test_a_service_that_is_down_ends_the_run",
         "listing.py",
-        " or pace.service_down:\n",
+        " or limiter.service_down:\n",
         ":\n",
     ),
 ]

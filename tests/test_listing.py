@@ -13,7 +13,7 @@ import pytest
 
 from globus_auto import listing, login, settings, watching
 from globus_auto.datastore import FileVersion
-from globus_auto.listing import Directory, EndpointNotReady, Lister, Pace, Unlisted
+from globus_auto.listing import Directory, EndpointNotReady, Lister, RateLimiter, Unlisted
 from globus_auto.watching import InvalidResponse, SuccessfulTransfer
 from tests.conftest import Lab, files
 
@@ -217,12 +217,12 @@ def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
 def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
     lab: Lab, client: globus_sdk.TransferClient, code: str, message: str, gone: bool
 ) -> None:
-    path, pace = "/src/INTERNAL_ERROR", Pace(0)
+    path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
     for route in ("ls", "stat"):
         lab.world.faults.add(route, times=None, status=404, body=refusal(code, message))
-    listed = listing.list_directory(client, lab.src.id, path, pace)
-    refused = listing.refusal(client, lab.src.id, path, pace)
-    version = listing.stat_file(client, lab.src.id, path, pace)
+    listed = listing.list_directory(client, lab.src.id, path, limiter)
+    refused = listing.refusal(client, lab.src.id, path, limiter)
+    version = listing.stat_file(client, lab.src.id, path, limiter)
     assert isinstance(listed, Unlisted)
     assert isinstance(refused, Unlisted)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
@@ -285,11 +285,11 @@ def test_an_answer_that_is_no_listing_is_never_believed(
 ) -> None:
     for route in ("ls", "stat", "endpoint"):
         lab.world.faults.add(route, times=None, status=200, **fault)
-    pace = Pace(0)
+    limiter = RateLimiter(0)
     for outcome in (
-        listing.list_directory(client, lab.src.id, "/src", pace),
-        listing.refusal(client, lab.src.id, "/src", pace),
-        listing.stat_file(client, lab.src.id, "/src/a", pace),
+        listing.list_directory(client, lab.src.id, "/src", limiter),
+        listing.refusal(client, lab.src.id, "/src", limiter),
+        listing.stat_file(client, lab.src.id, "/src/a", limiter),
     ):
         assert isinstance(outcome, Unlisted)
         assert not outcome.gone
@@ -303,8 +303,8 @@ def test_a_real_listing_of_one_entry_is_believed(
 ) -> None:
     lab.write("a")
     lab.write("b")
-    assert listing.refusal(client, lab.src.id, "/src", Pace(0)) is None
-    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", Pace(0)), FileVersion)
+    assert listing.refusal(client, lab.src.id, "/src", RateLimiter(0)) is None
+    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", RateLimiter(0)), FileVersion)
 
 
 def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
@@ -356,13 +356,13 @@ def test_a_scan_that_stops_early_closes_its_connections(
     for name in DIRECTORIES:
         lab.write(name)
     opened, closed = [], []
-    pace = Pace(0)
+    limiter = RateLimiter(0)
 
     @contextmanager
     def lister() -> Iterator[Lister]:
         opened.append(threading.current_thread())
         try:
-            with listing.through_globus(connection.new_client, lab.src.id, pace) as list_one:
+            with listing.through_globus(connection.new_client, lab.src.id, limiter) as list_one:
                 yield list_one
         finally:
             closed.append(threading.current_thread())

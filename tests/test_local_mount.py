@@ -79,7 +79,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
         client_secret=lab.secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    pace = listing.Pace(0)
+    pace = listing.RateLimiter(0)
     with app:
         remote = look(
             lambda: listing.through_globus(
