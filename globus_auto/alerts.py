@@ -106,7 +106,7 @@ def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict
 
 
 class Findings:
-    """What one run of `program` has found: troubles, and what it looked at and found well.
+    """What one run of `program` has found: troubles, and what it checked and found well.
 
     From when it is `alone` on, the other program makes other calls.
     """
@@ -138,7 +138,7 @@ class Findings:
         self._well.append((kind, covers, own))
 
     def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
-        """Return whether this run looked at just what the alert `key` is about, and saw it well.
+        """Return whether this run checked just what the alert `key` is about, and saw it well.
 
         `by` is the program that found it by calls that only it makes, if any.
         """

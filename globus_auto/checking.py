@@ -1,4 +1,4 @@
-"""--check: everything that a run will need, looked at one by one, with the way out of trouble."""
+"""--check: everything that a run will need, checked one by one, with the way out of trouble."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
 class Line(NamedTuple):
-    """What was looked at, how it is, and what to do; `code` is the exit code it asks for."""
+    """What was checked, how it is, and what to do; `code` is the exit code it asks for."""
 
     level: Literal["ok", "warning", "problem"]
     what: str
@@ -212,5 +212,5 @@ def _write(session: Session) -> Line:
         text = f"no directory can be made in {known.dst_dir} ({reason}). Let Globus write there."
         return Line("problem", "writing there", text, 1)
     # Raises where it shows up at the source: then both are one directory.
-    list(session.look(known.src_id, [known.src_dir]))
+    list(session.walk(known.src_id, [known.src_dir]))
     return Line("ok", "writing there", f"{known.dst_dir} has its marker, {marker.name_of(known)}")

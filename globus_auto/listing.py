@@ -378,7 +378,7 @@ def sendable(name: str) -> bool:
     return not UNSENDABLE.search(name)
 
 
-def look(
+def walk(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
     enter: Callable[[str], bool] = lambda _name: False,
@@ -391,7 +391,7 @@ def look(
     raise what a lister raises.
     """
     if workers == 1:
-        yield from _look_alone(open_lister, roots, enter)
+        yield from _walk_alone(open_lister, roots, enter)
         return
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
@@ -438,7 +438,7 @@ def look(
             thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)
 
 
-def _look_alone(
+def _walk_alone(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
     enter: Callable[[str], bool],

@@ -13,7 +13,7 @@ from globus_auto.listing import UNSENDABLE, Directory, Lister, Outcome, Unlisted
 
 @contextmanager
 def on_mount(mount: str, root: str) -> Iterator[Lister]:
-    """Give a lister of `root` and what is below it, looked at where it is mounted here."""
+    """Give a lister of `root` and what is below it, listed where it is mounted here."""
     top = os.stat(mount)
     ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if mount else {}
 

@@ -126,7 +126,7 @@ class Session:
         """Return the label of a new task."""
         return tasks.new_label(kind, self.run.settings, self.names, submission_id)
 
-    def look(
+    def walk(
         self,
         endpoint: str,
         roots: Iterable[str],
@@ -140,7 +140,7 @@ class Session:
         def lister() -> AbstractContextManager[Lister]:
             return listing.through_globus(self.connection.new_client, endpoint, self.limiter)
 
-        outcomes = listing.look(lister, roots, enter, self.run.settings.list_concurrency)
+        outcomes = listing.walk(lister, roots, enter, self.run.settings.list_concurrency)
         at_source = endpoint == self.run.settings.src_id
         return marker.distinct(self, outcomes) if at_source else outcomes
 

@@ -227,7 +227,7 @@ def _plain(session: Session, directories: set[str]) -> set[str]:
     ways = {directory: list(_way(root, directory)) for directory in directories}
     above = {path.rpartition("/")[0] for way in ways.values() for path in way}
     seen: set[str] = set()
-    for outcome in session.look(session.run.settings.src_id, sorted(above)):
+    for outcome in session.walk(session.run.settings.src_id, sorted(above)):
         if isinstance(outcome, Directory):
             seen.update(joined(outcome.path, name) for name in outcome.directories)
     return {directory for directory, way in ways.items() if seen.issuperset(way)}
@@ -365,7 +365,7 @@ def _delete_asides(session: Session) -> list[str]:
         empty = [
             aside
             for aside in group
-            if asides.seen_empty(session.look(source, [aside], lambda _name: True))
+            if asides.seen_empty(session.walk(source, [aside], lambda _name: True))
         ]
         if not empty:
             continue

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
 from globus_auto.datastore import FileRecord
-from globus_auto.looking import Looked
+from globus_auto.looking import Scan
 from globus_auto.opening import Session
 from globus_auto.utils import Run
 from globus_auto.wording import printable
@@ -27,9 +27,9 @@ from globus_auto.wording import printable
 log = logging.getLogger(__name__)
 
 
-def print_sends(looked: Looked) -> None:
+def print_sends(scan: Scan) -> None:
     """Print what transfer.py would do with each file that is new or changed, and why."""
-    chosen = ("wait", looked.waiting), ("send", looked.send)
+    chosen = ("wait", scan.waiting), ("send", scan.send)
     for verb, found in chosen:
         by_group = sorted(found, key=lambda path: (_group(found[path][1]), path))
         for path in by_group:
@@ -43,11 +43,11 @@ def print_sends(looked: Looked) -> None:
             print(f"{verb}: {_total(sizes)}: {group}")
     for verb, found in chosen:
         print(f"{verb}: {_total(version.size for version, _ in found.values())} in all")
-    if looked.full and (looked.send or looked.again):
+    if scan.full and (scan.send or scan.again):
         print("all in one task, which compares everything with the destination")
-    unchanged = looked.files - len(looked.send) - len(looked.waiting) - looked.excluded
+    unchanged = scan.files - len(scan.send) - len(scan.waiting) - scan.excluded
     print(f"leave: {unchanged} files: unchanged")
-    print(f"leave: {looked.excluded} files: excluded")
+    print(f"leave: {scan.excluded} files: excluded")
 
 
 def _group(reason: str) -> str:
@@ -163,10 +163,10 @@ def standing(run: Run) -> dict[str, Any]:
 
 def _files(session: Session) -> dict[str, Any]:
     """Return those parts of `standing` that need a look at both endpoints."""
-    looked = looking.look(session)
-    looking.report(session, looked)
+    scan = looking.scan(session)
+    looking.report(session, scan)
     proven = _proven(session, proving.at_destination(session, proving.candidates(session)))
-    unsent = {path: version for path, (version, _) in (looked.send | looked.waiting).items()}
+    unsent = {path: version for path, (version, _) in (scan.send | scan.waiting).items()}
     oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
     return {
         "waiting": {

@@ -29,7 +29,7 @@ def versions(
     for path in paths:
         directory, _, name = path.rpartition("/")
         wanted.setdefault(directory or "/", []).append(name)
-    for outcome in session.look(endpoint, list(wanted)):
+    for outcome in session.walk(endpoint, list(wanted)):
         names = wanted[outcome.path]
         if isinstance(outcome, Directory):
             there = [*outcome.files, *outcome.directories, *outcome.others]

@@ -233,7 +233,7 @@ MUTANTS = [
         "look again at what stands aside",
         "test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name",
         "removing.py",
-        "            if asides.seen_empty(session.look(source, [aside], lambda _name: True))",
+        "            if asides.seen_empty(session.walk(source, [aside], lambda _name: True))",
         "            if True",
     ),
     Mutant(
@@ -289,7 +289,7 @@ MUTANTS = [
         "an empty source forgets nothing",
         "test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert",
         "looking.py",
-        "    if _is_suddenly_empty(session, looked):\n        return\n",
+        "    if _is_suddenly_empty(session, scan):\n        return\n",
         "",
     ),
     Mutant(

@@ -372,7 +372,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)
     lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)
-    scan = listing.look(lister, ["/src"], lambda _name: True, workers=4)
+    scan = listing.walk(lister, ["/src"], lambda _name: True, workers=4)
     if by == "an error":
         with pytest.raises(globus_sdk.TransferAPIError):
             list(scan)

@@ -65,7 +65,7 @@ def fill(lab: Lab) -> None:
 def look(lister: Any) -> dict[str, Any]:
     """Return all that a look at the source finds; of unsendable names only how many there are."""
     found = {}
-    for outcome in listing.look(lister, ["/src"], lambda _name: True):
+    for outcome in listing.walk(lister, ["/src"], lambda _name: True):
         assert isinstance(outcome, Directory)
         found[outcome.path] = outcome._replace(unsendable=[""] * len(outcome.unsendable))
     return found
@@ -116,7 +116,7 @@ def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlis
         pool.submit(come_and_go)
         try:
             for _ in range(500):
-                (found,) = listing.look(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
+                (found,) = listing.walk(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
                 assert isinstance(found, Directory)
                 assert found.files[stays.name] == FileVersion(0, 1)
         finally:
@@ -125,7 +125,7 @@ def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlis
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
 def test_what_is_mounted_below_is_looked_at_as_well() -> None:
-    outcomes = listing.look(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
+    outcomes = listing.walk(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
     top, below = outcomes
     assert isinstance(top, Directory)
     assert "shm" in top.directories

@@ -61,7 +61,7 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         destination_dir=dst_dir,
     )
     store.accepted(store.tasks[1])
-    outcomes = listing.look(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
+    outcomes = listing.walk(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
     for outcome in outcomes:
         if isinstance(outcome, listing.Directory) and outcome.files:
             store.files[outcome.path] = {
