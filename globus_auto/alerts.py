@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from globus_auto import datastore
-from globus_auto.wording import readable, utf8
+from globus_auto.wording import printable, utf8
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind, self.about
 
 
-class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word.
 
     It was first found at `since`, last at `seen_at`, and then, if `by` names a program, by calls
@@ -72,7 +72,7 @@ class Standing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.kind, self.about
 
 
-class Health(msgspec.Struct, kw_only=True):
+class AlertState(msgspec.Struct, kw_only=True):
     """What is remembered beside the datastore, and readable when that is not. It may be lost.
 
     Times are seconds since 1970 UTC. `last_good` has each program's last run with exit code 0.
@@ -82,7 +82,7 @@ class Health(msgspec.Struct, kw_only=True):
     Globus last refused to transfer a file.
     """
 
-    alerts: list[Standing] = []
+    alerts: list[OpenAlert] = []
     last_good: dict[str, int] = {}
     generation: int = 0
     empty_since: int | None = None
@@ -106,7 +106,7 @@ def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict
 
 
 class Findings:
-    """What one run of `program` has found: troubles, and what it looked at and found well.
+    """What one run of `program` has found: troubles, and what it checked and found well.
 
     From when it is `alone` on, the other program makes other calls.
     """
@@ -118,16 +118,16 @@ class Findings:
         self.by: dict[tuple[str, str], str] = {}
         self._well: list[tuple[str, Callable[[str], bool], bool]] = []
 
-    def add(self, alert: Alert) -> None:
+    def fire(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
             self.by[alert.key] = self.program if self.alone else ""
             quiet = not alert.code and (alert.once or alert.after)
-            log.log(logging.INFO if quiet else logging.WARNING, "%s", readable(alert.text))
+            log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
-    def well(
+    def resolve(
         self, kind: str, about: str | Callable[[str], bool] | None = None, *, own: bool = False
     ) -> None:
         """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
@@ -137,8 +137,8 @@ class Findings:
         covers = about if callable(about) else lambda what: about in (None, what)
         self._well.append((kind, covers, own))
 
-    def found_well(self, key: tuple[str, str], by: str = "") -> bool:
-        """Return whether this run looked at just what the alert `key` is about, and saw it well.
+    def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
+        """Return whether this run checked just what the alert `key` is about, and saw it well.
 
         `by` is the program that found it by calls that only it makes, if any.
         """
@@ -160,12 +160,12 @@ class Findings:
 class Digest(NamedTuple):
     """What one run has to tell: new alerts, standing ones that are due again, resolved ones."""
 
-    new: list[Standing]
-    again: list[Standing]
-    resolved: list[Standing]
+    new: list[OpenAlert]
+    again: list[OpenAlert]
+    resolved: list[OpenAlert]
 
 
-def updated(standing: list[Standing], findings: Findings, now: int) -> list[Standing]:
+def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
     One that is found well stays, as `over`, until that has been told, if it was told at all. One
@@ -193,13 +193,13 @@ def updated(standing: list[Standing], findings: Findings, now: int) -> list[Stan
             )
         elif old.key in findings.alerts:
             log.info("Not told beside its cause: %s", old.text)
-        elif not findings.found_well(old.key, old.by):
+        elif not findings.is_resolved(old.key, old.by):
             result.append(old)
         elif old.told_at is not None and not old.once:
             result.append(msgspec.structs.replace(old, over=True))
     for alert in raised.values():
         result.append(
-            Standing(
+            OpenAlert(
                 kind=alert.kind,
                 about=alert.about,
                 text=alert.text,
@@ -213,7 +213,7 @@ def updated(standing: list[Standing], findings: Findings, now: int) -> list[Stan
     return result
 
 
-def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
+def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
 
     All that stands is told again together, so that several troubles are one message a day. A
@@ -234,7 +234,7 @@ def digest(standing: list[Standing], now: int, repeat: float) -> Digest:
     return Digest(new, again, resolved)
 
 
-def told(standing: list[Standing], what: Digest, now: int) -> list[Standing]:
+def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
     """Return what stays open after a channel took the digest `what` at `now`."""
     said = {alert.key for alert in [*what.new, *what.again]}
     return [
@@ -255,7 +255,7 @@ def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
         )
         if alerts
     ]
-    return readable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
+    return printable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
 
 
 def body(what: Digest, host: str, pair: str, log_path: str) -> str:
@@ -272,20 +272,20 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
         if len(alerts) > PARAGRAPHS:
             parts.append(f"and {len(alerts) - PARAGRAPHS} more: transfer.py --status has them all.")
     parts.append(
-        f"Sent by globus_auto on {host} for {readable(pair)}.\n"
-        f"More is in {readable(log_path)} there."
+        f"Sent by globus_auto on {host} for {printable(pair)}.\n"
+        f"More is in {printable(log_path)} there."
     )
-    return readable("\n\n".join(parts), keep="\n") + "\n"
+    return printable("\n\n".join(parts), keep="\n") + "\n"
 
 
-def _paragraph(alert: Standing) -> str:
+def _paragraph(alert: OpenAlert) -> str:
     """Return an alert under the name by which README.md explains it, and since when it lasts."""
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
-    return f"* {alert.kind}: {readable(alert.text)} (It began {began}.)"
+    return f"* {alert.kind}: {printable(alert.text)} (It began {began}.)"
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Health]:
+def opened(path: str) -> Iterator[AlertState]:
     """Give the health at `path` under its lock, and save it at the end if it has changed.
 
     One that cannot be read counts as empty: then alerts are told anew, which does no harm.
@@ -302,14 +302,14 @@ def opened(path: str) -> Iterator[Health]:
             datastore.write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
 
 
-def read(path: str) -> Health:
+def read(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
-            return msgspec.convert(json.load(file), Health)
+            return msgspec.convert(json.load(file), AlertState)
     except FileNotFoundError:
-        return Health()
+        return AlertState()
     # In msgspec 0.19 a ValidationError is no ValueError.
     except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
         log.warning("Cannot read %s, alerts will be told anew: %s", path, error)
-        return Health()
+        return AlertState()

@@ -13,7 +13,7 @@ import globus_sdk
 
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import Datastore, joined
-from globus_auto.listing import Directory, Outcome, Pace, Unlisted, list_directory
+from globus_auto.listing import Directory, Outcome, RateLimiter, Unlisted, list_directory
 from globus_auto.tasks import ASIDE, OWN
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def put_back(
     client: globus_sdk.TransferClient,
     store: Datastore,
     findings: Findings,
-    pace: Pace,
+    limiter: RateLimiter,
     also: Collection[str] = (),
 ) -> None:
     """Give every directory that stands aside and is not empty its old name again, `also` these.
@@ -93,29 +93,33 @@ def put_back(
     is left alone from then on. Raise what concerns more than one directory.
     """
     for aside, directory in sorted(store.asides.items()):
-        outcome = list_directory(client, store.source, aside, pace)
+        outcome = list_directory(client, store.source, aside, limiter)
         if isinstance(outcome, Unlisted):
             if outcome.gone:
                 del store.asides[aside]
             else:
-                findings.add(_stuck(aside, directory, outcome.reason))
+                findings.fire(_stuck(aside, directory, outcome.reason))
         elif not outcome.empty or aside in also:
-            _rename_back(client, store, aside, findings, pace)
-    findings.well("aside", lambda about: about not in store.asides.values())
+            _rename_back(client, store, aside, findings, limiter)
+    findings.resolve("aside", lambda about: about not in store.asides.values())
 
 
 def _rename_back(
-    client: globus_sdk.TransferClient, store: Datastore, aside: str, findings: Findings, pace: Pace
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    aside: str,
+    findings: Findings,
+    limiter: RateLimiter,
 ) -> None:
     directory = store.asides[aside]
     parent, _, name = directory.rpartition("/")
-    beside = list_directory(client, store.source, parent or "/", pace)
+    beside = list_directory(client, store.source, parent or "/", limiter)
     if isinstance(beside, Unlisted):
-        findings.add(_stuck(aside, directory, beside.reason))
+        findings.fire(_stuck(aside, directory, beside.reason))
         return
     if name in beside.files or name in beside.directories or name in beside.others:
         del store.asides[aside]
-        findings.add(
+        findings.fire(
             Alert(
                 kind="aside",
                 about=directory,
@@ -129,7 +133,7 @@ def _rename_back(
     try:
         client.operation_rename(store.source, aside, directory)
     except globus_sdk.TransferAPIError as error:
-        findings.add(_stuck(aside, directory, error.message or str(error)))
+        findings.fire(_stuck(aside, directory, error.message or str(error)))
         return
     log.info("Put back %s", directory)
     del store.asides[aside]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from globus_auto.wording import readable
+from globus_auto.wording import printable
 
 if TYPE_CHECKING:
     # Slow to import, and hardly ever needed.
@@ -37,7 +37,7 @@ def deliver(channels: Channels, title: str, text: str) -> bool:
             _mail(channels, title, text)
             taken = True
         except Exception as error:  # noqa: BLE001 - it must change nothing else
-            log.error("Cannot send mail by %s: %s", channels.host, readable(str(error)))
+            log.error("Cannot send mail by %s: %s", channels.host, printable(str(error)))
     if channels.urls:
         taken = notify(channels.urls, title, text) > 0 or taken
     return taken

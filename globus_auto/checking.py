@@ -1,4 +1,4 @@
-"""--check: everything that a run will need, looked at one by one, with the way out of trouble."""
+"""--check: everything that a run will need, checked one by one, with the way out of trouble."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from globus_auto import (
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.utils import Run
-from globus_auto.wording import readable
+from globus_auto.wording import printable
 
 CLOCK_SECONDS = 30
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
 class Line(NamedTuple):
-    """What was looked at, how it is, and what to do; `code` is the exit code it asks for."""
+    """What was checked, how it is, and what to do; `code` is the exit code it asks for."""
 
     level: Literal["ok", "warning", "problem"]
     what: str
@@ -49,7 +49,7 @@ def check(run: Run) -> int:
     """
     code = 0
     for line in _lines(run):
-        print(f"{line.level:8} {line.what}: {readable(line.text)}")
+        print(f"{line.level:8} {line.what}: {printable(line.text)}")
         code = max(code, line.code)
     return code
 
@@ -191,7 +191,7 @@ def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at
 
 
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
-    refused = listing.refusal(session.client, endpoint, directory, session.pace)
+    refused = listing.refusal(session.client, endpoint, directory, session.limiter)
     if refused is None:
         return Line("ok", f"{what} directory", f"{directory} can be listed")
     if refused.gone and what == "destination":
@@ -203,7 +203,7 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
 
 def _write(session: Session) -> Line:
     known = session.run.settings
-    beside = listing.refusal(session.client, known.dst_id, known.dst_dir, session.pace)
+    beside = listing.refusal(session.client, known.dst_id, known.dst_dir, session.limiter)
     if isinstance(beside, Unlisted) and beside.gone:
         text = f"{known.dst_dir} is missing, so nothing was tried there"
         return Line("warning", "writing there", text)
@@ -212,5 +212,5 @@ def _write(session: Session) -> Line:
         text = f"no directory can be made in {known.dst_dir} ({reason}). Let Globus write there."
         return Line("problem", "writing there", text, 1)
     # Raises where it shows up at the source: then both are one directory.
-    list(session.look(known.src_id, [known.src_dir]))
+    list(session.walk(known.src_id, [known.src_dir]))
     return Line("ok", "writing there", f"{known.dst_dir} has its marker, {marker.name_of(known)}")

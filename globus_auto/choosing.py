@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from typing import Literal, NamedTuple
 
-from globus_auto.datastore import Entry, Task, Version
+from globus_auto.datastore import FileRecord, FileVersion, Task
 
 # Modification times have whole seconds, and a file written twice within one looks unchanged.
 RACE_SECONDS = 2
@@ -45,7 +45,7 @@ class Terms(NamedTuple):
     pair: tuple[str, str, str] | None = None
 
 
-def is_racy(entry: Entry, task: Task) -> bool:
+def is_racy(entry: FileRecord, task: Task) -> bool:
     """Return whether the file may have been written again without looking changed.
 
     Its mtime is too close to the look that chose it, or after it: as git treats its index.
@@ -74,7 +74,7 @@ def is_label(mtime: int, now: int) -> bool:
 
 
 def choose(
-    version: Version, entry: Entry | None, task: Task | None, terms: Terms
+    version: FileVersion, entry: FileRecord | None, task: Task | None, terms: Terms
 ) -> tuple[Verdict, str]:
     """Return whether the file that is listed as `version` is to be sent now, and why.
 
@@ -102,7 +102,7 @@ def is_quiet(mtime: int, now: int, settle_seconds: float) -> bool:
     return not settle_seconds or now - mtime >= settle_seconds or is_label(mtime, now)
 
 
-def _difference(entry: Entry, version: Version) -> str:
+def _difference(entry: FileRecord, version: FileVersion) -> str:
     if entry.size != version.size:
         return f"{entry.size} bytes before, {version.size} now"
     later = version.mtime - entry.mtime
@@ -117,7 +117,7 @@ class Keeping(NamedTuple):
 
 
 def reason_to_keep(
-    entry: Entry,
+    entry: FileRecord,
     task: Task,
     keeping: Keeping,
     *,
@@ -157,7 +157,7 @@ class Doubt(NamedTuple):
     newer_by: int = 0
 
 
-def doubt(entry: Entry, task: Task, found: Version | None) -> Doubt | None:
+def doubt(entry: FileRecord, task: Task, found: FileVersion | None) -> Doubt | None:
     """Return why `found`, the file at the destination, does not verify `entry`, or None.
 
     A copy has the time of its original. At a destination that does not keep times it has the time
@@ -183,7 +183,7 @@ def doubt(entry: Entry, task: Task, found: Version | None) -> Doubt | None:
     return Doubt(f"its copy is another, older one: {begin - found.mtime} seconds older")
 
 
-def reason_of_source(entry: Entry, found: Version | None) -> str | None:
+def reason_of_source(entry: FileRecord, found: FileVersion | None) -> str | None:
     """Return why `found`, the file at the source now, must not be deleted as `entry`, or None."""
     if found is None:
         return GONE

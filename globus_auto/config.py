@@ -74,7 +74,7 @@ VERIFY_DESTINATION = True
 # Let delete.py remove empty directories below SRC_DIR.
 DELETE_EMPTY_DIRS = True
 
-# Where SRC_DIR is mounted on this machine, if it is: looked at directly, thousands of times
+# Where SRC_DIR is mounted on this machine, if it is: listed directly, thousands of times
 # faster than through Globus.
 SRC_LOCAL_DIR = ""
 

@@ -28,21 +28,23 @@ OPEN = ("ACTIVE", "INACTIVE")
 LOST_SECONDS = 86_400
 
 
-class Version(msgspec.Struct, gc=False, frozen=True):
+class FileVersion(msgspec.Struct, gc=False, frozen=True):
     """What a listing says of a file: its size in bytes, its mtime in whole seconds since 1970."""
 
     size: int
     mtime: int
 
 
-class Entry(msgspec.Struct, array_like=True, gc=False, frozen=True, forbid_unknown_fields=True):
+class FileRecord(
+    msgspec.Struct, array_like=True, gc=False, frozen=True, forbid_unknown_fields=True
+):
     """The version of one file that was last handed to Globus, and the number of its task."""
 
     size: int
     mtime: int
     task: int
 
-    def is_of(self, version: Version) -> bool:
+    def is_of(self, version: FileVersion) -> bool:
         """Return whether this entry is of just this version."""
         return self.size == version.size and self.mtime == version.mtime
 
@@ -162,7 +164,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     mappings: list[Mapping] = []
     tasks: dict[int, Task] = {}
     asides: dict[str, str] = {}
-    files: dict[str, dict[str, Entry]] = {}
+    files: dict[str, dict[str, FileRecord]] = {}
     sum: str = ""
     upgraded: bool = False
     restored: bool = False
@@ -189,12 +191,12 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         found = {number: task for number, task in self.tasks.items() if task.kind == kind}
         return {number: found[number] for number in sorted(found) if found[number].open}
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> FileRecord | None:
         """Return the entry of the file at `path`, or None."""
         directory, _, name = path.rpartition("/")
         return self.files.get(directory or "/", {}).get(name)
 
-    def put(self, path: str, entry: Entry) -> None:
+    def put(self, path: str, entry: FileRecord) -> None:
         """Remember `entry` for the file at `path`."""
         directory, _, name = path.rpartition("/")
         self.files.setdefault(directory or "/", {})[name] = entry

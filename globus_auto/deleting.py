@@ -14,9 +14,9 @@ import globus_sdk
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Datastore, Task
 from globus_auto.tasks import new_task, recent, rejects, submission_id, submit
-from globus_auto.watching import Inconclusive, StillOpen, TaskDocument, cancel, link, wait
+from globus_auto.watching import CancelTimeout, InvalidResponse, TaskDocument, cancel, link, wait
 
-DELETE_PATIENCE = 120  # seconds
+DELETE_TIMEOUT = 120  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def delete(
     try:
         task.task_id = submit(client.submit_delete, document)
         save()
-        ended = wait(client, task.task_id, DELETE_PATIENCE, progress)
+        ended = wait(client, task.task_id, DELETE_TIMEOUT, progress)
         if ended.status in OPEN:
             ended = cancel(client, task.task_id)
     except globus_sdk.TransferAPIError as error:
@@ -143,7 +143,7 @@ def _call_back(client: globus_sdk.TransferClient, task: Task) -> None:
         if task.task_id:
             client.cancel_task(task.task_id)
             log.info("Cancelled a delete whose end cannot be seen: %s", task.task_id)
-    except (globus_sdk.GlobusError, Inconclusive) as error:
+    except (globus_sdk.GlobusError, InvalidResponse) as error:
         log.info("Cannot cancel a delete now, the next run does: %s", error)
 
 
@@ -162,7 +162,7 @@ def cancel_deletes(
         if task.task_id:
             try:
                 ended = cancel(client, task.task_id)
-            except (globus_sdk.TransferAPIError, StillOpen, Inconclusive) as error:
+            except (globus_sdk.TransferAPIError, CancelTimeout, InvalidResponse) as error:
                 gone = (
                     isinstance(error, globus_sdk.TransferAPIError)
                     and error.http_status == 404
@@ -170,8 +170,8 @@ def cancel_deletes(
                 )
                 if not gone and not over:
                     raise
-                if isinstance(error, StillOpen):
-                    findings.add(_never_ends(task))
+                if isinstance(error, CancelTimeout):
+                    findings.fire(_never_ends(task))
             else:
                 log.info(
                     "Cancelled the delete of an earlier run, now %s: %s",

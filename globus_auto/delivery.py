@@ -10,7 +10,7 @@ import globus_sdk
 
 from globus_auto import tasks, watching
 from globus_auto.alerts import Alert
-from globus_auto.datastore import Datastore, Task, Version, below, with_parents
+from globus_auto.datastore import Datastore, FileVersion, Task, below, with_parents
 from globus_auto.versions import versions
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # How long the lists of an ended task may be missing before its files are sent again, in seconds:
 # Globus may answer 400 for a while after it said SUCCEEDED.
-LIST_PATIENCE = 3600
+LISTS_TIMEOUT = 3600
 MORE_ROWS = 1000  # than a task counts: a list that is still longer has no end
 
 
@@ -42,7 +42,7 @@ class Lists(NamedTuple):
     `sent` has the sizes of the files that it wrote, in bytes, by source path.
     """
 
-    skipped: list[watching.SkippedPath] | None
+    skipped: list[watching.SkippedError] | None
     sent: dict[str, int | None] | None
 
 
@@ -51,17 +51,17 @@ def delivered(
 ) -> Delivered | None:
     """Return what an ended `task` has done with `paths`; None if that is to be asked for again.
 
-    Raise what the calls raise, watching.Inconclusive, or listing.NotReady.
+    Raise what the calls raise, watching.InvalidResponse, or listing.EndpointNotReady.
     """
     if not (paths or task.full):
         return Delivered([], [], {})
     lists = _lists(session.client, document)
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
-        if now - task.unlisted_since < LIST_PATIENCE:
+        if now - task.unlisted_since < LISTS_TIMEOUT:
             log.info("Globus does not list yet what it did: task %s", document.task_id)
             return None
-        session.run.findings.add(_no_lists(task, document))
+        session.run.findings.fire(_no_lists(task, document))
     if document.status != "SUCCEEDED":
         sent = lists.sent or {}
         lost = [path for path in paths if not _has_size(session.store, path, sent.get(path))]
@@ -119,7 +119,7 @@ def _not_seen(
     }
     for there, answer in versions(session, task.destination, list(unlisted)):
         entry = store.entry(unlisted[there])
-        if entry is None or not (isinstance(answer, Version) and entry.is_of(answer)):
+        if entry is None or not (isinstance(answer, FileVersion) and entry.is_of(answer)):
             lost.append(unlisted[there])
     return lost
 
@@ -130,17 +130,17 @@ def _lists(client: globus_sdk.TransferClient, document: watching.TaskDocument) -
     Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".
     """
     if document.subtasks_skipped_errors is None and document.status == "SUCCEEDED":
-        raise watching.Inconclusive("Globus did not say how many errors a task skipped.")
-    skipped: list[watching.SkippedPath] | None = []
+        raise watching.InvalidResponse("Globus did not say how many errors a task skipped.")
+    skipped: list[watching.SkippedError] | None = []
     if document.subtasks_skipped_errors and document.status == "SUCCEEDED":
         pages = client.paginated.task_skipped_errors(document.task_id)
-        skipped = _whole(pages, watching.SkippedPath, document.subtasks_skipped_errors)
+        skipped = _whole(pages, watching.SkippedError, document.subtasks_skipped_errors)
     if skipped is not None and any(item.source_path is None for item in skipped):
         skipped = None
-    sent: list[watching.SentPath] | None = []
+    sent: list[watching.SuccessfulTransfer] | None = []
     if document.files_transferred != 0:
         pages = client.paginated.task_successful_transfers(document.task_id)
-        sent = _whole(pages, watching.SentPath, document.files_transferred)
+        sent = _whole(pages, watching.SuccessfulTransfer, document.files_transferred)
     if sent is None:
         return Lists(skipped, None)
     return Lists(skipped, {each.source_path: each.size for each in sent if each.source_path})
@@ -166,7 +166,7 @@ def _whole(
 
 
 def not_sent(
-    task: Task, paths: Iterable[str], skipped: list[watching.SkippedPath] | None
+    task: Task, paths: Iterable[str], skipped: list[watching.SkippedError] | None
 ) -> list[str]:
     """Return those of `paths` that a task that succeeded has not sent.
 

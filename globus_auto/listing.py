@@ -15,8 +15,8 @@ import globus_sdk
 import msgspec
 
 from globus_auto import refusals, watching
-from globus_auto.datastore import Version, joined
-from globus_auto.watching import Inconclusive
+from globus_auto.datastore import FileVersion, joined
+from globus_auto.watching import InvalidResponse
 
 # The code of a 404 that speaks of the path; others speak of the endpoint
 # (docs.globus.org/api/transfer/file_operations, section "Errors").
@@ -36,8 +36,8 @@ SERVICE_FAILURES = 5
 ENDPOINT_FAILED = ("ENDPOINT_ERROR", "INTERNAL_ERROR")
 # Seconds that workers are waited for when a scan stops early; one may be in a call that hangs.
 STOP_SECONDS = 1.0
-# The part of the budget that is left for calls without a pace, and because calls do not arrive as
-# evenly as they start: one too many costs a rest of a second.
+# The part of the budget that is left for calls outside the rate limiter, and because calls do not
+# arrive as evenly as they start: one too many costs a second.
 SPARED = 0.02
 UNSENDABLE = re.compile("[\r\n\ufffd\ud800-\udfff]")
 
@@ -50,7 +50,7 @@ class Directory(NamedTuple):
     """
 
     path: str
-    files: dict[str, Version]
+    files: dict[str, FileVersion]
     directories: dict[str, int]
     others: dict[str, str]
     unsendable: list[str]
@@ -80,7 +80,7 @@ Lister: TypeAlias = Callable[[str], Outcome]
 Shape = TypeVar("Shape")
 
 
-class NotReady(Exception):
+class EndpointNotReady(Exception):
     """An endpoint cannot be used now; the text says what to do, `code` is the exit code."""
 
     def __init__(self, endpoint: str, text: str, code: int = 1) -> None:
@@ -120,7 +120,7 @@ class EndpointDocument(msgspec.Struct):
     disable_verify: bool | None = None
 
 
-class Pace:
+class RateLimiter:
     """A budget of calls a second, shared by threads and spread evenly; 0 sets no limit.
 
     It also counts the failures of the service that all threads have met in a row.
@@ -141,7 +141,7 @@ class Pace:
         if start > now:
             time.sleep(start - now)
 
-    def rest(self, seconds: float) -> None:
+    def back_off(self, seconds: float) -> None:
         """Let no call of any thread start for this long: the service has had enough."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
@@ -159,85 +159,89 @@ class Pace:
 
 @contextmanager
 def through_globus(
-    new_client: Callable[[], globus_sdk.TransferClient], endpoint: str, pace: Pace
+    new_client: Callable[[], globus_sdk.TransferClient], endpoint: str, limiter: RateLimiter
 ) -> Iterator[Lister]:
     """Give a lister of directories at `endpoint`, for one thread."""
     with new_client() as client:
-        yield lambda path: list_directory(client, endpoint, path, pace)
+        yield lambda path: list_directory(client, endpoint, path, limiter)
 
 
 def list_directory(
     client: globus_sdk.TransferClient,
     endpoint: str,
     path: str,
-    pace: Pace,
+    limiter: RateLimiter,
     pattern: str | None = None,
 ) -> Outcome:
     """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
 
     With a `pattern` only names that match it are asked for, though not every collection may
-    honour that.
-    Raise NotReady, globus_sdk.GlobusAPIError, NetworkError or watching.Inconclusive where it is
-    not this directory that fails but the endpoint, the login, the network or the service.
+    honour that. Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or
+    watching.InvalidResponse where it is not this directory that fails but the endpoint, the login,
+    the network or the service.
     """
     wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
     try:
-        response = _paced(pace, lambda: client.operation_ls(endpoint, path=path, filter=wanted))
+        response = _limited(
+            limiter, lambda: client.operation_ls(endpoint, path=path, filter=wanted)
+        )
         return _directory(path, _converted(response, FileList), filtered=bool(pattern))
     except globus_sdk.TransferAPIError as error:
-        return _refused(endpoint, path, error, pace)
+        return _refused(endpoint, path, error, limiter)
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole listing: {error}")
 
 
 def refusal(
-    client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
+    client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
 ) -> Unlisted | None:
     """Return why the directory `path` of `endpoint` cannot be listed, or None if it can.
 
     It asks for one entry only. Raise as list_directory does.
     """
     try:
-        response = _paced(pace, lambda: client.operation_ls(endpoint, path=path, limit=1))
+        response = _limited(limiter, lambda: client.operation_ls(endpoint, path=path, limit=1))
         # A proxy or a portal also answers 200.
         _converted(response, FileList)
     except globus_sdk.TransferAPIError as error:
-        return _refused(endpoint, path, error, pace)
+        return _refused(endpoint, path, error, limiter)
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole listing: {error}")
     return None
 
 
 def stat_file(
-    client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace
-) -> Version | Unlisted | None:
+    client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
+) -> FileVersion | Unlisted | None:
     """Return the version of the plain file `path` of `endpoint`, None if there is none.
 
     Return Unlisted if that cannot be told; raise as list_directory does.
     """
     try:
-        response = _paced(pace, lambda: client.operation_stat(endpoint, path=path))
+        response = _limited(limiter, lambda: client.operation_stat(endpoint, path=path))
         document = _converted(response, FileDocument)
         is_plain = document.type == "file" and document.link_target is None
         return _version(document) if is_plain else None
     except globus_sdk.TransferAPIError as error:
-        refused = _refused(endpoint, path, error, pace)
+        refused = _refused(endpoint, path, error, limiter)
         return None if refused.gone else refused
     except (msgspec.ValidationError, ValueError) as error:
         return Unlisted(path, f"Globus sent no whole answer: {error}")
 
 
-def exists(client: globus_sdk.TransferClient, endpoint: str, path: str, pace: Pace) -> bool | None:
+def exists(
+    client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
+) -> bool | None:
     """Return whether anything stands at `path` of `endpoint`; None if that cannot be told."""
     try:
-        _paced(pace, lambda: client.operation_stat(endpoint, path=path))
+        _limited(limiter, lambda: client.operation_stat(endpoint, path=path))
     except globus_sdk.TransferAPIError as error:
-        return False if _refused(endpoint, path, error, pace).gone else None
+        return False if _refused(endpoint, path, error, limiter).gone else None
     return True
 
 
-def _paced(
-    pace: Pace, call: Callable[[], globus_sdk.GlobusHTTPResponse]
+def _limited(
+    limiter: RateLimiter, call: Callable[[], globus_sdk.GlobusHTTPResponse]
 ) -> globus_sdk.GlobusHTTPResponse:
     """Return what `call` returns, within the budget; a 429 makes all threads rest.
 
@@ -248,24 +252,24 @@ def _paced(
     tries = 0
     while True:
         tries += 1
-        pace.wait()
+        limiter.wait()
         try:
             response = call()
         except globus_sdk.TransferAPIError as error:
             if error.http_status != 429:
-                pace.count(failed=_is_of_service(error))
+                limiter.count(failed=_is_of_service(error))
                 raise
-            pace.count(failed=False)
+            limiter.count(failed=False)
             seconds = _retry_after(error)
             waited = time.monotonic() - began
             if tries > RATE_LIMIT_TRIES or waited + seconds > RATE_LIMIT_SECONDS:
                 raise
-            pace.rest(seconds)
+            limiter.back_off(seconds)
         except TypeError as error:
             # globus_sdk's retry rule fails so at a 5xx whose JSON is no object with a code.
-            raise Inconclusive(f"Globus sent no whole error document: {error}") from error
+            raise InvalidResponse(f"Globus sent no whole error document: {error}") from error
         else:
-            pace.count(failed=False)
+            limiter.count(failed=False)
             return response
 
 
@@ -298,11 +302,14 @@ def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> S
     return msgspec.convert(response.data, shape)
 
 
-def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace: Pace) -> Unlisted:
+def _refused(
+    endpoint: str, path: str, error: globus_sdk.TransferAPIError, limiter: RateLimiter
+) -> Unlisted:
     """Return what `error` says of the directory `path`.
 
-    Raise NotReady if it says that of the whole endpoint, `error` if it says more than that or the
-    service is down. Only a code of Globus means that a directory is gone: a proxy has its own 404.
+    Raise EndpointNotReady if it says that of the whole endpoint, `error` if it says more than that
+    or the service is down. Only a code of Globus means that a directory is gone: a proxy has its
+    own 404.
     """
     code = error.code or ""
     details = _details(error)
@@ -312,10 +319,10 @@ def _refused(endpoint: str, path: str, error: globus_sdk.TransferAPIError, pace:
         if not any(word in message for word in ENDPOINT_FAILED):
             return Unlisted(path, "there is no such directory", gone=True)
         return Unlisted(path, details)
-    if error.http_status in (404, 429) or refusals.wants_login(error) or pace.service_down:
+    if error.http_status in (404, 429) or refusals.requires_login(error) or limiter.service_down:
         raise error
     if any(part in code for part in ENDPOINT_DOWN):
-        raise NotReady(
+        raise EndpointNotReady(
             endpoint,
             f"{endpoint} is out of reach ({details}). Nothing is lost, but nothing moves either:"
             " see whether it runs. The next run tries again.",
@@ -352,10 +359,10 @@ def _directory(path: str, document: FileList, *, filtered: bool) -> Outcome:
     return found
 
 
-def _version(document: FileDocument) -> Version:
+def _version(document: FileDocument) -> FileVersion:
     if document.size is None or document.last_modified is None:
         raise ValueError(f"no size or time for {document.name!r}")
-    return Version(document.size, _seconds(document.last_modified))
+    return FileVersion(document.size, _seconds(document.last_modified))
 
 
 def _seconds(moment: datetime | None) -> int:
@@ -371,7 +378,7 @@ def sendable(name: str) -> bool:
     return not UNSENDABLE.search(name)
 
 
-def look(
+def walk(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
     enter: Callable[[str], bool] = lambda _name: False,
@@ -384,7 +391,7 @@ def look(
     raise what a lister raises.
     """
     if workers == 1:
-        yield from _look_alone(open_lister, roots, enter)
+        yield from _walk_alone(open_lister, roots, enter)
         return
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
@@ -431,7 +438,7 @@ def look(
             thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)
 
 
-def _look_alone(
+def _walk_alone(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
     enter: Callable[[str], bool],
@@ -451,25 +458,29 @@ def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointD
     """Return the document of `endpoint`, if it says nothing against being used now.
 
     Globus Connect Personal tells whether it runs; of a Connect Server collection only a listing
-    tells. Raise NotReady, or what the call raises.
+    tells. Raise EndpointNotReady, or what the call raises.
     """
     try:
         document = _converted(client.get_endpoint(endpoint), EndpointDocument)
     except (msgspec.ValidationError, ValueError) as error:
-        raise NotReady(endpoint, f"Globus sent no whole document of {endpoint}: {error}") from error
+        raise EndpointNotReady(
+            endpoint, f"Globus sent no whole document of {endpoint}: {error}"
+        ) from error
     name = f"{document.display_name or 'The endpoint'} ({endpoint})"
     if document.non_functional:
-        raise NotReady(
+        raise EndpointNotReady(
             endpoint, f"{name} holds no files itself. Set the id of one of its collections.", 2
         )
     # Null for every other kind, and for guest collections on a Personal endpoint.
     personal = (document.entity_type or "").startswith("GCP_mapped")
     if document.gcp_connected is False or (personal and document.gcp_connected is None):
-        raise NotReady(
+        raise EndpointNotReady(
             endpoint,
             f"{name} is not connected to Globus. Nothing is lost, but nothing moves either:"
             " start Globus Connect Personal there.",
         )
     if document.gcp_paused:
-        raise NotReady(endpoint, f"{name} is paused. Unpause Globus Connect Personal there.")
+        raise EndpointNotReady(
+            endpoint, f"{name} is paused. Unpause Globus Connect Personal there."
+        )
     return document

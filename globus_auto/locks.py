@@ -12,7 +12,7 @@ from typing import IO
 from globus_auto import datastore
 
 
-class Busy(Exception):
+class AlreadyRunning(Exception):
     """Another run holds the lock at `path`, since `since` (seconds UTC); `waited` in vain."""
 
     def __init__(self, path: str, pid: str, since: int, waited: bool) -> None:
@@ -28,17 +28,17 @@ class Busy(Exception):
 
 
 @contextmanager
-def locked(path: str, patience: float) -> Iterator[None]:
-    """Hold the lock at `path`, after waiting for it up to `patience` seconds.
+def locked(path: str, timeout: float) -> Iterator[None]:
+    """Hold the lock at `path`, after waiting for it up to `timeout` seconds.
 
-    The kernel ends it with the process, so none is ever stale. Raise Busy where another holds it,
-    OSError where the file system knows no locks.
+    The kernel ends it with the process, so none is ever stale. Raise AlreadyRunning where another
+    holds it, OSError where the file system knows no locks.
     """
     with open(path, "a+", opener=datastore.private, encoding="ascii") as file:
         waited = 0.0
         while not _taken(file):
-            if waited >= patience:
-                raise _busy(path, file, waited=patience > 0)
+            if waited >= timeout:
+                raise _busy(path, file, waited=timeout > 0)
             time.sleep(1)
             waited += 1
         file.truncate(0)
@@ -55,8 +55,10 @@ def _taken(file: IO[str]) -> bool:
     return True
 
 
-def _busy(path: str, file: IO[str], *, waited: bool) -> Busy:
+def _busy(path: str, file: IO[str], *, waited: bool) -> AlreadyRunning:
     file.seek(0)
     pid, _, since = file.read().strip().partition(" ")
     # Between taking the lock and writing who took it, the file is empty.
-    return Busy(path, pid or "unknown", int(since) if since.isdigit() else int(time.time()), waited)
+    return AlreadyRunning(
+        path, pid or "unknown", int(since) if since.isdigit() else int(time.time()), waited
+    )

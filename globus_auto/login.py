@@ -23,7 +23,7 @@ from globus_sdk.transport import RetryConfig
 
 from globus_auto import datastore, refusals, wording
 from globus_auto.settings import Settings
-from globus_auto.watching import Inconclusive
+from globus_auto.watching import InvalidResponse
 
 log = logging.getLogger(__name__)
 
@@ -153,8 +153,8 @@ def _fsync(path: str) -> None:
 
 def _hide(tokens: Mapping[str, TokenStorageData]) -> None:
     for token in tokens.values():
-        wording.hide(token.access_token)
-        wording.hide(token.refresh_token or "")
+        wording.register_secret(token.access_token)
+        wording.register_secret(token.refresh_token or "")
 
 
 class CodePrompt(CommandLineLoginFlowManager):
@@ -162,7 +162,7 @@ class CodePrompt(CommandLineLoginFlowManager):
 
     def prompt_for_code(self) -> str:
         """Return what the person enters."""
-        return wording.hide(super().prompt_for_code())
+        return wording.register_secret(super().prompt_for_code())
 
 
 class Connection:
@@ -197,7 +197,7 @@ class Connection:
             return call()
         except globus_sdk.TransferAPIError as error:
             scopes = refusals.required_scopes(error)
-            if not (refusals.wants_consent(error) and scopes and self.may_log_in):
+            if not (refusals.requires_consent(error) and scopes and self.may_log_in):
                 raise
         log.info("Globus wants a consent, which is asked for: %s", " ".join(scopes))
         self._app.add_scope_requirements({SERVER: scopes})
@@ -222,7 +222,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
 
     On a terminal (`interactive`) a person is asked to log in where that is needed, or always, if
     `again`. Without one nobody is asked. Raise TokenFileDamaged, NoTerminal,
-    Inconclusive, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
+    InvalidResponse, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
     """
     # Those of an earlier run in this process are no longer used.
@@ -283,7 +283,7 @@ def high_assurance(name: str) -> str:
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
-    password = wording.hide(secret(settings))
+    password = wording.register_secret(secret(settings))
     # A person's tokens and a service account's are never taken for one another.
     namespace = f"client {settings.client_id}" if password else "DEFAULT"
     storage = TokenFile(settings.token_path, namespace)
@@ -315,7 +315,7 @@ def _ensure_token(app: globus_sdk.GlobusApp) -> None:
         if isinstance(error, globus_sdk.GlobusError):
             raise
         # The SDK takes any answer of 200 for a token; a proxy or a portal answers so as well.
-        raise Inconclusive("Globus Auth sent no whole token.") from error
+        raise InvalidResponse("Globus Auth sent no whole token.") from error
 
 
 def revoked(error: globus_sdk.AuthAPIError) -> bool:

@@ -23,12 +23,12 @@ class Readable(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line of `record`."""
-        record.message = wording.readable(record.message)
+        record.message = wording.printable(record.message)
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`, and its traceback, which may repeat what is secret."""
-        return wording.discreet(super().format(record))
+        return wording.redact(super().format(record))
 
 
 class LogFile(logging.handlers.RotatingFileHandler):

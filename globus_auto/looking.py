@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from globus_auto import alerts, choosing, listing, marker, mount, progress, spelling
 from globus_auto.alerts import Alert
 from globus_auto.choosing import Terms
-from globus_auto.datastore import Datastore, Version, below, joined, with_parents
+from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import ASIDE, OWN
@@ -26,7 +26,7 @@ NEVER = -(1 << 63)  # seconds: before any modification time
 
 
 @dataclass
-class Looked:
+class Scan:
     """What a look at SRC_DIR that began at `began` (seconds UTC) has found.
 
     `send` and `waiting` have the changed files with their version and the reason; `full` says that
@@ -40,8 +40,8 @@ class Looked:
     began: int
     full: bool = False
     again: bool = False
-    send: dict[str, tuple[Version, str]] = field(default_factory=dict)
-    waiting: dict[str, tuple[Version, str]] = field(default_factory=dict)
+    send: dict[str, tuple[FileVersion, str]] = field(default_factory=dict)
+    waiting: dict[str, tuple[FileVersion, str]] = field(default_factory=dict)
     files: int = 0
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
@@ -65,22 +65,22 @@ class Looked:
 
     @functools.cached_property
     def _holes(self) -> set[str]:
-        """The paths that could not be listed; asked for when all is looked at."""
+        """The paths that could not be listed; asked for when all is scanned."""
         return {hole.path for hole in self.unlisted}
 
 
-def look(session: Session) -> Looked:
+def scan(session: Session) -> Scan:
     """Look at all of SRC_DIR and choose what is to be sent now."""
     known, store = session.run.settings, session.store
     # Not one whose source was cleared: what is new then must not hide behind older copies.
     first = not store.mappings
     open_tasks = session.store.open_tasks("transfer")
     wanted = session.run.options.full
-    looked = Looked(began=int(time.time()), full=not open_tasks and (first or wanted))
-    pair = (known.src_dir, known.dst_id, known.dst_dir) if wanted and looked.full else None
-    terms = Terms(looked.began, known.settle_seconds, pair=pair)
+    scan = Scan(began=int(time.time()), full=not open_tasks and (first or wanted))
+    pair = (known.src_dir, known.dst_id, known.dst_dir) if wanted and scan.full else None
+    terms = Terms(scan.began, known.settle_seconds, pair=pair)
     if wanted and open_tasks:
-        session.run.findings.add(
+        session.run.findings.fire(
             Alert(
                 kind="full",
                 about=known.src_dir,
@@ -89,44 +89,44 @@ def look(session: Session) -> Looked:
             )
         )
     else:
-        session.run.findings.well("full")
+        session.run.findings.resolve("full")
     excluded = choosing.matcher(known.exclude)
     calm = choosing.calm_until(store.tasks, pair)
     outcomes = everything(session)
     for outcome in progress.watched(outcomes, known.src_dir, shown=session.run.watched):
         if isinstance(outcome, Unlisted):
-            looked.unlisted.append(outcome)
+            scan.unlisted.append(outcome)
         else:
             _take_in(
                 session,
-                looked,
+                scan,
                 terms._replace(under_way=store.under_way(outcome.path)),
                 outcome,
                 excluded,
                 calm,
             )
-    _hold_back(session, looked)
-    if first and not wanted and (looked.waiting or looked.unsendable):
+    _hold_back(session, scan)
+    if first and not wanted and (scan.waiting or scan.unsendable):
         # As one task it would take along what is still being written.
-        looked.full = False
-    if looked.full:
-        looked.again = not first and looked.files > len(looked.waiting)
-    return looked
+        scan.full = False
+    if scan.full:
+        scan.again = not first and scan.files > len(scan.waiting)
+    return scan
 
 
-def _hold_back(session: Session, looked: Looked) -> None:
+def _hold_back(session: Session, scan: Scan) -> None:
     """Let wait what Globus refused lately, and what would overwrite another file's copy."""
     now, store = session.run.started, session.store
     for path, at in alerts.read(session.run.health_path).refused.items():
-        if path in looked.send and 0 <= now - at < alerts.DAY:
-            version, _ = looked.send.pop(path)
-            looked.waiting[path] = version, "Globus refused it less than a day ago"
-            looked.refused.append(path)
-    new = (path for path in looked.send if store.entry(path) is None)
+        if path in scan.send and 0 <= now - at < alerts.DAY:
+            version, _ = scan.send.pop(path)
+            scan.waiting[path] = version, "Globus refused it less than a day ago"
+            scan.refused.append(path)
+    new = (path for path in scan.send if store.entry(path) is None)
     for path, other in spelling.taken(session, new):
-        version, _ = looked.send.pop(path)
-        looked.waiting[path] = version, f"its copy would overwrite another: {other}"
-        looked.held[path] = other
+        version, _ = scan.send.pop(path)
+        scan.waiting[path] = version, f"its copy would overwrite another: {other}"
+        scan.held[path] = other
 
 
 def everything(session: Session) -> Iterator[Outcome]:
@@ -141,29 +141,29 @@ def everything(session: Session) -> Iterator[Outcome]:
         return not excluded(name) and (not name.startswith(OWN) or name.startswith(ASIDE))
 
     if not known.src_local_dir:
-        yield from session.look(known.src_id, [known.src_dir], enter)
+        yield from session.walk(known.src_id, [known.src_dir], enter)
         return
     _require_same(session)
     yield from marker.distinct(
         session,
-        listing.look(
+        listing.walk(
             lambda: mount.on_mount(known.src_local_dir, known.src_dir), [known.src_dir], enter
         ),
     )
 
 
 def _require_same(session: Session) -> None:
-    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise NotReady.
+    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise EndpointNotReady.
 
     A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
     shows less than Globus has just shown, is an alert if that lasts.
     """
     known = session.run.settings
-    for outcome in session.look(known.src_id, [known.src_dir]):
+    for outcome in session.walk(known.src_id, [known.src_dir]):
         if isinstance(outcome, Unlisted):
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 known.src_id,
-                f"SRC_DIR {known.src_dir} cannot be looked at: {outcome.reason}. Nothing is"
+                f"SRC_DIR {known.src_dir} cannot be listed: {outcome.reason}. Nothing is"
                 " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
             )
         try:
@@ -172,13 +172,13 @@ def _require_same(session: Session) -> None:
         except OSError as error:
             here = Unlisted(known.src_dir, error.strerror or str(error))
         if isinstance(here, Unlisted):
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 known.src_id,
-                f"SRC_LOCAL_DIR {known.src_local_dir} cannot be looked at ({here.reason}). Is it"
+                f"SRC_LOCAL_DIR {known.src_local_dir} cannot be listed ({here.reason}). Is it"
                 " mounted? Nothing is concluded from that.",
             )
         if here.names.isdisjoint(outcome.names) and (here.names or outcome.names):
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 known.src_id,
                 f"SRC_LOCAL_DIR {known.src_local_dir} and SRC_DIR {known.src_dir} have no name in"
                 " common. Are they the same directory, and is it mounted? Nothing is concluded"
@@ -197,9 +197,9 @@ def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
         if here.directories.get(name, mtime) < mtime
     ]
     if not behind:
-        findings.well("mount")
+        findings.resolve("mount")
         return
-    findings.add(
+    findings.fire(
         Alert(
             kind="mount",
             about=known.src_local_dir,
@@ -214,25 +214,25 @@ def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
 
 def _take_in(
     session: Session,
-    looked: Looked,
+    scan: Scan,
     terms: Terms,
     directory: Directory,
     excluded: Callable[[str], bool],
     calm: dict[int, int],
 ) -> None:
-    """Add to `looked` what is found in one directory.
+    """Add to `scan` what is found in one directory.
 
     `excluded` and `calm` hold for the whole look: what EXCLUDE fits, and of which times an ended
     task leaves no doubt.
     """
     path, store, run = directory.path, session.store, session.run
     known = store.files.get(path, {})
-    looked.listed.add(path)
+    scan.listed.add(path)
     if f"/{ASIDE}" in path:
-        _strand(looked, store, directory)
+        _strand(scan, store, directory)
         return
-    looked.files += len(directory.files)
-    looked.empty |= path == run.settings.src_dir and directory.empty
+    scan.files += len(directory.files)
+    scan.empty |= path == run.settings.src_dir and directory.empty
     new = 0
     ahead: list[str] = []
     for name, version in directory.files.items():
@@ -247,43 +247,43 @@ def _take_in(
             continue
         new += entry is None
         if excluded(name):
-            looked.excluded += 1
+            scan.excluded += 1
             continue
         if name.startswith(OWN):
-            looked.excluded += 1
+            scan.excluded += 1
             directory.others[name] = "a name of globus_auto's own"
             continue
-        if choosing.is_label(version.mtime, looked.began):
+        if choosing.is_label(version.mtime, scan.began):
             ahead.append(name)
         task = store.tasks[entry.task] if entry else None
         verdict, reason = choosing.choose(version, entry, task, terms)
         if verdict == "unchanged":
             if task and task.open:
-                looked.unsettled.add(path)
+                scan.unsettled.add(path)
             continue
-        looked.unsettled.add(path)
+        scan.unsettled.add(path)
         if verdict == "wait":
-            looked.waiting[joined(path, name)] = version, reason
+            scan.waiting[joined(path, name)] = version, reason
             log.debug("Wait with %s: %s", joined(path, name), reason)
         else:
-            looked.send[joined(path, name)] = version, reason
+            scan.send[joined(path, name)] = version, reason
     if len(directory.files) - new < len(known):
         gone = known.keys() - directory.files.keys()
-        looked.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
+        scan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
     for name in directory.directories:
         if name.startswith(OWN) and not (name.startswith(ASIDE) or marker.MARKER.fullmatch(name)):
             directory.others[name] = "a name of globus_auto's own"
-    looked.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
+    scan.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
     _note_oddities(session, directory, ahead, excluded)
 
 
-def _strand(looked: Looked, store: Datastore, directory: Directory) -> None:
+def _strand(scan: Scan, store: Datastore, directory: Directory) -> None:
     """Take down files in a directory that stands aside, unless it gets its name back by itself."""
     start = directory.path.index(f"/{ASIDE}") + 1
     aside = directory.path[:start] + directory.path[start:].partition("/")[0]
     names = [*directory.files, *directory.others, *directory.unsendable]
     if names and aside not in store.asides:
-        looked.stranded.setdefault(aside, []).extend(names)
+        scan.stranded.setdefault(aside, []).extend(names)
 
 
 def _note_oddities(
@@ -296,7 +296,7 @@ def _note_oddities(
     findings, path = session.run.findings, directory.path
     others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
     if others:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="left alone",
                 about=path,
@@ -306,7 +306,7 @@ def _note_oddities(
             )
         )
     if ahead:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="future",
                 about=path,
@@ -318,34 +318,34 @@ def _note_oddities(
         )
 
 
-def forget(session: Session, looked: Looked) -> None:
+def forget(session: Session, scan: Scan) -> None:
     """Drop the entries of files that are gone from the source, unless their task is open.
 
     Nothing is concluded of what could not be listed. It is saved with the next change: files that
     are gone start nothing.
     """
     known, store = session.run.settings, session.store
-    if _is_suddenly_empty(session, looked):
+    if _is_suddenly_empty(session, scan):
         return
     excluded = choosing.matcher(known.exclude)
-    gone = looked.missing
+    gone = scan.missing
     for directory, entries in store.files.items():
-        if directory in looked.listed or not below(directory, known.src_dir):
+        if directory in scan.listed or not below(directory, known.src_dir):
             continue
-        if looked.covers(directory) and not choosing.matches(directory, known.src_dir, excluded):
+        if scan.covers(directory) and not choosing.matches(directory, known.src_dir, excluded):
             gone += [joined(directory, name) for name in entries if not excluded(name)]
     for path in gone:
         store.forget(path)
 
 
-def _is_suddenly_empty(session: Session, looked: Looked) -> bool:
+def _is_suddenly_empty(session: Session, scan: Scan) -> bool:
     """Return whether SRC_DIR is empty though files were there, and that not for long.
 
     Its disk may be away. Somebody who has emptied it by hand need not do anything else.
     """
     run = session.run
     since = alerts.read(run.health_path).empty_since
-    if not (looked.empty and _remembers(session)):
+    if not (scan.empty and _remembers(session)):
         if since is not None:
             run.remember(lambda health: setattr(health, "empty_since", None))
         return False
@@ -360,22 +360,22 @@ def _remembers(session: Session) -> bool:
     return any(below(directory, root) for directory in session.store.files)
 
 
-def report(session: Session, looked: Looked) -> None:
+def report(session: Session, scan: Scan) -> None:
     """Note what a person must know of the look, and what it has found well."""
     known, findings = session.run.settings, session.run.findings
-    for hole in looked.unlisted:
+    for hole in scan.unlisted:
         if hole.path == known.src_dir:
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="source",
                     about=known.src_dir,
-                    text=f"SRC_DIR {known.src_dir} cannot be looked at: {hole.reason}. Nothing is"
+                    text=f"SRC_DIR {known.src_dir} cannot be listed: {hole.reason}. Nothing is"
                     " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
                 )
             )
         elif hole.gone:
             # It may have been removed since its parent was listed.
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="unlisted",
                     about=hole.path,
@@ -388,7 +388,7 @@ def report(session: Session, looked: Looked) -> None:
                 )
             )
         else:
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="unlisted",
                     about=hole.path,
@@ -397,8 +397,8 @@ def report(session: Session, looked: Looked) -> None:
                     " entries, spread them over several directories.",
                 )
             )
-    if looked.empty and _remembers(session):
-        findings.add(
+    if scan.empty and _remembers(session):
+        findings.fire(
             Alert(
                 kind="source",
                 about=known.src_dir,
@@ -407,8 +407,8 @@ def report(session: Session, looked: Looked) -> None:
                 " emptied on purpose, there is nothing to do.",
             )
         )
-    for aside, names in looked.stranded.items():
-        findings.add(
+    for aside, names in scan.stranded.items():
+        findings.fire(
             Alert(
                 kind="aside",
                 about=aside,
@@ -417,9 +417,9 @@ def report(session: Session, looked: Looked) -> None:
                 " deleted. Give it a name of its own, or move its files where they belong.",
             )
         )
-    if looked.held:
-        pairs = [f"{path} ({other} stands there)" for path, other in sorted(looked.held.items())]
-        findings.add(
+    if scan.held:
+        pairs = [f"{path} ({other} stands there)" for path, other in sorted(scan.held.items())]
+        findings.fire(
             Alert(
                 kind="spelling",
                 about=known.src_dir,
@@ -428,11 +428,11 @@ def report(session: Session, looked: Looked) -> None:
                 " the files at the source.",
             )
         )
-    if looked.whole:
-        findings.well("spelling")
-        findings.well("aside", lambda about: about not in session.store.asides.values())
-    for path in looked.unsendable:
-        findings.add(
+    if scan.whole:
+        findings.resolve("spelling")
+        findings.resolve("aside", lambda about: about not in session.store.asides.values())
+    for path in scan.unsendable:
+        findings.fire(
             Alert(
                 kind="unsendable",
                 about=path,
@@ -440,38 +440,36 @@ def report(session: Session, looked: Looked) -> None:
                 " UTF-8. It stays at the source. Rename it.",
             )
         )
-    findings.well("source")
+    findings.resolve("source")
     for kind in ("unlisted", "left alone", "future"):
-        findings.well(kind, looked.covers)
-    findings.well("unsendable", lambda path: looked.covers(os.path.dirname(path)))
+        findings.resolve(kind, scan.covers)
+    findings.resolve("unsendable", lambda path: scan.covers(os.path.dirname(path)))
     for kind in ("skipped", "not at the destination"):
-        findings.well(kind, lambda where: looked.covers(where) and where not in looked.unsettled)
-    left = looked.send or looked.waiting or session.store.open_tasks("transfer")
-    if looked.whole and not left:
+        findings.resolve(kind, lambda where: scan.covers(where) and where not in scan.unsettled)
+    left = scan.send or scan.waiting or session.store.open_tasks("transfer")
+    if scan.whole and not left:
         for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
-            findings.well(kind)
-    _report_skipped(session, looked)
+            findings.resolve(kind)
+    _report_skipped(session, scan)
     log.info(
-        "Looked at %s: %d directories, %d files; %d to send, %d waiting, %d not listed",
+        "Scanned %s: %d directories, %d files; %d to send, %d waiting, %d not listed",
         known.src_dir,
-        len(looked.listed),
-        looked.files,
-        len(looked.send),
-        len(looked.waiting),
-        len(looked.unlisted),
+        len(scan.listed),
+        scan.files,
+        len(scan.send),
+        len(scan.waiting),
+        len(scan.unlisted),
     )
 
 
-def _report_skipped(session: Session, looked: Looked) -> None:
+def _report_skipped(session: Session, scan: Scan) -> None:
     """Note what Globus skipped and is still there; it is sent again."""
     report_skipped(
         session,
         (
             path
             for path in session.settled.skipped
-            if path in looked.send
-            or path in looked.listed
-            or not looked.covers(path.rpartition("/")[0])
+            if path in scan.send or path in scan.listed or not scan.covers(path.rpartition("/")[0])
         ),
     )
 
@@ -484,7 +482,7 @@ def report_skipped(session: Session, paths: Iterable[str]) -> None:
         code = session.settled.skipped[path]
         skipped.setdefault(directory, []).append(f"{name} ({code})")
     for directory, names in skipped.items():
-        session.run.findings.add(
+        session.run.findings.fire(
             Alert(
                 kind="skipped",
                 about=directory,

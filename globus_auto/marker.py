@@ -83,7 +83,7 @@ def _placed(
     """
     name = _name(session.store.source, source_dir)
     found = listing.list_directory(
-        session.client, endpoint, directory, session.pace, pattern=f"{OWN}.*"
+        session.client, endpoint, directory, session.limiter, pattern=f"{OWN}.*"
     )
     if isinstance(found, Unlisted) and found.gone:
         return "nowhere", None
@@ -121,7 +121,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
     try:
         answer = session.client.operation_mkdir(endpoint, path).data
     except globus_sdk.TransferAPIError as error:
-        if refusals.wants_login(error):
+        if refusals.requires_login(error):
             raise
         # It may be there already: an answer was lost, or a listing is out of date.
         exists = (error.code or "").endswith("MkdirFailed.Exists")
@@ -135,7 +135,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
 def require(session: Session, sent: Iterable[Task]) -> None:
     """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
 
-    Raise listing.NotReady if one is missing, and as `place` does.
+    Raise listing.EndpointNotReady if one is missing, and as `place` does.
     """
     known = session.run.settings
     here = known.src_dir, known.dst_id, known.dst_dir
@@ -144,7 +144,7 @@ def require(session: Session, sent: Iterable[Task]) -> None:
         state = session.marker if pair == here else _placed(session, *pair)[0]
         if state != "there":
             _, endpoint, directory = pair
-            raise listing.NotReady(
+            raise listing.EndpointNotReady(
                 endpoint,
                 f"{directory} at {endpoint} has no marker, and none can be made, so it cannot"
                 " be shown to be another directory than SRC_DIR. Nothing was deleted. Let Globus"
@@ -155,7 +155,7 @@ def require(session: Session, sent: Iterable[Task]) -> None:
 def note(session: Session, reason: str) -> None:
     """Note once that the marker cannot be made: files are sent all the same."""
     known = session.run.settings
-    session.run.findings.add(
+    session.run.findings.fire(
         Alert(
             kind="marker",
             about=known.dst_dir,
@@ -176,7 +176,7 @@ def ignores_case(session: Session) -> bool | None:
         return None
     known = session.run.settings
     other = joined(known.dst_dir, name_of(known).upper())
-    refused = listing.refusal(session.client, known.dst_id, other, session.pace)
+    refused = listing.refusal(session.client, known.dst_id, other, session.limiter)
     if refused is None:
         return True
     return False if refused.gone else None

@@ -7,13 +7,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from globus_auto.datastore import Version, joined
+from globus_auto.datastore import FileVersion, joined
 from globus_auto.listing import UNSENDABLE, Directory, Lister, Outcome, Unlisted, sendable
 
 
 @contextmanager
 def on_mount(mount: str, root: str) -> Iterator[Lister]:
-    """Give a lister of `root` and what is below it, looked at where it is mounted here."""
+    """Give a lister of `root` and what is below it, listed where it is mounted here."""
     top = os.stat(mount)
     ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if mount else {}
 
@@ -32,7 +32,7 @@ def on_mount(mount: str, root: str) -> Iterator[Lister]:
                         continue
                     if is_plain(status.st_mode):
                         # As a tuple it has whole seconds, rounded down: an int.
-                        version = Version(status.st_size, status[mtime])  # type: ignore[arg-type]
+                        version = FileVersion(status.st_size, status[mtime])  # type: ignore[arg-type]
                         files[entry.name] = version
                     else:
                         places[entry.name] = status.st_dev, status.st_ino

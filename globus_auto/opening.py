@@ -67,7 +67,7 @@ class Kept:
         for reason, number in self.counts.most_common():
             log.info("Kept %d files: %s", number, reason)
         for reason, paths in self.overdue.items():
-            findings.add(
+            findings.fire(
                 Alert(
                     kind="kept",
                     about=reason,
@@ -76,7 +76,7 @@ class Kept:
                     f" {some(sorted(paths))}. {HINTS.get(reason, NO_HINT)}",
                 )
             )
-        findings.well("kept")
+        findings.resolve("kept")
 
 
 NO_HINT = "Look at one of them with delete.py -n -v."
@@ -104,11 +104,11 @@ class Session:
     settled: settling.Settled = NOTHING_SETTLED
     names: tuple[str, str] = ("source", "destination")
     marker: marker.State = "unknown"
-    pace: listing.Pace = field(init=False)
+    limiter: listing.RateLimiter = field(init=False)
     kept: Kept = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pace = listing.Pace(self.run.settings.list_calls_per_second)
+        self.limiter = listing.RateLimiter(self.run.settings.list_calls_per_second)
         stall_seconds = self.run.settings.stall_hours * 3600
         due = self.run.started - stall_seconds
         self.kept = Kept(self.store, due, listed=self.run.dry)
@@ -126,7 +126,7 @@ class Session:
         """Return the label of a new task."""
         return tasks.new_label(kind, self.run.settings, self.names, submission_id)
 
-    def look(
+    def walk(
         self,
         endpoint: str,
         roots: Iterable[str],
@@ -138,9 +138,9 @@ class Session:
         """
 
         def lister() -> AbstractContextManager[Lister]:
-            return listing.through_globus(self.connection.new_client, endpoint, self.pace)
+            return listing.through_globus(self.connection.new_client, endpoint, self.limiter)
 
-        outcomes = listing.look(lister, roots, enter, self.run.settings.list_concurrency)
+        outcomes = listing.walk(lister, roots, enter, self.run.settings.list_concurrency)
         at_source = endpoint == self.run.settings.src_id
         return marker.distinct(self, outcomes) if at_source else outcomes
 
@@ -178,7 +178,7 @@ def _settle(session: Session) -> None:
     if not run.dry:
         submit(run, store, client)
         deleting.cancel_deletes(client, store, run.findings, run.started)
-        asides.put_back(client, store, run.findings, session.pace)
+        asides.put_back(client, store, run.findings, session.limiter)
     session.settled = settling.settle(session)
     store.forget_ended_tasks(run.started)
     # No entry is touched here without its task, and a million of them take a while to compare.
@@ -196,7 +196,7 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
         client, store, run.findings, lambda: run.save(store), run.settings.stall_hours * 3600
     )
     for refusal in refusals:
-        run.findings.add(troubles.refused(refusal, run.login_command))
+        run.findings.fire(troubles.refused(refusal, run.login_command))
     paths = [each.path for each in refusals if each.path and each.once_a_day]
     if paths:
         run.remember(lambda health: health.refuse(paths, run.started))
@@ -204,9 +204,10 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
 
 
 def require_ready(session: Session) -> None:
-    """Return if both endpoints can be used now; else raise listing.NotReady or what a call does.
+    """Return if both endpoints can be used now.
 
-    Only a listing tells that of a Connect Server collection, and it shows missing consents.
+    Else raise listing.EndpointNotReady, or what a call does. Only a listing tells that of a Connect
+    Server collection, and it shows missing consents.
     """
     run, known = session.run, session.run.settings
     away = []
@@ -218,22 +219,22 @@ def require_ready(session: Session) -> None:
         try:
             document = listing.require_ready(session.client, endpoint)
             names.append(document.display_name or role)
-            run.findings.well("login")
+            run.findings.resolve("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
-            run.findings.well("endpoint", endpoint, own=True)
-        except listing.NotReady as found:
-            error = listing.NotReady(endpoint, f"The {role}: {found}", found.code)
-            run.findings.add(troubles.explain(error, run.program, run.login_command))
+            run.findings.resolve("endpoint", endpoint, own=True)
+        except listing.EndpointNotReady as found:
+            error = listing.EndpointNotReady(endpoint, f"The {role}: {found}", found.code)
+            run.findings.fire(troubles.explain(error, run.program, run.login_command))
             away.append(error)
     if away:
         raise away[0]
     session.names = names[0], names[1]
-    run.findings.well("unknown endpoint")
+    run.findings.resolve("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
-        run.findings.well(kind, own=True)
+        run.findings.resolve(kind, own=True)
     _require_marker(session)
-    run.findings.well("unfit settings", own=True)
+    run.findings.resolve("unfit settings", own=True)
     run.findings.alone = True
 
 
@@ -242,17 +243,17 @@ def _require_marker(session: Session) -> None:
     if reason:
         marker.note(session, reason)
     else:
-        session.run.findings.well("marker")
+        session.run.findings.resolve("marker")
 
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     refused = session.connection.with_consent(
-        lambda: listing.refusal(session.client, endpoint, directory, session.pace)
+        lambda: listing.refusal(session.client, endpoint, directory, session.limiter)
     )
     # A missing directory is no matter here: Globus makes that of the destination, and the look
     # tells of that of the source. A huge one shows that the endpoint works.
     if refused and not refused.gone and ".SizeLimit" not in refused.reason:
-        raise listing.NotReady(
+        raise listing.EndpointNotReady(
             endpoint,
             f"{directory} at {endpoint} cannot be listed: {refused.reason}. Nothing is lost, but"
             " nothing moves either: see whether the endpoint runs and lets you in there.",

@@ -11,7 +11,7 @@ import globus_sdk
 from globus_auto import alerts, choosing, listing, looking, settling, troubles
 from globus_auto.alerts import DAY, Alert
 from globus_auto.choosing import Doubt, Keeping
-from globus_auto.datastore import Entry, Task, below, joined
+from globus_auto.datastore import FileRecord, Task, below, joined
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import OWN
@@ -25,7 +25,7 @@ FILES_AT_ONCE = 50_000
 NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
 
 
-def candidates(session: Session) -> dict[str, Entry]:
+def candidates(session: Session) -> dict[str, FileRecord]:
     """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
     known, store = session.run.settings, session.store
     keeping = Keeping(session.run.started, known.keep_days)
@@ -58,8 +58,8 @@ def candidates(session: Session) -> dict[str, Entry]:
                 else:
                     found[path] = entry
     for task in unverified.values():
-        session.run.findings.add(settling.unverified(task))
-    session.run.findings.well("unverified")
+        session.run.findings.fire(settling.unverified(task))
+    session.run.findings.resolve("unverified")
     return found
 
 
@@ -72,31 +72,31 @@ def _directories_alike(session: Session) -> list[list[str]]:
     return list(groups.values())
 
 
-def at_destination(session: Session, found: dict[str, Entry]) -> dict[str, Entry]:
+def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
     """Return those of the candidates `found` that stand whole at the destination of their task.
 
     The entries of others are dropped, so that they are sent again; but not where the destination
     as a whole is missing, empty or cannot be asked.
     """
     if not session.run.settings.verify_destination:
-        session.run.findings.well("destination")
+        session.run.findings.resolve("destination")
         return found
     # Where no file that is known has gone to, nothing can be missing any more.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
-    session.run.findings.well("destination", lambda about: about not in used)
+    session.run.findings.resolve("destination", lambda about: about not in used)
     places: dict[tuple[str, str], list[str]] = {}
     for path, entry in found.items():
         task = session.store.tasks[entry.task]
         places.setdefault((task.destination, task.destination_dir), []).append(path)
-    arrived: dict[str, Entry] = {}
+    arrived: dict[str, FileRecord] = {}
     for (endpoint, directory), paths in sorted(places.items()):
         try:
             arrived |= _arrived(session, endpoint, directory, paths)
-        except (globus_sdk.TransferAPIError, listing.NotReady) as error:
+        except (globus_sdk.TransferAPIError, listing.EndpointNotReady) as error:
             if _is_gone(error, endpoint, session):
                 _resend(session, endpoint, paths)
                 continue
-            session.run.findings.add(
+            session.run.findings.fire(
                 troubles.explain(error, session.run.program, session.run.login_command)
             )
             for path in sorted(paths):
@@ -115,7 +115,7 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
     for path in paths:
         session.kept.add(path, "the collection that it was sent to no longer exists")
         session.store.drop(path)
-    session.run.findings.add(
+    session.run.findings.fire(
         Alert(
             kind="not at the destination",
             about=session.run.settings.src_dir,
@@ -139,11 +139,11 @@ def _arrived(
     endpoint: str,
     directory: str,
     paths: list[str],
-) -> dict[str, Entry]:
+) -> dict[str, FileRecord]:
     """Return the entries of those files, at `paths`, that stand whole at one destination."""
     store, findings = session.store, session.run.findings
     barren = _is_barren(session, endpoint, directory)
-    arrived: dict[str, Entry] = {}
+    arrived: dict[str, FileRecord] = {}
     doubts: dict[str, Doubt] = {}
     silent: dict[str, str] = {}
     for there, path, answer in _copies(session, endpoint, paths):
@@ -164,7 +164,7 @@ def _arrived(
             doubts[path] = found
     # If some stand there after all, its disk has come back since.
     if barren and not arrived:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="destination",
                 about=f"{endpoint}:{directory}",
@@ -176,7 +176,7 @@ def _arrived(
         )
     elif silent:
         reason = next(iter(silent.values()))
-        findings.add(
+        findings.fire(
             Alert(
                 kind="destination",
                 about=f"{endpoint}:{directory}",
@@ -185,7 +185,7 @@ def _arrived(
             )
         )
     else:
-        findings.well("destination", f"{endpoint}:{directory}")
+        findings.resolve("destination", f"{endpoint}:{directory}")
     lost = _sorted_out(session, doubts)
     _drop_lost(session, lost.again)
     _note_repeated(session, endpoint, lost.kept)
@@ -218,7 +218,7 @@ def _sorted_out(session: Session, doubts: dict[str, Doubt]) -> _Lost:
 def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> None:
     """Note what is not sent again now, though its copy proves nothing."""
     if not kept:
-        session.run.findings.well("doubtful", endpoint)
+        session.run.findings.resolve("doubtful", endpoint)
         return
     later = max(found.newer_by for found in kept.values())
     names = [f"{path} ({found.reason})" for path, found in sorted(kept.items())]
@@ -229,7 +229,7 @@ def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> N
         )
     else:
         cause = " See whether something changes or removes files there."
-    session.run.findings.add(
+    session.run.findings.fire(
         Alert(
             kind="doubtful",
             about=endpoint,
@@ -261,7 +261,7 @@ def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
 
     The marker is no sign of its disk: it is made wherever DST_DIR exists.
     """
-    outcome = listing.list_directory(session.client, endpoint, directory, session.pace)
+    outcome = listing.list_directory(session.client, endpoint, directory, session.limiter)
     if isinstance(outcome, Unlisted):
         return outcome.gone
     # The marker may have been made just now, where a disk is not mounted.
@@ -275,7 +275,7 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
         by_directory.setdefault(directory, []).append(f"{name} ({found.reason})")
         session.store.drop(path)
     for directory, names in by_directory.items():
-        session.run.findings.add(
+        session.run.findings.fire(
             Alert(
                 kind="not at the destination",
                 about=directory,
@@ -303,7 +303,7 @@ def report_undelivered(session: Session) -> None:
     answers = versions(session, session.run.settings.src_id, paths) if paths else ()
     left = sorted(path for path, answer in answers if answer is not None)
     if left:
-        session.run.findings.add(
+        session.run.findings.fire(
             Alert(
                 kind="failed",
                 about=session.run.settings.src_dir,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import globus_sdk
 
 
-def wants_login(error: globus_sdk.TransferAPIError) -> bool:
+def requires_login(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether it is the login, a consent or the session that is refused."""
-    return error.http_status == 401 or wants_consent(error) or wants_person(error)
+    return error.http_status == 401 or requires_consent(error) or requires_session(error)
 
 
-def wants_consent(error: globus_sdk.TransferAPIError) -> bool:
+def requires_consent(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether a consent is missing (globus_sdk.exc.err_info, ConsentRequiredInfo)."""
     return error.code == "ConsentRequired"
 
@@ -26,7 +26,7 @@ def required_scopes(error: globus_sdk.TransferAPIError) -> list[str]:
     return [str(scope) for scope in scopes] if isinstance(scopes, list) else []
 
 
-def wants_person(error: globus_sdk.TransferAPIError) -> bool:
+def requires_session(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether an endpoint refuses an identity until a person logs in as it asks.
 
     That is said by authorization_parameters, or by the code alone ("LoginFailed").

@@ -23,7 +23,7 @@ from globus_auto import (
     watching,
 )
 from globus_auto.alerts import Alert
-from globus_auto.datastore import Entry, joined
+from globus_auto.datastore import FileRecord, joined
 from globus_auto.deleting import Age, Deletion, Overtaken
 from globus_auto.listing import Directory, Outcome, Unlisted, list_directory
 from globus_auto.opening import Session
@@ -45,7 +45,7 @@ MOST_SECONDS = 60
 FAILED_TASKS = 10
 
 
-def remove(session: Session, arrived: dict[str, Entry]) -> None:
+def remove(session: Session, arrived: dict[str, FileRecord]) -> None:
     """Delete the files of `arrived` that are unchanged at the source, group by group.
 
     Those that could not be deleted in an earlier run come last, in smaller groups, so that they
@@ -66,7 +66,7 @@ def remove(session: Session, arrived: dict[str, Entry]) -> None:
 class Removal:
     """One run's deletions of files; `arrived` are the entries of those whose copies are proven."""
 
-    def __init__(self, session: Session, arrived: dict[str, Entry]) -> None:
+    def __init__(self, session: Session, arrived: dict[str, FileRecord]) -> None:
         self.session = session
         self.arrived = arrived
         self.directories = DIRECTORIES_AT_FIRST
@@ -129,7 +129,7 @@ class Removal:
             return [paths[:middle], paths[middle:]]
         self.left += paths
         self.session.kept.add(paths[0], "Globus refuses to delete it")
-        self.session.run.findings.add(
+        self.session.run.findings.fire(
             Alert(
                 kind="delete failed",
                 about=self.session.run.settings.src_dir,
@@ -159,9 +159,9 @@ class Removal:
         """Note what could not be deleted, and remember it for the next run."""
         session = self.session
         if self.ended:
-            session.run.findings.add(_failed(session, self.ended))
+            session.run.findings.fire(_failed(session, self.ended))
         elif self.removed or not (self.arrived or session.kept.counts):
-            session.run.findings.well("delete failed", session.run.settings.src_dir)
+            session.run.findings.resolve("delete failed", session.run.settings.src_dir)
         left = sorted(self.left)[: alerts.REMEMBERED]
         if left != alerts.read(session.run.health_path).undeleted:
             session.run.remember(lambda health: setattr(health, "undeleted", left))
@@ -188,7 +188,7 @@ def halved_by_directory(paths: list[str]) -> list[list[str]]:
     return [half for half in halves if half]
 
 
-def unchanged(session: Session, group: dict[str, Entry]) -> list[str]:
+def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
     """Return those of `group` that are at the source, now, as they were sent.
 
     The entries of those that are gone are dropped, where this look shows that its disk is there.
@@ -227,7 +227,7 @@ def _plain(session: Session, directories: set[str]) -> set[str]:
     ways = {directory: list(_way(root, directory)) for directory in directories}
     above = {path.rpartition("/")[0] for way in ways.values() for path in way}
     seen: set[str] = set()
-    for outcome in session.look(session.run.settings.src_id, sorted(above)):
+    for outcome in session.walk(session.run.settings.src_id, sorted(above)):
         if isinstance(outcome, Directory):
             seen.update(joined(outcome.path, name) for name in outcome.directories)
     return {directory for directory, way in ways.items() if seen.issuperset(way)}
@@ -281,7 +281,7 @@ def tidy(session: Session) -> None:
     """Remove the topmost directories below SRC_DIR that hold nothing but directories."""
     known, store = session.run.settings, session.store
     if not known.delete_empty_dirs:
-        session.run.findings.well("delete failed", _about_directories(session))
+        session.run.findings.resolve("delete failed", _about_directories(session))
         return
     if store.under_way(known.src_dir):
         log.info("Left empty directories alone: a full transfer is under way")
@@ -290,7 +290,7 @@ def tidy(session: Session) -> None:
     if known.src_local_dir:
         _remove_here(session, bare)
     elif bare and not can_rename:
-        session.run.findings.add(_no_rename(known.src_id))
+        session.run.findings.fire(_no_rename(known.src_id))
     else:
         refused = alerts.read(session.run.health_path).refused
         now = session.run.started
@@ -298,7 +298,7 @@ def tidy(session: Session) -> None:
         for start in range(0, max(len(due), len(store.asides), 1), DIRECTORIES_PER_GROUP):
             _remove_group(session, due[start : start + DIRECTORIES_PER_GROUP])
         if len(due) == len(bare):
-            session.run.findings.well("delete failed", _about_directories(session))
+            session.run.findings.resolve("delete failed", _about_directories(session))
 
 
 def empty_directories(session: Session) -> tuple[list[str], bool]:
@@ -345,7 +345,7 @@ def _remove_group(session: Session, directories: list[str]) -> None:
     if stuck:
         paths = [store.asides[aside] for aside in stuck]
         session.run.remember(lambda health: health.refuse(paths, session.run.started))
-    asides.put_back(client, store, session.run.findings, session.pace, also=stuck)
+    asides.put_back(client, store, session.run.findings, session.limiter, also=stuck)
     session.save()
 
 
@@ -365,7 +365,7 @@ def _delete_asides(session: Session) -> list[str]:
         empty = [
             aside
             for aside in group
-            if asides.seen_empty(session.look(source, [aside], lambda _name: True))
+            if asides.seen_empty(session.walk(source, [aside], lambda _name: True))
         ]
         if not empty:
             continue
@@ -377,15 +377,15 @@ def _delete_asides(session: Session) -> list[str]:
             log.info("Too slow to remove %d empty directories now", len(empty))
             continue
         except globus_sdk.TransferAPIError as error:
-            if not rejects(error) or refusals.wants_login(error):
+            if not rejects(error) or refusals.requires_login(error):
                 raise
-            session.run.findings.add(_not_removed(session, f" ({troubles.details(error)})"))
+            session.run.findings.fire(_not_removed(session, f" ({troubles.details(error)})"))
         if ended and ended.status == "SUCCEEDED":
             _forget_directories(session, empty)
             continue
         failed += 1
         if ended:
-            session.run.findings.add(_not_removed(session, _reason(ended)))
+            session.run.findings.fire(_not_removed(session, _reason(ended)))
         left = [aside for aside in empty if not _is_gone(session, aside)]
         _forget_directories(session, [aside for aside in empty if aside not in left])
         if len(left) > 1:
@@ -397,7 +397,7 @@ def _delete_asides(session: Session) -> list[str]:
 
 def _is_gone(session: Session, directory: str) -> bool:
     source = session.run.settings.src_id
-    outcome = list_directory(session.client, source, directory, session.pace)
+    outcome = list_directory(session.client, source, directory, session.limiter)
     return isinstance(outcome, Unlisted) and outcome.gone
 
 

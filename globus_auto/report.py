@@ -18,23 +18,23 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
-from globus_auto.datastore import Entry
-from globus_auto.looking import Looked
+from globus_auto.datastore import FileRecord
+from globus_auto.looking import Scan
 from globus_auto.opening import Session
 from globus_auto.utils import Run
-from globus_auto.wording import readable
+from globus_auto.wording import printable
 
 log = logging.getLogger(__name__)
 
 
-def print_sends(looked: Looked) -> None:
+def print_sends(scan: Scan) -> None:
     """Print what transfer.py would do with each file that is new or changed, and why."""
-    chosen = ("wait", looked.waiting), ("send", looked.send)
+    chosen = ("wait", scan.waiting), ("send", scan.send)
     for verb, found in chosen:
         by_group = sorted(found, key=lambda path: (_group(found[path][1]), path))
         for path in by_group:
             version, reason = found[path]
-            print(f"{verb} {readable(path)} ({decimal(version.size)}): {reason}")
+            print(f"{verb} {printable(path)} ({decimal(version.size)}): {reason}")
     for verb, found in chosen:
         groups: dict[str, list[int]] = {}
         for version, reason in found.values():
@@ -43,11 +43,11 @@ def print_sends(looked: Looked) -> None:
             print(f"{verb}: {_total(sizes)}: {group}")
     for verb, found in chosen:
         print(f"{verb}: {_total(version.size for version, _ in found.values())} in all")
-    if looked.full and (looked.send or looked.again):
+    if scan.full and (scan.send or scan.again):
         print("all in one task, which compares everything with the destination")
-    unchanged = looked.files - len(looked.send) - len(looked.waiting) - looked.excluded
+    unchanged = scan.files - len(scan.send) - len(scan.waiting) - scan.excluded
     print(f"leave: {unchanged} files: unchanged")
-    print(f"leave: {looked.excluded} files: excluded")
+    print(f"leave: {scan.excluded} files: excluded")
 
 
 def _group(reason: str) -> str:
@@ -61,29 +61,29 @@ def _total(sizes: Iterable[int]) -> str:
     return f"{len(known)} files, {decimal(sum(known))}"
 
 
-def print_deletes(session: Session, arrived: dict[str, Entry]) -> None:
+def print_deletes(session: Session, arrived: dict[str, FileRecord]) -> None:
     """Print what delete.py would do with each file that was sent, and why, and with directories."""
     proven = _proven(session, arrived)
     for path, reason in sorted(session.kept.paths, key=lambda kept: (kept[1], kept[0])):
         # The reason may repeat what a server has said.
-        print(readable(f"keep {path}: {reason}"))
+        print(printable(f"keep {path}: {reason}"))
     for path in proven:
         size = decimal(arrived[path].size)
-        print(f"delete {readable(path)} ({size}): its copy is proven")
+        print(f"delete {printable(path)} ({size}): its copy is proven")
     bare: list[str] = []
     known = session.run.settings
     if known.delete_empty_dirs and not session.store.under_way(known.src_dir):
         bare, can_rename = removing.empty_directories(session)
         bare = bare if can_rename or known.src_local_dir else []
     for directory in bare:
-        print(f"remove {readable(directory)}: an empty directory")
+        print(f"remove {printable(directory)}: an empty directory")
     for reason, number in session.kept.counts.most_common():
         print(f"keep: {number} files: {reason}")
     print(f"delete: {_total(arrived[path].size for path in proven)}")
     print(f"remove: {len(bare)} directories that are empty now")
 
 
-def _proven(session: Session, arrived: dict[str, Entry]) -> list[str]:
+def _proven(session: Session, arrived: dict[str, FileRecord]) -> list[str]:
     """Return those of `arrived` that could be deleted now; the others are noted as kept."""
     proven, left = [], sorted(arrived)
     while left:
@@ -141,7 +141,7 @@ def standing(run: Run) -> dict[str, Any]:
         **dict.fromkeys(("waiting", "under_way", "proven", "kept")),
         "last_good": health.last_good,
         "alerts": [
-            {"kind": one.kind, "about": one.about, "text": readable(one.text), "since": one.since}
+            {"kind": one.kind, "about": one.about, "text": printable(one.text), "since": one.since}
             for one in health.alerts
             if not one.over and not one.once
         ],
@@ -152,9 +152,9 @@ def standing(run: Run) -> dict[str, Any]:
             opening.require_ready(session)
             found |= _files(session)
     except Exception as error:  # noqa: BLE001 - what is remembered can be told all the same
-        run.findings.add(utils.explain(error, run))
+        run.findings.fire(utils.explain(error, run))
     found["troubles"] = [
-        {"kind": one.kind, "about": one.about, "text": readable(one.text)}
+        {"kind": one.kind, "about": one.about, "text": printable(one.text)}
         for one in run.findings.alerts.values()
         if one.code
     ]
@@ -163,16 +163,16 @@ def standing(run: Run) -> dict[str, Any]:
 
 def _files(session: Session) -> dict[str, Any]:
     """Return those parts of `standing` that need a look at both endpoints."""
-    looked = looking.look(session)
-    looking.report(session, looked)
+    scan = looking.scan(session)
+    looking.report(session, scan)
     proven = _proven(session, proving.at_destination(session, proving.candidates(session)))
-    unsent = {path: version for path, (version, _) in (looked.send | looked.waiting).items()}
+    unsent = {path: version for path, (version, _) in (scan.send | scan.waiting).items()}
     oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
     return {
         "waiting": {
             "files": len(unsent),
             "bytes": sum(version.size for version in unsent.values()),
-            "oldest": {"path": readable(oldest), "modified": unsent[oldest].mtime}
+            "oldest": {"path": printable(oldest), "modified": unsent[oldest].mtime}
             if oldest
             else None,
         },
@@ -188,8 +188,8 @@ def _under_way(session: Session) -> list[dict[str, Any]]:
         if task.task_id:
             try:
                 document = watching.task_document(session.client, task.task_id)
-            except (globus_sdk.GlobusError, watching.Inconclusive) as error:
-                session.run.findings.add(utils.explain(error, session.run))
+            except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
+                session.run.findings.fire(utils.explain(error, session.run))
         done = None
         if document:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
-UNCLEAR = (watching.Inconclusive, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+UNCLEAR = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
 # What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
 AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
 # What does not pass until somebody makes room.
@@ -61,7 +61,7 @@ def settle(session: Session) -> Settled:
             if document and document.status in OPEN:
                 trouble = _trouble(client, task, document, now, stall_seconds)
                 if isinstance(trouble, Alert):
-                    findings.add(trouble)
+                    findings.fire(trouble)
                 elif trouble:
                     settled.moving.append(number)
             else:
@@ -86,7 +86,7 @@ def settle(session: Session) -> Settled:
                     # Its lists are not there yet: it stays open, and is asked for again.
                     continue
                 dropped = _conclude(session, number, document, paths, found, settled)
-        except (*UNCLEAR, listing.NotReady) as error:
+        except (*UNCLEAR, listing.EndpointNotReady) as error:
             _unclear(error, task, findings)
             settled.unclear.append(number)
             continue
@@ -95,15 +95,15 @@ def settle(session: Session) -> Settled:
         settled.dropped.extend(dropped)
         (settled.succeeded if task.status == "SUCCEEDED" else settled.failed).append(number)
         if document and document.status == "FAILED":
-            findings.add(_failure(client, task, document))
+            findings.fire(_failure(client, task, document))
     # Only that files get through shows that what was in their way is over.
     if (settled.succeeded or settled.moving) and not (settled.failed or settled.unclear):
-        findings.well("stalled")
-        findings.well("inactive")
+        findings.resolve("stalled")
+        findings.resolve("inactive")
     if not settled.unclear:
-        findings.well("unclear")
+        findings.resolve("unclear")
     if settled.succeeded and not settled.failed:
-        findings.well("failed")
+        findings.resolve("failed")
     return settled
 
 
@@ -127,7 +127,7 @@ def _unknown(error: globus_sdk.TransferAPIError) -> bool:
 
     Only Globus's own answer says so, which has an error code; a proxy's does not.
     """
-    ours = tasks.rejects(error) and not refusals.wants_login(error)
+    ours = tasks.rejects(error) and not refusals.requires_login(error)
     return ours and error.http_status in (403, 404)
 
 
@@ -186,13 +186,13 @@ def _conclude(
 def _check_policies(findings: Findings, task: Task) -> None:
     """Note what Globus did not do of what every task asks for."""
     if task.verify_checksum:
-        findings.well("unverified", task.destination)
+        findings.resolve("unverified", task.destination)
     else:
-        findings.add(unverified(task))
+        findings.fire(unverified(task))
     if task.encrypt_data:
-        findings.well("unencrypted", task.destination)
+        findings.resolve("unencrypted", task.destination)
     else:
-        findings.add(
+        findings.fire(
             Alert(
                 kind="unencrypted",
                 about=task.destination,
@@ -220,10 +220,10 @@ def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
     reason = str(error)
     if isinstance(error, globus_sdk.TransferAPIError):
-        if refusals.wants_login(error):
+        if refusals.requires_login(error):
             raise error
         reason = refusals.api_details(error)
-    findings.add(
+    findings.fire(
         Alert(
             kind="unclear",
             about=task.source_dir,
@@ -297,7 +297,7 @@ def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocu
     """Return what the newest error of a task was, in brackets; "" if that cannot be told."""
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
-    except (globus_sdk.GlobusError, watching.Inconclusive) as error:
+    except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
         log.info("No events of task %s: %s", document.task_id, error)
         return ""
 

@@ -82,7 +82,7 @@ class _Names:
     def _exists(self, path: str) -> bool:
         """Return whether anything stands at `path`, or that cannot be told."""
         known = self._session.run.settings
-        answer = listing.exists(self._session.client, known.dst_id, path, self._session.pace)
+        answer = listing.exists(self._session.client, known.dst_id, path, self._session.limiter)
         return answer is not False
 
     def _names(self, directory: str) -> dict[str, set[str]] | Unlisted:
@@ -90,7 +90,7 @@ class _Names:
         if directory not in self._known:
             session = self._session
             found = listing.list_directory(
-                session.client, session.run.settings.dst_id, directory, session.pace
+                session.client, session.run.settings.dst_id, directory, session.limiter
             )
             if isinstance(found, Unlisted):
                 self._known[directory] = found

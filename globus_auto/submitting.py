@@ -13,7 +13,7 @@ from globus_auto import refusals
 from globus_auto.alerts import GLOBUS, Alert, Findings
 from globus_auto.datastore import Datastore, Task
 from globus_auto.tasks import OWN, new_task, rejects, submission_id, submit
-from globus_auto.watching import Inconclusive
+from globus_auto.watching import InvalidResponse
 
 # Codes of a refusal that passes by itself (docs.globus.org/api/transfer/task_submit, "Errors").
 NOT_NOW = ("Conflict", "TooManyPendingJobs")
@@ -139,7 +139,7 @@ class _Submitting:
             document = transfer_document(self.store.source, task, self._oldest_first(number))
             try:
                 task.task_id = submit(self.client.submit_transfer, document)
-            except (globus_sdk.TransferAPIError, Inconclusive) as error:
+            except (globus_sdk.TransferAPIError, InvalidResponse) as error:
                 self._not_accepted(number, task, error)
             except globus_sdk.NetworkError:
                 task.tries += 1
@@ -148,7 +148,7 @@ class _Submitting:
             else:
                 self.unknown = 0
                 self.store.accepted(task)
-                self.findings.well("conflict", task.source_dir)
+                self.findings.resolve("conflict", task.source_dir)
         return self.refusals
 
     def _oldest_first(self, number: int) -> list[str]:
@@ -172,16 +172,16 @@ class _Submitting:
         withdraw(self.store, number, self.paths[number])
 
     def _not_accepted(
-        self, number: int, task: Task, error: globus_sdk.TransferAPIError | Inconclusive
+        self, number: int, task: Task, error: globus_sdk.TransferAPIError | InvalidResponse
     ) -> None:
-        if isinstance(error, Inconclusive) or not rejects(error):
-            if not isinstance(error, Inconclusive) and refusals.wants_login(error):
+        if isinstance(error, InvalidResponse) or not rejects(error):
+            if not isinstance(error, InvalidResponse) and refusals.requires_login(error):
                 raise error
             # The service is busy or down for all: that says nothing of this document.
             task.tries += getattr(error, "http_status", 0) not in (429, 503)
             self.unknown += 1
             self.save()
-            self.findings.add(_unknown(task, error))
+            self.findings.fire(_unknown(task, error))
             return
         self.unknown = 0
         store, paths = self.store, self.paths
@@ -196,7 +196,7 @@ class _Submitting:
             return
         withdraw(store, number, paths[number])
         if error.code in NOT_NOW:
-            self.findings.add(_conflict(task.source_dir, error, self.grace))
+            self.findings.fire(_conflict(task.source_dir, error, self.grace))
         else:
             single = paths[number][0] if len(paths[number]) == 1 else None
             self.refusals.append(Refusal(task.source_dir, single, error))

@@ -16,7 +16,7 @@ import msgspec
 
 from globus_auto.datastore import Task
 from globus_auto.settings import Settings
-from globus_auto.watching import Inconclusive, TaskDocument, checked
+from globus_auto.watching import InvalidResponse, TaskDocument, checked
 
 # Names that begin so are globus_auto's own: never sent, never removed as empty directories.
 OWN = ".globus_auto"
@@ -95,7 +95,7 @@ def submission_id(client: globus_sdk.TransferClient) -> str:
 def _id(document: object, key: str) -> str:
     value = document.get(key) if isinstance(document, dict) else None
     if not isinstance(value, str) or not ID.fullmatch(value):
-        raise Inconclusive(f"Globus answered without a usable {key}.")
+        raise InvalidResponse(f"Globus answered without a usable {key}.")
     return value
 
 
@@ -103,12 +103,12 @@ def submit(post: Callable[[Any], globus_sdk.GlobusHTTPResponse], document: dict[
     """Submit `document` by a client's method `post` and return the id of its task.
 
     Globus says Accepted once, and Duplicate, with the same task id, whenever this submission id
-    comes again (docs.globus.org/api/transfer/task_submit). Raise Inconclusive for another answer,
-    and what the call raises.
+    comes again (docs.globus.org/api/transfer/task_submit). Raise InvalidResponse for another
+    answer, and what the call raises.
     """
     answer = post(document).data
     if not isinstance(answer, dict) or answer.get("code") not in ("Accepted", "Duplicate"):
-        raise Inconclusive("Globus answered a submission neither Accepted nor Duplicate.")
+        raise InvalidResponse("Globus answered a submission neither Accepted nor Duplicate.")
     return _id(answer, "task_id")
 
 
@@ -137,7 +137,7 @@ def recent(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
     """Return globus_auto's tasks requested from `since` on (seconds UTC), oldest first.
 
     A day more is asked for, since clocks differ. Where there are more tasks than Globus lists at
-    once, those in progress are asked for apart. Raise Inconclusive, or what the call raises.
+    once, those in progress are asked for apart. Raise InvalidResponse, or what the call raises.
     Source: globus_sdk, TransferClient.task_list.
     """
     start = datetime.fromtimestamp(max(since - 86_400, 0), timezone.utc).replace(tzinfo=None)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from globus_auto import DECISION, utils
 
 if TYPE_CHECKING:
-    from globus_auto.looking import Looked
+    from globus_auto.looking import Scan
     from globus_auto.opening import Session
 
 PROGRAM = "transfer"
@@ -73,74 +73,74 @@ def transfer(run: utils.Run) -> None:
 
     with opening.opened(run) as session:
         opening.require_ready(session)
-        looked = looking.look(session)
-        looking.forget(session, looked)
-        looking.report(session, looked)
+        scan = looking.scan(session)
+        looking.forget(session, scan)
+        looking.report(session, scan)
         if run.dry:
-            report.print_sends(looked)
-        elif looked.send or looked.again:
-            _submit(session, looked)
+            report.print_sends(scan)
+        elif scan.send or scan.again:
+            _submit(session, scan)
     if run.options.wait and not run.dry:
         _wait(session)
 
 
-def _submit(session: Session, looked: Looked) -> None:
+def _submit(session: Session, scan: Scan) -> None:
     """Make tasks of the chosen files, intents first, and submit them."""
     from globus_auto import opening  # noqa: PLC0415
 
     store = session.store
     before = store.number()
-    _intend(session, looked)
-    if not (opening.submit(session.run, store, session.client) or looked.refused):
-        session.run.findings.well("refused")
+    _intend(session, scan)
+    if not (opening.submit(session.run, store, session.client) or scan.refused):
+        session.run.findings.resolve("refused")
     session.save()
     accepted = {
         number
         for number, task in store.tasks.items()
         if number >= before and task.kind == "transfer" and task.task_id
     }
-    along = ", with all others" if looked.full else ""
+    along = ", with all others" if scan.full else ""
     files = store.count(accepted)
     log.info("Sent %d files of %s to Globus%s", files, session.run.settings.src_dir, along)
 
 
-def _intend(session: Session, looked: Looked) -> None:
-    """Move the chosen files from `looked` to the datastore, as entries of tasks to be submitted.
+def _intend(session: Session, scan: Scan) -> None:
+    """Move the chosen files from `scan` to the datastore, as entries of tasks to be submitted.
 
     There may be a million: they are not held in both.
     """
     from globus_auto import tasks  # noqa: PLC0415
-    from globus_auto.datastore import Entry  # noqa: PLC0415
+    from globus_auto.datastore import FileRecord  # noqa: PLC0415
 
     store, known = session.store, session.run.settings
-    paths = sorted(looked.send)
+    paths = sorted(scan.send)
     most = known.files_per_task
     if store.forget_ended_tasks(session.run.started, failed=True):
         # One file that the destination does not take keeps a task from ever succeeding, and with
         # it what the task found there already: nothing proves that. So it shall be with fewer.
         most = min(most, math.ceil(len(paths) / PARTS) or 1)
     # What must not be taken along is left out by its name.
-    left_out = [glob.escape(path.rpartition("/")[2]) for path in looked.held]
+    left_out = [glob.escape(path.rpartition("/")[2]) for path in scan.held]
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
-    for part in [paths] if looked.full else parts:
+    for part in [paths] if scan.full else parts:
         number, new_id = store.number(), tasks.submission_id(session.client)
         store.tasks[number] = tasks.new_task(
             "transfer",
             new_id,
             label=session.label("transfer", new_id),
-            listed_at=looked.began,
+            listed_at=scan.began,
             source_dir=known.src_dir,
             destination=known.dst_id,
             destination_dir=known.dst_dir,
-            full=looked.full,
-            exclude=[*known.exclude, *left_out] if looked.full else [],
+            full=scan.full,
+            exclude=[*known.exclude, *left_out] if scan.full else [],
         )
         for path in part:
-            version, reason = looked.send.pop(path)
-            store.put(path, Entry(version.size, version.mtime, number))
+            version, reason = scan.send.pop(path)
+            store.put(path, FileRecord(version.size, version.mtime, number))
             log.log(DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, reason, number)
     # A dict keeps the room of what was taken out.
-    looked.send.clear()
+    scan.send.clear()
 
 
 def _wait(session: Session) -> None:

@@ -38,11 +38,11 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
         )
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
-    if isinstance(error, listing.NotReady):
+    if isinstance(error, listing.EndpointNotReady):
         return Alert(kind="endpoint", about=error.endpoint, text=str(error), code=error.code)
     if isinstance(error, globus_sdk.TransferAPIError):
         return _refused_call(error, login_command)
-    silent = (globus_sdk.NetworkError, watching.Inconclusive, watching.StillOpen)
+    silent = (globus_sdk.NetworkError, watching.InvalidResponse, watching.CancelTimeout)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
         return Alert(
             kind="service",
@@ -129,7 +129,7 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
 
 def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
     what = details(error)
-    if refusals.wants_consent(error):
+    if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))
         places = " and ".join(sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)}))
         return Alert(
@@ -140,7 +140,7 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
             f" run: {login_command}",
             code=3,
         )
-    if refusals.wants_person(error):
+    if refusals.requires_session(error):
         return Alert(
             kind="session",
             about=GLOBUS,

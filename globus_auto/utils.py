@@ -22,13 +22,13 @@ from typing import NoReturn
 
 from globus_auto import __version__, alerts, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
-from globus_auto.locks import Busy, locked
+from globus_auto.locks import AlreadyRunning, locked
 from globus_auto.settings import SettingsUnfit
 from globus_auto.wording import utf8
 
 log = logging.getLogger(__name__)
 
-LOCK_PATIENCE = 3600  # seconds that one program waits for the other
+LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
 PING_TIMEOUT = 10  # seconds
 
 
@@ -127,8 +127,8 @@ class Run:
     def store_locked(self) -> Iterator[None]:
         """Hold the datastore's lock, after waiting for the other program up to an hour."""
         path = f"{self.settings.datastore_path}.lock"
-        with locked(path, patience=LOCK_PATIENCE) if not self.dry else contextlib.nullcontext():
-            self.findings.well("lock", path)
+        with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else contextlib.nullcontext():
+            self.findings.resolve("lock", path)
             yield
 
     @property
@@ -147,7 +147,7 @@ class Run:
         newest = alerts.read(self.health_path).generation
         found = datastore.load(known.datastore_path)
         store = found or datastore.Datastore(source=known.src_id, generation=newest)
-        self.findings.well("datastore")
+        self.findings.resolve("datastore")
         if store.source != known.src_id:
             raise SettingsUnfit(
                 f"SRC_ID is {known.src_id}, but {known.datastore_path} knows the files of"
@@ -160,14 +160,14 @@ class Run:
             self.restored(store)
             store.generation = newest
         else:
-            self.findings.well("restored", own=True)
+            self.findings.resolve("restored", own=True)
         return store
 
     def restored(self, store: datastore.Datastore) -> None:
         """Drop what a datastore from a backup says was delivered: it may not hold any more."""
         dropped = store.drop_delivered()
         store.changed = store.restored = True
-        self.findings.add(
+        self.findings.fire(
             alerts.Alert(
                 kind="restored",
                 about=self.settings.datastore_path,
@@ -217,7 +217,7 @@ class Run:
                 lambda health: setattr(health, "generation", max(health.generation, newest))
             )
 
-    def remember(self, change: Callable[[alerts.Health], object]) -> None:
+    def remember(self, change: Callable[[alerts.AlertState], object]) -> None:
         """Change what is remembered beside the datastore, unless nothing may be changed.
 
         It may be lost: where it cannot be written the work goes on; the end of the run says so.
@@ -248,7 +248,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
                 stack.enter_context(logs.to_file(known.log_path, options.verbose))
                 with _signals():
                     _work_alone(this, work)
-        except Busy as busy:
+        except AlreadyRunning as busy:
             speaks = busy.too_long(this.started, known.stall_hours * 3600)
             _note_busy(this, busy, speaks)
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
@@ -287,27 +287,27 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
 
 def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
     path = f"{this.settings.datastore_path}.{this.program}.lock"
-    with locked(path, patience=0) if not this.dry else contextlib.nullcontext():
-        this.findings.well("lock", path)
+    with locked(path, timeout=0) if not this.dry else contextlib.nullcontext():
+        this.findings.resolve("lock", path)
         log.info("Began %s of %s", this.program, this.settings.src_dir)
         with this.resources:
             work(this)
     for kind in ("crash", "state", "stopped"):
-        this.findings.well(kind, this.program)
+        this.findings.resolve(kind, this.program)
 
 
 def _note(this: Run, error: Exception) -> None:
     alert = explain(error, this)
     if alert.kind == "crash":
         log.info("The traceback of what follows", exc_info=error)
-    this.findings.add(alert)
+    this.findings.fire(alert)
 
 
-def _note_busy(this: Run, busy: Busy, too_long: bool) -> None:
+def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
         log.info("Left: %s", busy)
         return
-    this.findings.add(
+    this.findings.fire(
         alerts.Alert(
             kind="lock",
             about=busy.path,
@@ -322,16 +322,16 @@ def _settings(
 ) -> settings.Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
     if options.usage_error:
-        findings.add(alerts.Alert(kind="usage", about=program, text=options.usage_error, code=2))
-    findings.well("usage", program)
+        findings.fire(alerts.Alert(kind="usage", about=program, text=options.usage_error, code=2))
+    findings.resolve("usage", program)
     try:
         known = settings.load(options.config)
     except settings.SettingsError as error:
         for problem in error.problems:
             about = f"{error.usable.config_path}: {problem}"
-            findings.add(alerts.Alert(kind="settings", about=about, text=problem, code=2))
+            findings.fire(alerts.Alert(kind="settings", about=about, text=problem, code=2))
         return error.usable
-    findings.well("settings", lambda about: about.startswith(f"{known.config_path}: "))
+    findings.resolve("settings", lambda about: about.startswith(f"{known.config_path}: "))
     return known
 
 
@@ -393,10 +393,10 @@ def _report(this: Run) -> None:
     except OSError as error:
         log.error("Cannot remember which alerts were told: %s", error)
     if not told:
-        _tell(this, alerts.Health())
+        _tell(this, alerts.AlertState())
 
 
-def _tell(this: Run, health: alerts.Health) -> None:
+def _tell(this: Run, health: alerts.AlertState) -> None:
     now = int(time.time())
     known, channels = this.settings, this.channels
     host = socket.gethostname()

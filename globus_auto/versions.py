@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from globus_auto import choosing, listing
-from globus_auto.datastore import Version, joined
+from globus_auto.datastore import FileVersion, joined
 from globus_auto.listing import Directory, Unlisted
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 # Stands for a file that could not be asked for.
-Answer = Version | Unlisted | None
+Answer = FileVersion | Unlisted | None
 
 
 def versions(
@@ -29,7 +29,7 @@ def versions(
     for path in paths:
         directory, _, name = path.rpartition("/")
         wanted.setdefault(directory or "/", []).append(name)
-    for outcome in session.look(endpoint, list(wanted)):
+    for outcome in session.walk(endpoint, list(wanted)):
         names = wanted[outcome.path]
         if isinstance(outcome, Directory):
             there = [*outcome.files, *outcome.directories, *outcome.others]
@@ -44,6 +44,6 @@ def versions(
             path = joined(outcome.path, name)
             answer: Answer = None if outcome.gone else silent
             if not outcome.gone and silent is None:
-                answer = listing.stat_file(session.client, endpoint, path, session.pace)
+                answer = listing.stat_file(session.client, endpoint, path, session.limiter)
                 silent = answer if isinstance(answer, Unlisted) else None
             yield path, answer

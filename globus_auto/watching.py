@@ -21,7 +21,7 @@ EMPTY_PAGES = 3
 Shape = TypeVar("Shape")
 
 
-class Fault(msgspec.Struct):
+class FatalError(msgspec.Struct):
     """Why a task failed, as Globus says it."""
 
     code: str | None = None
@@ -37,7 +37,7 @@ class TaskDocument(msgspec.Struct):
     label: str | None = None
     nice_status: str | None = None
     is_paused: bool | None = None
-    fatal_error: Fault | None = None
+    fatal_error: FatalError | None = None
     completion_time: datetime | None = None
     request_time: datetime | None = None
     verify_checksum: bool | None = None
@@ -71,29 +71,29 @@ class Event(msgspec.Struct):
     details: str | None = None
 
 
-class SkippedPath(msgspec.Struct):
+class SkippedError(msgspec.Struct):
     """A path that a task left out because of an error; Globus hides it from some roles."""
 
     source_path: str | None
     error_code: str | None = None
 
 
-class SentPath(msgspec.Struct):
+class SuccessfulTransfer(msgspec.Struct):
     """A file that a task wrote."""
 
     source_path: str | None
     size: int | None = None
 
 
-class Inconclusive(Exception):
+class InvalidResponse(Exception):
     """Globus gave an answer that nothing may be concluded from."""
 
 
-class Endless(Inconclusive):
+class Endless(InvalidResponse):
     """Globus gave a list that does not end."""
 
 
-class StillOpen(Exception):
+class CancelTimeout(Exception):
     """A task did not end when it was cancelled."""
 
 
@@ -115,25 +115,25 @@ def link(task_id: str) -> str:
 
 
 def task_document(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
-    """Return what Globus says of a task; raise Inconclusive, or what the call raises."""
+    """Return what Globus says of a task; raise InvalidResponse, or what the call raises."""
     document = checked(client.get_task(task_id).data, TaskDocument)
     if document.task_id != task_id:
-        raise Inconclusive(f"Globus was asked for task {task_id} and told of another.")
+        raise InvalidResponse(f"Globus was asked for task {task_id} and told of another.")
     return document
 
 
 def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - whatever was sent
-    """Return `data`, which Globus sent, as a `shape`; raise Inconclusive if it is none."""
+    """Return `data`, which Globus sent, as a `shape`; raise InvalidResponse if it is none."""
     try:
         return msgspec.convert(data, shape)
     except (msgspec.ValidationError, ValueError) as error:
-        raise Inconclusive(f"Globus sent no whole {shape.__name__}: {error}.") from error
+        raise InvalidResponse(f"Globus sent no whole {shape.__name__}: {error}.") from error
 
 
 def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> list[Shape]:
     """Return the documents of all `pages` of a list.
 
-    Raise Inconclusive if one is not whole, or if the list has no end: more than `most` documents
+    Raise InvalidResponse if one is not whole, or if the list has no end: more than `most` documents
     or PAGES_MOST pages, a marker that comes twice, or EMPTY_PAGES pages in a row without any
     document though more are promised.
     """
@@ -144,7 +144,7 @@ def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> li
         for page in pages:
             data = page.data["DATA"]
             if not isinstance(data, list):
-                raise Inconclusive(f"Globus sent a list of {shape.__name__} that is none.")
+                raise InvalidResponse(f"Globus sent a list of {shape.__name__} that is none.")
             found += [checked(item, shape) for item in data]
             # globus_sdk asks for one page after the other for as long as there is a marker.
             marker = page.data.get("next_marker")
@@ -154,7 +154,7 @@ def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> li
                 raise Endless(f"Globus sent a list of {shape.__name__} that does not end.")
             markers.add(marker)
     except (TypeError, KeyError, ValueError) as error:
-        raise Inconclusive(f"Globus sent no whole list of {shape.__name__}.") from error
+        raise InvalidResponse(f"Globus sent no whole list of {shape.__name__}.") from error
     return found
 
 
@@ -197,10 +197,13 @@ def wait(
 
 
 def cancel(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
-    """Cancel a task and return its document once it has ended; raise StillOpen if it does not."""
+    """Cancel a task and return its document once it has ended.
+
+    Raise CancelTimeout if it does not.
+    """
     client.cancel_task(task_id)
     for _ in waits(CANCEL_SECONDS):
         document = task_document(client, task_id)
         if document.status not in OPEN:
             return document
-    raise StillOpen(f"Globus has not ended task {task_id} although asked to cancel it.")
+    raise CancelTimeout(f"Globus has not ended task {task_id} although asked to cancel it.")

@@ -1,4 +1,4 @@
-"""Wording: what is said anywhere is readable, and holds no secret."""
+"""Wording: what is said anywhere is printable, and holds no secret."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterable
 
 NAMES_SHOWN = 5
 SECRET_LENGTH = 8  # characters: all that Globus issues is longer
-SECRETS: set[str] = set()  # that this process has used; see discreet()
+SECRETS: set[str] = set()  # that this process has used; see redact()
 
 
 def utf8(text: str) -> str:
-    """Return `text`, discreet, with escapes for what is not UTF-8: mail and JSON cannot take it."""
-    return discreet(text).encode("utf-8", "backslashreplace").decode()
+    """Return `text`, redact, with escapes for what is not UTF-8: mail and JSON cannot take it."""
+    return redact(text).encode("utf-8", "backslashreplace").decode()
 
 
-def hide(secret: str) -> str:
-    """Return `secret`; from now on discreet() takes it out of every text."""
+def register_secret(secret: str) -> str:
+    """Return `secret`; from now on redact() takes it out of every text."""
     # A mistyped letter or two are no secret, and stand in every text.
     if len(secret.strip()) >= SECRET_LENGTH:
         SECRETS.add(secret.strip())
     return secret
 
 
-def discreet(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` without the tokens, secrets and codes that this process has used.
 
     A server may repeat them in what it says is wrong. All that is logged, printed, mailed or
@@ -33,9 +33,9 @@ def discreet(text: str) -> str:
     return text
 
 
-def readable(text: str, keep: str = "") -> str:
-    r"""Return `text`, discreet, with what is not printable as Python escapes (a newline as \n)."""
-    text = discreet(text)
+def printable(text: str, keep: str = "") -> str:
+    r"""Return `text`, redact, with what is not printable as Python escapes (a newline as \n)."""
+    text = redact(text)
     if text.isprintable():
         return text
     return "".join(

@@ -266,7 +266,7 @@ def another_run(lab: Lab) -> Iterator[None]:
         yield
 
 
-def wants_consent(lab: Lab) -> None:
+def requires_consent(lab: Lab) -> None:
     """Let the destination be of the kind that files are reached at only after a consent."""
     lab.dst.entity_type = "GCSv5_mapped_collection"
     lab.dst.data_access_required = True

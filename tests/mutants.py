@@ -233,7 +233,7 @@ MUTANTS = [
         "look again at what stands aside",
         "test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name",
         "removing.py",
-        "            if asides.seen_empty(session.look(source, [aside], lambda _name: True))",
+        "            if asides.seen_empty(session.walk(source, [aside], lambda _name: True))",
         "            if True",
     ),
     Mutant(
@@ -261,8 +261,8 @@ MUTANTS = [
         "one program at the datastore",
         "test_a_program_waits_for_the_other_and_works_then",
         "utils.py",
-        "with locked(path, patience=LOCK_PATIENCE) if not self.dry else",
-        "with locked(path, patience=LOCK_PATIENCE) if False else",
+        "with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else",
+        "with locked(path, timeout=LOCK_TIMEOUT) if False else",
     ),
     Mutant(
         "the sum",
@@ -289,7 +289,7 @@ MUTANTS = [
         "an empty source forgets nothing",
         "test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert",
         "looking.py",
-        "    if _is_suddenly_empty(session, looked):\n        return\n",
+        "    if _is_suddenly_empty(session, scan):\n        return\n",
         "",
     ),
     Mutant(
@@ -352,8 +352,8 @@ MUTANTS = [
         "a recursive task proves only what it lists or what is seen there",
         "test_a_directory_that_the_first_walk_missed_goes_file_by_file",
         "delivery.py",
-        "        if entry is None or not (isinstance(answer, Version) and entry.is_of(answer)):\n",
-        "        if entry is None:\n",
+        " or not (isinstance(answer, FileVersion) and entry.is_of(answer)):\n",
+        ":\n",
     ),
     Mutant(
         "a task that did fewer files than it was given proves nothing",
@@ -373,15 +373,15 @@ MUTANTS = [
         "lists that come late are waited for",
         "test_lists_that_come_late_are_waited_for",
         "delivery.py",
-        "        if now - task.unlisted_since < LIST_PATIENCE:\n",
+        "        if now - task.unlisted_since < LISTS_TIMEOUT:\n",
         "        if False:\n",
     ),
     Mutant(
         "lists that never come prove nothing",
         "test_lists_that_never_come_are_given_up_after_an_hour",
         "delivery.py",
-        "LIST_PATIENCE = 3600\n",
-        "LIST_PATIENCE = 3600 * 24 * 365\n",
+        "LISTS_TIMEOUT = 3600\n",
+        "LISTS_TIMEOUT = 3600 * 24 * 365\n",
     ),
     Mutant(
         "a lost task keeps its files for a day",
@@ -569,7 +569,7 @@ MUTANTS = [
         "a service that is down ends the run",
         "test_a_service_that_is_down_ends_the_run",
         "listing.py",
-        " or pace.service_down:\n",
+        " or limiter.service_down:\n",
         ":\n",
     ),
 ]

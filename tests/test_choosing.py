@@ -15,12 +15,12 @@ from globus_auto.choosing import (
     matcher,
     matches,
 )
-from globus_auto.datastore import Entry, Task, Version
+from globus_auto.datastore import FileRecord, FileVersion, Task
 
 NOW = 1_795_428_000
 OLD = NOW - 1000  # an mtime; the entry's task looked 100 seconds after it
 SETTLE = 600
-KNOWN = Entry(10, OLD, 1)
+KNOWN = FileRecord(10, OLD, 1)
 HERE = ("/src", "", "/dst")  # the mapping of each task here
 ELSEWHERE = ("/src", "", "/elsewhere")
 
@@ -42,7 +42,7 @@ def task(status="SUCCEEDED", listed_at=OLD + 100):
 def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
     settle = terms.pop("settle", 0)
     return choose(
-        Version(size, mtime),
+        FileVersion(size, mtime),
         entry,
         (of or task()) if entry else None,
         Terms(began, settle, **terms),
@@ -101,7 +101,7 @@ def test_a_file_is_sent_waits_or_is_left(changes, verdict, reason):
 def test_an_entry_is_racy_whose_file_was_written_less_than_two_seconds_before(
     age_at_the_look, racy
 ):
-    assert is_racy(Entry(10, OLD, 1), task(listed_at=OLD + age_at_the_look)) is racy
+    assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_look)) is racy
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
     ahead = OLD + LABEL_SECONDS
     assert not is_label(ahead, OLD)
     assert is_label(ahead + 1, OLD)
-    assert is_racy(Entry(10, ahead, 1), task(listed_at=OLD))
-    assert not is_racy(Entry(10, ahead + 1, 1), task(listed_at=OLD))
+    assert is_racy(FileRecord(10, ahead, 1), task(listed_at=OLD))
+    assert not is_racy(FileRecord(10, ahead + 1, 1), task(listed_at=OLD))
     assert not is_quiet(ahead, OLD, 1)
     assert is_quiet(ahead + 1, OLD, 1)
 

@@ -18,7 +18,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from globus_auto import datastore
-from globus_auto.datastore import Datastore, DatastoreDamaged, DatastoreNewer, Entry, Mapping, Task
+from globus_auto.datastore import (
+    Datastore,
+    DatastoreDamaged,
+    DatastoreNewer,
+    FileRecord,
+    Mapping,
+    Task,
+)
 from tests.conftest import Lab, Mailbox, files
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -60,7 +67,7 @@ MAPPINGS = st.builds(
 def stores(draw: Any) -> Datastore:
     """Invent a datastore whose entries refer to its tasks."""
     tasks = draw(st.dictionaries(st.integers(1, 10**9), TASKS, min_size=1, max_size=4))
-    entries = st.builds(Entry, NUMBERS, NUMBERS, st.sampled_from(sorted(tasks)))
+    entries = st.builds(FileRecord, NUMBERS, NUMBERS, st.sampled_from(sorted(tasks)))
     names = st.dictionaries(TEXT, entries, min_size=1, max_size=4)
     return Datastore(
         source=draw(TEXT),
@@ -102,7 +109,7 @@ def example(directories: int = 2) -> Datastore:
     store = Datastore(source="the source", tasks={7: task})
     for number in range(directories):
         for name in ("a", 'b "quoted"', "ä\n"):
-            store.put(f"/d/{number}/{name}", Entry(1, 2, 7))
+            store.put(f"/d/{number}/{name}", FileRecord(1, 2, 7))
     return store
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from globus_auto import alerts, wording
-from globus_auto.alerts import Alert, Digest, Findings, Standing
+from globus_auto.alerts import Alert, Digest, Findings, OpenAlert
 
 HOUR = 3600
 
@@ -30,16 +30,16 @@ def alert(about: str = "/d", **changes: Any) -> Alert:
     return Alert(**{"kind": "unlisted", "about": about, "text": f"{about} is bad", **changes})
 
 
-def standing(about: str = "/d", **changes: Any) -> Standing:
+def standing(about: str = "/d", **changes: Any) -> OpenAlert:
     known = {"kind": "unlisted", "about": about, "text": "t", "since": 0, **changes}
-    return Standing(**known)
+    return OpenAlert(**known)
 
 
 class Reader:
     """Someone who is told what is due after each run; `told` is what, as counts."""
 
     def __init__(self) -> None:
-        self.standing: list[Standing] = []
+        self.standing: list[OpenAlert] = []
         self.told: list[tuple[int, int, int]] = []
 
     def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:
@@ -104,8 +104,8 @@ def test_only_what_was_looked_at_is_resolved() -> None:
 
 def test_what_is_found_wrong_is_not_well_even_where_the_run_calls_it_so() -> None:
     found = findings(alert(), well=("unlisted",))
-    assert not found.found_well(("unlisted", "/d"))
-    assert found.found_well(("unlisted", "/e"))
+    assert not found.is_resolved(("unlisted", "/d"))
+    assert found.is_resolved(("unlisted", "/e"))
 
 
 def test_the_first_of_two_alerts_of_one_key_stays_and_the_exit_code_is_the_highest() -> None:
@@ -234,6 +234,6 @@ def test_a_flood_of_alerts_is_a_message_that_can_be_read_on_a_phone() -> None:
 
 def test_readable_leaves_letters_of_all_tongues_and_escapes_the_rest() -> None:
     assert (
-        wording.readable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
+        wording.printable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
     )
-    assert wording.readable("a\nb\r", keep="\n") == "a\nb\\r"
+    assert wording.printable("a\nb\r", keep="\n") == "a\nb\\r"

@@ -12,9 +12,9 @@ import globus_sdk
 import pytest
 
 from globus_auto import listing, login, settings, watching
-from globus_auto.datastore import Version
-from globus_auto.listing import Directory, Lister, NotReady, Pace, Unlisted
-from globus_auto.watching import Inconclusive, SentPath
+from globus_auto.datastore import FileVersion
+from globus_auto.listing import Directory, EndpointNotReady, Lister, RateLimiter, Unlisted
+from globus_auto.watching import InvalidResponse, SuccessfulTransfer
 from tests.conftest import Lab, files
 
 HTML: dict[str, Any] = {
@@ -119,8 +119,8 @@ def test_a_list_without_an_end_concludes_nothing(
 ) -> None:
     endless(lab, change)
     lab.world.requests.clear()
-    with pytest.raises(Inconclusive, match="does not end"):
-        watching.paged(client.paginated.task_successful_transfers("x"), SentPath, 50)
+    with pytest.raises(InvalidResponse, match="does not end"):
+        watching.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer, 50)
     assert len(lab.world.requests) == pages
 
 
@@ -130,7 +130,7 @@ def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: globus_sdk.Tran
         page.update(DATA=rows, next_marker=number if number < 30 else None)
 
     endless(lab, change)
-    found = watching.paged(client.paginated.task_successful_transfers("x"), SentPath)
+    found = watching.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer)
     assert [item.source_path for item in found] == [f"/src/{number}" for number in range(3, 31, 3)]
 
 
@@ -217,12 +217,12 @@ def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
 def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
     lab: Lab, client: globus_sdk.TransferClient, code: str, message: str, gone: bool
 ) -> None:
-    path, pace = "/src/INTERNAL_ERROR", Pace(0)
+    path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
     for route in ("ls", "stat"):
         lab.world.faults.add(route, times=None, status=404, body=refusal(code, message))
-    listed = listing.list_directory(client, lab.src.id, path, pace)
-    refused = listing.refusal(client, lab.src.id, path, pace)
-    version = listing.stat_file(client, lab.src.id, path, pace)
+    listed = listing.list_directory(client, lab.src.id, path, limiter)
+    refused = listing.refusal(client, lab.src.id, path, limiter)
+    version = listing.stat_file(client, lab.src.id, path, limiter)
     assert isinstance(listed, Unlisted)
     assert isinstance(refused, Unlisted)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
@@ -285,16 +285,16 @@ def test_an_answer_that_is_no_listing_is_never_believed(
 ) -> None:
     for route in ("ls", "stat", "endpoint"):
         lab.world.faults.add(route, times=None, status=200, **fault)
-    pace = Pace(0)
+    limiter = RateLimiter(0)
     for outcome in (
-        listing.list_directory(client, lab.src.id, "/src", pace),
-        listing.refusal(client, lab.src.id, "/src", pace),
-        listing.stat_file(client, lab.src.id, "/src/a", pace),
+        listing.list_directory(client, lab.src.id, "/src", limiter),
+        listing.refusal(client, lab.src.id, "/src", limiter),
+        listing.stat_file(client, lab.src.id, "/src/a", limiter),
     ):
         assert isinstance(outcome, Unlisted)
         assert not outcome.gone
         assert said in outcome.reason
-    with pytest.raises(NotReady, match=said):
+    with pytest.raises(EndpointNotReady, match=said):
         listing.require_ready(client, lab.src.id)
 
 
@@ -303,8 +303,8 @@ def test_a_real_listing_of_one_entry_is_believed(
 ) -> None:
     lab.write("a")
     lab.write("b")
-    assert listing.refusal(client, lab.src.id, "/src", Pace(0)) is None
-    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", Pace(0)), Version)
+    assert listing.refusal(client, lab.src.id, "/src", RateLimiter(0)) is None
+    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", RateLimiter(0)), FileVersion)
 
 
 def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
@@ -356,13 +356,13 @@ def test_a_scan_that_stops_early_closes_its_connections(
     for name in DIRECTORIES:
         lab.write(name)
     opened, closed = [], []
-    pace = Pace(0)
+    limiter = RateLimiter(0)
 
     @contextmanager
     def lister() -> Iterator[Lister]:
         opened.append(threading.current_thread())
         try:
-            with listing.through_globus(connection.new_client, lab.src.id, pace) as list_one:
+            with listing.through_globus(connection.new_client, lab.src.id, limiter) as list_one:
                 yield list_one
         finally:
             closed.append(threading.current_thread())
@@ -372,7 +372,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)
     lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)
-    scan = listing.look(lister, ["/src"], lambda _name: True, workers=4)
+    scan = listing.walk(lister, ["/src"], lambda _name: True, workers=4)
     if by == "an error":
         with pytest.raises(globus_sdk.TransferAPIError):
             list(scan)

@@ -12,7 +12,7 @@ import globus_sdk
 import pytest
 
 from globus_auto import listing, mount
-from globus_auto.datastore import Version
+from globus_auto.datastore import FileVersion
 from globus_auto.listing import Directory
 from tests.conftest import Lab, files, put, tree
 
@@ -65,7 +65,7 @@ def fill(lab: Lab) -> None:
 def look(lister: Any) -> dict[str, Any]:
     """Return all that a look at the source finds; of unsendable names only how many there are."""
     found = {}
-    for outcome in listing.look(lister, ["/src"], lambda _name: True):
+    for outcome in listing.walk(lister, ["/src"], lambda _name: True):
         assert isinstance(outcome, Directory)
         found[outcome.path] = outcome._replace(unsendable=[""] * len(outcome.unsendable))
     return found
@@ -79,7 +79,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
         client_secret=lab.secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    pace = listing.Pace(0)
+    pace = listing.RateLimiter(0)
     with app:
         remote = look(
             lambda: listing.through_globus(
@@ -96,7 +96,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
     }
     assert len(here["/src/empty"].unsendable) == 3
     assert len(here["/src"].unsendable) == 1
-    assert here["/src"].files["old"] == Version(19, -2)
+    assert here["/src"].files["old"] == FileVersion(19, -2)
 
 
 def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlisted(
@@ -116,16 +116,16 @@ def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlis
         pool.submit(come_and_go)
         try:
             for _ in range(500):
-                (found,) = listing.look(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
+                (found,) = listing.walk(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
                 assert isinstance(found, Directory)
-                assert found.files[stays.name] == Version(0, 1)
+                assert found.files[stays.name] == FileVersion(0, 1)
         finally:
             ended.set()
 
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
 def test_what_is_mounted_below_is_looked_at_as_well() -> None:
-    outcomes = listing.look(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
+    outcomes = listing.walk(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
     top, below = outcomes
     assert isinstance(top, Directory)
     assert "shm" in top.directories

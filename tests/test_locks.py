@@ -57,10 +57,10 @@ def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
 @PROGRAMS
 def test_what_one_run_has_locked_another_cannot_lock(program: str, lab: Lab) -> None:
     lab.write("a")
-    with locks.locked(str(lab.state / f"datastore.{program}.lock"), patience=0):
+    with locks.locked(str(lab.state / f"datastore.{program}.lock"), timeout=0):
         assert run(lab, program) == 0
         assert lab.world.requests == []
-    with locks.locked(str(lab.state / "datastore.lock"), patience=0):
+    with locks.locked(str(lab.state / "datastore.lock"), timeout=0):
         assert run(lab, program) == 1, "it has waited in vain"
         assert lab.world.requests == []
 

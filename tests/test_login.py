@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, log_in, unmark, wants_consent
+from tests.conftest import Lab, Mailbox, files, log_in, requires_consent, unmark
 
 NEW_LOGIN = "On a terminal run: "
 
@@ -172,7 +172,7 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
     trouble: str,
 ) -> None:
     lab, identity = logged_in, logged_in.world.identity
-    wants_consent(lab)
+    requires_consent(lab)
     log_in(lab)
     assert (lab.transfer(), lab.transfer()) == (0, 0)
     lab.write("b")
@@ -322,14 +322,14 @@ def test_a_missing_consent_has_its_sentence(
     logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logged_in.dst.entity_type = "GCSv5_mapped_collection"
-    wants_consent(logged_in)
+    requires_consent(logged_in)
     asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files (403, Cons")
     assert len(mailbox.messages) == 1
 
 
 def test_a_service_account_grants_itself_a_missing_consent_and_keeps_it(lab: Lab) -> None:
     lab.dst.entity_type = "GCSv5_mapped_collection"
-    wants_consent(lab)
+    requires_consent(lab)
     lab.write("a")
     assert lab.transfer() == 0
     assert logins(lab) == ["client_credentials"] * 2

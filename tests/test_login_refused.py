@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, unmark, wants_consent
+from tests.conftest import Lab, Mailbox, files, requires_consent, unmark
 from tests.terminal import on_terminal
 
 SESSION_EXPIRED = {
@@ -128,7 +128,7 @@ def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoke
     person: Lab,
 ) -> None:
     identity = person.world.identity
-    wants_consent(person)
+    requires_consent(person)
     codes = []
     with on_terminal(person, "transfer") as terminal:
         for wanted in ("openid", "data_access"):

@@ -52,11 +52,11 @@ def alerts_raised() -> set[tuple[str, int]]:
     for call in calls:
         name = ast.unparse(call.func)
         given = {each.arg: each.value for each in call.keywords}
-        if name.endswith("NotReady"):
+        if name.endswith("EndpointNotReady"):
             # It becomes an alert with its own code.
             code = call.args[2] if len(call.args) > 2 else ast.Constant(1)
             found.add(("endpoint", ast.unparse(code)))
-        elif name.endswith("Alert") and "kind" in given:
+        elif name.rpartition(".")[2] == "Alert" and "kind" in given:
             kind = ast.literal_eval(given["kind"])
             found.add((kind, ast.unparse(given.get("code", ast.Constant(1)))))
     return {(kind, int(code)) for kind, code in found if code not in ("error.code", "found.code")}

@@ -9,7 +9,7 @@ import pytest
 from globus_auto import choosing, delivery, removing, tasks, watching
 from globus_auto.asides import seen_empty, topmost_bare
 from globus_auto.choosing import Keeping
-from globus_auto.datastore import Entry, Task, Version
+from globus_auto.datastore import FileRecord, FileVersion, Task
 from globus_auto.listing import Directory, Outcome, Unlisted
 
 NOW = 1_795_428_000
@@ -60,7 +60,7 @@ def reason(**changes: Any) -> str | None:
         verify_checksum=case["verified"],
     )
     given = {name: case[name] for name in ("excluded", "under_way", "alike", "lost")}
-    entry = Entry(10, case["mtime"], 1)
+    entry = FileRecord(10, case["mtime"], 1)
     return choosing.reason_to_keep(entry, task, Keeping(NOW, case["keep_days"]), **given)
 
 
@@ -97,9 +97,9 @@ def test_the_bounds_of_the_reasons(changes: dict[str, Any], kept: bool) -> None:
 
 
 def test_only_the_same_version_at_the_source_may_be_deleted() -> None:
-    versions = [Version(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
+    versions = [FileVersion(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
-        entry = Entry(version.size, version.mtime, 1)
+        entry = FileRecord(version.size, version.mtime, 1)
         assert (choosing.reason_of_source(entry, found) is None) is (found == version)
 
 
@@ -139,7 +139,7 @@ def directory(path: str, *names: str, **more: Any) -> Directory:
     return Directory(path, directories=dict.fromkeys(names, NOW - 3600), **(fields | more))
 
 
-FILE = {"files": {"f": Version(0, 0)}}
+FILE = {"files": {"f": FileVersion(0, 0)}}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) 
         full=full,
     )
     paths = ["/src/a", "/src/b"]
-    assert delivery.not_sent(task, paths, [watching.SkippedPath(skipped)]) == paths
+    assert delivery.not_sent(task, paths, [watching.SkippedError(skipped)]) == paths
 
 
 def test_what_is_below_a_skipped_directory_counts_as_skipped() -> None:
@@ -249,7 +249,7 @@ def test_what_is_below_a_skipped_directory_counts_as_skipped() -> None:
         full=True,
     )
     paths = ["/src/a", "/src/d/b", "/src/d/e/c", "/src/dd"]
-    skipped = [watching.SkippedPath("/src/d/")]
+    skipped = [watching.SkippedError("/src/d/")]
     assert delivery.not_sent(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
 
 

@@ -148,13 +148,13 @@ def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str])
 
 def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
     with logs.to_file(str(tmp_path / "log"), verbose=False):
-        error = ValueError(wording.hide("the secret of a client"))
+        error = ValueError(wording.register_secret("the secret of a client"))
         logging.getLogger("globus_auto.test").info("What follows", exc_info=error)
     assert (tmp_path / "log").read_text().endswith("INFO What follows\nValueError: [a secret]\n")
 
 
 def test_a_letter_that_was_entered_for_a_code_is_no_secret() -> None:
-    assert wording.discreet(f"{wording.hide('a')} code") == "a code"
+    assert wording.redact(f"{wording.register_secret('a')} code") == "a code"
 
 
 def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -> None:

@@ -58,7 +58,7 @@ def test_a_source_directory_that_globus_does_not_list_stops(lab: Lab):
     fault = {"status": 403, "body": {"code": "EndpointPermissionDenied", "message": "no"}}
     lab.world.faults.add("ls", match=lambda request: request.query["path"] == "/src", **fault)
     assert lab.transfer() == 1
-    assert "SRC_DIR /src cannot be looked at" in lab.alerts()["endpoint"]
+    assert "SRC_DIR /src cannot be listed" in lab.alerts()["endpoint"]
     assert lab.submitted() == []
 
 

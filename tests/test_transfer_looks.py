@@ -182,7 +182,7 @@ def test_a_missing_source_directory_is_an_alert_and_concludes_nothing(lab: Lab):
     before = lab.remembered()
     lab.configure(SRC_DIR="/src/nowhere", DST_DIR="/dst/nowhere")
     assert lab.transfer() == 1
-    assert "SRC_DIR /src/nowhere cannot be looked at" in lab.alerts()["source"]
+    assert "SRC_DIR /src/nowhere cannot be listed" in lab.alerts()["source"]
     assert (lab.remembered(), lab.submitted()) == (before, [])
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from globus_auto import datastore
-from globus_auto.datastore import Datastore, DatastoreNewer, Entry, Mapping
+from globus_auto.datastore import Datastore, DatastoreNewer, FileRecord, Mapping
 from tests.conftest import Lab, Mailbox, files
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -77,7 +77,9 @@ def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
     ]
     assert store.asides == {"/data/em1/.globus_auto_empty.3f9a1c0b7d22": "/data/em1/2026-09-20"}
     assert sum(map(len, store.files.values())) == 6
-    assert store.entry('/data/em1/2026-09-21/Übersicht "α".txt') == Entry(312, 1_790_000_300, 2)
+    assert store.entry('/data/em1/2026-09-21/Übersicht "α".txt') == FileRecord(
+        312, 1_790_000_300, 2
+    )
     assert store.tasks[5].deletes == ["/data/em1/2026-09-21/grid_001.mrc"]
     assert datastore.save(str(path), store) is True
     assert (tmp_path / "datastore.v1").read_bytes() == before, "the old one stays"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from globus_auto.choosing import Doubt, doubt
-from globus_auto.datastore import Entry, Task, Version
+from globus_auto.datastore import FileRecord, FileVersion, Task
 from tests.conftest import Lab, Mailbox, files, put
 
 HOUR = 3600
@@ -81,9 +81,9 @@ UNKNOWN = "its time at the destination is another: nobody knows when its task en
 def test_each_copy_is_verified_or_there_is_a_reason(
     found: tuple[int, int] | None, of: dict[str, Any], reason: str | None, newer_by: int
 ) -> None:
-    answer = Version(*found) if found else None
+    answer = FileVersion(*found) if found else None
     expected = None if reason is None else Doubt(reason, newer_by)
-    assert doubt(Entry(10, MTIME, 1), task(**of), answer) == expected
+    assert doubt(FileRecord(10, MTIME, 1), task(**of), answer) == expected
 
 
 def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None:

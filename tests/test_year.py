@@ -17,7 +17,7 @@ import pytest
 from globus_auto.sandbox.engine import Plan, Task
 from globus_auto.sandbox.faults import ROUTE_NAMES
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, Mailbox, files, log_in, wants_consent
+from tests.conftest import Lab, Mailbox, files, log_in, requires_consent
 
 HOUR, DAY = 3600, 86_400
 ENDLESS = 10**9  # seconds
@@ -191,7 +191,7 @@ TROUBLES: list[tuple[Trouble, int, int, int]] = [
 def year(lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Year:
     """Give a pair of directories at work, which a person has logged in and consented for."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
-    wants_consent(lab)
+    requires_consent(lab)
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
     log_in(lab)
     return Year(lab, mailbox)

@@ -11,7 +11,7 @@ import sys
 import time
 
 from globus_auto import datastore, listing, mount
-from globus_auto.datastore import Datastore, Entry, Task
+from globus_auto.datastore import Datastore, FileRecord, Task
 
 OLD = 1_700_000_000  # seconds since 1970 UTC
 
@@ -61,11 +61,11 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         destination_dir=dst_dir,
     )
     store.accepted(store.tasks[1])
-    outcomes = listing.look(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
+    outcomes = listing.walk(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
     for outcome in outcomes:
         if isinstance(outcome, listing.Directory) and outcome.files:
             store.files[outcome.path] = {
-                name: Entry(version.size, version.mtime, 1)
+                name: FileRecord(version.size, version.mtime, 1)
                 for name, version in outcome.files.items()
             }
     datastore.save(path, store)
@@ -76,7 +76,7 @@ def save(path: str) -> None:
     store = datastore.load(path)
     assert store
     directory, names = next(iter(store.files.items()))
-    store.put(f"{directory}/{next(iter(names))}", Entry(1, OLD, 1))
+    store.put(f"{directory}/{next(iter(names))}", FileRecord(1, OLD, 1))
     began, worked = time.monotonic(), time.process_time()
     datastore.save(path, store)
     wall, cpu = time.monotonic() - began, time.process_time() - worked
