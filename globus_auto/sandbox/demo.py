@@ -113,7 +113,8 @@ def _sums(directory: Path) -> dict[str, str]:
         if path.is_symlink():
             found[name] = "symlink"
         elif path.is_dir():
-            found[f"{name}/"] = "directory"
+            marker = path.name.startswith(".globus_auto.")
+            found[f"{name}/"] = "the marker" if marker else "directory"
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return found
