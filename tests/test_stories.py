@@ -385,8 +385,10 @@ class Story(People):
         for name, content in self.latest.items():
             if "\n" in name or self._refused(name) or self._ambiguous(name, names):
                 continue
-            assert content in copies, f"{name!r} did not arrive; {told}"
             twins = [other for other in names if folded(name) == folded(other)]
+            # A file that stays for its twin is not compared with its copy, which was altered.
+            if len(twins) == 1 or not self.damaged:
+                assert content in copies, f"{name!r} did not arrive; {told}"
             if len(twins) == 1:
                 assert not self._stands(name), f"{name!r} was not deleted; {told}"
 
