@@ -20,9 +20,9 @@ def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
     """Return what a run has found: alerts, and kinds of which all is well."""
     found = Findings()
     for alert in raised:
-        found.add(alert)
+        found.fire(alert)
     for kind in well:
-        found.well(kind)
+        found.resolve(kind)
     return found
 
 
@@ -96,9 +96,9 @@ def test_a_note_is_told_once_never_repeated_and_gone_without_a_word() -> None:
 def test_only_what_was_looked_at_is_resolved() -> None:
     known = [standing("/d", told_at=0), standing("/e", told_at=0)]
     found = Findings()
-    found.well("unlisted", "/d")
-    found.well("stalled", "/e")
-    found.well("unlisted", lambda about: about.startswith("/f"))
+    found.resolve("unlisted", "/d")
+    found.resolve("stalled", "/e")
+    found.resolve("unlisted", lambda about: about.startswith("/f"))
     assert [each.over for each in alerts.updated(known, found, 1)] == [True, False]
 
 
@@ -152,10 +152,10 @@ def test_what_has_patience_is_told_only_if_it_is_still_found_then() -> None:
 def test_what_only_one_program_can_see_the_other_does_not_resolve() -> None:
     def of(program: str, *raised: Alert, alone: bool = True) -> Findings:
         found = Findings(program)
-        found.well("unlisted", own=True)
+        found.resolve("unlisted", own=True)
         found.alone = alone
         for each in raised:
-            found.add(each)
+            found.fire(each)
         return found
 
     known = alerts.updated([standing(told_at=0)], of("transfer", alert()), 1)
