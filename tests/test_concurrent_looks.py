@@ -12,6 +12,7 @@ WORKERS = 4
 NAMES = [f"d{number:02}/{name}" for number in range(20) for name in ("a", "b")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_look_at_once_though_no_answer_comes(
     number: signal.Signals, lab: Lab
@@ -64,6 +65,7 @@ def test_the_order_of_answers_changes_nothing_of_what_is_submitted(lab: Lab) -> 
     assert [item["source_path"] for item in document["DATA"]] == [f"/src/{name}" for name in NAMES]
 
 
+@pytest.mark.slow
 def test_each_worker_asks_through_one_connection_and_nobody_warns_of_pools(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:

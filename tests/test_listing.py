@@ -152,6 +152,7 @@ def test_an_endless_list_of_a_failed_task_is_given_up(lab: Lab) -> None:
 DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize(
     "fault",
@@ -180,6 +181,7 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
     assert lab.alerts() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "times"),
     [

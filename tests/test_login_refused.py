@@ -124,6 +124,7 @@ def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return lab
 
 
+@pytest.mark.slow
 def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoked(
     person: Lab,
 ) -> None:

@@ -142,6 +142,7 @@ def test_a_cancel_whose_answer_is_replaced_is_not_taken_for_done(lab: Lab, statu
     assert files(lab.source).keys() == {"b"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 404])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 @pytest.mark.parametrize("place", ["/src", "/src/d", "/dst/d"])

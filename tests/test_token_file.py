@@ -134,6 +134,7 @@ def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list
     assert reader
 
 
+@pytest.mark.slow
 def test_killed_before_the_rename_the_file_stays_as_it_was(path: Path) -> None:
     before = path.read_bytes()
     for _ in range(3):

@@ -138,6 +138,7 @@ def test_a_login_is_not_called_well_by_a_run_that_reached_nothing(
     assert told(mailbox)[2:] == ["2 resolved"]
 
 
+@pytest.mark.slow
 def test_a_stalled_transfer_that_expires_and_stalls_again_is_one_alert(
     lab: Lab, mailbox: Mailbox
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_globus_client_shows_lists_makes_and_renames(site, terminal):
     assert "ClientError.NotFound" in terminal.type("ls", f"{terminal.source}/none", code=1)
 
 
+@pytest.mark.slow
 def test_the_globus_client_transfers(site, terminal):
     for name in ("one", "dir/two", "dir/drop.tmp", "three"):
         site.write(name, name.encode())
@@ -163,6 +164,7 @@ def read_until(process, text):
     return "".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_serve_prints_what_to_paste_and_each_request_and_stops_at_a_signal(
     tmp_path, monkeypatch, stop
