@@ -348,6 +348,7 @@ def test_deleting_the_datastore_starts_over(sent: Lab, mailbox: Mailbox) -> None
     assert files(sent.destination).keys() == {"sent", "new"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], program: str

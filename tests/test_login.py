@@ -148,6 +148,7 @@ def test_a_revoked_login_has_its_sentence(
     assert len(mailbox.messages) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "route"),
     [

@@ -47,6 +47,7 @@ def plan(lab: Lab, nth: int, status: int, body: Any) -> None:
     lab.world.faults.add("ls", times=None, status=status, body=body, match=late)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "nth", "status", "body"),
     [

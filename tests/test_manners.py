@@ -239,6 +239,7 @@ def test_a_log_that_cannot_be_written_is_one_sentence_and_an_alert(
 ABSURD: list[Any] = [[], {}, "text", 5, None, [{"code": []}], {"access_token": 5}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ABSURD, ids=repr)
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_an_absurd_answer_of_globus_auth_is_one_sentence_and_none_of_a_crash(

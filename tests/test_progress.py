@@ -18,6 +18,7 @@ def shown(lab: Lab, program: str, *options: str) -> str:
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options", "seen"),
     [("transfer", (), 60), ("transfer", ("--status",), 60), ("delete", (), 0)],
@@ -33,6 +34,7 @@ def test_a_look_shows_directories_files_and_their_rate(
     assert re.search(rf"/src: 21 directories, {seen} files \d+ directories/s", told), told
 
 
+@pytest.mark.slow
 def test_waiting_shows_files_and_bytes_of_each_task(lab: Lab) -> None:
     lab.sent("old")
     lab.configure(FILES_PER_TASK=2)

@@ -58,6 +58,7 @@ def test_only_an_error_code_of_globus_rejects_a_request(
     assert tasks.rejects(globus_sdk.TransferAPIError(response)) == rejected
 
 
+@pytest.mark.slow
 @STATUSES
 @EFFECT
 def test_a_transfer_whose_answer_is_replaced_is_one_task(
@@ -76,6 +77,7 @@ def test_a_transfer_whose_answer_is_replaced_is_one_task(
     assert (files(lab.destination), lab.alerts()) == (files(lab.source), {})
 
 
+@pytest.mark.slow
 @STATUSES
 @pytest.mark.parametrize("html", [True, False])
 def test_a_poll_whose_answer_is_replaced_concludes_nothing(

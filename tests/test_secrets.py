@@ -84,6 +84,7 @@ class Witness:
         assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["token", *ROUTES])
 def test_no_secret_is_anywhere_after_faults_of_all_kinds(
     lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], route: str
