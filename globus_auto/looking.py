@@ -77,7 +77,7 @@ def scan(session: Session) -> Scan:
     open_tasks = session.store.open_tasks("transfer")
     wanted = session.run.options.full
     scan = Scan(began=int(time.time()), full=not open_tasks and (first or wanted))
-    pair = (known.src_dir, known.dst_id, known.dst_dir) if wanted and scan.full else None
+    pair = known.mapping if wanted and scan.full else None
     terms = Terms(scan.began, known.settle_seconds, pair=pair)
     if wanted and open_tasks:
         session.run.findings.fire(

@@ -138,7 +138,7 @@ def require(session: Session, sent: Iterable[Task]) -> None:
     Raise listing.EndpointNotReady if one is missing, and as `place` does.
     """
     known = session.run.settings
-    here = known.src_dir, known.dst_id, known.dst_dir
+    here = known.mapping
     pairs = {task.pair for task in sent}
     for pair in sorted(pairs | ({here} if session.marker == "refused" else set())):
         state = session.marker if pair == here else _placed(session, *pair)[0]

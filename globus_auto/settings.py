@@ -59,6 +59,11 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     config_path: str = ""
 
     @property
+    def mapping(self) -> tuple[str, str, str]:
+        """What is sent where: source directory, destination, directory there."""
+        return self.src_dir, self.dst_id, self.dst_dir
+
+    @property
     def pair(self) -> tuple[str, str, str, str]:
         """Both directories with the ids of their collections."""
         return self.src_id, self.src_dir, self.dst_id, self.dst_dir

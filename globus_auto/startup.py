@@ -30,7 +30,7 @@ def compare_with_list(
     task as new as one in the list was restored from a backup. Raise what the call raises.
     """
     mine = tasks.mapping_id(settings)
-    mapping = store.mapping((settings.src_dir, settings.dst_id, settings.dst_dir))
+    mapping = store.mapping(settings.mapping)
     newest = mapping.newest if mapping else 0
     by_id = {task.submission_id: task for task in store.tasks.values()}
     older = False

@@ -211,6 +211,20 @@ def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
     assert seen_empty(outcomes) is empty
 
 
+def sent_from_src(*, full: bool) -> Task:
+    """Return a transfer of files in /src to /dst."""
+    return tasks.new_task(
+        "transfer",
+        "id",
+        label="label",
+        listed_at=0,
+        source_dir="/src",
+        destination="d",
+        destination_dir="/dst",
+        full=full,
+    )
+
+
 @pytest.mark.parametrize(
     ("full", "skipped"),
     [
@@ -223,31 +237,13 @@ def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
     ],
 )
 def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) -> None:
-    task = tasks.new_task(
-        "transfer",
-        "id",
-        label="label",
-        listed_at=0,
-        source_dir="/src",
-        destination="d",
-        destination_dir="/dst",
-        full=full,
-    )
+    task = sent_from_src(full=full)
     paths = ["/src/a", "/src/b"]
     assert delivery.not_sent(task, paths, [watching.SkippedError(skipped)]) == paths
 
 
 def test_what_is_below_a_skipped_directory_counts_as_skipped() -> None:
-    task = tasks.new_task(
-        "transfer",
-        "id",
-        label="label",
-        listed_at=0,
-        source_dir="/src",
-        destination="d",
-        destination_dir="/dst",
-        full=True,
-    )
+    task = sent_from_src(full=True)
     paths = ["/src/a", "/src/d/b", "/src/d/e/c", "/src/dd"]
     skipped = [watching.SkippedError("/src/d/")]
     assert delivery.not_sent(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
