@@ -33,12 +33,16 @@ TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
 class Line(NamedTuple):
-    """What was checked, how it is, and what to do; `code` is the exit code it asks for."""
+    """What was checked, how it is, and what to do; `code` is the exit code it asks for.
+
+    `lists` says that a directory was listed.
+    """
 
     level: Literal["ok", "warning", "problem"]
     what: str
     text: str
     code: int = 0
+    lists: bool = False
 
 
 def check(run: Run) -> int:
@@ -80,7 +84,7 @@ def _lines(run: Run) -> Iterator[Line]:
     found = [*_endpoint(session, "source", known.src_id, known.src_dir)]
     found += _endpoint(session, "destination", known.dst_id, known.dst_dir)
     yield from found
-    if sum(line.what.endswith("directory") and line.level == "ok" for line in found) == 2:
+    if sum(line.lists for line in found) == 2:
         yield Line("ok", "consents", "all that both endpoints ask for are given")
     if run.options.probe:
         yield _line("writing there", run, lambda: _write(session))
@@ -193,9 +197,10 @@ def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
     refused = listing.refusal(session.client, endpoint, directory, session.limiter)
     if refused is None:
-        return Line("ok", f"{what} directory", f"{directory} can be listed")
+        return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
     if refused.gone and what == "destination":
-        return Line("ok", f"{what} directory", f"{directory} will be made by the first transfer")
+        text = f"{directory} will be made by the first transfer"
+        return Line("ok", f"{what} directory", text, lists=True)
     name = "SRC_DIR" if what == "source" else "DST_DIR"
     text = f"{directory} cannot be listed: {refused.reason}. Check {name} and the rights there."
     return Line("problem", f"{what} directory", text, 1)

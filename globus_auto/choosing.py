@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from globus_auto.datastore import FileRecord, FileVersion, Task
 
@@ -15,21 +16,111 @@ RACE_SECONDS = 2
 # A time this far ahead was set by someone; it says nothing of when the file was written.
 LABEL_SECONDS = 86_400
 
-ALIKE = "another name differs from its name only in case or accents"
-UNVERIFIED = "Globus did not verify its checksum"
-MISSING = "it is missing at the destination"
-RACY = "it may have been written again within a second"
-CHANGED = "it has changed since it was sent"
-GONE = "it is gone from the source, or no plain file any more"
-SYMLINK = "a symlink may lead to it"
-SLOW = "its directory could not be listed in time"
-UNASKED = "the source cannot be asked for it"
-# Reasons that should pass: a file that stays long for one of these needs a person.
-PASSING = (ALIKE, RACY, CHANGED, GONE, SYMLINK, SLOW, UNASKED)
 # Times of copies are in whole seconds, and those of tasks are rounded.
 SLACK = 2
 
-Verdict = Literal["send", "wait", "unchanged"]
+
+class Verdict(enum.Enum):
+    """What transfer.py does with a file now."""
+
+    TRANSFER = "transfer"
+    DEFER = "defer"
+    SKIP = "skip"
+
+
+class TransferReason(enum.Enum):
+    """Why a file is to be transferred."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    RACY = "modified within 2 s of the scan"
+    OTHER_MAPPING = "transferred elsewhere before, and --full asks for everything"
+
+
+class DeferReason(enum.Enum):
+    """Why a file is not transferred yet."""
+
+    IN_PROGRESS = "its last transfer is in progress"
+    NOT_STABLE = "modified too recently"
+    REJECTED = "Globus rejected it less than a day ago"
+    COLLISION = "its copy would overwrite another file"
+
+
+class KeepReason(enum.Enum):
+    """Why a file stays at the source."""
+
+    IN_PROGRESS = "its transfer is in progress"
+    LOST_TASK = "a task that Globus no longer shows may still be writing its copy"
+    RACY = "modified within 2 s of the scan"
+    EXCLUDED = "it is excluded"
+    KEEP_DAYS = "transferred less than KEEP_DAYS ago"
+    COLLISION = "another name differs from its name only in case or Unicode form"
+    UNVERIFIED = "Globus did not verify its checksum"
+    NO_COLLECTION = "the collection that it was transferred to no longer exists"
+    UNKNOWN_COPY = "the destination could not be asked about its copy"
+    MISSING = "its copy is missing at the destination"
+    OTHER_SIZE = "its copy has another size"
+    NO_END = "its copy has another time, and the end of its task is not known"
+    COPY_CHANGED = "its copy was changed after the transfer"
+    COPY_OLDER = "its copy is older than the transfer"
+    CHANGED = "it has changed since it was transferred"
+    GONE = "it is gone from the source, or no longer a plain file"
+    SYMLINK = "a symbolic link may lead to it"
+    TOO_SLOW = "its directory could not be listed in time"
+    UNKNOWN = "the source could not be asked about it"
+    REJECTED = "Globus rejects its deletion"
+    NOT_DELETED = "Globus could not delete it"
+
+
+# A file that stays for one of these reasons for long needs attention: they should pass.
+PASSING = frozenset(
+    {
+        KeepReason.COLLISION,
+        KeepReason.RACY,
+        KeepReason.CHANGED,
+        KeepReason.GONE,
+        KeepReason.SYMLINK,
+        KeepReason.TOO_SLOW,
+        KeepReason.UNKNOWN,
+    }
+)
+
+
+Reason: TypeAlias = TransferReason | DeferReason | KeepReason
+
+
+class Why(NamedTuple):
+    """A reason, and its detail for people, such as figures."""
+
+    reason: Reason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
+
+
+class Decision(NamedTuple):
+    """What to do with a file: why it is to be transferred, and what defers that."""
+
+    verdict: Verdict
+    reasons: tuple[Why, ...] = ()
+
+    def deferred(self, reason: DeferReason, detail: str = "") -> Decision:
+        """Return the decision to wait with it."""
+        return Decision(Verdict.DEFER, (*self.reasons, Why(reason, detail)))
+
+    @property
+    def group(self) -> str:
+        """Its reasons without their details, as text."""
+        return ", but ".join(why.reason.value for why in self.reasons)
+
+    def __str__(self) -> str:
+        return ", but ".join(map(str, self.reasons))
+
+
+# One for all files: a first run has a million of them.
+SKIP = Decision(Verdict.SKIP)
+NEW = Decision(Verdict.TRANSFER, (Why(TransferReason.NEW),))
 
 
 class Terms(NamedTuple):
@@ -75,26 +166,36 @@ def is_label(mtime: int, now: int) -> bool:
 
 def choose(
     version: FileVersion, entry: FileRecord | None, task: Task | None, terms: Terms
-) -> tuple[Verdict, str]:
-    """Return whether the file that is listed as `version` is to be sent now, and why.
+) -> Decision:
+    """Decide whether the file that is listed as `version` is transferred now.
 
     `entry` is what is known of it, and `task` the task of that entry.
     """
     if entry is None or task is None:
-        reason = "new"
-    elif not entry.is_of(version):
-        reason = f"changed: {_difference(entry, version)}"
-    elif is_racy(entry, task) and terms.began > entry.mtime + RACE_SECONDS:
-        reason = RACY
-    elif terms.pair is not None and task.pair != terms.pair and not task.open:
-        reason = "it was sent elsewhere before, and everything is asked for"
+        decision = NEW
     else:
-        return "unchanged", "unchanged"
+        why = _reason_to_transfer(version, entry, task, terms)
+        if why is None:
+            return SKIP
+        decision = Decision(Verdict.TRANSFER, (why,))
     if terms.under_way or (task is not None and task.open):
-        return "wait", f"{reason}, but its last transfer is under way"
+        return decision.deferred(DeferReason.IN_PROGRESS)
     if not is_quiet(version.mtime, terms.began, terms.settle_seconds):
-        return "wait", f"{reason}, but modified {terms.began - version.mtime} seconds ago"
-    return "send", reason
+        age = f"{terms.began - version.mtime} seconds ago"
+        return decision.deferred(DeferReason.NOT_STABLE, age)
+    return decision
+
+
+def _reason_to_transfer(
+    version: FileVersion, entry: FileRecord, task: Task, terms: Terms
+) -> Why | None:
+    if not entry.is_of(version):
+        return Why(TransferReason.CHANGED, _difference(entry, version))
+    if is_racy(entry, task) and terms.began > entry.mtime + RACE_SECONDS:
+        return Why(TransferReason.RACY)
+    if terms.pair is not None and task.pair != terms.pair and not task.open:
+        return Why(TransferReason.OTHER_MAPPING)
+    return None
 
 
 def is_quiet(mtime: int, now: int, settle_seconds: float) -> bool:
@@ -125,7 +226,7 @@ def reason_to_keep(
     under_way: bool,
     alike: bool,
     lost: bool = False,
-) -> str | None:
+) -> Why | None:
     """Return why a file must stay at the source whatever the destination has, or None.
 
     `excluded`: a pattern of EXCLUDE fits it. `under_way`: a full task is open, which has
@@ -133,27 +234,27 @@ def reason_to_keep(
     Globus lost sight of a task that had it, and that may still write its copy.
     """
     if task.open or under_way:
-        return "its task is open"
+        return Why(KeepReason.IN_PROGRESS)
     if lost:
-        return "an earlier task of it may still be writing: Globus no longer shows that task"
+        return Why(KeepReason.LOST_TASK)
     if is_racy(entry, task):
-        return RACY
+        return Why(KeepReason.RACY)
     if excluded:
-        return "it is excluded"
+        return Why(KeepReason.EXCLUDED)
     sent_at = task.ended_at or keeping.now
     if keeping.keep_days and keeping.now - sent_at < keeping.keep_days * 86_400:
-        return f"it was sent less than {keeping.keep_days:g} days ago"
+        return Why(KeepReason.KEEP_DAYS)
     if alike:
-        return ALIKE
+        return Why(KeepReason.COLLISION)
     if not task.verify_checksum:
-        return UNVERIFIED
+        return Why(KeepReason.UNVERIFIED)
     return None
 
 
 class Doubt(NamedTuple):
-    """Why a copy is no proof: the reason, and by how many seconds it is newer than its task."""
+    """Why a copy does not verify a file, and by how many seconds it is newer than its task."""
 
-    reason: str
+    why: Why
     newer_by: int = 0
 
 
@@ -165,30 +266,30 @@ def doubt(entry: FileRecord, task: Task, found: FileVersion | None) -> Doubt | N
     task found it equal. Any other time is that of another version, or of a change since.
     """
     if found is None:
-        return Doubt(MISSING)
+        return Doubt(Why(KeepReason.MISSING))
     if found.size != entry.size:
-        size = f"{found.size} bytes, not {entry.size}"
-        return Doubt(f"its size at the destination is another: {size}")
+        size = f"{found.size} bytes instead of {entry.size}"
+        return Doubt(Why(KeepReason.OTHER_SIZE, size))
     if found.mtime == entry.mtime:
         return None
     begin = task.submitted_at if task.requested_at is None else task.requested_at
     end = task.completed_at
     if end is None:
-        return Doubt("its time at the destination is another: nobody knows when its task ended")
+        return Doubt(Why(KeepReason.NO_END))
     if found.mtime > end + SLACK:
         later = found.mtime - end
-        return Doubt(f"its copy was changed after it was sent: {later} seconds later", later)
+        return Doubt(Why(KeepReason.COPY_CHANGED, f"{later} seconds later"), later)
     if task.equal or found.mtime >= begin - SLACK:
         return None
-    return Doubt(f"its copy is another, older one: {begin - found.mtime} seconds older")
+    return Doubt(Why(KeepReason.COPY_OLDER, f"by {begin - found.mtime} seconds"))
 
 
-def reason_of_source(entry: FileRecord, found: FileVersion | None) -> str | None:
+def reason_of_source(entry: FileRecord, found: FileVersion | None) -> Why | None:
     """Return why `found`, the file at the source now, must not be deleted as `entry`, or None."""
     if found is None:
-        return GONE
+        return Why(KeepReason.GONE)
     if not entry.is_of(found):
-        return f"{CHANGED}: {_difference(entry, found)}"
+        return Why(KeepReason.CHANGED, _difference(entry, found))
     return None
 
 

@@ -68,11 +68,17 @@ class Directory(NamedTuple):
 
 
 class Unlisted(NamedTuple):
-    """A directory that could not be listed, and why; `gone` if there is none of this name."""
+    """What could not be listed, and why: the text, and the `code` of Globus if there is one.
+
+    `gone` if there is no such directory, `collides` if a file is beside a name that could be the
+    same at the destination.
+    """
 
     path: str
     reason: str
     gone: bool = False
+    collides: bool = False
+    code: str = ""
 
 
 Outcome: TypeAlias = "Directory | Unlisted"
@@ -317,8 +323,8 @@ def _refused(
         # The path stands in the message, and may have any name.
         message = (error.message or "").replace(path, "")
         if not any(word in message for word in ENDPOINT_FAILED):
-            return Unlisted(path, "there is no such directory", gone=True)
-        return Unlisted(path, details)
+            return Unlisted(path, "there is no such directory", gone=True, code=code)
+        return Unlisted(path, details, code=code)
     if error.http_status in (404, 429) or refusals.requires_login(error) or limiter.service_down:
         raise error
     if any(part in code for part in ENDPOINT_DOWN):
@@ -327,7 +333,7 @@ def _refused(
             f"{endpoint} is out of reach ({details}). Nothing is lost, but nothing moves either:"
             " see whether it runs. The next run tries again.",
         ) from error
-    return Unlisted(path, details)
+    return Unlisted(path, details, code=code)
 
 
 def _details(error: globus_sdk.TransferAPIError) -> str:

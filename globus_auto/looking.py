@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from globus_auto import alerts, choosing, listing, marker, mount, progress, spelling
 from globus_auto.alerts import Alert
-from globus_auto.choosing import Terms
+from globus_auto.choosing import Decision, DeferReason, Terms, Verdict
 from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
@@ -40,8 +40,8 @@ class Scan:
     began: int
     full: bool = False
     again: bool = False
-    send: dict[str, tuple[FileVersion, str]] = field(default_factory=dict)
-    waiting: dict[str, tuple[FileVersion, str]] = field(default_factory=dict)
+    send: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
+    waiting: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
     files: int = 0
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
@@ -119,14 +119,17 @@ def _hold_back(session: Session, scan: Scan) -> None:
     now, store = session.run.started, session.store
     for path, at in alerts.read(session.run.health_path).refused.items():
         if path in scan.send and 0 <= now - at < alerts.DAY:
-            version, _ = scan.send.pop(path)
-            scan.waiting[path] = version, "Globus refused it less than a day ago"
+            _defer(scan, path, DeferReason.REJECTED)
             scan.refused.append(path)
     new = (path for path in scan.send if store.entry(path) is None)
     for path, other in spelling.taken(session, new):
-        version, _ = scan.send.pop(path)
-        scan.waiting[path] = version, f"its copy would overwrite another: {other}"
+        _defer(scan, path, DeferReason.COLLISION, other)
         scan.held[path] = other
+
+
+def _defer(scan: Scan, path: str, reason: DeferReason, detail: str = "") -> None:
+    version, decision = scan.send.pop(path)
+    scan.waiting[path] = version, decision.deferred(reason, detail)
 
 
 def everything(session: Session) -> Iterator[Outcome]:
@@ -256,17 +259,17 @@ def _take_in(
         if choosing.is_label(version.mtime, scan.began):
             ahead.append(name)
         task = store.tasks[entry.task] if entry else None
-        verdict, reason = choosing.choose(version, entry, task, terms)
-        if verdict == "unchanged":
+        decision = choosing.choose(version, entry, task, terms)
+        if decision.verdict is Verdict.SKIP:
             if task and task.open:
                 scan.unsettled.add(path)
             continue
         scan.unsettled.add(path)
-        if verdict == "wait":
-            scan.waiting[joined(path, name)] = version, reason
-            log.debug("Wait with %s: %s", joined(path, name), reason)
+        if decision.verdict is Verdict.DEFER:
+            scan.waiting[joined(path, name)] = version, decision
+            log.debug("Wait with %s: %s", joined(path, name), decision)
         else:
-            scan.send[joined(path, name)] = version, reason
+            scan.send[joined(path, name)] = version, decision
     if len(directory.files) - new < len(known):
         gone = known.keys() - directory.files.keys()
         scan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]

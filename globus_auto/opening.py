@@ -25,6 +25,7 @@ from globus_auto import (
     troubles,
 )
 from globus_auto.alerts import Alert, Findings
+from globus_auto.choosing import KeepReason, Reason, Why
 from globus_auto.datastore import Datastore
 from globus_auto.listing import Lister, Outcome
 from globus_auto.utils import Run
@@ -45,34 +46,33 @@ class Kept:
     store: Datastore
     due: float
     listed: bool = False
-    counts: Counter[str] = field(default_factory=Counter)
-    paths: list[tuple[str, str]] = field(default_factory=list)
-    overdue: dict[str, list[str]] = field(default_factory=dict)
+    counts: Counter[Reason] = field(default_factory=Counter)
+    paths: list[tuple[str, Why]] = field(default_factory=list)
+    overdue: dict[Reason, list[str]] = field(default_factory=dict)
 
-    def add(self, path: str, reason: str) -> None:
-        """Note that the file at `path` stays; it is counted by the reason without its figures."""
-        log.debug("Keep %s: %s", path, reason)
-        group = reason.partition(":")[0]
-        self.counts[group] += 1
+    def add(self, path: str, why: Why) -> None:
+        """Note that the file at `path` stays."""
+        log.debug("Keep %s: %s", path, why)
+        self.counts[why.reason] += 1
         if self.listed:
-            self.paths.append((path, reason))
-        if group in choosing.PASSING:
+            self.paths.append((path, why))
+        if why.reason in choosing.PASSING:
             entry = self.store.entry(path)
             ended = entry and self.store.tasks[entry.task].ended_at
             if ended and ended < self.due:
-                self.overdue.setdefault(group, []).append(path)
+                self.overdue.setdefault(why.reason, []).append(path)
 
     def report(self, findings: Findings, hours: float) -> None:
         """Log how many files stay for which reason; note what stays for too long."""
         for reason, number in self.counts.most_common():
-            log.info("Kept %d files: %s", number, reason)
+            log.info("Kept %d files: %s", number, reason.value)
         for reason, paths in self.overdue.items():
             findings.fire(
                 Alert(
                     kind="kept",
-                    about=reason,
+                    about=reason.value,
                     text=f"{len(paths)} files were sent more than {hours:g} hours ago and cannot be"
-                    f" deleted at the source, since of each holds: {reason}. They are"
+                    f" deleted at the source, since of each holds: {reason.value}. They are"
                     f" {some(sorted(paths))}. {HINTS.get(reason, NO_HINT)}",
                 )
             )
@@ -80,13 +80,13 @@ class Kept:
 
 
 NO_HINT = "Look at one of them with delete.py -n -v."
-HINTS = {
-    choosing.ALIKE: "Rename all but one of the names that differ only so.",
-    choosing.CHANGED: "If nothing writes to them: does SRC_LOCAL_DIR show the same files, with the"
-    " same times, as SRC_DIR?",
-    choosing.UNASKED: "Let Globus list the directories above them: see rights there, and spread"
+HINTS: dict[Reason, str] = {
+    KeepReason.COLLISION: "Rename all but one of the names that differ only so.",
+    KeepReason.CHANGED: "If nothing writes to them: does SRC_LOCAL_DIR show the same files, with"
+    " the same times, as SRC_DIR?",
+    KeepReason.UNKNOWN: "Let Globus list the directories above them: see rights there, and spread"
     " over several directories what has too many entries.",
-    choosing.SLOW: "Spread its files over several directories.",
+    KeepReason.TOO_SLOW: "Spread its files over several directories.",
 }
 
 
@@ -252,7 +252,7 @@ def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     )
     # A missing directory is no matter here: Globus makes that of the destination, and the look
     # tells of that of the source. A huge one shows that the endpoint works.
-    if refused and not refused.gone and ".SizeLimit" not in refused.reason:
+    if refused and not refused.gone and ".SizeLimit" not in refused.code:
         raise listing.EndpointNotReady(
             endpoint,
             f"{directory} at {endpoint} cannot be listed: {refused.reason}. Nothing is lost, but"

@@ -10,7 +10,7 @@ import globus_sdk
 
 from globus_auto import alerts, choosing, listing, looking, settling, troubles
 from globus_auto.alerts import DAY, Alert
-from globus_auto.choosing import Doubt, Keeping
+from globus_auto.choosing import Doubt, Keeping, KeepReason, Why
 from globus_auto.datastore import FileRecord, Task, below, joined
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
@@ -51,7 +51,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
                     alike=name in twins,
                     lost=all_lost or path in lost,
                 )
-                if reason == choosing.UNVERIFIED:
+                if reason and reason.reason is KeepReason.UNVERIFIED:
                     unverified.setdefault(task.destination, task)
                 if reason:
                     session.kept.add(path, reason)
@@ -100,7 +100,7 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
                 troubles.explain(error, session.run.program, session.run.login_command)
             )
             for path in sorted(paths):
-                session.kept.add(path, f"its destination cannot be asked for it: {endpoint}")
+                session.kept.add(path, Why(KeepReason.UNKNOWN_COPY, endpoint))
     return arrived
 
 
@@ -113,7 +113,7 @@ def _is_gone(error: Exception, endpoint: str, session: Session) -> bool:
 def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
     """Drop the entries of files that went to a collection that exists no longer."""
     for path in paths:
-        session.kept.add(path, "the collection that it was sent to no longer exists")
+        session.kept.add(path, Why(KeepReason.NO_COLLECTION))
         session.store.drop(path)
     session.run.findings.fire(
         Alert(
@@ -152,14 +152,14 @@ def _arrived(
             continue
         task = store.tasks[entry.task]
         if isinstance(answer, Unlisted):
-            session.kept.add(path, f"its destination cannot be asked for it: {answer.reason}")
+            session.kept.add(path, Why(KeepReason.UNKNOWN_COPY, answer.reason))
             silent.setdefault(there.rpartition("/")[0], answer.reason)
             continue
         found = choosing.doubt(entry, task, answer)
         if found is None:
             arrived[path] = entry
             continue
-        session.kept.add(path, found.reason)
+        session.kept.add(path, found.why)
         if not barren:
             doubts[path] = found
     # If some stand there after all, its disk has come back since.
@@ -221,7 +221,7 @@ def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> N
         session.run.findings.resolve("doubtful", endpoint)
         return
     later = max(found.newer_by for found in kept.values())
-    names = [f"{path} ({found.reason})" for path, found in sorted(kept.items())]
+    names = [f"{path} ({found.why})" for path, found in sorted(kept.items())]
     if later:
         cause = (
             f" Some are up to {later} seconds newer than their transfer: see whether the clock of"
@@ -272,7 +272,7 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
     by_directory: dict[str, list[str]] = {}
     for path, found in sorted(lost.items()):
         directory, _, name = path.rpartition("/")
-        by_directory.setdefault(directory, []).append(f"{name} ({found.reason})")
+        by_directory.setdefault(directory, []).append(f"{name} ({found.why})")
         session.store.drop(path)
     for directory, names in by_directory.items():
         session.run.findings.fire(

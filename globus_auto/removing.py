@@ -23,6 +23,7 @@ from globus_auto import (
     watching,
 )
 from globus_auto.alerts import Alert
+from globus_auto.choosing import KeepReason, Why
 from globus_auto.datastore import FileRecord, joined
 from globus_auto.deleting import Age, Deletion, Overtaken
 from globus_auto.listing import Directory, Outcome, Unlisted, list_directory
@@ -101,7 +102,7 @@ class Removal:
             if single:
                 log.warning("Too slow to delete in %s: the last listing is too old", *directories)
                 for path in proven:
-                    self.session.kept.add(path, choosing.SLOW)
+                    self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
                 return []
             return halved_by_directory(proven)
         except globus_sdk.TransferAPIError as error:
@@ -128,7 +129,7 @@ class Removal:
             middle = len(paths) // 2
             return [paths[:middle], paths[middle:]]
         self.left += paths
-        self.session.kept.add(paths[0], "Globus refuses to delete it")
+        self.session.kept.add(paths[0], Why(KeepReason.REJECTED))
         self.session.run.findings.fire(
             Alert(
                 kind="delete failed",
@@ -150,7 +151,7 @@ class Removal:
     def _look_again(self, paths: list[str], ended: TaskDocument) -> None:
         """See what a delete that did not succeed has deleted all the same."""
         for path in unchanged(self.session, {path: self.arrived[path] for path in paths}):
-            self.session.kept.add(path, "Globus could not delete it")
+            self.session.kept.add(path, Why(KeepReason.NOT_DELETED))
         left = [path for path in paths if self.session.store.entry(path)]
         self.left += left
         self._forget(sorted({*paths} - {*left}), ended)
@@ -198,9 +199,8 @@ def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
     plain = _plain(session, {path.rpartition("/")[0] for path in group})
     for path, answer in versions(session, source, list(group), alone=True):
         if isinstance(answer, Unlisted):
-            unasked = f"{choosing.UNASKED}: {answer.reason}"
-            is_twin = answer.reason == choosing.ALIKE
-            session.kept.add(path, answer.reason if is_twin else unasked)
+            unknown = Why(KeepReason.UNKNOWN, answer.reason)
+            session.kept.add(path, Why(KeepReason.COLLISION) if answer.collides else unknown)
             continue
         directory = path.rpartition("/")[0]
         reason = choosing.reason_of_source(group[path], answer)
@@ -208,7 +208,7 @@ def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
             mounted |= answer is not None or directory != root
             gone += [path] if answer is None else []
         elif not reason:
-            reason = choosing.SYMLINK
+            reason = Why(KeepReason.SYMLINK)
         if reason:
             session.kept.add(path, reason)
         else:

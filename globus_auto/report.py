@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shlex
 import time
 from collections.abc import Iterable
@@ -29,31 +28,24 @@ log = logging.getLogger(__name__)
 
 def print_sends(scan: Scan) -> None:
     """Print what transfer.py would do with each file that is new or changed, and why."""
-    chosen = ("wait", scan.waiting), ("send", scan.send)
-    for verb, found in chosen:
-        by_group = sorted(found, key=lambda path: (_group(found[path][1]), path))
-        for path in by_group:
-            version, reason = found[path]
-            print(f"{verb} {printable(path)} ({decimal(version.size)}): {reason}")
-    for verb, found in chosen:
+    planned = ("wait", scan.waiting), ("send", scan.send)
+    for verb, found in planned:
+        for path in sorted(found, key=lambda path: (found[path][1].group, path)):
+            version, decision = found[path]
+            print(f"{verb} {printable(path)} ({decimal(version.size)}): {decision}")
+    for verb, found in planned:
         groups: dict[str, list[int]] = {}
-        for version, reason in found.values():
-            groups.setdefault(_group(reason), []).append(version.size)
+        for version, decision in found.values():
+            groups.setdefault(decision.group, []).append(version.size)
         for group, sizes in sorted(groups.items()):
             print(f"{verb}: {_total(sizes)}: {group}")
-    for verb, found in chosen:
+    for verb, found in planned:
         print(f"{verb}: {_total(version.size for version, _ in found.values())} in all")
     if scan.full and (scan.send or scan.again):
         print("all in one task, which compares everything with the destination")
     unchanged = scan.files - len(scan.send) - len(scan.waiting) - scan.excluded
     print(f"leave: {unchanged} files: unchanged")
     print(f"leave: {scan.excluded} files: excluded")
-
-
-def _group(reason: str) -> str:
-    """Return a reason to send or wait without its figures."""
-    plain = re.sub(r": .*?(?=, but |$)", "", reason)
-    return re.sub(r"modified \d+ seconds ago", "modified too lately", plain)
 
 
 def _total(sizes: Iterable[int]) -> str:
@@ -64,9 +56,9 @@ def _total(sizes: Iterable[int]) -> str:
 def print_deletes(session: Session, arrived: dict[str, FileRecord]) -> None:
     """Print what delete.py would do with each file that was sent, and why, and with directories."""
     proven = _proven(session, arrived)
-    for path, reason in sorted(session.kept.paths, key=lambda kept: (kept[1], kept[0])):
+    for path, why in sorted(session.kept.paths, key=lambda kept: (str(kept[1]), kept[0])):
         # The reason may repeat what a server has said.
-        print(printable(f"keep {path}: {reason}"))
+        print(printable(f"keep {path}: {why}"))
     for path in proven:
         size = decimal(arrived[path].size)
         print(f"delete {printable(path)} ({size}): its copy is proven")
@@ -78,7 +70,7 @@ def print_deletes(session: Session, arrived: dict[str, FileRecord]) -> None:
     for directory in bare:
         print(f"remove {printable(directory)}: an empty directory")
     for reason, number in session.kept.counts.most_common():
-        print(f"keep: {number} files: {reason}")
+        print(f"keep: {number} files: {reason.value}")
     print(f"delete: {_total(arrived[path].size for path in proven)}")
     print(f"remove: {len(bare)} directories that are empty now")
 
@@ -177,7 +169,7 @@ def _files(session: Session) -> dict[str, Any]:
             else None,
         },
         "proven": len(proven),
-        "kept": dict(session.kept.counts.most_common()),
+        "kept": {reason.value: count for reason, count in session.kept.counts.most_common()},
     }
 
 

@@ -136,9 +136,11 @@ def _intend(session: Session, scan: Scan) -> None:
             exclude=[*known.exclude, *left_out] if scan.full else [],
         )
         for path in part:
-            version, reason = scan.send.pop(path)
+            version, decision = scan.send.pop(path)
             store.put(path, FileRecord(version.size, version.mtime, number))
-            log.log(DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, reason, number)
+            log.log(
+                DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, decision, number
+            )
     # A dict keeps the room of what was taken out.
     scan.send.clear()
 

@@ -36,7 +36,7 @@ def versions(
             twins = choosing.alike(there) if alone else set()
             for name in names:
                 path = joined(outcome.path, name)
-                twin = Unlisted(path, choosing.ALIKE)
+                twin = Unlisted(path, "another name collides with it", collides=True)
                 yield path, twin if name in twins else outcome.files.get(name)
             continue
         silent = None

@@ -51,8 +51,8 @@ MUTANTS = [
         "racy entries are sent again",
         "test_a_file_written_twice_within_a_second_is_sent_again",
         "choosing.py",
-        "    elif is_racy(entry, task) and terms.began",
-        "    elif False and terms.began",
+        "    if is_racy(entry, task) and terms.began",
+        "    if False and terms.began",
     ),
     Mutant(
         "racy entries are no proof",
@@ -170,8 +170,8 @@ MUTANTS = [
         "look at the destination: a missing copy is no proof",
         "test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then",
         "choosing.py",
-        "    if found is None:\n        return Doubt(MISSING)",
-        '    if found == "never":\n        return Doubt(MISSING)',
+        "    if found is None:\n        return Doubt(Why(KeepReason.MISSING))",
+        '    if found == "never":\n        return Doubt(Why(KeepReason.MISSING))',
     ),
     Mutant(
         "look at the destination: a copy of another size is no proof",
@@ -198,8 +198,8 @@ MUTANTS = [
         "last look at the source",
         "test_a_file_changed_while_the_destination_is_being_listed_stays",
         "choosing.py",
-        "    if not entry.is_of(found):\n        return f",
-        "    if False:\n        return f",
+        "    if not entry.is_of(found):\n        return Why(KeepReason",
+        "    if False:\n        return Why(KeepReason",
     ),
     Mutant(
         "no way through a symlink",
@@ -212,8 +212,8 @@ MUTANTS = [
         "names alike stay",
         "test_names_that_may_be_one_at_the_destination_both_stay",
         "choosing.py",
-        "    if alike:\n        return ALIKE",
-        "    if False:\n        return ALIKE",
+        "    if alike:\n        return Why(KeepReason.COLLISION",
+        "    if False:\n        return Why(KeepReason.COLLISION",
     ),
     Mutant(
         "names alike at the source stay",

@@ -7,6 +7,8 @@ import pytest
 from globus_auto.choosing import (
     LABEL_SECONDS,
     Terms,
+    TransferReason,
+    Verdict,
     calm_until,
     choose,
     is_label,
@@ -17,6 +19,7 @@ from globus_auto.choosing import (
 )
 from globus_auto.datastore import FileRecord, FileVersion, Task
 
+TRANSFER, DEFER, SKIP = Verdict.TRANSFER, Verdict.DEFER, Verdict.SKIP
 NOW = 1_795_428_000
 OLD = NOW - 1000  # an mtime; the entry's task looked 100 seconds after it
 SETTLE = 600
@@ -52,47 +55,47 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
 @pytest.mark.parametrize(
     ("changes", "verdict", "reason"),
     [
-        ({"entry": None}, "send", "new"),
-        ({}, "unchanged", "unchanged"),
-        ({"of": task("ACTIVE")}, "unchanged", "unchanged"),
-        ({"of": task("FAILED")}, "unchanged", "unchanged"),
-        ({"size": 11}, "send", "changed: 10 bytes before, 11 now"),
-        ({"size": 0}, "send", "changed: 10 bytes before, 0 now"),
-        ({"mtime": OLD + 5}, "send", "changed: modified 5 seconds later"),
-        ({"mtime": OLD - 5}, "send", "changed: modified 5 seconds earlier"),
-        ({"size": 11, "of": task("ACTIVE")}, "wait", "its last transfer is under way"),
-        ({"size": 11, "of": task("INACTIVE")}, "wait", "its last transfer is under way"),
-        ({"size": 11, "of": task("FAILED")}, "send", "changed"),
+        ({"entry": None}, TRANSFER, "new"),
+        ({}, SKIP, ""),
+        ({"of": task("ACTIVE")}, SKIP, ""),
+        ({"of": task("FAILED")}, SKIP, ""),
+        ({"size": 11}, TRANSFER, "changed: 10 bytes before, 11 now"),
+        ({"size": 0}, TRANSFER, "changed: 10 bytes before, 0 now"),
+        ({"mtime": OLD + 5}, TRANSFER, "changed: modified 5 seconds later"),
+        ({"mtime": OLD - 5}, TRANSFER, "changed: modified 5 seconds earlier"),
+        ({"size": 11, "of": task("ACTIVE")}, DEFER, "its last transfer is in progress"),
+        ({"size": 11, "of": task("INACTIVE")}, DEFER, "its last transfer is in progress"),
+        ({"size": 11, "of": task("FAILED")}, TRANSFER, "changed"),
         # --full is for another mapping than that of the task, or for the same.
-        ({"pair": ELSEWHERE}, "send", "sent elsewhere before, and everything is asked for"),
-        ({"pair": ELSEWHERE, "of": task("ACTIVE")}, "unchanged", "unchanged"),
-        ({"pair": ELSEWHERE, "size": 11}, "send", "changed"),
-        ({"entry": None, "pair": ELSEWHERE}, "send", "new"),
-        ({"pair": HERE}, "unchanged", "unchanged"),
-        ({"pair": HERE, "size": 11}, "send", "changed"),
-        ({"entry": None, "under_way": True}, "wait", "its last transfer is under way"),
-        ({"size": 11, "under_way": True}, "wait", "its last transfer is under way"),
-        ({"under_way": True}, "unchanged", "unchanged"),
+        ({"pair": ELSEWHERE}, TRANSFER, "transferred elsewhere before"),
+        ({"pair": ELSEWHERE, "of": task("ACTIVE")}, SKIP, ""),
+        ({"pair": ELSEWHERE, "size": 11}, TRANSFER, "changed"),
+        ({"entry": None, "pair": ELSEWHERE}, TRANSFER, "new"),
+        ({"pair": HERE}, SKIP, ""),
+        ({"pair": HERE, "size": 11}, TRANSFER, "changed"),
+        ({"entry": None, "under_way": True}, DEFER, "its last transfer is in progress"),
+        ({"size": 11, "under_way": True}, DEFER, "its last transfer is in progress"),
+        ({"under_way": True}, SKIP, ""),
         # Quiet for SETTLE_SECONDS, to the second.
-        ({"entry": None, "settle": SETTLE}, "send", "new"),
-        ({"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE}, "send", "new"),
+        ({"entry": None, "settle": SETTLE}, TRANSFER, "new"),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE}, TRANSFER, "new"),
         (
             {"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE + 1},
-            "wait",
-            "new, but modified 599 seconds ago",
+            DEFER,
+            "new, but modified too recently: 599 seconds ago",
         ),
-        ({"settle": SETTLE, "mtime": NOW - 1}, "wait", "modified 999 seconds later, but"),
-        ({"pair": ELSEWHERE, "settle": SETTLE}, "send", "everything is asked for"),
-        ({"pair": ELSEWHERE, "settle": 2 * (NOW - OLD)}, "wait", "everything is asked for, but"),
-        ({"settle": 2 * (NOW - OLD)}, "unchanged", "unchanged"),
-        ({"entry": None, "settle": SETTLE, "mtime": NOW + 5}, "wait", "new, but"),
-        ({"entry": None, "mtime": NOW + 5}, "send", "new"),
-        ({"entry": None, "settle": SETTLE, "mtime": NOW + LABEL_SECONDS + 1}, "send", "new"),
+        ({"settle": SETTLE, "mtime": NOW - 1}, DEFER, "modified 999 seconds later, but"),
+        ({"pair": ELSEWHERE, "settle": SETTLE}, TRANSFER, "--full asks for everything"),
+        ({"pair": ELSEWHERE, "settle": 2 * (NOW - OLD)}, DEFER, "--full asks for everything, but"),
+        ({"settle": 2 * (NOW - OLD)}, SKIP, ""),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW + 5}, DEFER, "new, but"),
+        ({"entry": None, "mtime": NOW + 5}, TRANSFER, "new"),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW + LABEL_SECONDS + 1}, TRANSFER, "new"),
     ],
 )
 def test_a_file_is_sent_waits_or_is_left(changes, verdict, reason):
-    found, why = chosen(**changes)
-    assert (found, reason in why) == (verdict, True), why
+    decision = chosen(**changes)
+    assert (decision.verdict, reason in str(decision)) == (verdict, True)
 
 
 @pytest.mark.parametrize(
@@ -105,16 +108,17 @@ def test_an_entry_is_racy_whose_file_was_written_less_than_two_seconds_before(
 
 
 @pytest.mark.parametrize(
-    ("later", "verdict"), [(0, "unchanged"), (2, "unchanged"), (3, "send"), (100, "send")]
+    ("later", "verdict"), [(0, SKIP), (2, SKIP), (3, TRANSFER), (100, TRANSFER)]
 )
 def test_a_racy_file_is_sent_again_once_a_look_begins_late_enough(later, verdict):
-    found, why = chosen(of=task(listed_at=OLD), began=OLD + later)
-    assert found == verdict
-    assert verdict == "unchanged" or "within a second" in why
+    decision = chosen(of=task(listed_at=OLD), began=OLD + later)
+    reasons = (TransferReason.RACY,) if verdict is TRANSFER else ()
+    assert decision.verdict is verdict
+    assert tuple(why.reason for why in decision.reasons) == reasons
 
 
 def test_a_racy_file_waits_while_its_task_is_open():
-    assert chosen(of=task("ACTIVE", listed_at=OLD))[0] == "wait"
+    assert chosen(of=task("ACTIVE", listed_at=OLD)).verdict is DEFER
 
 
 def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
@@ -128,7 +132,7 @@ def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
 
 
 def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never_overlooked():
-    """Every combination: no verdict but these, and "unchanged" only where it is true."""
+    """Every combination: no verdict but these, and SKIP only where it is true."""
     count = 0
     for size, mtime, status, listed, settle, under_way, pair in itertools.product(
         (10, 11),
@@ -143,8 +147,8 @@ def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never
         verdict, why = chosen(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
         same = (size, mtime) == (10, OLD)
         asked_for = pair == ELSEWHERE and not of.open
-        assert (verdict == "unchanged") == (same and not asked_for and listed >= OLD + 2), why
-        assert (verdict == "send") <= (not under_way and not of.open), why
+        assert (verdict is SKIP) == (same and not asked_for and listed >= OLD + 2), why
+        assert (verdict is TRANSFER) <= (not under_way and not of.open), why
         count += 1
     assert count == 2 * 6 * 4 * 4 * 3 * 2 * 3
 

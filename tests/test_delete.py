@@ -177,10 +177,10 @@ def test_a_dry_run_prints_what_would_go_and_changes_nothing(
     assert lab.delete("-n", "-v") == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        "keep /src/b: it has changed since it was sent: 16 bytes before, 7 now",
+        "keep /src/b: it has changed since it was transferred: 16 bytes before, 7 now",
         "delete /src/a (16 bytes): its copy is proven",
         "remove /src/empty: an empty directory",
-        "keep: 1 files: it has changed since it was sent",
+        "keep: 1 files: it has changed since it was transferred",
         "delete: 1 files, 16 bytes",
         "remove: 1 directories that are empty now",
     ]

@@ -12,5 +12,5 @@ def test_the_demo_ends_well_and_leaves_nothing_behind(tmp_path, monkeypatch) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All as it should be" in done.stdout
-    assert "it has changed since it was sent" in done.stdout.replace("\n", " ")
+    assert "it has changed since it was transferred" in done.stdout.replace("\n", " ")
     assert not list(tmp_path.iterdir())

@@ -11,11 +11,11 @@ import pytest
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files, put
 
-RACY = "it may have been written again within a second"
-OPEN = "its task is open"
-ALIKE = "another name differs from its name only in case or accents"
-MISSING = "it is missing at the destination"
-CHANGED = "it has changed since it was sent: "
+RACY = "modified within 2 s of the scan"
+OPEN = "its transfer is in progress"
+ALIKE = "another name differs from its name only in case or Unicode form"
+MISSING = "its copy is missing at the destination"
+CHANGED = "it has changed since it was transferred: "
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_what_is_excluded_stays_though_it_was_sent_before(lab: Lab, delete: Dele
 def test_a_sent_file_stays_for_keep_days_and_goes_then(lab: Lab, delete: Delete) -> None:
     lab.configure(KEEP_DAYS=1.5)
     lab.send("a")
-    assert delete() == {"a": "it was sent less than 1.5 days ago"}
+    assert delete() == {"a": "transferred less than KEEP_DAYS ago"}
     lab.later(1.5 * 86400 - 60)
     assert delete().keys() == {"a"}
     lab.later(60)
@@ -121,7 +121,7 @@ def cut(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "reason"),
-    [(lose, MISSING), (cut, "its size at the destination is another: 5 bytes, not 16")],
+    [(lose, MISSING), (cut, "its copy has another size: 5 bytes instead of 16")],
 )
 def test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then(
     harm: Callable[[Lab], None], reason: str, lab: Lab, delete: Delete
@@ -230,7 +230,7 @@ def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it
     kept = delete(1)
     assert kept.keys() == {"run/a", "run/c"}
     for reason in kept.values():
-        assert reason.startswith("its destination cannot be asked for it: 403")
+        assert reason.startswith("the destination could not be asked about its copy: 403")
     assert files(lab.source).keys() == {"run/a", "run/c"}
     assert lab.entries() == {"/src/run/a", "/src/run/c"}
     assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
@@ -249,7 +249,7 @@ def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> 
     )
     kept = delete(0)
     assert kept.keys() == {"run/b"}
-    assert kept["run/b"].startswith("the source cannot be asked for it: 403")
+    assert kept["run/b"].startswith("the source could not be asked about it: 403")
     assert files(lab.source).keys() == {"run/b"}
 
 
@@ -272,7 +272,7 @@ def test_a_destination_of_old_that_is_out_of_reach_stops_nothing_else(
     lab.send("b")
     lab.dst.connected = False
     kept = delete(1)
-    assert kept == {"a": f"its destination cannot be asked for it: {lab.dst.id}"}
+    assert kept == {"a": f"the destination could not be asked about its copy: {lab.dst.id}"}
     assert files(lab.source).keys() == {"a"}
     assert lab.entries() == {"/src/a"}
 
@@ -329,7 +329,7 @@ def test_what_is_no_plain_file_any_more_stays(
     lab.send("a", "b")
     act(lab)
     before = {path: os.lstat(path).st_ino for path in lab.source.rglob("a*")}
-    assert delete() == {"a": "it is gone from the source, or no plain file any more"}
+    assert delete() == {"a": "it is gone from the source, or no longer a plain file"}
     assert {path: os.lstat(path).st_ino for path in lab.source.rglob("a*")} == before
 
 
@@ -340,7 +340,7 @@ def test_what_stands_behind_a_symlink_to_another_directory_stays(lab: Lab, delet
     (lab.source / "data" / "run").symlink_to(lab.source / "moved")
     kept = delete()
     assert files(lab.source).keys() == {"data/run", "moved/a"}
-    assert kept == {"data/run/a": "a symlink may lead to it"}
+    assert kept == {"data/run/a": "a symbolic link may lead to it"}
 
 
 def test_what_globus_skipped_stays_and_is_sent_again(lab: Lab, delete: Delete) -> None:
@@ -362,7 +362,7 @@ def forget(lab: Lab) -> None:
     lab.world.faults.hook("transfer", lambda _asked: lab.world.tasks.clear(), when="after")
 
 
-LOST = "an earlier task of it may still be writing: Globus no longer shows that task"
+LOST = "a task that Globus no longer shows may still be writing its copy"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
     assert found["waiting"]["oldest"]["path"] == "/src/waiting"
     assert [task["status"] for task in found["under_way"]] == ["PERMISSION_DENIED"]
     assert found["proven"] == 1
-    assert found["kept"] == {"its task is open": 1, "it is excluded": 1}
+    assert found["kept"] == {"its transfer is in progress": 1, "it is excluded": 1}
     assert set(found["last_good"]) == {"transfer"}
     assert not changes(lab)
     assert tree(lab.home) == before
@@ -80,7 +80,7 @@ def test_status_as_json_has_the_documented_shape(
             "destination": f"{lab.dst.id}:/dst",
             "waiting": {"files": 1, "bytes": 4, "oldest": {"path": "/src/b"}},
             "proven": 0,
-            "kept": {"its task is open": 1},
+            "kept": {"its transfer is in progress": 1},
             "last_good": {},
             "alerts": [],
             "troubles": [],
@@ -163,11 +163,11 @@ def test_a_dry_run_tells_of_every_group_why_and_how_much(
     code, told = asked(lab, capsys, "-n")
     assert code == 0
     assert told.splitlines() == [
-        "wait /src/d (4 bytes): new, but modified 3 seconds ago",
+        "wait /src/d (4 bytes): new, but modified too recently: 3 seconds ago",
         "send /src/a (2.5 MB): changed: 4 bytes before, 2500000 now",
         "send /src/b (4 bytes): changed: modified 20 seconds later",
         "send /src/c (1.2 kB): new",
-        "wait: 1 files, 4 bytes: new, but modified too lately",
+        "wait: 1 files, 4 bytes: new, but modified too recently",
         "send: 2 files, 2.5 MB: changed",
         "send: 1 files, 1.2 kB: new",
         "wait: 1 files, 4 bytes in all",

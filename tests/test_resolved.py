@@ -41,7 +41,7 @@ def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: 
     lab.world.pace = Pace.after_looks(1)
     assert lab.transfer() == 0
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"failed"}, "its task is open"
+    assert lab.alerts().keys() == {"failed"}, "its transfer is in progress"
     assert getattr(lab, program)() == 0
     assert lab.alerts() == {}
 

@@ -143,7 +143,9 @@ def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str])
     lab.world.faults.add("stat", times=None, status=403, body=repeated(lab))
     assert lab.delete("-n") == 1
     said = capsys.readouterr().out
-    assert "keep /src/run/a: its destination cannot be asked for it: 403 [a secret]" in said
+    assert (
+        "keep /src/run/a: the destination could not be asked about its copy: 403 [a secret]" in said
+    )
     assert not any(secret in said for secret in secrets(lab))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.choosing import Doubt, doubt
+from globus_auto.choosing import doubt
 from globus_auto.datastore import FileRecord, FileVersion, Task
 from tests.conftest import Lab, Mailbox, files, put
 
@@ -36,25 +36,25 @@ def task(**changes: Any) -> Task:
 
 
 EQUAL = {"equal": True}
-OLDER = "its copy is another, older one"
-LATER = "its copy was changed after it was sent"
-UNKNOWN = "its time at the destination is another: nobody knows when its task ended"
+OLDER = "its copy is older than the transfer"
+LATER = "its copy was changed after the transfer"
+UNKNOWN = "its copy has another time, and the end of its task is not known"
 
 
 @pytest.mark.parametrize(
     ("found", "of", "reason", "newer_by"),
     [
-        (None, {}, "it is missing at the destination", 0),
-        ((9, MTIME), {}, "its size at the destination is another: 9 bytes, not 10", 0),
-        ((11, BEGIN + 1), {}, "its size at the destination is another: 11 bytes, not 10", 0),
-        ((0, MTIME), EQUAL, "its size at the destination is another: 0 bytes, not 10", 0),
+        (None, {}, "its copy is missing at the destination", 0),
+        ((9, MTIME), {}, "its copy has another size: 9 bytes instead of 10", 0),
+        ((11, BEGIN + 1), {}, "its copy has another size: 11 bytes instead of 10", 0),
+        ((0, MTIME), EQUAL, "its copy has another size: 0 bytes instead of 10", 0),
         # The time of the original.
         ((10, MTIME), {}, None, 0),
         ((10, MTIME), EQUAL, None, 0),
         ((10, MTIME), {"completed_at": None}, None, 0),
         ((10, MTIME), {"requested_at": None}, None, 0),
         # Written by the task, where times are not kept: two seconds of slack at both ends.
-        ((10, BEGIN - 3), {}, f"{OLDER}: 3 seconds older", 0),
+        ((10, BEGIN - 3), {}, f"{OLDER}: by 3 seconds", 0),
         ((10, BEGIN - 2), {}, None, 0),
         ((10, BEGIN), {}, None, 0),
         ((10, END), {}, None, 0),
@@ -62,9 +62,9 @@ UNKNOWN = "its time at the destination is another: nobody knows when its task en
         ((10, END + 3), {}, f"{LATER}: 3 seconds later", 3),
         ((10, END + HOUR), {}, f"{LATER}: 3600 seconds later", HOUR),
         # An older file that the task had to copy, by its list, but did not: as put back since.
-        ((10, MTIME - 1), {}, f"{OLDER}: 5001 seconds older", 0),
-        ((10, MTIME + 1), {}, f"{OLDER}: 4999 seconds older", 0),
-        ((10, 0), {}, f"{OLDER}: {BEGIN} seconds older", 0),
+        ((10, MTIME - 1), {}, f"{OLDER}: by 5001 seconds", 0),
+        ((10, MTIME + 1), {}, f"{OLDER}: by 4999 seconds", 0),
+        ((10, 0), {}, f"{OLDER}: by {BEGIN} seconds", 0),
         # Found equal by the task: any time up to its end.
         ((10, MTIME - 1), EQUAL, None, 0),
         ((10, 0), EQUAL, None, 0),
@@ -73,7 +73,7 @@ UNKNOWN = "its time at the destination is another: nobody knows when its task en
         # By this machine's clock only where Globus's is not known.
         ((10, BEGIN - 4), {"requested_at": BEGIN - 4}, None, 0),
         ((10, BEGIN - 2), {"requested_at": None}, None, 0),
-        ((10, BEGIN - 3), {"requested_at": None}, f"{OLDER}: 3 seconds older", 0),
+        ((10, BEGIN - 3), {"requested_at": None}, f"{OLDER}: by 3 seconds", 0),
         ((10, BEGIN), {"completed_at": None}, UNKNOWN, 0),
         ((10, MTIME - 1), {"completed_at": None, "equal": True}, UNKNOWN, 0),
     ],
@@ -82,8 +82,9 @@ def test_each_copy_is_verified_or_there_is_a_reason(
     found: tuple[int, int] | None, of: dict[str, Any], reason: str | None, newer_by: int
 ) -> None:
     answer = FileVersion(*found) if found else None
-    expected = None if reason is None else Doubt(reason, newer_by)
-    assert doubt(FileRecord(10, MTIME, 1), task(**of), answer) == expected
+    doubted = doubt(FileRecord(10, MTIME, 1), task(**of), answer)
+    expected = None if reason is None else (reason, newer_by)
+    assert (doubted and (str(doubted.why), doubted.newer_by)) == expected
 
 
 def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None:
@@ -92,7 +93,7 @@ def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None
     put(lab.destination / "a", "DATA", time.time())
     lab.later(60)
     assert lab.delete() == 1
-    assert "its copy was changed after it was sent" in lab.alerts()["not at the destination"]
+    assert "its copy was changed after the transfer" in lab.alerts()["not at the destination"]
     assert files(lab.source).keys() == {"a"}
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
@@ -104,7 +105,7 @@ def test_an_older_copy_that_was_put_back_is_sent_again(lab: Lab) -> None:
     lab.sent("a", "b")
     put(lab.destination / "a", "DATA", time.time() - 9999)
     assert lab.delete() == 1
-    assert "its copy is another, older one" in lab.alerts()["not at the destination"]
+    assert OLDER in lab.alerts()["not at the destination"]
     assert files(lab.source).keys() == {"a"}
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert (files(lab.source), files(lab.destination)["a"]) == ({}, b"data")
@@ -178,7 +179,7 @@ def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> No
         lab.transfer()
         lab.later(3 * HOUR)
     assert sends(lab, "/src/a") == 1
-    assert "a (it is missing at the destination)" in lab.alerts()["doubtful"]
+    assert "a (its copy is missing at the destination)" in lab.alerts()["doubtful"]
     lab.later(24 * HOUR)
     assert lab.delete() == 1
     assert [lab.transfer(), lab.transfer()] == [0, 0]
