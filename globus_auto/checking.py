@@ -19,7 +19,6 @@ from globus_auto import (
     listing,
     login,
     marker,
-    opening,
     settings,
     utils,
 )
@@ -76,7 +75,7 @@ def _lines(run: Run) -> Iterator[Line]:
         yield _problem("login", utils.explain(error, run))
         return
     run.resources.callback(connection.close)
-    session = Session(run, store, connection, opening.NOTHING_SETTLED)
+    session = Session(run, store, connection)
     accepted = _line("login", run, lambda: _accepted(session))
     yield accepted
     if accepted.code:

@@ -471,7 +471,7 @@ def _report_skipped(session: Session, scan: Scan) -> None:
         session,
         (
             path
-            for path in session.settled.skipped
+            for path in session.skipped
             if path in scan.send or path in scan.listed or not scan.covers(path.rpartition("/")[0])
         ),
     )
@@ -482,7 +482,7 @@ def report_skipped(session: Session, paths: Iterable[str]) -> None:
     skipped: dict[str, list[str]] = {}
     for path in paths:
         directory, _, name = path.rpartition("/")
-        code = session.settled.skipped[path]
+        code = session.skipped[path]
         skipped.setdefault(directory, []).append(f"{name} ({code})")
     for directory, names in skipped.items():
         session.run.findings.fire(

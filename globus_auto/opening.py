@@ -32,7 +32,6 @@ from globus_auto.utils import Run
 from globus_auto.wording import some
 
 log = logging.getLogger(__name__)
-NOTHING_SETTLED = settling.Settled({}, [], [], [], [], [])
 
 
 @dataclass
@@ -94,14 +93,17 @@ HINTS: dict[Reason, str] = {
 class Session:
     """A run with its datastore and its connection to Globus.
 
-    `names` are the display names of both collections, `marker` is what is known of the one in
+    Of tasks that have just ended: `skipped` are the paths that Globus skipped, with its error
+    code, and `undelivered` all that are not known to be delivered. `names` are the display names
+    of both collections, `marker` is what is known of the one in
     DST_DIR, both as soon as they are known.
     """
 
     run: Run
     store: Datastore
     connection: login.Connection
-    settled: settling.Settled = NOTHING_SETTLED
+    skipped: dict[str, str] = field(default_factory=dict)
+    undelivered: list[str] = field(default_factory=list)
     names: tuple[str, str] = ("source", "destination")
     marker: marker.State = "unknown"
     limiter: listing.RateLimiter = field(init=False)
@@ -179,7 +181,7 @@ def _settle(session: Session) -> None:
         submit(run, store, client)
         deleting.cancel_deletes(client, store, run.findings, run.started)
         asides.put_back(client, store, run.findings, session.limiter)
-    session.settled = settling.settle(session)
+    settling.settle(session)
     store.forget_ended_tasks(run.started)
     # No entry is touched here without its task, and a million of them take a while to compare.
     if store.changed or _without_entries(store) != before:

@@ -290,7 +290,7 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
 
 def report_skipped(session: Session) -> None:
     """Note what Globus skipped, as settling has just learnt, if it is still at the source."""
-    paths = list(session.settled.skipped)
+    paths = list(session.skipped)
     if paths:
         answers = versions(session, session.run.settings.src_id, paths)
         looking.report_skipped(session, (path for path, answer in answers if answer is not None))
@@ -298,8 +298,7 @@ def report_skipped(session: Session) -> None:
 
 def report_undelivered(session: Session) -> None:
     """Note what settling has dropped and is still at the source: it is not delivered yet."""
-    skipped = session.settled.skipped
-    paths = [path for path in session.settled.dropped if path not in skipped]
+    paths = [path for path in session.undelivered if path not in session.skipped]
     answers = versions(session, session.run.settings.src_id, paths) if paths else ()
     left = sorted(path for path, answer in answers if answer is not None)
     if left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import globus_sdk
 import msgspec
@@ -28,30 +28,16 @@ OUT_OF_REACH = ("endpoint", "service")
 IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
-class Settled(NamedTuple):
-    """What settling has found: paths that Globus skipped, by error code; numbers of tasks.
+def settle(session: Session) -> None:
+    """Ask about every transfer task in progress, and record what became of those that ended.
 
-    `moving` are open and have been seen to make progress. `dropped` are paths that an ended task
-    is not known to have delivered.
-    """
-
-    skipped: dict[str, str]
-    succeeded: list[int]
-    failed: list[int]
-    unclear: list[int]
-    moving: list[int]
-    dropped: list[str]
-
-
-def settle(session: Session) -> Settled:
-    """Ask for every open transfer task and conclude what is proven by the answers.
-
-    Entries of an ended task that are not known to be sent are dropped, so that they are chosen
-    again. Unclear answers conclude nothing. Raise what concerns the login.
+    Records of files that an ended task is not known to have delivered are dropped, so that they
+    are transferred again, and noted in `session.undelivered`. After an invalid answer a task stays
+    as it is. Raise what concerns the login.
     """
     client, store, findings = session.client, session.store, session.run.findings
     now, stall_seconds = session.run.started, session.run.settings.stall_hours * 3600
-    settled = Settled({}, [], [], [], [], [])
+    succeeded = failed = unclear = moving = 0
     ended: dict[int, watching.TaskDocument | None] = {}
     for number, task in store.open_tasks("transfer").items():
         if task.task_id is None:
@@ -63,15 +49,14 @@ def settle(session: Session) -> Settled:
                 if isinstance(trouble, Alert):
                     findings.fire(trouble)
                 elif trouble:
-                    settled.moving.append(number)
+                    moving += 1
             else:
                 ended[number] = document
         except UNCLEAR as error:
             _unclear(error, task, findings)
-            settled.unclear.append(number)
+            unclear += 1
             if isinstance(error, globus_sdk.NetworkError):
                 # Each try takes minutes where the network is down; the next run asks the others.
-                settled.unclear.extend(store.open_tasks("transfer"))
                 break
     for number, paths in store.paths_by_task(ended).items():
         document = ended[number]
@@ -85,26 +70,26 @@ def settle(session: Session) -> Settled:
                 if found is None:
                     # Its lists are not there yet: it stays open, and is asked for again.
                     continue
-                dropped = _conclude(session, number, document, paths, found, settled)
+                dropped = _conclude(session, number, document, paths, found)
         except (*UNCLEAR, listing.EndpointNotReady) as error:
             _unclear(error, task, findings)
-            settled.unclear.append(number)
+            unclear += 1
             continue
         for path in dropped:
             store.drop(path)
-        settled.dropped.extend(dropped)
-        (settled.succeeded if task.status == "SUCCEEDED" else settled.failed).append(number)
+        session.undelivered.extend(dropped)
+        succeeded += task.status == "SUCCEEDED"
+        failed += task.status == "FAILED"
         if document and document.status == "FAILED":
             findings.fire(_failure(client, task, document))
     # Only that files get through shows that what was in their way is over.
-    if (settled.succeeded or settled.moving) and not (settled.failed or settled.unclear):
+    if (succeeded or moving) and not (failed or unclear):
         findings.resolve("stalled")
         findings.resolve("inactive")
-    if not settled.unclear:
+    if not unclear:
         findings.resolve("unclear")
-    if settled.succeeded and not settled.failed:
+    if succeeded and not failed:
         findings.resolve("failed")
-    return settled
 
 
 def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocument | None:
@@ -145,14 +130,13 @@ def _conclude(
     document: watching.TaskDocument,
     paths: list[str],
     found: delivery.Delivered,
-    settled: Settled,
 ) -> list[str]:
     """Close an ended task, and return those of its `paths` that it has not delivered.
 
     Files that Globus found equal, and did not copy, belong to a twin of the task from then on.
     """
     store, task = session.store, session.store.tasks[number]
-    settled.skipped.update(found.skipped)
+    session.skipped.update(found.skipped)
     task.status = "SUCCEEDED" if document.status == "SUCCEEDED" else "FAILED"
     task.requested_at = watching.seconds(document.request_time) or task.requested_at
     task.completed_at = watching.seconds(document.completion_time)

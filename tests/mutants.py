@@ -331,8 +331,8 @@ MUTANTS = [
         "a stall is over when files get through",
         "test_a_stalled_transfer_that_expires_and_stalls_again_is_one_alert",
         "settling.py",
-        "    if (settled.succeeded or settled.moving) and not (settled.failed or settled.unclear):",
-        "    if not settled.unclear:",
+        "    if (succeeded or moving) and not (failed or unclear):",
+        "    if not unclear:",
     ),
     Mutant(
         "what one program sees the other does not resolve",
