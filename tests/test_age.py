@@ -47,14 +47,14 @@ def test_nothing_is_deleted_on_an_old_listing(lab: Lab) -> None:
     assert not lab.store().open_tasks("delete")
 
 
-def test_a_listing_a_little_younger_than_a_minute_is_good(lab: Lab) -> None:
+def test_a_listing_of_less_than_a_minute_ago_is_used(lab: Lab) -> None:
     lab.sent("a/1", "b/2")
     delay(lab, "submission_id", MINUTE - 5)
     assert lab.delete() == 0
     assert deleted(lab)[0] == ["/src/a/1", "/src/b/2"]
 
 
-def test_what_takes_too_long_to_list_is_listed_in_halves(lab: Lab) -> None:
+def test_directories_that_list_slowly_are_listed_in_halves(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
     lab.sent("a/1", "b/2", "c/3", "d/4")
     delay(lab, "ls", 2 * MINUTE, "/src/d")
@@ -74,7 +74,7 @@ def test_one_directory_may_take_its_listing_and_a_minute(lab: Lab) -> None:
     assert task.order.deadline - began <= 7 * MINUTE + 5, "it counts from before the listing"
 
 
-def test_one_directory_may_not_take_more_than_that(lab: Lab) -> None:
+def test_one_directory_may_take_no_longer(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
     lab.sent("a/1")
     delay(lab, "ls", 100, "/src/a")
@@ -109,7 +109,8 @@ def test_an_empty_directory_is_not_deleted_on_an_old_listing(lab: Lab) -> None:
     assert tree(lab.source) == {"x": None, "x/late": b"late"}
 
 
-def test_a_delete_of_a_suspended_run_expires_and_the_changed_file_stays(lab: Lab) -> None:
+def test_the_delete_task_of_a_suspended_run_expires(lab: Lab) -> None:
+    """So a file that was changed meanwhile stays."""
     lab.real_time()
     lab.sent("a")
     lab.world.pace = Pace.after_looks(9)

@@ -57,7 +57,7 @@ PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
 
 
 @PROGRAMS
-def test_killed_before_the_rename_it_stays_an_ordinary_directory(bare: Lab, program: str) -> None:
+def test_a_kill_before_the_rename_leaves_the_directory(bare: Lab, program: str) -> None:
     bare.kill("delete", "rename", effect=False)
     assert list(bare.store().asides.values()) == ["/src/x"]
     assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
@@ -65,14 +65,15 @@ def test_killed_before_the_rename_it_stays_an_ordinary_directory(bare: Lab, prog
 
 
 @PROGRAMS
-def test_killed_after_the_rename_it_is_put_back_or_removed(bare: Lab, program: str) -> None:
+def test_a_kill_after_the_rename_leaves_no_quarantine(bare: Lab, program: str) -> None:
+    """transfer.py restores the directory, delete.py removes it."""
     bare.kill("delete", "rename")
     assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
     assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
     assert bare.store().asides == {}
 
 
-def test_killed_after_the_rename_what_is_flat_waits_for_delete(bare: Lab) -> None:
+def test_after_a_kill_a_flat_quarantine_waits_for_delete(bare: Lab) -> None:
     (bare.source / "x" / "y").rmdir()
     bare.kill("delete", "rename")
     assert run(bare, "transfer").keys() == {aside(bare).name}
@@ -81,7 +82,7 @@ def test_killed_after_the_rename_what_is_flat_waits_for_delete(bare: Lab) -> Non
 
 
 @PROGRAMS
-def test_killed_after_the_rename_a_file_that_arrives_is_put_back(bare: Lab, program: str) -> None:
+def test_after_a_kill_a_quarantine_with_a_file_is_restored(bare: Lab, program: str) -> None:
     bare.kill("delete", "rename")
     arrive(bare)
     assert run(bare, program) == NEW
@@ -89,18 +90,16 @@ def test_killed_after_the_rename_a_file_that_arrives_is_put_back(bare: Lab, prog
 
 
 @PROGRAMS
-def test_killed_before_the_delete_arrives_it_is_put_back_or_removed(
-    bare: Lab, program: str
-) -> None:
+def test_a_kill_at_the_submission_leaves_no_quarantine(bare: Lab, program: str) -> None:
+    """transfer.py restores the directory, delete.py removes it."""
     bare.kill("delete", "delete", effect=False)
     assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
     assert bare.store().asides == {}
 
 
 @PROGRAMS
-def test_killed_while_its_delete_waits_that_is_cancelled_and_the_file_put_back(
-    bare: Lab, program: str
-) -> None:
+def test_a_kill_during_the_delete_task_loses_no_file(bare: Lab, program: str) -> None:
+    """The next run cancels the task and restores the directory."""
     bare.world.pace = Pace.after_looks(9)
     bare.kill("delete", "delete")
     bare.world.pace = Pace.at_once()
@@ -112,14 +111,14 @@ def test_killed_while_its_delete_waits_that_is_cancelled_and_the_file_put_back(
 
 
 @PROGRAMS
-def test_killed_after_the_delete_it_is_forgotten(bare: Lab, program: str) -> None:
+def test_a_kill_after_the_delete_task_leaves_no_record(bare: Lab, program: str) -> None:
     bare.kill("delete", "delete")
     assert run(bare, program) == {}
     assert bare.store().asides == {}
 
 
 @pytest.mark.parametrize("effect", [False, True])
-def test_killed_while_it_is_put_back_the_next_run_does_so(bare: Lab, effect: bool) -> None:
+def test_a_kill_during_the_restore_is_made_good(bare: Lab, effect: bool) -> None:
     bare.world.faults.hook("rename", lambda _asked: arrive(bare), when="after")
     bare.kill(
         "delete",
@@ -132,7 +131,7 @@ def test_killed_while_it_is_put_back_the_next_run_does_so(bare: Lab, effect: boo
 
 
 @PROGRAMS
-def test_if_the_old_name_is_taken_both_are_kept_and_told(
+def test_if_the_old_name_is_taken_both_are_kept_and_reported(
     left: Lab, program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrive(left)
@@ -164,7 +163,7 @@ def refuse(route: str, path: str) -> Callable[[Lab], None]:
     [refuse("ls", "*"), refuse("ls", "/src"), refuse("rename", "*")],
     ids=["the aside is not listed", "its parent is not listed", "no rename"],
 )
-def test_what_cannot_be_put_back_now_is_put_back_later(
+def test_a_quarantine_that_cannot_be_restored_is_tried_again(
     left: Lab, harm: Callable[[Lab], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrive(left)
@@ -179,13 +178,13 @@ def test_what_cannot_be_put_back_now_is_put_back_later(
     assert tree(left.destination)["x/y/new"] == b"arrived"
 
 
-def test_what_someone_else_removed_meanwhile_is_forgotten(left: Lab) -> None:
+def test_a_quarantine_that_somebody_removed_is_forgotten(left: Lab) -> None:
     shutil.rmtree(aside(left))
     assert run(left, "transfer") == {}
     assert left.store().asides == {}
 
 
-def test_a_full_task_does_not_take_along_what_stands_aside(left: Lab) -> None:
+def test_a_recursive_task_leaves_quarantines_out(left: Lab) -> None:
     name = aside(left).name
     left.write("more")
     left.world.faults.hook("submission_id", lambda _asked: left.write(f"{name}/late", "late"))

@@ -134,7 +134,7 @@ def channel(lab: Lab, web: Web) -> Lab:
     return lab
 
 
-def test_another_channel_is_told_once_and_of_the_end(channel: Lab, web: Web) -> None:
+def test_alert_urls_get_an_alert_once_and_its_end(channel: Lab, web: Web) -> None:
     assert (channel.transfer(), channel.transfer()) == (1, 1)
     channel.src.connected = True
     assert channel.transfer() == 0
@@ -145,9 +145,10 @@ def test_another_channel_is_told_once_and_of_the_end(channel: Lab, web: Web) -> 
     assert "RESOLVED" in json.loads(last)["message"]
 
 
-def test_a_channel_that_fails_is_named_by_its_number_and_tried_again(
+def test_a_failing_alert_url_is_named_by_its_number(
     channel: Lab, web: Web, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Its address may hold a password. The next run tries it again."""
     web.status = 500
     assert channel.transfer() == 1
     said = capsys.readouterr().err
@@ -159,7 +160,7 @@ def test_a_channel_that_fails_is_named_by_its_number_and_tried_again(
     assert "1 new" in json.loads(web.asked[-1][2])["title"]
 
 
-def test_an_alert_that_one_channel_took_counts_as_told(
+def test_an_alert_that_one_notifier_sent_counts_as_sent(
     channel: Lab, web: Web, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = channel.settings["ALERT_URLS"]
@@ -173,7 +174,7 @@ def test_an_alert_that_one_channel_took_counts_as_told(
     assert "pass-word" not in said
 
 
-def test_the_watcher_hears_how_each_run_of_each_program_went(lab: Lab, web: Web) -> None:
+def test_each_run_of_each_program_pings_its_outcome(lab: Lab, web: Web) -> None:
     lab.configure(PING_URL=f"http://{web.place}/ping/{{program}}")
     assert (lab.transfer(), lab.delete()) == (0, 0)
     lab.src.connected = False
@@ -190,9 +191,10 @@ def test_the_watcher_hears_how_each_run_of_each_program_went(lab: Lab, web: Web)
     assert len(web.asked) == 5, "a rehearsal is no run"
 
 
-def test_another_run_at_work_pings_nothing_and_says_nothing(
+def test_a_start_during_another_run_pings_nothing(
     lab: Lab, web: Web, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Nor does it print anything: only the log says why."""
     lab.configure(PING_URL=f"http://{web.place}/{{program}}")
     with (lab.state / "datastore.transfer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -205,7 +207,7 @@ def test_another_run_at_work_pings_nothing_and_says_nothing(
 
 
 @pytest.mark.parametrize("answer", ["refused", "status", "nonsense", "hung up", "port", "name"])
-def test_a_watcher_that_cannot_be_reached_changes_nothing(
+def test_an_unreachable_ping_url_changes_nothing(
     lab: Lab, web: Web, capsys: pytest.CaptureFixture[str], answer: str
 ) -> None:
     urls = {"refused": "http://127.0.0.1:1/", "port": "http://127.0.0.1:99999/"}
@@ -235,7 +237,7 @@ def reply(listener: socket.socket, nonsense: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drip", [b"", b"X"], ids=["silent", "dripping"])
-def test_a_watcher_that_does_not_come_to_an_end_is_left_behind(lab: Lab, drip: bytes) -> None:
+def test_an_endless_answer_to_a_ping_is_abandoned(lab: Lab, drip: bytes) -> None:
     ended = threading.Event()
 
     def dawdle() -> None:
@@ -261,7 +263,7 @@ def test_a_watcher_that_does_not_come_to_an_end_is_left_behind(lab: Lab, drip: b
     assert "Cannot reach PING_URL" in lab.log()
 
 
-def test_a_query_stays_at_the_end_of_what_is_pinged(lab: Lab, web: Web) -> None:
+def test_a_query_stays_at_the_end_of_ping_url(lab: Lab, web: Web) -> None:
     lab.configure(PING_URL=f"http://{web.place}/{{program}}/?key={{program}}")
     lab.src.connected = False
     assert lab.transfer() == 1

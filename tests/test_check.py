@@ -18,7 +18,7 @@ def levels(told: str) -> dict[str, str]:
     return {line[9:].partition(":")[0]: line[:9].strip() for line in told.splitlines()}
 
 
-def test_check_says_ok_where_all_is_well_and_changes_nothing(
+def test_check_says_ok_and_changes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.send("a")
@@ -33,7 +33,7 @@ def test_check_says_ok_where_all_is_well_and_changes_nothing(
     assert not mailbox.messages
 
 
-def test_check_with_probe_writes_at_the_destination_and_sends_a_message(
+def test_check_with_probe_makes_the_marker_and_sends_a_message(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, told = asked(lab, capsys, "--check", "--probe")
@@ -47,7 +47,7 @@ def test_check_with_probe_writes_at_the_destination_and_sends_a_message(
     assert len(mailbox.messages) == 1
 
 
-def test_check_names_each_trouble_and_the_way_out(
+def test_check_names_each_problem_and_the_remedy(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.src.connected = False
@@ -65,7 +65,7 @@ def test_check_names_each_trouble_and_the_way_out(
     assert (lab.state / "datastore").read_bytes() == b"{}"
 
 
-def test_check_tells_of_a_login_that_is_refused(
+def test_check_reports_a_rejected_login(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "wrong")
@@ -74,9 +74,7 @@ def test_check_tells_of_a_login_that_is_refused(
     assert levels(told)["login"] == "problem"
 
 
-def test_check_of_wrong_settings_is_their_sentences(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_reports_wrong_settings(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.configure(SRC_ID="none", KEEP_DAYS=-1)
     assert lab.transfer("--check") == 2
     told = capsys.readouterr().err
@@ -84,7 +82,7 @@ def test_check_of_wrong_settings_is_their_sentences(
     assert "KEEP_DAYS" in told
 
 
-def test_check_tells_of_directories_that_cannot_be_listed(
+def test_check_reports_directories_that_cannot_be_listed(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.source.rmdir()
@@ -184,9 +182,10 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_each_problem_has_its_line_with_the_way_out_and_its_exit_code(
+def test_each_problem_has_a_line_with_the_remedy(
     lab: Lab, capsys: pytest.CaptureFixture[str], wrong: str
 ) -> None:
+    """The exit code is that of the problem."""
     arrange, what, expected, sentence = WRONG[wrong]
     lab.send("a")
     arrange(lab)
@@ -199,9 +198,10 @@ def test_each_problem_has_its_line_with_the_way_out_and_its_exit_code(
     assert not changes(lab) or changes(lab) == ["transfer"]
 
 
-def test_a_missing_destination_directory_is_no_problem_and_not_written_to(
+def test_a_missing_destination_directory_is_no_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """--probe does not make it: the first transfer does."""
     lab.destination.rmdir()
     code, told = asked(lab, capsys, "--check", "--probe")
     assert code == 0
@@ -210,7 +210,7 @@ def test_a_missing_destination_directory_is_no_problem_and_not_written_to(
     assert not lab.destination.exists()
 
 
-def test_one_place_under_two_names_is_a_problem(
+def test_one_directory_under_two_names_is_a_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.dst.root = lab.src.root
@@ -252,7 +252,7 @@ def test_a_clock_that_differs_from_that_of_globus_is_a_warning(
 
 
 @pytest.mark.parametrize("date", ["", "yesterday"])
-def test_a_service_that_does_not_tell_its_time_is_survived(
+def test_an_answer_without_a_date_is_a_warning(
     lab: Lab, capsys: pytest.CaptureFixture[str], date: str
 ) -> None:
     body = {"id": lab.src.id, "gcp_connected": True}
@@ -298,7 +298,7 @@ def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None
     assert f"{lab.state} cannot be written; see its rights." in line(told, "state directory")
 
 
-def test_a_person_who_has_not_logged_in_is_told_how(
+def test_check_explains_how_to_log_in(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
@@ -308,7 +308,7 @@ def test_a_person_who_has_not_logged_in_is_told_how(
     assert f"transfer.py --login --config {lab.config}" in line(told, "login")
 
 
-def test_a_login_that_was_revoked_is_found_out(
+def test_check_finds_a_revoked_login(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
@@ -323,13 +323,13 @@ def test_a_login_that_was_revoked_is_found_out(
     assert told.count("problem") == 1
 
 
-def test_nobody_to_tell_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_recipient_for_alerts_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     code, told = asked(lab, capsys, "--check", "--probe")
     assert code == 0
     assert line(told, "mail").startswith("warning  mail: nobody is told of trouble")
 
 
-def test_mail_that_is_not_taken_is_a_problem(
+def test_mail_that_is_not_accepted_is_a_problem(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(EMAIL_RECIPIENTS=["ill formed@"])
@@ -346,7 +346,7 @@ def test_mail_that_is_not_taken_is_a_problem(
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-def test_other_channels_are_tried_with_probe_only(
+def test_alert_urls_are_tried_only_with_probe(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.configure(ALERT_URLS=["json://127.0.0.1:1/"])
@@ -361,7 +361,7 @@ def test_other_channels_are_tried_with_probe_only(
     assert "ALERT_URLS needs Apprise; run: " in line(told, "ALERT_URLS")
 
 
-def test_check_works_while_another_run_is_at_work_and_writes_nothing(
+def test_check_works_during_another_run_and_writes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.send("a")

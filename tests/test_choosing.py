@@ -90,7 +90,7 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"entry": None, "settle": SETTLE, "mtime": NOW + LABEL_SECONDS + 1}, "send", "new"),
     ],
 )
-def test_a_file_is_sent_waits_or_is_left(changes, verdict, reason):
+def test_each_file_is_transferred_deferred_or_skipped(changes, verdict, reason):
     found, why = chosen(**changes)
     assert (found, reason in why) == (verdict, True), why
 
@@ -98,26 +98,26 @@ def test_a_file_is_sent_waits_or_is_left(changes, verdict, reason):
 @pytest.mark.parametrize(
     ("age_at_the_look", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
 )
-def test_an_entry_is_racy_whose_file_was_written_less_than_two_seconds_before(
-    age_at_the_look, racy
-):
+def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_look, racy):
     assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_look)) is racy
 
 
 @pytest.mark.parametrize(
     ("later", "verdict"), [(0, "unchanged"), (2, "unchanged"), (3, "send"), (100, "send")]
 )
-def test_a_racy_file_is_sent_again_once_a_look_begins_late_enough(later, verdict):
+def test_a_racy_file_is_sent_again_by_a_later_scan(later, verdict):
+    """One that begins more than two seconds after the file was modified."""
     found, why = chosen(of=task(listed_at=OLD), began=OLD + later)
     assert found == verdict
     assert verdict == "unchanged" or "within a second" in why
 
 
-def test_a_racy_file_waits_while_its_task_is_open():
+def test_a_racy_file_is_deferred_while_its_task_is_active():
     assert chosen(of=task("ACTIVE", listed_at=OLD))[0] == "wait"
 
 
-def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
+def test_an_mtime_over_a_day_ahead_is_a_future_mtime():
+    """It does not show when the file was written: the file is neither racy nor too young."""
     ahead = OLD + LABEL_SECONDS
     assert not is_label(ahead, OLD)
     assert is_label(ahead + 1, OLD)
@@ -127,8 +127,8 @@ def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
     assert is_quiet(ahead + 1, OLD, 1)
 
 
-def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never_overlooked():
-    """Every combination: no verdict but these, and "unchanged" only where it is true."""
+def test_no_combination_overlooks_or_invents_a_change():
+    """Check that "unchanged" is said exactly where it is true, and nothing in progress is sent."""
     count = 0
     for size, mtime, status, listed, settle, under_way, pair in itertools.product(
         (10, 11),
@@ -149,8 +149,8 @@ def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never
     assert count == 2 * 6 * 4 * 4 * 3 * 2 * 3
 
 
-def test_of_an_ended_task_older_files_are_beyond_doubt():
-    """What the listing of nearly all files is compared with: only tasks of the mapping count."""
+def test_older_files_of_ended_tasks_cannot_be_racy():
+    """Only tasks of the mapping count; this short cut decides about nearly all files of a scan."""
     tasks = {1: task(), 2: task("ACTIVE"), 3: task("FAILED", OLD)}
     assert calm_until(tasks) == {1: OLD + 98, 3: OLD - 2}
     assert calm_until(tasks, HERE) == {1: OLD + 98, 3: OLD - 2}
@@ -167,7 +167,7 @@ def test_of_an_ended_task_older_files_are_beyond_doubt():
         (["Ä*"], ["Ärger"], ["ärger"]),
     ],
 )
-def test_patterns_are_those_of_a_shell_on_one_whole_name(patterns, fits, fits_not):
+def test_patterns_match_one_whole_name_as_in_a_shell(patterns, fits, fits_not):
     excluded = matcher(patterns)
     assert [name for name in fits + fits_not if excluded(name)] == fits
 

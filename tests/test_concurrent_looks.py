@@ -14,9 +14,7 @@ NAMES = [f"d{number:02}/{name}" for number in range(20) for name in ("a", "b")]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_look_at_once_though_no_answer_comes(
-    number: signal.Signals, lab: Lab
-) -> None:
+def test_a_signal_ends_a_scan_that_waits_for_answers(number: signal.Signals, lab: Lab) -> None:
     lab.configure(LIST_CONCURRENCY=WORKERS)
     lab.sent(*NAMES)
     lab.write("new")
@@ -48,7 +46,7 @@ def test_a_signal_ends_a_look_at_once_though_no_answer_comes(
     assert "/src/new" in lab.entries()
 
 
-def test_the_order_of_answers_changes_nothing_of_what_is_submitted(lab: Lab) -> None:
+def test_the_order_of_answers_does_not_change_a_submission(lab: Lab) -> None:
     lab.configure(LIST_CONCURRENCY=WORKERS)
     lab.sent("old")
     for name in NAMES:
@@ -66,9 +64,8 @@ def test_the_order_of_answers_changes_nothing_of_what_is_submitted(lab: Lab) -> 
 
 
 @pytest.mark.slow
-def test_each_worker_asks_through_one_connection_and_nobody_warns_of_pools(
-    lab: Lab, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_worker_uses_one_connection(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing warns of connection pools."""
     lab.configure(LIST_CONCURRENCY=32)
     lab.sent(*(f"d{number:03}/a" for number in range(200)))
     assert lab.transfer() == 0
@@ -79,7 +76,7 @@ def test_each_worker_asks_through_one_connection_and_nobody_warns_of_pools(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_one_directory_that_fails_holds_up_none_of_many(lab: Lab) -> None:
+def test_one_failing_directory_delays_no_others(lab: Lab) -> None:
     lab.configure(LIST_CONCURRENCY=WORKERS)
     lab.sent("old", *NAMES)
     for name in NAMES:

@@ -124,7 +124,8 @@ def test_without_a_file_there_is_no_datastore(tmp_path: Path) -> None:
     assert datastore.load(str(tmp_path / "datastore")) is None
 
 
-def test_a_directory_stands_on_one_line_and_the_sum_is_that_of_all_before(path: Path) -> None:
+def test_each_directory_is_one_line_and_the_sum_comes_last(path: Path) -> None:
+    """The sum is the SHA-256 of all that comes before it."""
     data = path.read_bytes()
     lines = data.decode().splitlines()
     assert lines[0] == '{"version": 2,'
@@ -135,7 +136,7 @@ def test_a_directory_stands_on_one_line_and_the_sum_is_that_of_all_before(path: 
     assert key + value == f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
 
 
-def test_nothing_is_written_where_nothing_has_changed(path: Path) -> None:
+def test_an_unchanged_datastore_is_not_written(path: Path) -> None:
     before = untouched(path)
     store = datastore.load(str(path))
     assert store
@@ -183,7 +184,7 @@ def test_a_datastore_cut_at_any_length_is_damaged(path: Path) -> None:
     assert damaged == [True] * (len(data) - 1) + [False], "only the last newline may be missing"
 
 
-def test_a_datastore_with_any_byte_altered_added_or_missing_is_damaged(path: Path) -> None:
+def test_any_altered_added_or_missing_byte_is_damage(path: Path) -> None:
     data = path.read_bytes()
     for place in range(len(data) - 1):
         for byte in (data[place] ^ 1, 0):
@@ -233,7 +234,7 @@ def test_a_large_datastore_with_some_byte_altered_is_damaged(tmp_path: Path) -> 
         (b'"/d/0": ', b'"\xff": ', ""),
     ],
 )
-def test_a_shape_that_this_version_did_not_write_is_damaged_though_the_sum_fits(
+def test_an_unknown_shape_is_damage_though_the_sum_matches(
     path: Path, old: bytes, new: bytes, reason: str
 ) -> None:
     before = path.read_bytes().partition(b'"sum"')[0]
@@ -256,7 +257,8 @@ def no_file_above(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_what_it_left_does_no_harm(path: Path) -> None:
+def test_a_failed_save_leaves_the_old_file(path: Path) -> None:
+    """The temporary file that it leaves does no harm to the next save."""
     before = path.read_bytes()
     larger = example(100)
     with no_file_above(1000), pytest.raises(OSError, match="File too large"):
@@ -312,12 +314,13 @@ def sent(lab: Lab, mailbox: Mailbox) -> Lab:
 
 
 @pytest.mark.parametrize("damage", [cut, alter, empty, replace_by_a_directory, replace_by_a_loop])
-def test_a_damaged_datastore_stops_both_programs_with_one_alert_and_nothing_changed(
+def test_a_damaged_datastore_stops_both_programs(
     sent: Lab,
     mailbox: Mailbox,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], None],
 ) -> None:
+    """There is one alert, and nothing is transferred, deleted or written."""
     path = sent.state / "datastore"
     damage(path)
     before = untouched(path), files(sent.source), files(sent.destination)
@@ -350,9 +353,10 @@ def test_deleting_the_datastore_starts_over(sent: Lab, mailbox: Mailbox) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
+def test_a_disk_that_fills_during_a_save_changes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], program: str
 ) -> None:
+    """One line says so, and an alert that the next run resolves."""
     lab.sent(*(f"{number:050}" for number in range(80)))
     lab.write("first to show that both places are two")
     assert (lab.transfer(), lab.delete()) == (0, 0)
@@ -383,9 +387,10 @@ def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
         ("", 0o555, 1, "cannot read or write {}/"),
     ],
 )
-def test_a_datastore_that_cannot_be_read_or_written_is_one_sentence_and_nothing_changed(
+def test_an_unreadable_or_unwritable_datastore_stops_the_run(
     sent: Lab, mailbox: Mailbox, program: str, name: str, mode: int, code: int, sentence: str
 ) -> None:
+    """One line says so, and one message; nothing changes."""
     path = sent.state / name
     before = sent.remembered(), files(sent.source), files(sent.destination)
     was = path.stat().st_mode

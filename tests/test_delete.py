@@ -26,7 +26,7 @@ def probed(lab: Lab) -> Lab:
     return lab
 
 
-def test_exactly_the_proven_files_are_deleted(lab: Lab) -> None:
+def test_exactly_the_verified_files_are_deleted(lab: Lab) -> None:
     lab.send("a", "run/b", "run/changed")
     lab.write("run/changed", "changed since")
     lab.write("run/new", "never sent")
@@ -44,7 +44,7 @@ def test_exactly_the_proven_files_are_deleted(lab: Lab) -> None:
     assert "Deleted /src/run/b (20 bytes)" in lab.log()
 
 
-def test_nothing_to_delete_asks_for_no_delete_and_writes_nothing(
+def test_nothing_to_delete_submits_and_writes_nothing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     probed(lab)
@@ -59,7 +59,8 @@ def test_nothing_to_delete_asks_for_no_delete_and_writes_nothing(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline(lab: Lab) -> None:
+def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
+    """Globs and the mails of Globus are off; the deadline is DELETE_DEADLINE_MINUTES."""
     lab.configure(DELETE_DEADLINE_MINUTES=7, DELETE_EMPTY_DIRS=False)
     lab.send("run/a")
     began = time.time()
@@ -73,7 +74,7 @@ def test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline(lab: Lab) -> 
     assert 7 * 60 - 1 <= task.order.deadline - began <= 7 * 60 + 60
 
 
-def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> None:
+def test_each_group_is_listed_just_before_it_is_deleted(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=2, DELETE_EMPTY_DIRS=False)
     lab.send("a", "b", "run/c", "run/d", "run/e")
     lab.delete()
@@ -88,7 +89,7 @@ def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> Non
     assert files(lab.source) == {}
 
 
-def test_a_group_of_which_nothing_is_proven_does_not_hold_up_the_next(lab: Lab) -> None:
+def test_a_group_without_verified_files_delays_no_other(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=1)
     lab.send("a", "b")
     lab.write("a", "changed")
@@ -127,9 +128,8 @@ def test_nothing_outside_of_the_source_directory_is_deleted(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_the_copy_is_looked_for_where_it_was_sent_though_the_settings_have_changed(
-    elsewhere: bool, lab: Lab
-) -> None:
+def test_a_copy_is_verified_where_it_was_sent(elsewhere: bool, lab: Lab) -> None:
+    """Even after DST_ID or DST_DIR has changed."""
     lab.configure(DST_DIR="/dst/old")
     lab.send("a", "b")
     (lab.destination / "old" / "b").unlink()
@@ -155,7 +155,7 @@ def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
     assert all(query.get("limit") == "1" or "filter" in query for query in there)
 
 
-def test_without_verification_a_changed_file_stays_all_the_same(lab: Lab) -> None:
+def test_without_verification_a_changed_file_still_stays(lab: Lab) -> None:
     lab.configure(VERIFY_DESTINATION=False)
     lab.send("a")
     lab.write("a", "changed")
@@ -163,7 +163,7 @@ def test_without_verification_a_changed_file_stays_all_the_same(lab: Lab) -> Non
     assert files(lab.source) == {"a": b"changed"}
 
 
-def test_a_dry_run_prints_what_would_go_and_changes_nothing(
+def test_a_dry_run_prints_deletions_and_changes_nothing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.send("a", "b")
@@ -191,7 +191,7 @@ def test_a_dry_run_prints_what_would_go_and_changes_nothing(
     assert {each.route for each in lab.world.requests[asked:] if each.method == "POST"} <= {"token"}
 
 
-def test_a_dry_run_keeps_the_entry_of_a_file_that_is_missing_at_the_destination(lab: Lab) -> None:
+def test_a_dry_run_keeps_the_record_of_a_missing_copy(lab: Lab) -> None:
     lab.send("a", "b")
     (lab.destination / "a").unlink()
     assert lab.delete("-n") == 1
@@ -199,9 +199,8 @@ def test_a_dry_run_keeps_the_entry_of_a_file_that_is_missing_at_the_destination(
 
 
 @pytest.mark.parametrize("plan", ["stall_next", "fail_next"])
-def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
-    plan: str, lab: Lab, mailbox: Any
-) -> None:
+def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mailbox: Any) -> None:
+    """It is cancelled if it stalls, and is an alert; the other groups are deleted."""
     probed(lab).configure(FILES_PER_TASK=2)
     lab.send("a", "b", "c")
     getattr(lab.world, plan)(kind="DELETE", details="read-only disk")
@@ -223,7 +222,7 @@ def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
     assert "RESOLVED" in mailbox.messages[-1]
 
 
-def test_after_ten_deletes_that_do_not_succeed_no_other_is_tried(lab: Lab) -> None:
+def test_a_run_stops_after_ten_failed_delete_tasks(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
     names = "abcdefghijkl"
     lab.send(*names)
@@ -234,7 +233,7 @@ def test_after_ten_deletes_that_do_not_succeed_no_other_is_tried(lab: Lab) -> No
     assert files(lab.source).keys() == set(names)
 
 
-def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
+def test_an_inactive_delete_task_is_cancelled(lab: Lab) -> None:
     probed(lab)
     lab.send("a")
     lab.world.pace = Pace.after_looks(9)
@@ -249,7 +248,7 @@ def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_slow_delete_is_waited_for(lab: Lab) -> None:
+def test_a_slow_delete_task_is_waited_for(lab: Lab) -> None:
     probed(lab)
     lab.send("a")
     lab.world.pace = Pace.by_time(90)
@@ -257,7 +256,7 @@ def test_a_slow_delete_is_waited_for(lab: Lab) -> None:
     assert files(lab.source) == {}
 
 
-def test_a_delete_that_globus_refuses_leaves_no_record(lab: Lab) -> None:
+def test_a_rejected_delete_task_leaves_no_record(lab: Lab) -> None:
     probed(lab)
     lab.send("a")
     lab.world.faults.add("delete", status=403, body={"code": "PermissionDenied"})
@@ -268,7 +267,7 @@ def test_a_delete_that_globus_refuses_leaves_no_record(lab: Lab) -> None:
     assert files(lab.source) == {}
 
 
-def test_a_lost_answer_to_a_delete_does_no_harm(lab: Lab) -> None:
+def test_a_lost_answer_about_a_delete_task_does_no_harm(lab: Lab) -> None:
     probed(lab)
     lab.send("a")
     lab.world.faults.add("delete", drop="after")
@@ -278,7 +277,7 @@ def test_a_lost_answer_to_a_delete_does_no_harm(lab: Lab) -> None:
     assert kinds.count("DELETE") == len({each["submission_id"] for each in lab.submitted("delete")})
 
 
-def test_only_the_directories_of_what_may_go_are_looked_at(lab: Lab) -> None:
+def test_only_directories_with_deletable_files_are_listed(lab: Lab) -> None:
     probed(lab).configure(DELETE_EMPTY_DIRS=False)
     lab.send("run1/a", "run1/deep/b", "run2/kept", "run3/deep/er/kept")
     assert lab.transfer() == 0

@@ -25,7 +25,7 @@ def newest(lab: Lab) -> Task:
     return tasks[-1]
 
 
-def test_a_directory_that_the_first_walk_missed_goes_file_by_file(lab: Lab) -> None:
+def test_a_directory_that_globus_missed_is_sent_as_items(lab: Lab) -> None:
     """An older copy of equal size is there, which would have counted as the file."""
     put(lab.destination / "d/a", "older", time.time() - 9999)
     lab.write("d/a", "newer")
@@ -43,10 +43,10 @@ def test_a_directory_that_the_first_walk_missed_goes_file_by_file(lab: Lab) -> N
 
 
 @pytest.mark.parametrize(("shift", "kept"), [(0, True), (1, False), (-1, False)])
-def test_what_a_recursive_task_found_equal_is_seen_there_with_its_time(
+def test_a_file_found_equal_must_have_equal_size_and_mtime(
     lab: Lab, shift: int, kept: bool
 ) -> None:
-    """Globus lists only what it copied; the rest must be there with size and time."""
+    """Globus lists only what it copied; a listing of the destination must show the rest."""
     source = lab.write("d/a", "equal")
     put(lab.destination / "d/a", "equal", source.stat().st_mtime + shift)
     assert lab.transfer() == 0
@@ -55,7 +55,7 @@ def test_what_a_recursive_task_found_equal_is_seen_there_with_its_time(
     assert newest(lab).files_skipped == 1
 
 
-def test_a_file_of_another_size_is_no_copy_though_its_time_fits(lab: Lab) -> None:
+def test_another_size_is_no_delivery_though_the_mtime_is_equal(lab: Lab) -> None:
     source = lab.write("d/a", "whole")
     put(lab.destination / "d/a", "hal", source.stat().st_mtime)
     lab.world.miss_paths("/src/d")
@@ -66,10 +66,8 @@ def test_a_file_of_another_size_is_no_copy_though_its_time_fits(lab: Lab) -> Non
 
 
 @pytest.mark.parametrize("away", [{"status": 502, "body": {"code": "EndpointError"}}, {"down": 1}])
-def test_while_the_destination_cannot_be_listed_a_recursive_task_stays_open(
-    lab: Lab, away: dict[str, Any]
-) -> None:
-    """Nothing is concluded of what it does not list."""
+def test_an_unlisted_destination_shows_no_delivery(lab: Lab, away: dict[str, Any]) -> None:
+    """A file that neither the task nor a listing of the destination shows is not delivered."""
     lab.write("d/a")
     lab.world.miss_paths("/src/d")
     lab.write("b")
@@ -90,7 +88,7 @@ def test_while_the_destination_cannot_be_listed_a_recursive_task_stays_open(
     assert lab.entries() == set()
 
 
-def test_after_a_clean_out_new_files_go_as_items(lab: Lab) -> None:
+def test_after_a_clean_out_new_files_are_sent_as_items(lab: Lab) -> None:
     """A recursive task would let an older copy of a file that it misses pass for it."""
     lab.send("a", "d/b")
     assert lab.delete() == 0
@@ -101,7 +99,7 @@ def test_after_a_clean_out_new_files_go_as_items(lab: Lab) -> None:
     assert files(lab.source) == {}
 
 
-def test_after_a_failed_first_task_files_go_as_items(lab: Lab) -> None:
+def test_after_a_failed_first_task_files_are_sent_as_items(lab: Lab) -> None:
     lab.world.fail_next()
     lab.send("a")
     assert [lab.transfer(), lab.transfer()] == [1, 0]
@@ -116,7 +114,8 @@ def test_a_first_task_that_was_never_accepted_is_still_the_first(lab: Lab) -> No
     assert recursive(lab) == [True, True]
 
 
-def test_items_that_globus_found_equal_belong_to_a_twin_of_the_task(lab: Lab) -> None:
+def test_items_found_equal_get_a_task_record_of_their_own(lab: Lab) -> None:
+    """It equals that of the task, and is marked as equal."""
     lab.sent("first")
     lab.write("equal", "the same")
     put(lab.destination / "equal", "the same", 1)
@@ -130,7 +129,7 @@ def test_items_that_globus_found_equal_belong_to_a_twin_of_the_task(lab: Lab) ->
     assert files(lab.source) == {}
 
 
-def test_a_task_that_copied_nothing_is_its_own_twin(lab: Lab) -> None:
+def test_a_task_that_copied_nothing_is_marked_as_equal(lab: Lab) -> None:
     lab.sent("first")
     lab.write("equal", "the same")
     put(lab.destination / "equal", "the same", 1)
@@ -140,7 +139,7 @@ def test_a_task_that_copied_nothing_is_its_own_twin(lab: Lab) -> None:
     assert store.entry("/src/equal").task == max(store.tasks)
 
 
-def test_where_a_task_did_fewer_files_than_it_was_given_all_are_sent_again(lab: Lab) -> None:
+def test_all_is_sent_again_if_a_task_reports_too_few_files(lab: Lab) -> None:
     lab.sent("first")
     put(lab.destination / "equal", "the content of equal", 1)
     lab.send("a", "equal")
@@ -152,7 +151,7 @@ def test_where_a_task_did_fewer_files_than_it_was_given_all_are_sent_again(lab: 
     assert files(lab.source) == {}
 
 
-def test_skipped_files_count_among_those_that_a_task_was_given(lab: Lab) -> None:
+def test_skipped_files_count_as_reported_by_their_task(lab: Lab) -> None:
     lab.sent("first")
     lab.world.skip_paths("/src/a")
     lab.write("a")
@@ -179,9 +178,8 @@ def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_of_a_failed_task_only_files_listed_with_their_size_are_delivered(
-    lab: Lab, full: bool
-) -> None:
+def test_a_failed_task_delivers_only_what_it_lists(lab: Lab, full: bool) -> None:
+    """Each file with the size of its record."""
     if not full:
         lab.sent("first")
     lab.world.fail_next(after_files=2)
@@ -195,7 +193,7 @@ def test_of_a_failed_task_only_files_listed_with_their_size_are_delivered(
     assert {f"/src/{name}" for name in gone} <= {listed[1]}
 
 
-def test_skipped_errors_are_not_asked_for_where_there_are_none(lab: Lab) -> None:
+def test_skipped_errors_are_not_requested_if_there_are_none(lab: Lab) -> None:
     """Nor is what it sent where it sent nothing: Globus answers 404 for some such tasks."""
     lab.sent("first")
     lab.send("a")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_the_demo_ends_well_and_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
+def test_the_demo_succeeds_and_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = [sys.executable, "-m", "globus_auto.sandbox"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -50,7 +50,7 @@ class Reader:
             self.standing = alerts.told(self.standing, what, now)
 
 
-def test_what_lasts_is_told_once_repeated_after_a_day_and_resolved_once() -> None:
+def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
     reader = Reader()
     for hour in range(50):
         reader.run(hour * HOUR, findings(alert()))
@@ -61,7 +61,8 @@ def test_what_lasts_is_told_once_repeated_after_a_day_and_resolved_once() -> Non
     assert reader.standing == []
 
 
-def test_what_could_not_be_delivered_stays_due_and_is_told_as_it_is_then() -> None:
+def test_an_unsent_message_stays_due() -> None:
+    """When it can be sent, it says what is true then."""
     reader = Reader()
     reader.run(0, findings(alert(), alert("/e")), delivered=False)
     reader.run(1, findings(alert("/e"), alert("/f")), delivered=False)
@@ -73,7 +74,7 @@ def test_what_could_not_be_delivered_stays_due_and_is_told_as_it_is_then() -> No
     assert reader.told == [(3, 0, 0), (0, 0, 2)]
 
 
-def test_what_was_well_again_before_anybody_was_told_is_never_told() -> None:
+def test_an_alert_resolved_before_it_is_due_is_never_sent() -> None:
     reader = Reader()
     reader.run(0, findings(alert(after=HOUR)))
     reader.run(HOUR - 1, findings(well=("unlisted",)))
@@ -84,7 +85,7 @@ def test_what_was_well_again_before_anybody_was_told_is_never_told() -> None:
     assert reader.told == [(1, 0, 0)]
 
 
-def test_a_note_is_told_once_never_repeated_and_gone_without_a_word() -> None:
+def test_a_note_is_sent_once_and_ends_silently() -> None:
     reader = Reader()
     for day in range(5):
         reader.run(day * 24 * HOUR, findings(alert(once=True)))
@@ -93,7 +94,7 @@ def test_a_note_is_told_once_never_repeated_and_gone_without_a_word() -> None:
     assert reader.standing == []
 
 
-def test_only_what_was_looked_at_is_resolved() -> None:
+def test_only_what_was_checked_is_resolved() -> None:
     known = [standing("/d", told_at=0), standing("/e", told_at=0)]
     found = Findings()
     found.resolve("unlisted", "/d")
@@ -102,25 +103,26 @@ def test_only_what_was_looked_at_is_resolved() -> None:
     assert [each.over for each in alerts.updated(known, found, 1)] == [True, False]
 
 
-def test_what_is_found_wrong_is_not_well_even_where_the_run_calls_it_so() -> None:
+def test_an_alert_fired_in_a_run_is_not_resolved_by_it() -> None:
     found = findings(alert(), well=("unlisted",))
     assert not found.is_resolved(("unlisted", "/d"))
     assert found.is_resolved(("unlisted", "/e"))
 
 
-def test_the_first_of_two_alerts_of_one_key_stays_and_the_exit_code_is_the_highest() -> None:
+def test_the_first_of_two_alerts_of_one_key_stays() -> None:
+    """The exit code is the highest of the alerts that stay."""
     found = findings(alert(text="one", code=1), alert(text="two", code=3), alert("/e", code=2))
     assert [each.text for each in found.alerts.values()] == ["one", "/e is bad"]
     assert found.code == 2
     assert findings().code == 0
 
 
-def test_the_text_of_a_standing_alert_is_the_newest_and_its_age_the_oldest() -> None:
+def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
     (kept,) = alerts.updated([standing(told_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.told_at) == ("newer", 0, 5)
 
 
-def test_all_that_stands_is_told_again_in_one_message_a_day() -> None:
+def test_all_open_alerts_are_repeated_in_one_daily_message() -> None:
     reader = Reader()
     for hour in range(73):
         late = [alert("/e")] if hour >= 12 else []
@@ -128,7 +130,8 @@ def test_all_that_stands_is_told_again_in_one_message_a_day() -> None:
     assert reader.told == [(1, 0, 0), (1, 0, 0), *[(0, 2, 0)] * 3]
 
 
-def test_an_effect_is_not_told_beside_its_cause_or_in_the_run_that_ends_that() -> None:
+def test_an_alert_is_inhibited_by_its_cause() -> None:
+    """It is not sent while the cause is open, nor in the run that resolves the cause."""
     reader, effect = Reader(), alert("/e", kind="failed", effect_of=("unlisted",))
     reader.run(0, findings(alert(), effect))
     reader.run(1, findings(effect, well=("unlisted",)))
@@ -140,7 +143,7 @@ def test_an_effect_is_not_told_beside_its_cause_or_in_the_run_that_ends_that() -
     assert reader.told[3:] == [(1, 0, 0), (0, 2, 0)], "it was told before its cause came"
 
 
-def test_what_has_patience_is_told_only_if_it_is_still_found_then() -> None:
+def test_an_alert_that_is_due_later_is_sent_only_if_it_lasts() -> None:
     reader = Reader()
     reader.run(0, findings(alert(after=HOUR)))
     reader.run(2 * HOUR, findings())
@@ -149,7 +152,7 @@ def test_what_has_patience_is_told_only_if_it_is_still_found_then() -> None:
     assert reader.told == [(1, 0, 0)]
 
 
-def test_what_only_one_program_can_see_the_other_does_not_resolve() -> None:
+def test_the_other_program_does_not_resolve_an_own_alert() -> None:
     def of(program: str, *raised: Alert, alone: bool = True) -> Findings:
         found = Findings(program)
         found.resolve("unlisted", own=True)
@@ -173,7 +176,7 @@ EVENTS = st.lists(
 
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 @given(EVENTS)
-def test_told_and_resolved_take_turns_whatever_happens(
+def test_notified_and_resolved_always_alternate(
     events: list[tuple[str, int, bool]],
 ) -> None:
     reader, now, last = Reader(), 0, None
@@ -224,7 +227,8 @@ def test_subject_and_body_name_host_counts_and_pair() -> None:
     )
 
 
-def test_a_flood_of_alerts_is_a_message_that_can_be_read_on_a_phone() -> None:
+def test_a_flood_of_alerts_is_a_short_message() -> None:
+    """It can be read on a phone."""
     what = Digest([standing(f"/{number}") for number in range(5000)], [], [standing("/g")])
     assert "5000 new, 1 resolved" in alerts.subject(what, "globus_auto", "vesta", "/a -> /b")
     said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
@@ -232,7 +236,8 @@ def test_a_flood_of_alerts_is_a_message_that_can_be_read_on_a_phone() -> None:
     assert "\n\nand 4975 more: transfer.py --status has them all.\n\nRESOLVED" in said
 
 
-def test_readable_leaves_letters_of_all_tongues_and_escapes_the_rest() -> None:
+def test_printable_keeps_letters_and_escapes_the_rest() -> None:
+    """It keeps the letters of all languages."""
     assert (
         wording.printable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
     )

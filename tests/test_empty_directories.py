@@ -44,7 +44,8 @@ def in_aside(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
     return write
 
 
-def test_empty_directories_go_topmost_first_whether_transferred_or_not(lab: Lab) -> None:
+def test_empty_trees_are_pruned_as_a_whole(lab: Lab) -> None:
+    """Whether they were transferred or not."""
     lab.send("run/a", "kept/b")
     make(lab, "never/sent/deep", "never/sent/too", "kept/empty", "[odd] *name")
     lab.write("kept/b", "changed")
@@ -130,9 +131,8 @@ def young(lab: Lab) -> None:
     "fill",
     [symlink, excluded, excluded_directory, unsendable, pipe, unlisted, half_listed, young],
 )
-def test_a_directory_is_not_empty_that_holds_anything_but_quiet_directories(
-    fill: Callable[[Lab], None], lab: Lab
-) -> None:
+def test_a_directory_with_any_content_is_not_empty(fill: Callable[[Lab], None], lab: Lab) -> None:
+    """Links, excluded names, and unlisted or young directories count as content."""
     make(lab, "x/y", "x/z/empty", "other")
     fill(lab)
     before = tree(lab.source / "x" / "y")
@@ -141,7 +141,7 @@ def test_a_directory_is_not_empty_that_holds_anything_but_quiet_directories(
     assert sorted(renames(lab)) == ["/src/other", "/src/x/z"]
 
 
-def test_directories_stay_while_a_full_task_is_under_way(lab: Lab) -> None:
+def test_directories_stay_during_a_recursive_task(lab: Lab) -> None:
     lab.world.pace = Pace.after_looks(2)
     lab.send("run/a")
     make(lab, "empty")
@@ -150,7 +150,7 @@ def test_directories_stay_while_a_full_task_is_under_way(lab: Lab) -> None:
     assert renames(lab) == []
 
 
-def test_a_file_that_arrives_before_the_rename_survives_under_its_name(lab: Lab) -> None:
+def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
     make(lab, "x/y", "z")
     lab.world.faults.hook(
         "rename",
@@ -162,7 +162,8 @@ def test_a_file_that_arrives_before_the_rename_survives_under_its_name(lab: Lab)
     assert lab.store().asides == {}
 
 
-def test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name(lab: Lab) -> None:
+def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
+    """The directory gets its name back, and the file is transferred."""
     make(lab, "x/y")
     lab.world.faults.hook("rename", in_aside(lab, "y/new", "just arrived"), when="after")
     assert lab.delete() == 0
@@ -171,7 +172,7 @@ def test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name(lab: L
     assert files(lab.destination) == {"x/y/new": b"just arrived"}
 
 
-def test_a_file_that_arrives_under_the_old_name_meanwhile_survives(lab: Lab) -> None:
+def test_a_file_that_arrives_under_the_old_name_survives(lab: Lab) -> None:
     make(lab, "x/y")
     lab.world.faults.hook("rename", lambda _asked: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
@@ -179,7 +180,7 @@ def test_a_file_that_arrives_under_the_old_name_meanwhile_survives(lab: Lab) -> 
     assert lab.store().asides == {}
 
 
-def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: Any) -> None:
+def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> None:
     make(lab, "x")
 
     def arrive(_asked: object) -> None:
@@ -210,7 +211,7 @@ def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: A
     assert tree(lab.source) == {}
 
 
-def test_a_symlink_takes_the_old_name_as_well(lab: Lab) -> None:
+def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
     make(lab, "x")
 
     def arrive(_asked: object) -> None:
@@ -246,9 +247,8 @@ def test_a_rename_whose_answer_is_lost_does_no_harm(lab: Lab) -> None:
     assert tree(lab.source) == {}
 
 
-def test_where_the_endpoint_cannot_rename_directories_stay_and_that_is_said_once(
-    lab: Lab, mailbox: Any
-) -> None:
+def test_without_rename_support_directories_stay(lab: Lab, mailbox: Any) -> None:
+    """One message says so."""
     lab.src.rename_supported = False
     lab.write("file")
     assert lab.delete() == 0
@@ -267,7 +267,7 @@ PLANS = pytest.mark.parametrize("plan", ["fail_next", "stall_next"])
 
 
 @PLANS
-def test_a_delete_of_directories_that_fails_is_tried_in_halves(plan: str, lab: Lab) -> None:
+def test_a_failed_deletion_of_directories_is_tried_in_halves(plan: str, lab: Lab) -> None:
     make(lab, "flat", "x/y")
     getattr(lab.world, plan)(kind="DELETE")
     assert lab.delete() == 1
@@ -302,7 +302,7 @@ def leave_aside(lab: Lab) -> Path:
     return aside
 
 
-def test_a_file_that_arrives_in_what_was_left_aside_is_put_back(lab: Lab) -> None:
+def test_a_leftover_quarantine_with_a_file_is_restored(lab: Lab) -> None:
     make(lab, "flat")
     aside = leave_aside(lab)
     assert lab.store().asides == {f"/src/{aside.name}": "/src/flat"}
@@ -311,7 +311,7 @@ def test_a_file_that_arrives_in_what_was_left_aside_is_put_back(lab: Lab) -> Non
     assert tree(lab.source) == {"flat": None, "flat/new": b"a late writer"}
 
 
-def test_what_was_left_aside_goes_although_nothing_else_is_empty(lab: Lab) -> None:
+def test_a_leftover_quarantine_is_removed_on_its_own(lab: Lab) -> None:
     make(lab, "flat")
     lab.write("data")
     leave_aside(lab)
@@ -320,7 +320,7 @@ def test_what_was_left_aside_goes_although_nothing_else_is_empty(lab: Lab) -> No
     assert lab.store().asides == {}
 
 
-def test_what_was_left_aside_goes_together_with_what_is_empty_now(lab: Lab) -> None:
+def test_a_leftover_quarantine_goes_with_other_empty_trees(lab: Lab) -> None:
     make(lab, "x")
     leave_aside(lab)
     make(lab, "y")

@@ -47,7 +47,8 @@ def three_files_to_send(lab: Lab):
 
 @pytest.mark.parametrize("effect", [True, False], ids=["accepted", "not received"])
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_killed_before_the_answer_comes_the_next_run_leads_to_one_task(lab: Lab, effect, first):
+def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
+    """Whether Globus accepted the submission or never received it."""
     if not first:
         lab.sent("old.txt")
     lab.write("a.txt")
@@ -63,7 +64,7 @@ def test_killed_before_the_answer_comes_the_next_run_leads_to_one_task(lab: Lab,
     assert [task.open for task in lab.store().tasks.values()] == [False] * (there + 1)
 
 
-def test_killed_before_the_intent_is_saved_the_next_run_begins_anew(lab: Lab):
+def test_a_kill_before_the_task_is_saved_leads_to_one_task(lab: Lab):
     lab.write("a.txt")
     lab.kill("transfer", "submission_id")
     assert lab.remembered() is None
@@ -77,7 +78,8 @@ ROUTES = ("token", "task_list", "endpoint", "ls", "submission_id", "transfer", *
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("route", ROUTES)
-def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, route, when, capfd):
+def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capfd):
+    """The next runs finish the work, and no alert stays open."""
     lab = ready
     skips = route == "skipped_errors"
     if skips:
@@ -106,7 +108,7 @@ def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, ro
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
-def test_an_answer_lost_once_is_asked_for_again_at_once(ready: Lab, dropped):
+def test_a_submission_is_repeated_at_once_if_its_answer_is_lost(ready: Lab, dropped):
     ready.world.faults.add("transfer", drop=dropped)
     assert ready.transfer() == 0
     answers = [request.status for request in ready.world.requests if request.route == "transfer"]
@@ -134,9 +136,8 @@ LOST = [
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent_again(
-    ready: Lab, fault
-):
+def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
+    """Its status is unknown: the next run submits the same document, whatever has changed."""
     lab = ready
     lab.configure(FILES_PER_TASK=2)
     lab.world.faults.add("transfer", times=None, **fault)
@@ -161,7 +162,7 @@ def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent
     assert lab.alerts() == {}
 
 
-def test_the_document_is_the_same_in_whatever_order_files_became_known(lab: Lab):
+def test_a_document_does_not_depend_on_the_order_of_records(lab: Lab):
     lab.sent("z/old.txt")
     lab.write("z/new.txt")
     lab.write("d/new.txt")
@@ -173,7 +174,8 @@ def test_the_document_is_the_same_in_whatever_order_files_became_known(lab: Lab)
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab):
+def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab):
+    """EXCLUDE and the destination are those of the time when it was recorded."""
     lab.configure(EXCLUDE=["*.tmp"])
     lab.write("a.txt")
     lab.write("b.tmp")
@@ -190,7 +192,7 @@ def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab)
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_a_lost_submission_keeps_its_destination_to_itself(lab: Lab, accepted):
+def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted):
     lab.write("a.txt")
     lab.world.faults.proxy("transfer", 504, times=None, after=accepted)
     assert lab.transfer() == 1
@@ -206,7 +208,7 @@ def test_a_lost_submission_keeps_its_destination_to_itself(lab: Lab, accepted):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_refused_save_submits_nothing(ready: Lab, capfd):
+def test_a_failed_save_submits_nothing(ready: Lab, capfd):
     before = ready.remembered()
     (ready.state / "datastore.new").mkdir()
     assert ready.transfer() == 1
@@ -218,7 +220,7 @@ def test_a_refused_save_submits_nothing(ready: Lab, capfd):
     assert ready.alerts() == {}
 
 
-def test_a_refused_save_after_the_answer_leads_to_one_task(ready: Lab):
+def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
     lab = ready
     obstacle = lab.state / "datastore.new"
     lab.world.faults.hook("transfer", lambda _request: obstacle.mkdir())
@@ -230,9 +232,8 @@ def test_a_refused_save_after_the_answer_leads_to_one_task(ready: Lab):
     assert lab.alerts() == {}
 
 
-def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_hours(
-    lab: Lab, mailbox, capfd
-):
+def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, capfd):
+    """Until then the unsubmitted task is discarded quietly at each 409 Conflict."""
     lab.configure(STALL_HOURS=10)
     lab.world.task_list_lag = 90 * 24 * HOUR  # otherwise the task would be known, and waited for
     lab.world.pace = Pace.after_looks(1000)
@@ -256,7 +257,7 @@ def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_ho
     assert lab.entries() == {"/src/a.txt"}
 
 
-def test_one_conflict_does_not_hold_up_the_other_tasks(ready: Lab):
+def test_one_conflict_does_not_delay_the_other_tasks(ready: Lab):
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add("transfer", **refuse("Conflict", 409))
     assert ready.transfer() == 0
@@ -265,7 +266,8 @@ def test_one_conflict_does_not_hold_up_the_other_tasks(ready: Lab):
     assert files(ready.destination) == files(ready.source)
 
 
-def test_too_many_pending_tasks_withdraw_what_is_left_and_the_next_run_sends_it(ready: Lab, capfd):
+def test_too_many_pending_jobs_discards_the_remaining_tasks(ready: Lab, capfd):
+    """It does so quietly, and the next run submits them."""
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add(
         "transfer",
@@ -280,7 +282,8 @@ def test_too_many_pending_tasks_withdraw_what_is_left_and_the_next_run_sends_it(
     assert ready.alerts() == {}
 
 
-def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready: Lab, mailbox):
+def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
+    """Only that file is left, with an alert, and is tried once a day."""
     lab = ready
     lab.configure(FILES_PER_TASK=4)
     lab.write("poison")
@@ -312,7 +315,7 @@ def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready
     assert "RESOLVED" in mailbox.texts()[-1]
 
 
-def test_a_malformed_full_task_is_withdrawn_as_a_whole(lab: Lab):
+def test_a_malformed_recursive_task_is_discarded_as_a_whole(lab: Lab):
     lab.write("a.txt")
     lab.write("b.txt")
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
@@ -321,7 +324,7 @@ def test_a_malformed_full_task_is_withdrawn_as_a_whole(lab: Lab):
     assert lab.entries() == set()
 
 
-def test_killed_between_the_halves_nothing_is_lost_or_sent_twice(ready: Lab):
+def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab):
     lab = ready
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
     lab.world.faults.add("transfer", times=None, drop="after")
@@ -345,7 +348,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("fault", "code", "kind"), REFUSED)
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_what_globus_refuses_is_withdrawn_with_an_alert(lab: Lab, fault, code, kind, first):
+def test_a_rejected_submission_is_discarded_with_an_alert(lab: Lab, fault, code, kind, first):
     if not first:
         lab.sent("old.txt")
     lab.write("a.txt")
@@ -365,7 +368,8 @@ def test_what_globus_refuses_is_withdrawn_with_an_alert(lab: Lab, fault, code, k
     assert lab.alerts() == {}
 
 
-def test_a_refusal_is_over_once_all_is_accepted_though_files_never_cease_to_come(lab: Lab):
+def test_an_accepted_submission_resolves_a_rejection(lab: Lab):
+    """Even though new files keep arriving."""
     lab.sent("old.txt")
     lab.world.faults.add("transfer", **refuse("PermissionDenied", 403))
     lab.write("a.txt")
@@ -376,7 +380,8 @@ def test_a_refusal_is_over_once_all_is_accepted_though_files_never_cease_to_come
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab, size):
+def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size):
+    """What Globus refuses for every file is tried once, not with each task."""
     ready.configure(FILES_PER_TASK=size)
     ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))
     assert ready.transfer() == 1
@@ -387,7 +392,8 @@ def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab, s
 @pytest.mark.parametrize(
     "fault", [{"drop": "before"}, {"status": 500}, {"truncate": True}, {"status": 200, "body": {}}]
 )
-def test_without_a_submission_id_nothing_is_submitted_or_remembered(ready: Lab, fault):
+def test_without_a_submission_id_nothing_is_submitted(ready: Lab, fault):
+    """Nothing is recorded, either."""
     before = ready.remembered()
     ready.world.faults.add("submission_id", times=None, **fault)
     assert ready.transfer() == 1
@@ -397,7 +403,7 @@ def test_without_a_submission_id_nothing_is_submitted_or_remembered(ready: Lab, 
     assert ready.alerts() == {}
 
 
-def test_a_dry_run_submits_no_intent(ready: Lab):
+def test_a_dry_run_leaves_an_unsubmitted_task_alone(ready: Lab):
     ready.world.faults.add("transfer", times=None, drop="before")
     assert ready.transfer() == 1
     ready.world.faults.clear()

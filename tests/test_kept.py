@@ -34,7 +34,7 @@ def delete(lab: Lab, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[s
 Delete = Callable[..., dict[str, str]]
 
 
-def test_a_file_stays_while_its_task_is_open(lab: Lab, delete: Delete) -> None:
+def test_a_file_stays_while_its_task_is_in_progress(lab: Lab, delete: Delete) -> None:
     lab.sent("first")  # as a full task, of which another rule speaks
     lab.world.pace = Pace.after_looks(2)
     lab.send("a")
@@ -42,7 +42,7 @@ def test_a_file_stays_while_its_task_is_open(lab: Lab, delete: Delete) -> None:
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_file_stays_while_a_full_task_has_everything(lab: Lab, delete: Delete) -> None:
+def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: Delete) -> None:
     lab.configure(SETTLE_SECONDS=30)
     lab.send("a", "b")
     assert lab.transfer() == 0
@@ -59,21 +59,19 @@ def test_a_file_stays_while_a_full_task_has_everything(lab: Lab, delete: Delete)
     assert files(lab.source).keys() == {"a", "b"}
 
 
-def test_a_file_stays_that_was_written_within_two_seconds_of_the_look(
-    lab: Lab, delete: Delete
-) -> None:
+def test_a_file_modified_within_2_s_of_the_scan_stays(lab: Lab, delete: Delete) -> None:
     lab.send("a", age=0)
     assert delete() == {"a": RACY}
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_file_with_a_time_in_the_far_future_is_not_racy(lab: Lab, delete: Delete) -> None:
+def test_a_file_with_a_future_mtime_is_not_racy(lab: Lab, delete: Delete) -> None:
     lab.send("a", age=-3 * 86400)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
-def test_what_is_excluded_stays_though_it_was_sent_before(lab: Lab, delete: Delete) -> None:
+def test_an_excluded_file_stays_though_it_was_sent_before(lab: Lab, delete: Delete) -> None:
     lab.send("a.log", "old/b", "old/deep/c", "d")
     lab.configure(EXCLUDE=["*.log", "ol?"])
     assert set(delete().items()) == {
@@ -82,7 +80,7 @@ def test_what_is_excluded_stays_though_it_was_sent_before(lab: Lab, delete: Dele
     assert files(lab.source).keys() == {"a.log", "old/b", "old/deep/c"}
 
 
-def test_a_sent_file_stays_for_keep_days_and_goes_then(lab: Lab, delete: Delete) -> None:
+def test_a_delivered_file_is_deleted_after_keep_days(lab: Lab, delete: Delete) -> None:
     lab.configure(KEEP_DAYS=1.5)
     lab.send("a")
     assert delete() == {"a": "it was sent less than 1.5 days ago"}
@@ -103,7 +101,7 @@ def test_a_sent_file_stays_for_keep_days_and_goes_then(lab: Lab, delete: Delete)
         ("Run/deep/a", "run/Deep/A"),
     ],
 )
-def test_names_that_may_be_one_at_the_destination_both_stay(
+def test_names_that_differ_only_in_case_or_form_both_stay(
     one: str, other: str, lab: Lab, delete: Delete
 ) -> None:
     lab.send(one, other, "distinct", "run/distinct")
@@ -123,9 +121,10 @@ def cut(lab: Lab) -> None:
     ("harm", "reason"),
     [(lose, MISSING), (cut, "its size at the destination is another: 5 bytes, not 16")],
 )
-def test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then(
+def test_a_missing_or_truncated_copy_is_sent_again(
     harm: Callable[[Lab], None], reason: str, lab: Lab, delete: Delete
 ) -> None:
+    """The file is deleted once its new copy is verified."""
     lab.send("a", "b")
     harm(lab)
     assert delete(1) == {"a": reason}
@@ -145,9 +144,10 @@ def unmount(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("act", [shutil.rmtree, unmount, lambda copy: (copy / "a").unlink()])
-def test_nothing_is_concluded_where_all_of_the_destination_is_missing_or_empty(
+def test_a_missing_or_empty_destination_drops_no_records(
     act: Callable[[Path], None], lab: Lab, delete: Delete
 ) -> None:
+    """Its disk may not be mounted: one alert, and nothing is deleted or sent again."""
     lab.configure(DST_DIR="/dst/copy")
     lab.send("a")
     assert lab.transfer() == 0, "the marker is there"
@@ -172,9 +172,10 @@ def no_longer_there(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("act", [no_longer_looked_at, no_longer_there])
-def test_that_the_destination_is_missing_is_over_once_nothing_is_awaited_there(
+def test_a_missing_destination_is_resolved_once_not_needed(
     lab: Lab, act: Callable[[Lab], None]
 ) -> None:
+    """It is needed while the copy of some file has to be verified there."""
     lab.configure(DST_DIR="/dst/copy")
     lab.send("a")
     (lab.destination / "copy/a").unlink()
@@ -185,7 +186,7 @@ def test_that_the_destination_is_missing_is_over_once_nothing_is_awaited_there(
     assert lab.alerts() == {}
 
 
-def test_a_destination_that_comes_back_in_the_middle_of_a_run_is_no_alert(lab: Lab) -> None:
+def test_a_destination_that_returns_during_a_run_is_no_alert(lab: Lab) -> None:
     lab.send("a")
     missing = {"code": "ClientError.NotFound", "message": "m", "request_id": "r", "resource": "/"}
     lab.world.faults.add(
@@ -211,9 +212,8 @@ def too_large(lab: Lab, path: str) -> None:
     lab.world.faults.add("ls", times=None, match=lambda asked: asked.query["path"] == path, **huge)
 
 
-def test_where_the_destination_is_too_large_to_list_each_file_is_asked_for(
-    lab: Lab, delete: Delete
-) -> None:
+def test_copies_in_a_huge_directory_are_verified_one_by_one(lab: Lab, delete: Delete) -> None:
+    """Globus cannot list a directory that is too large."""
     lab.send("run/a", "run/b")
     (lab.destination / "run" / "b").unlink()
     too_large(lab, "/dst/run")
@@ -221,9 +221,8 @@ def test_where_the_destination_is_too_large_to_list_each_file_is_asked_for(
     assert files(lab.source).keys() == {"run/b"}
 
 
-def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it_can(
-    lab: Lab, delete: Delete
-) -> None:
+def test_a_file_whose_copy_cannot_be_verified_stays(lab: Lab, delete: Delete) -> None:
+    """It is an alert until the destination answers."""
     lab.send("run/a", "run/c", "b")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body={"code": "PermissionDenied"})
@@ -241,7 +240,7 @@ def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> None:
+def test_a_file_that_cannot_be_checked_at_the_source_stays(lab: Lab, delete: Delete) -> None:
     lab.send("run/a", "run/b", "z/c")
     too_large(lab, "/src/run")
     lab.world.faults.add(
@@ -253,7 +252,7 @@ def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> 
     assert files(lab.source).keys() == {"run/b"}
 
 
-def test_nothing_is_deleted_while_the_destination_does_not_answer(lab: Lab, delete: Delete) -> None:
+def test_nothing_is_deleted_while_the_destination_is_offline(lab: Lab, delete: Delete) -> None:
     lab.send("a")
     lab.dst.connected = False
     delete(1)
@@ -261,9 +260,7 @@ def test_nothing_is_deleted_while_the_destination_does_not_answer(lab: Lab, dele
     assert lab.entries() == {"/src/a"}
 
 
-def test_a_destination_of_old_that_is_out_of_reach_stops_nothing_else(
-    lab: Lab, delete: Delete
-) -> None:
+def test_an_unreachable_earlier_destination_stops_nothing_else(lab: Lab, delete: Delete) -> None:
     lab.send("a")
     other = lab.home / "other"
     other.mkdir()
@@ -295,9 +292,7 @@ def test_a_file_changed_after_it_was_sent_stays(
     assert files(lab.source) == {"a": content.encode()}
 
 
-def test_a_file_changed_while_the_destination_is_being_listed_stays(
-    lab: Lab, delete: Delete
-) -> None:
+def test_a_file_changed_while_its_copy_is_verified_stays(lab: Lab, delete: Delete) -> None:
     lab.send("run/a", "b")
     lab.world.faults.hook(
         "ls",
@@ -323,7 +318,7 @@ def directory(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("act", [remove, link, directory])
-def test_what_is_no_plain_file_any_more_stays(
+def test_a_path_that_is_no_longer_a_plain_file_stays(
     act: Callable[[Lab], None], lab: Lab, delete: Delete
 ) -> None:
     lab.send("a", "b")
@@ -333,7 +328,7 @@ def test_what_is_no_plain_file_any_more_stays(
     assert {path: os.lstat(path).st_ino for path in lab.source.rglob("a*")} == before
 
 
-def test_what_stands_behind_a_symlink_to_another_directory_stays(lab: Lab, delete: Delete) -> None:
+def test_a_file_behind_a_symlinked_directory_stays(lab: Lab, delete: Delete) -> None:
     lab.configure(SRC_DIR="/src/data")
     lab.send("data/run/a", "data/b")
     (lab.source / "data" / "run").rename(lab.source / "moved")
@@ -343,7 +338,7 @@ def test_what_stands_behind_a_symlink_to_another_directory_stays(lab: Lab, delet
     assert kept == {"data/run/a": "a symlink may lead to it"}
 
 
-def test_what_globus_skipped_stays_and_is_sent_again(lab: Lab, delete: Delete) -> None:
+def test_a_file_that_globus_skipped_stays_and_is_sent_again(lab: Lab, delete: Delete) -> None:
     lab.world.skip_paths("/src/a")
     lab.send("a", "b")
     delete(1)
@@ -387,7 +382,7 @@ def test_the_files_of_a_failed_or_unknown_task_stay(
     assert files(lab.source) == {}
 
 
-def test_what_a_lost_task_was_not_given_goes_as_usual(lab: Lab, delete: Delete) -> None:
+def test_files_that_a_lost_task_did_not_have_go_as_usual(lab: Lab, delete: Delete) -> None:
     lab.sent("first")
     forget(lab)
     lab.send("a")
@@ -398,18 +393,18 @@ def test_what_a_lost_task_was_not_given_goes_as_usual(lab: Lab, delete: Delete) 
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_twin_at_the_destination_that_others_put_there_keeps_nothing(
-    lab: Lab, delete: Delete
-) -> None:
+def test_a_similar_name_at_the_destination_keeps_nothing(lab: Lab, delete: Delete) -> None:
+    """Others put a file there whose name differs only in case."""
     lab.send("a.txt")
     put(lab.destination / "A.TXT", "somebody else's", 1)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
-def test_a_file_stays_while_a_twin_that_was_not_sent_yet_stands_beside_it(
+def test_a_file_stays_while_a_similar_name_is_not_yet_sent(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Two names that differ only in case may be one at the destination."""
     lab.send("A.txt")
     lab.write("a.txt")
     capsys.readouterr()

@@ -31,7 +31,8 @@ def delete_for_hours(lab: Lab, number: int) -> list[int]:
     return codes
 
 
-def test_what_stands_aside_after_a_reset_is_an_alert_that_names_it(lab: Lab) -> None:
+def test_a_quarantine_found_after_a_reset_is_an_alert(lab: Lab) -> None:
+    """It names the directory and what is in it; renaming the directory resolves it."""
     (lab.source / "x").mkdir()
     os.utime(lab.source / "x", (1, 1))
     lab.world.faults.proxy("delete", 403)
@@ -48,9 +49,8 @@ def test_what_stands_aside_after_a_reset_is_an_alert_that_names_it(lab: Lab) -> 
     assert files(lab.destination) == {"x/late": b"late"}
 
 
-def test_a_directory_that_is_never_found_is_told_after_ten_minutes(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_lasting_not_found_is_mailed_after_ten_minutes(lab: Lab, mailbox: Mailbox) -> None:
+    """The listing of its parent has the directory, but Globus does not find it."""
     lab.sent("d/a", "b")
     body = {"code": "ClientError.NotFound", "message": "planned"}
     lab.world.faults.add(
@@ -68,7 +68,7 @@ def test_a_directory_that_is_never_found_is_told_after_ten_minutes(
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_directory_that_is_gone_for_a_moment_is_not_told(lab: Lab, mailbox: Mailbox) -> None:
+def test_directories_that_vanish_during_scans_are_not_mailed(lab: Lab, mailbox: Mailbox) -> None:
     lab.write("b")
     for number in range(3):
         lab.write(f"d{number}/a")
@@ -88,7 +88,7 @@ def crowd(lab: Lab) -> None:
     lab.configure(SRC_LOCAL_DIR=str(lab.source), DELETE_EMPTY_DIRS=False)
 
 
-def test_below_too_many_entries_files_stay_with_an_alert(stalls: Lab) -> None:
+def test_files_below_a_huge_directory_stay_with_an_alert(stalls: Lab) -> None:
     stalls.sent("big/0/a", "other/b")
     crowd(stalls)
     assert delete_for_hours(stalls, 4) == [0] * 4
@@ -101,7 +101,8 @@ def test_below_too_many_entries_files_stay_with_an_alert(stalls: Lab) -> None:
     assert (stalls.delete(), files(stalls.source), stalls.alerts()) == (0, {}, {})
 
 
-def test_names_alike_stay_with_an_alert_after_stall_hours(stalls: Lab) -> None:
+def test_names_differing_in_case_are_an_alert_in_the_end(stalls: Lab) -> None:
+    """After STALL_HOURS at the source."""
     stalls.sent("a", "A", "b")
     assert delete_for_hours(stalls, 4) == [0] * 4
     assert files(stalls.source).keys() == {"a", "A"}
@@ -190,7 +191,7 @@ def test_a_source_emptied_by_hand_is_an_alert_for_stall_hours(
     assert files(stalls.destination).keys() == {"a", "b", "new"}
 
 
-def test_a_source_whose_disk_comes_back_has_forgotten_nothing(stalls: Lab) -> None:
+def test_a_source_disk_that_comes_back_lost_no_records(stalls: Lab) -> None:
     stalls.sent("a", "b")
     away = stalls.home / "away"
     stalls.source.rename(away)
@@ -208,7 +209,7 @@ def test_a_source_whose_disk_comes_back_has_forgotten_nothing(stalls: Lab) -> No
     assert stalls.entries() == {"/src/a", "/src/b"}, "the hours count from the second time"
 
 
-def test_a_destination_with_nothing_but_the_marker_counts_as_empty(lab: Lab) -> None:
+def test_a_destination_with_only_the_marker_counts_as_empty(lab: Lab) -> None:
     lab.sent("a", "d/b")
     lab.destination.rename(lab.home / "away")
     lab.destination.mkdir()

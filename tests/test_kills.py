@@ -60,7 +60,7 @@ def ended(lab: Lab, program: str) -> int:
 
 
 @pytest.mark.slow
-def test_a_program_killed_at_any_moment_loses_nothing_and_the_next_run_goes_on(
+def test_a_program_killed_at_any_moment_loses_nothing(
     lab: Lab,
 ) -> None:
     """A hundred kills; after each, every file's last content is somewhere, and all arrives."""
@@ -95,10 +95,10 @@ def worked_alone(log: str) -> bool:
 
 
 @pytest.mark.slow
-def test_twenty_starts_at_once_work_one_at_a_time_and_send_each_change_once(
+def test_twenty_starts_at_once_run_one_at_a_time(
     lab: Lab,
 ) -> None:
-    """However many are started, there is one task, and the file arrives."""
+    """However many are started, there is one task, and the file arrives once."""
     chance = random.Random(3)
     lab.real_time()
     lab.write("run/a.h5", b"beam")

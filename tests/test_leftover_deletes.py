@@ -30,7 +30,8 @@ def asked(lab: Lab) -> list[str]:
     return [each.route for each in lab.world.requests if each.route in ("cancel", "delete")]
 
 
-def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: Lab) -> None:
+def test_a_leftover_delete_task_is_found_by_its_label(sent: Lab) -> None:
+    """Its id is not known; it is cancelled before another task is submitted."""
     sent.world.pace = Pace.after_looks(3)
     sent.kill("delete", "delete")
     assert [task.task_id for task in sent.store().open_tasks("delete").values()] == [None]
@@ -45,7 +46,7 @@ def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: L
     assert not sent.store().open_tasks("delete")
 
 
-def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
+def test_a_leftover_delete_task_with_a_known_id_is_cancelled(sent: Lab) -> None:
     sent.world.pace = Pace.after_looks(9)
     sent.world.requests.clear()
     sent.kill("delete", "task", match=lambda _each: "delete" in asked(sent))
@@ -60,7 +61,7 @@ def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
     assert sent.submitted("delete")[-1]["DATA"] == [{"DATA_TYPE": "delete_item", "path": "/src/b"}]
 
 
-def test_another_delete_that_globus_lists_is_not_cancelled(sent: Lab) -> None:
+def test_other_delete_tasks_are_not_cancelled(sent: Lab) -> None:
     sent.kill("delete", "delete", effect=False)
     (record,) = sent.store().open_tasks("delete").values()
     other = {"task_id": "11111111-1111-1111-1111-111111111111", "status": "ACTIVE"}
@@ -71,7 +72,8 @@ def test_another_delete_that_globus_lists_is_not_cancelled(sent: Lab) -> None:
     assert files(sent.source) == {}
 
 
-def test_a_delete_that_was_done_before_the_answer_came_leaves_nothing_to_do(sent: Lab) -> None:
+def test_a_delete_task_may_end_before_its_answer_comes(sent: Lab) -> None:
+    """Then the next run has nothing to do."""
     sent.kill("delete", "delete")
     assert files(sent.source) == {}
     sent.write("a", "a new file of that name")
@@ -84,7 +86,8 @@ def test_a_delete_that_was_done_before_the_answer_came_leaves_nothing_to_do(sent
     assert files(sent.destination)["a"] == b"a new file of that name"
 
 
-def test_a_delete_that_never_arrived_is_remembered_until_its_deadline(sent: Lab) -> None:
+def test_a_delete_task_that_never_arrived_stays_recorded(sent: Lab) -> None:
+    """It may arrive until its deadline, and is never submitted again."""
     sent.kill("delete", "delete", effect=False)
     ((number, record),) = sent.store().open_tasks("delete").items()
     sent.write("a", "changed")
@@ -100,7 +103,8 @@ def test_a_delete_that_never_arrived_is_remembered_until_its_deadline(sent: Lab)
     assert ids.count(record.submission_id) == 1
 
 
-def test_a_delete_that_arrives_late_is_cancelled_by_the_run_that_first_sees_it(sent: Lab) -> None:
+def test_a_delete_task_that_arrives_late_is_cancelled(sent: Lab) -> None:
+    """By the first run that sees it."""
     sent.kill("delete", "delete", effect=False)
     document = sent.submitted("delete")[-1]
     assert sent.delete() == 0
@@ -116,7 +120,7 @@ def test_a_delete_that_arrives_late_is_cancelled_by_the_run_that_first_sees_it(s
     assert files(sent.source) == {"a": b"a new file of that name"}
 
 
-def test_transfer_cancels_it_as_well_if_it_comes_first(sent: Lab) -> None:
+def test_transfer_cancels_a_leftover_delete_task_too(sent: Lab) -> None:
     sent.world.pace = Pace.after_looks(9)
     sent.kill("delete", "delete")
     left = the_delete(sent)
@@ -144,7 +148,7 @@ def refuse_cancel(lab: Lab) -> None:
 
 @pytest.mark.parametrize("harm", [drop_answers, refuse_list, refuse_cancel])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_while_it_cannot_be_cancelled_nothing_else_is_done(
+def test_nothing_is_done_until_a_leftover_is_cancelled(
     program: str, harm: Callable[[Lab], None], lab: Lab
 ) -> None:
     lab.send("first")
@@ -169,7 +173,7 @@ def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     assert files(lab.destination).keys() == {"first", "a", "b"}
 
 
-def test_a_delete_whose_cancelling_is_refused_stops_all_until_its_deadline(lab: Lab) -> None:
+def test_a_refused_cancel_stops_all_until_the_deadline(lab: Lab) -> None:
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
@@ -184,7 +188,7 @@ def test_a_delete_whose_cancelling_is_refused_stops_all_until_its_deadline(lab: 
     assert not lab.store().open_tasks("delete")
 
 
-def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
+def test_a_cancelled_delete_task_that_does_not_end_stops_all(lab: Lab) -> None:
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
@@ -200,7 +204,7 @@ def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
     assert files(lab.source) == {}
 
 
-def test_a_delete_that_globus_no_longer_knows_is_forgotten(lab: Lab) -> None:
+def test_a_delete_task_unknown_to_globus_is_forgotten(lab: Lab) -> None:
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
@@ -215,9 +219,7 @@ def test_a_delete_that_globus_no_longer_knows_is_forgotten(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("route", ["delete", "task"])
-def test_a_delete_whose_end_nobody_saw_does_not_read_as_a_disk_that_is_gone(
-    sent: Lab, route: str
-) -> None:
+def test_an_unseen_deletion_is_not_read_as_a_missing_disk(sent: Lab, route: str) -> None:
     sent.world.requests.clear()
     sent.kill("delete", route, match=lambda _each: "delete" in asked(sent))
     assert files(sent.source) == {}
@@ -225,9 +227,10 @@ def test_a_delete_whose_end_nobody_saw_does_not_read_as_a_disk_that_is_gone(
     assert (sent.alerts(), sent.entries()) == ({}, set())
 
 
-def test_killed_between_two_deletes_the_next_run_knows_what_the_first_has_deleted(
+def test_after_a_kill_the_next_run_knows_what_was_deleted(
     sent: Lab,
 ) -> None:
+    """The kill comes between two delete tasks."""
     sent.configure(FILES_PER_TASK=1)
     sent.world.requests.clear()
     sent.kill("delete", "ls", match=lambda _each: "delete" in asked(sent))

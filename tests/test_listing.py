@@ -72,7 +72,7 @@ def test_a_service_that_always_says_429_ends_the_run_soon(lab: Lab, after: str) 
 
 @pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("after", ["", "\u00b2", "-5", "9" * 5000, "Tue, 24 Nov 2026 10:00:00 GMT"])
-def test_an_odd_retry_after_is_a_short_rest(lab: Lab, after: str) -> None:
+def test_an_odd_retry_after_causes_a_short_back_off(lab: Lab, after: str) -> None:
     lab.sent("d/a")
     lab.write("d/new")
     busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
@@ -111,7 +111,7 @@ def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str
     ],
     ids=["the same marker", "markers in a circle", "empty pages", "too many rows"],
 )
-def test_a_list_without_an_end_concludes_nothing(
+def test_an_endless_list_is_an_invalid_response(
     lab: Lab,
     client: globus_sdk.TransferClient,
     change: Callable[[dict[str, Any], int], None],
@@ -193,7 +193,7 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
     ],
     ids=["endpoint", "busy endpoint", "forbidden", "not implemented", "four failures"],
 )
-def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
+def test_failures_of_single_directories_do_not_end_the_scan(
     lab: Lab, fault: dict[str, Any], times: int | None
 ) -> None:
     lab.configure(LIST_CONCURRENCY=1)
@@ -216,7 +216,7 @@ def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
         ("Path /src/INTERNAL_ERROR: 500-GlobusError: v=1 c=ENDPOINT_ERROR", False),
     ],
 )
-def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
+def test_a_404_for_an_internal_error_is_not_read_as_not_found(
     lab: Lab, client: globus_sdk.TransferClient, code: str, message: str, gone: bool
 ) -> None:
     path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
@@ -232,7 +232,7 @@ def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
         assert listed.reason == f"404 {code}: {message} (r123)"
 
 
-def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:
+def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:
     lab.sent("d/a")
     failed = refusal("NotFound", "c=ENDPOINT_ERROR")
     for route in ("ls", "stat"):
@@ -256,7 +256,7 @@ def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:
     ids=["a page", "nothing", "a gateway", "a number"],
 )
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_404_without_a_code_of_globus_ends_the_run(
+def test_a_404_without_a_globus_code_ends_the_run(
     lab: Lab, fault: dict[str, Any], program: str
 ) -> None:
     lab.sent("a", "d/b")
@@ -282,7 +282,7 @@ def test_a_404_without_a_code_of_globus_ends_the_run(
     ],
     ids=["a page", "cut", "empty", "a list", "another document"],
 )
-def test_an_answer_that_is_no_listing_is_never_believed(
+def test_an_answer_that_is_no_listing_is_an_error(
     lab: Lab, client: globus_sdk.TransferClient, fault: dict[str, Any], said: str
 ) -> None:
     for route in ("ls", "stat", "endpoint"):
@@ -300,7 +300,7 @@ def test_an_answer_that_is_no_listing_is_never_believed(
         listing.require_ready(client, lab.src.id)
 
 
-def test_a_real_listing_of_one_entry_is_believed(
+def test_a_real_listing_of_one_name_is_accepted(
     lab: Lab, client: globus_sdk.TransferClient
 ) -> None:
     lab.write("a")

@@ -52,7 +52,7 @@ def test_lists_that_never_come_are_given_up_after_an_hour(lab: Lab) -> None:
     assert (lab.delete(), files(lab.source)) == (0, {})
 
 
-def test_lists_of_nothing_are_not_asked_for(lab: Lab) -> None:
+def test_empty_lists_are_not_requested(lab: Lab) -> None:
     lab.sent("old")
     lab.write("a")
     put(lab.destination / "a", b"data", time.time() - 3600)

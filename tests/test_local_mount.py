@@ -71,7 +71,8 @@ def look(lister: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> None:
+def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
+    """Of every kind of file, link and directory, with odd names and times."""
     fill(lab)
     app = globus_sdk.ClientApp(
         "test",
@@ -99,7 +100,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
     assert here["/src"].files["old"] == FileVersion(19, -2)
 
 
-def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlisted(
+def test_files_that_come_and_go_do_not_break_a_listing(
     tmp_path: Path,
 ) -> None:
     stays = put(tmp_path / "stays", "", 1)
@@ -124,7 +125,7 @@ def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlis
 
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
-def test_what_is_mounted_below_is_looked_at_as_well() -> None:
+def test_file_systems_mounted_below_are_scanned_too() -> None:
     outcomes = listing.walk(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
     top, below = outcomes
     assert isinstance(top, Directory)
@@ -134,9 +135,10 @@ def test_what_is_mounted_below_is_looked_at_as_well() -> None:
     assert below.path == "/src/shm"
 
 
-def test_a_directory_that_is_one_of_those_above_it_is_a_loop_and_not_entered(
+def test_a_directory_loop_is_not_entered(
     tmp_path: Path,
 ) -> None:
+    """A bind mount can show a directory below itself."""
     # As a bind mount makes one, which only root can have.
     above = os.stat(tmp_path)
     (tmp_path / "other").mkdir()
@@ -146,9 +148,10 @@ def test_a_directory_that_is_one_of_those_above_it_is_a_loop_and_not_entered(
     assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
 
 
-def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(
+def test_only_empty_directories_are_removed_on_the_mount(
     mounted: Lab,
 ) -> None:
+    """Files are verified and deleted through Globus."""
     mounted.send("a", "run/b", "changed")
     (mounted.source / "empty" / "deep").mkdir(parents=True)
     mounted.write("changed", "changed since")
@@ -158,7 +161,7 @@ def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(
     assert "Removed the empty directory /src/empty" in mounted.log()
 
 
-def test_on_a_mount_a_directory_is_not_empty_that_holds_anything_else(mounted: Lab) -> None:
+def test_on_a_mount_only_empty_trees_are_pruned(mounted: Lab) -> None:
     fill(mounted)
     assert mounted.transfer() == 1
     for name in NAMES:
@@ -172,7 +175,8 @@ def test_on_a_mount_a_directory_is_not_empty_that_holds_anything_else(mounted: L
     assert tree(mounted.source).keys() <= before.keys()
 
 
-def test_on_a_mount_a_file_that_arrives_in_an_empty_directory_survives(mounted: Lab) -> None:
+def test_on_a_mount_a_new_file_in_an_empty_directory_survives(mounted: Lab) -> None:
+    """It arrives when Globus has listed SRC_DIR."""
     (mounted.source / "x" / "y").mkdir(parents=True)
     mounted.world.faults.hook(
         "ls",
@@ -184,7 +188,7 @@ def test_on_a_mount_a_file_that_arrives_in_an_empty_directory_survives(mounted: 
     assert files(mounted.source) == {"x/y/new": b"arrived"}
 
 
-def test_on_a_mount_a_file_that_arrives_after_the_look_survives(mounted: Lab) -> None:
+def test_on_a_mount_a_file_that_arrives_after_the_scan_survives(mounted: Lab) -> None:
     for name in ("x", "y"):
         (mounted.source / name).mkdir()
 
@@ -200,7 +204,7 @@ def test_on_a_mount_a_file_that_arrives_after_the_look_survives(mounted: Lab) ->
     assert tree(mounted.source) == {"y": None, "y/new": b"arrived"}
 
 
-def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> None:
+def test_a_quarantine_from_before_the_mount_is_removed_too(lab: Lab) -> None:
     (lab.source / "x").mkdir()
     lab.write("stays")
     lab.world.faults.add("delete", status=503, times=None)
@@ -214,9 +218,10 @@ def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> 
     assert lab.store().asides == {}
 
 
-def test_a_source_with_nothing_but_an_unsendable_name_is_the_same_directory(
+def test_a_source_with_only_an_unsendable_name_is_recognised(
     mounted: Lab,
 ) -> None:
+    """The mount is not taken for another directory: only the name is an alert."""
     (mounted.source / "line\nbreak").touch()
     assert mounted.transfer() == 1
     assert mounted.alerts().keys() == {"unsendable"}
@@ -239,7 +244,7 @@ def another(lab: Lab) -> str:
 
 @pytest.mark.parametrize("mount", [missing, empty, another])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_where_the_mount_is_not_the_source_nothing_is_concluded(
+def test_a_mount_that_is_not_the_source_changes_nothing(
     program: str, mount: Any, lab: Lab, mailbox: Any
 ) -> None:
     lab.configure(KEEP_DAYS=1)

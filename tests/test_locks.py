@@ -38,9 +38,10 @@ def run(lab: Lab, program: str) -> int:
 
 @PROGRAMS
 @pytest.mark.parametrize("text", [None, ""])
-def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
+def test_a_second_start_exits_at_once_and_only_logs_it(
     program: str, text: str | None, lab: Lab, mailbox: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """It exits with 0, asks Globus for nothing, prints nothing and mails nothing."""
     lab.write("a")
     began = time.time()
     with held(lab, f"{program}.", text=text):
@@ -55,7 +56,7 @@ def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
 
 
 @PROGRAMS
-def test_what_one_run_has_locked_another_cannot_lock(program: str, lab: Lab) -> None:
+def test_a_lock_held_by_one_run_keeps_another_out(program: str, lab: Lab) -> None:
     lab.write("a")
     with locks.locked(str(lab.state / f"datastore.{program}.lock"), timeout=0):
         assert run(lab, program) == 0
@@ -84,7 +85,7 @@ def test_a_run_older_than_stall_hours_is_an_alert(
 
 
 @PROGRAMS
-def test_a_program_waits_for_the_other_and_works_then(
+def test_a_program_waits_until_the_other_has_ended(
     program: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.send("a")
@@ -132,7 +133,8 @@ def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]
     assert "delete /src/a" in out
 
 
-def test_locks_are_private_name_their_holder_and_end_with_the_run(lab: Lab) -> None:
+def test_locks_are_private_and_end_with_the_run(lab: Lab) -> None:
+    """A lock file also has the process ID of the run that holds it."""
     before = os.umask(0)
     try:
         lab.send("a")
@@ -147,9 +149,8 @@ def test_locks_are_private_name_their_holder_and_end_with_the_run(lab: Lab) -> N
         pass
 
 
-def test_a_process_at_work_keeps_a_second_one_out_and_the_other_program_waiting(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second delete.py exits at once; transfer.py waits until the first has ended."""
     lab.real_time()
     lab.send("a")
     lab.write("b")
@@ -193,9 +194,10 @@ def interruptible() -> Iterator[None]:
 
 @PROGRAMS
 @pytest.mark.parametrize("route", ["endpoint", "ls", "task"])
-def test_sigterm_ends_a_run_with_an_alert_and_the_next_one_does_the_work(
+def test_sigterm_ends_a_run_and_the_next_finishes_the_work(
     program: str, route: str, lab: Lab, mailbox: Any
 ) -> None:
+    """An alert says that a signal stopped the run; the next run resolves it."""
     lab.send("a")
     lab.write("b")
     before = lab.remembered()
@@ -232,7 +234,8 @@ def test_ctrl_c_ends_a_run_with_exit_1(
     assert files(lab.source) == {}
 
 
-def test_a_delete_that_a_signal_cuts_short_is_cancelled_by_the_next_run(lab: Lab) -> None:
+def test_the_next_run_cancels_a_delete_task_left_by_sigterm(lab: Lab) -> None:
+    """A file that was changed meanwhile stays."""
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")

@@ -42,13 +42,13 @@ def logins(lab: Lab) -> list[str]:
     return [each.body["grant_type"] for each in lab.world.requests if each.route == "token"]
 
 
-def test_a_service_account_by_its_variable_asks_for_a_token_once(lab: Lab) -> None:
+def test_a_service_account_from_the_environment_gets_one_token(lab: Lab) -> None:
     lab.write("a")
     assert (lab.transfer(), lab.delete()) == (0, 0)
     assert logins(lab) == ["client_credentials"]
 
 
-def test_a_service_account_by_its_file(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_account_from_a_secret_file(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "not this one")
     file = lab.state / "secret"
     file.write_text(f"  {lab.secret}\n", encoding="utf-8")
@@ -69,7 +69,7 @@ def test_a_wrong_secret_is_refused(
     assert "wrong-secret" not in lab.log()
 
 
-def test_a_service_account_whose_token_has_expired_asks_for_another(lab: Lab) -> None:
+def test_an_expired_service_account_token_is_replaced(lab: Lab) -> None:
     lab.write("a")
     assert lab.transfer() == 0
     lab.world.identity.expire_access_tokens()
@@ -122,7 +122,7 @@ def test_an_access_token_that_has_expired_is_refreshed(logged_in: Lab) -> None:
     assert logins(logged_in)[1:] == ["refresh_token"] * 2
 
 
-def test_tokens_are_never_lost_where_a_refreshed_one_cannot_be_written(
+def test_a_failed_save_of_a_token_loses_no_token(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (logged_in.state / "refresh_token").read_bytes()
@@ -139,7 +139,7 @@ def test_tokens_are_never_lost_where_a_refreshed_one_cannot_be_written(
     assert files(logged_in.destination) == {"a": b"data"}
 
 
-def test_a_revoked_login_has_its_sentence(
+def test_a_revoked_login_is_explained(
     logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logged_in.world.identity.expire_access_tokens()
@@ -164,7 +164,7 @@ def test_a_revoked_login_has_its_sentence(
     ],
 )
 @pytest.mark.parametrize("trouble", ["login", "consent"])
-def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one_alert(
+def test_a_login_or_consent_lost_during_a_run_is_one_alert(
     logged_in: Lab,
     mailbox: Mailbox,
     capsys: pytest.CaptureFixture[str],
@@ -172,6 +172,7 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
     route: str,
     trouble: str,
 ) -> None:
+    """Its text says what to do."""
     lab, identity = logged_in, logged_in.world.identity
     requires_consent(lab)
     log_in(lab)
@@ -210,7 +211,7 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
     assert files(lab.destination) == {"a": b"data", "b": b"data"}
 
 
-def test_a_token_that_globus_does_not_accept_though_just_refreshed_has_its_sentence(
+def test_a_new_token_that_globus_rejects_is_explained(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
@@ -220,7 +221,7 @@ def test_a_token_that_globus_does_not_accept_though_just_refreshed_has_its_sente
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_failure_of_globus_auth_is_not_taken_for_a_refusal(
+def test_a_failure_of_globus_auth_is_not_a_rejected_login(
     logged_in: Lab, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     logged_in.later(3 * 86_400)
@@ -259,7 +260,7 @@ def altered(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
     ],
     ids=["empty", "cut", "bytes", "list", "nothing", "shape", "text", "fields", "types", "null"],
 )
-def test_a_damaged_token_file_has_its_sentence(
+def test_a_damaged_token_file_is_explained(
     request: pytest.FixtureRequest,
     lab: Lab,
     capsys: pytest.CaptureFixture[str],
@@ -277,9 +278,10 @@ def test_a_damaged_token_file_has_its_sentence(
     assert "secret-token" not in lab.log()
 
 
-def test_a_token_file_that_is_a_directory_or_unreadable_has_its_sentence(
+def test_an_unreadable_token_file_is_explained(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A directory in its place is explained, too."""
     file = logged_in.state / "refresh_token"
     before = file.read_bytes()
     file.chmod(0)
@@ -294,7 +296,7 @@ def test_a_token_file_that_is_a_directory_or_unreadable_has_its_sentence(
     asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")
 
 
-def test_the_tokens_of_a_person_and_of_a_service_account_are_never_confused(
+def test_tokens_of_person_and_service_account_are_separate(
     logged_in: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = logged_in.settings["CLIENT_ID"]
@@ -310,7 +312,7 @@ def test_the_tokens_of_a_person_and_of_a_service_account_are_never_confused(
 
 
 @pytest.mark.parametrize("umask", [0, 0o077])
-def test_the_token_file_is_for_its_owner_alone_whatever_the_umask(lab: Lab, umask: int) -> None:
+def test_the_token_file_is_private_whatever_the_umask(lab: Lab, umask: int) -> None:
     before = os.umask(umask)
     try:
         assert lab.transfer() == 0
@@ -319,7 +321,7 @@ def test_the_token_file_is_for_its_owner_alone_whatever_the_umask(lab: Lab, umas
     assert (lab.state / "refresh_token").stat().st_mode & 0o7777 == 0o600
 
 
-def test_a_missing_consent_has_its_sentence(
+def test_a_missing_consent_is_explained(
     logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logged_in.dst.entity_type = "GCSv5_mapped_collection"
@@ -328,7 +330,8 @@ def test_a_missing_consent_has_its_sentence(
     assert len(mailbox.messages) == 1
 
 
-def test_a_service_account_grants_itself_a_missing_consent_and_keeps_it(lab: Lab) -> None:
+def test_a_service_account_grants_itself_a_missing_consent(lab: Lab) -> None:
+    """It keeps the consent, and renews it after it was withdrawn."""
     lab.dst.entity_type = "GCSv5_mapped_collection"
     requires_consent(lab)
     lab.write("a")

@@ -47,7 +47,7 @@ def test_a_lost_task_keeps_its_files_at_the_source_for_a_day(
     assert lab.alerts() == {}
 
 
-def test_files_of_other_tasks_go_meanwhile(lab: Lab) -> None:
+def test_files_of_other_tasks_are_deleted_meanwhile(lab: Lab) -> None:
     lab.sent("old")
     lab.world.pace = Pace.after_looks(999)
     lab.write("a")
@@ -82,7 +82,8 @@ def test_a_lost_task_that_reappears_is_waited_for(lab: Lab) -> None:
     assert (files(lab.source), files(lab.destination).keys()) == ({}, {"old", "a"})
 
 
-def test_after_a_reset_a_task_in_progress_overwrites_nothing_newer(lab: Lab) -> None:
+def test_a_task_in_progress_at_a_reset_overwrites_nothing(lab: Lab) -> None:
+    """After the datastore was deleted, a newer file waits until the listed task has ended."""
     lab.world.pace = Pace.after_looks(999)
     lab.write("a", "older")
     assert lab.transfer() == 0

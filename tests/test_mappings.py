@@ -70,7 +70,7 @@ def refused(lab: Lab, capsys: pytest.CaptureFixture[str]) -> str:
         pytest.param("/src/one/d", "/dst/m/one", id="part of the source"),
     ],
 )
-def test_a_destination_in_that_of_another_directory_is_refused(
+def test_a_destination_inside_another_mapping_is_refused(
     lab: Lab, capsys: pytest.CaptureFixture[str], source: str, destination: str
 ) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/m/one" if source != "/src" else "/dst/m/x")
@@ -90,7 +90,8 @@ def test_a_destination_in_that_of_another_directory_is_refused(
     assert lab.alerts() == {}
 
 
-def test_the_same_place_for_every_path_is_allowed(lab: Lab) -> None:
+def test_nested_mappings_with_equal_paths_are_allowed(lab: Lab) -> None:
+    """Both put every path in the same place."""
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst/d")
     lab.sent("d/a")
     lab.configure(SRC_DIR="/src", DST_DIR="/dst")
@@ -104,7 +105,7 @@ def test_the_same_place_for_every_path_is_allowed(lab: Lab) -> None:
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_another_collection_is_another_place(lab: Lab) -> None:
+def test_another_collection_may_have_the_same_directory(lab: Lab) -> None:
     lab.sent("one/a")
     (lab.home / "other").mkdir()
     other = lab.world.add_endpoint(lab.home / "other", name="other", mount="/dst")
@@ -187,7 +188,7 @@ def follow(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("act", [remove, rename, move, follow])
-def test_a_config_that_no_longer_differs_is_no_matter(lab: Lab, act: object) -> None:
+def test_a_config_that_no_longer_conflicts_is_ignored(lab: Lab, act: object) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a")
     lab.write("two/b")
@@ -204,7 +205,7 @@ def test_a_config_that_no_longer_differs_is_no_matter(lab: Lab, act: object) -> 
     assert transfer.main(["--config", str(second)]) == 2
 
 
-def test_a_config_that_cannot_be_read_is_no_matter(lab: Lab) -> None:
+def test_an_unreadable_recorded_config_is_ignored(lab: Lab) -> None:
     lab.sent("a")
     second = second_config(lab)
     lab.config.write_text("SRC_DIR = ", encoding="utf-8")

@@ -55,14 +55,14 @@ def test_one_directory_under_two_names_stops_both_programs(
     assert lab.alerts() == {}
 
 
-def test_one_directory_under_two_names_stops_the_very_first_run(lab: Lab) -> None:
+def test_one_directory_under_two_names_stops_the_first_run(lab: Lab) -> None:
     same(lab)
     lab.write("a")
     assert lab.transfer() == 2
     assert lab.submitted() == []
 
 
-def test_one_directory_under_two_names_is_found_out_by_delete_alone(lab: Lab) -> None:
+def test_delete_alone_finds_one_directory_under_two_names(lab: Lab) -> None:
     """The directory was made by the transfer, and delete.py is the first to see it."""
     lab.configure(SRC_DIR="/src/new", DST_DIR="/dst/new")
     lab.write("new/a")
@@ -75,7 +75,7 @@ def test_one_directory_under_two_names_is_found_out_by_delete_alone(lab: Lab) ->
 
 
 @pytest.mark.parametrize("mounted", [False, True])
-def test_a_destination_inside_the_source_is_found_out(lab: Lab, mounted: bool) -> None:
+def test_a_destination_inside_the_source_is_noticed(lab: Lab, mounted: bool) -> None:
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "", EXCLUDE=["*.d", ".*"])
     lab.write("a")
     (lab.source / "copy").mkdir()
@@ -85,7 +85,8 @@ def test_a_destination_inside_the_source_is_found_out(lab: Lab, mounted: bool) -
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_marker_that_came_back_to_the_source_is_removed_by_a_person(lab: Lab) -> None:
+def test_a_marker_in_the_source_stops_both_programs(lab: Lab) -> None:
+    """It may come from a backup; somebody removes it, and both go on."""
     lab.send("a")
     assert lab.transfer() == 0
     (name,) = markers(lab.destination)
@@ -97,7 +98,8 @@ def test_a_marker_that_came_back_to_the_source_is_removed_by_a_person(lab: Lab) 
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_the_marker_is_made_once_as_soon_as_dst_dir_exists_and_stays(lab: Lab) -> None:
+def test_the_marker_is_made_once_and_stays(lab: Lab) -> None:
+    """It is made as soon as DST_DIR exists."""
     lab.configure(DST_DIR="/dst/copy")
     lab.write("a")
     assert lab.transfer() == 0
@@ -113,7 +115,7 @@ def test_the_marker_is_made_once_as_soon_as_dst_dir_exists_and_stays(lab: Lab) -
     assert made(lab) == [f"/dst/copy/{name}"]
 
 
-def test_delete_makes_the_marker_where_it_is_first(lab: Lab) -> None:
+def test_delete_makes_the_marker_if_it_runs_first(lab: Lab) -> None:
     lab.configure(DST_DIR="/dst/copy")
     lab.send("a")
     assert lab.delete() == 0
@@ -128,7 +130,7 @@ def test_a_dry_run_makes_no_marker(lab: Lab, program: str) -> None:
     assert made(lab) == []
 
 
-def test_names_of_its_own_are_never_sent_and_never_pruned(lab: Lab) -> None:
+def test_reserved_names_are_never_sent_or_pruned(lab: Lab) -> None:
     other = ".globus_auto.0123456789ab"
     lab.write(f"{other}/inside")
     (lab.source / "d" / other).mkdir(parents=True)
@@ -145,9 +147,10 @@ def test_names_of_its_own_are_never_sent_and_never_pruned(lab: Lab) -> None:
     assert (lab.source / "d" / other).is_dir()
 
 
-def test_the_marker_of_another_source_is_refused_with_both_ways_out(
+def test_the_marker_of_another_source_is_refused(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The message has both remedies: another DST_DIR, or removing that marker."""
     lab.sent("a")
     other = lab.destination / ".globus_auto.0123456789ab"
     other.mkdir()
@@ -166,10 +169,8 @@ def test_the_marker_of_another_source_is_refused_with_both_ways_out(
     assert (files(lab.destination).keys(), lab.alerts()) == ({"a", "b"}, {})
 
 
-def test_two_sources_to_one_directory_are_told_apart_by_the_marker(
-    lab: Lab, tmp_path: Path
-) -> None:
-    """Two installations know nothing of each other but what is at the destination."""
+def test_the_marker_keeps_a_second_source_out(lab: Lab, tmp_path: Path) -> None:
+    """Two installations share nothing but the destination."""
     lab.sent("a")
     (tmp_path / "elsewhere").mkdir()
     second = lab.world.add_endpoint(tmp_path / "elsewhere", name="second", mount="/src")
@@ -180,9 +181,7 @@ def test_two_sources_to_one_directory_are_told_apart_by_the_marker(
     assert files(lab.destination) == {"a": b"data"}
 
 
-def test_where_no_marker_can_be_made_files_are_sent_and_none_deleted(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_without_a_marker_files_are_sent_but_not_deleted(lab: Lab, mailbox: Mailbox) -> None:
     lab.world.faults.add("mkdir", times=None, status=502, body=REFUSED)
     lab.send("a")
     assert lab.transfer() == 0
@@ -199,7 +198,7 @@ def test_where_no_marker_can_be_made_files_are_sent_and_none_deleted(
     assert lab.alerts() == {}
 
 
-def test_an_answer_that_does_not_say_that_it_was_made_shows_nothing(lab: Lab) -> None:
+def test_an_answer_that_confirms_no_marker_does_not_count(lab: Lab) -> None:
     lab.send("a")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.faults.add("mkdir", status=200, body={})
@@ -213,7 +212,7 @@ def test_an_answer_that_does_not_say_that_it_was_made_shows_nothing(lab: Lab) ->
     ("status", "body", "code", "kinds"),
     [(401, {"code": "AuthenticationFailed"}, 3, {"login"}), (403, {}, 1, {"endpoint", "marker"})],
 )
-def test_why_no_marker_can_be_made_is_told(
+def test_the_reason_for_a_missing_marker_is_reported(
     lab: Lab, status: int, body: dict[str, str], code: int, kinds: set[str]
 ) -> None:
     lab.send("a")
@@ -224,7 +223,7 @@ def test_why_no_marker_can_be_made_is_told(
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_marker_whose_answer_is_lost_is_made_all_the_same(lab: Lab) -> None:
+def test_a_lost_answer_about_the_marker_does_no_harm(lab: Lab) -> None:
     lab.world.faults.add("mkdir", drop="after")
     lab.send("a")
     assert lab.delete() == 0
@@ -232,7 +231,7 @@ def test_a_marker_whose_answer_is_lost_is_made_all_the_same(lab: Lab) -> None:
     assert len(markers(lab.destination)) == 1
 
 
-def test_in_a_destination_too_large_to_list_the_marker_is_made_and_known(lab: Lab) -> None:
+def test_a_marker_is_made_and_found_in_a_huge_directory(lab: Lab) -> None:
     lab.sent("a", "b")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.listing_limit = 1
@@ -283,7 +282,7 @@ def test_each_directory_that_files_were_sent_to_has_its_marker(lab: Lab) -> None
     assert markers(lab.destination / "a") == markers(lab.destination / "z")
 
 
-def test_an_earlier_destination_that_is_the_source_is_found_out(lab: Lab) -> None:
+def test_an_earlier_destination_that_is_the_source_is_noticed(lab: Lab) -> None:
     lab.write("a")
     inside = lab.world.add_endpoint(lab.home, name="inside", mount="/home")
     lab.configure(DST_ID=inside.id, DST_DIR="/home/copy")
@@ -296,7 +295,8 @@ def test_an_earlier_destination_that_is_the_source_is_found_out(lab: Lab) -> Non
     assert deleted(lab) == []
 
 
-def test_an_earlier_destination_that_takes_no_marker_keeps_its_files(lab: Lab) -> None:
+def test_an_earlier_destination_without_a_marker_keeps_files(lab: Lab) -> None:
+    """Files that were sent there stay at the source, and so do all others."""
     lab.configure(DST_DIR="/dst/a")
     lab.send("a")
     lab.configure(DST_DIR="/dst/z")
@@ -316,7 +316,7 @@ def test_an_earlier_destination_that_takes_no_marker_keeps_its_files(lab: Lab) -
     assert files(lab.source) == {}
 
 
-def test_where_dst_dir_is_missing_nothing_is_deleted(
+def test_nothing_is_deleted_if_dst_dir_is_missing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(VERIFY_DESTINATION=False, DST_DIR="/dst/copy")
@@ -329,9 +329,7 @@ def test_where_dst_dir_is_missing_nothing_is_deleted(
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "PermissionDenied", "message": "no"}])
-def test_where_the_source_cannot_be_listed_nothing_is_deleted(
-    body: dict[str, str], lab: Lab
-) -> None:
+def test_nothing_is_deleted_if_the_source_cannot_be_listed(body: dict[str, str], lab: Lab) -> None:
     """Then it is not seen either that the source has no marker."""
     lab.send("a")
     lab.world.faults.add(

@@ -25,7 +25,8 @@ def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route,
         assert "is in trouble (PERMISSION_DENIED)" in lab.alerts()["stalled"]
 
 
-def test_one_file_that_the_destination_does_not_take_keeps_no_others_for_ever(lab: Lab):
+def test_a_file_that_the_destination_rejects_blocks_no_others(lab: Lab):
+    """A recursive task with such a file expires; the others are deleted all the same."""
     lab.sent(*(f"{number}.txt" for number in range(30)))
     lab.write("bad.txt")
     (lab.destination / "bad.txt").mkdir()
@@ -42,7 +43,8 @@ def test_one_file_that_the_destination_does_not_take_keeps_no_others_for_ever(la
     assert (files(lab.source), lab.alerts(), lab.store().tasks) == ({}, {}, {})
 
 
-def test_an_error_that_asks_for_nobody_by_a_null_is_no_crash(lab: Lab):
+def test_null_authorization_parameters_are_no_login_request(lab: Lab):
+    """Globus may send that field as null in an error that asks nobody to log in."""
     lab.sent("old.txt")
     lab.write("a.txt")
     fault = {"status": 502, "body": {"code": "EndpointError", "authorization_parameters": None}}
@@ -53,7 +55,7 @@ def test_an_error_that_asks_for_nobody_by_a_null_is_no_crash(lab: Lab):
     assert [lab.transfer(), lab.alerts()] == [0, {}]
 
 
-def test_what_globus_need_not_say_keeps_no_task_open(lab: Lab):
+def test_null_optional_fields_keep_no_task_in_progress(lab: Lab):
     lab.sent("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")
     lab.write("a.txt")

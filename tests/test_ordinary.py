@@ -5,9 +5,7 @@ from __future__ import annotations
 from tests.conftest import Lab, Mailbox, files
 
 
-def test_a_destination_directory_that_is_missing_is_made_by_the_first_transfer(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_the_first_transfer_makes_the_destination_directory(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(DST_DIR="/dst/archive/2026/em1")
     lab.write("a")
     lab.write("d/b")
@@ -17,7 +15,7 @@ def test_a_destination_directory_that_is_missing_is_made_by_the_first_transfer(
     assert mailbox.messages == []
 
 
-def test_from_a_source_that_is_read_only_everything_is_sent(lab: Lab, mailbox: Mailbox) -> None:
+def test_everything_is_sent_from_a_read_only_source(lab: Lab, mailbox: Mailbox) -> None:
     """Nothing can be deleted there: that is one alert, and holds up no transfer."""
     lab.configure(DELETE_EMPTY_DIRS=False, FILES_PER_TASK=2)
     for run in range(3):

@@ -23,7 +23,7 @@ def shown(lab: Lab, program: str, *options: str) -> str:
     ("program", "options", "seen"),
     [("transfer", (), 60), ("transfer", ("--status",), 60), ("delete", (), 0)],
 )
-def test_a_look_shows_directories_files_and_their_rate(
+def test_a_scan_shows_directories_files_and_their_rate(
     lab: Lab, program: str, options: tuple[str, ...], seen: int
 ) -> None:
     for number in range(60):

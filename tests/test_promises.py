@@ -18,7 +18,8 @@ from tests.conftest import LEFT, Lab, files, tree
 PACKAGE = Path(globus_auto.__file__).parent
 
 
-def test_the_destination_becomes_a_superset_of_the_source_which_is_then_cleared(lab: Lab):
+def test_the_source_is_copied_and_then_cleared(lab: Lab):
+    """The destination becomes a superset of the source."""
     names = {"a.txt", "d/b.txt", "d/e/ü ß.txt"}
     lab.sent(*names)
     assert files(lab.destination).keys() == names
@@ -30,7 +31,7 @@ def test_the_destination_becomes_a_superset_of_the_source_which_is_then_cleared(
     assert files(lab.destination).keys() == names | {"late.txt"}
 
 
-def test_the_package_has_the_files_that_it_is_said_to_have():
+def test_the_package_has_the_promised_files():
     named = {"config.py", "delete.py", "__init__.py", "transfer.py", "utils.py"}
     assert named <= {path.name for path in PACKAGE.iterdir()}
 
@@ -101,7 +102,7 @@ def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy,
     assert len(lab.submitted()) == len({one["label"] for one in lab.submitted()}) == 1
 
 
-def test_the_first_run_writes_down_the_state_of_the_files_and_sends_them(lab: Lab):
+def test_the_first_run_records_and_sends_the_files(lab: Lab):
     path = lab.write("d/a.txt", "12345")
     assert lab.transfer() == 0
     entry = lab.store().entry("/src/d/a.txt")
@@ -112,7 +113,7 @@ def test_the_first_run_writes_down_the_state_of_the_files_and_sends_them(lab: La
 
 @pytest.mark.parametrize("which", ["src", "dst"])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_an_endpoint_that_is_not_ready_is_an_error_mail(lab: Lab, mailbox, which, program):
+def test_an_endpoint_that_is_not_ready_sends_an_error_mail(lab: Lab, mailbox, which, program):
     lab.sent("a.txt")
     getattr(lab, which).connected = False
     assert getattr(lab, program)() == 1
@@ -120,7 +121,7 @@ def test_an_endpoint_that_is_not_ready_is_an_error_mail(lab: Lab, mailbox, which
     assert files(lab.source).keys() == {"a.txt"}
 
 
-def test_error_mail_comes_from_email_sender_and_goes_to_all_recipients(lab: Lab, mailbox):
+def test_error_mail_has_the_set_sender_and_recipients(lab: Lab, mailbox):
     lab.configure(EMAIL_SENDER="me@lab.org", EMAIL_RECIPIENTS=["you@lab.org", "she@lab.org"])
     lab.src.connected = False
     assert lab.transfer() == 1
@@ -139,7 +140,7 @@ def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", "c.txt", "new.txt"}
 
 
-def test_transfers_do_not_touch_what_is_at_the_destination_but_of_the_same_name(lab: Lab):
+def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab):
     for name, content in {"theirs.txt": "1", "d/theirs.txt": "2", "d/ours.txt": "old"}.items():
         (lab.destination / name).parent.mkdir(exist_ok=True)
         (lab.destination / name).write_text(content)
@@ -220,14 +221,14 @@ def test_only_the_contents_of_the_source_directory_are_copied(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_the_name_of_the_source_directory_may_be_part_of_the_destination_path(lab: Lab):
+def test_the_source_name_may_be_part_of_the_destination_path(lab: Lab):
     lab.write("run/a.txt")
     lab.configure(SRC_DIR="/src/run", DST_DIR="/dst/run")
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"run/a.txt"}
 
 
-def test_after_the_setup_only_the_two_directories_need_to_be_edited(lab: Lab):
+def test_after_setup_only_the_two_directories_are_edited(lab: Lab):
     for run in ("run1", "run2"):
         lab.write(f"{run}/a.txt", run)
         lab.configure(SRC_DIR=f"/src/{run}", DST_DIR=f"/dst/{run}")
@@ -251,9 +252,8 @@ def test_after_the_setup_only_the_two_directories_need_to_be_edited(lab: Lab):
         ("CLIENT_ID", "me"),
     ],
 )
-def test_paths_must_be_absolute_code_path_ends_in_a_slash_and_ids_are_uuids(
-    lab: Lab, setting, value, capfd, monkeypatch
-):
+def test_malformed_paths_and_ids_are_refused(lab: Lab, setting, value, capfd, monkeypatch):
+    """Paths must be absolute, CODE_PATH must end in a slash, and IDs must be UUIDs."""
     monkeypatch.chdir(lab.home)  # where there is a config.py
     lab.configure(**{setting: value})
     assert lab.transfer() == 2
@@ -261,7 +261,7 @@ def test_paths_must_be_absolute_code_path_ends_in_a_slash_and_ids_are_uuids(
     assert lab.world.requests == []
 
 
-def test_deleting_the_datastore_resets_and_the_next_run_sends_everything(lab: Lab):
+def test_deleting_the_datastore_sends_everything_again(lab: Lab):
     lab.sent("a.txt", "d/b.txt")
     (lab.state / "datastore").unlink()
     assert lab.transfer() == 0

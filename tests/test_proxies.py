@@ -80,7 +80,7 @@ def test_a_transfer_whose_answer_is_replaced_is_one_task(
 @pytest.mark.slow
 @STATUSES
 @pytest.mark.parametrize("html", [True, False])
-def test_a_poll_whose_answer_is_replaced_concludes_nothing(
+def test_a_poll_whose_answer_is_replaced_changes_no_record(
     lab: Lab, status: int, html: bool
 ) -> None:
     lab.sent("old")
@@ -97,9 +97,10 @@ def test_a_poll_whose_answer_is_replaced_concludes_nothing(
 
 @STATUSES
 @pytest.mark.parametrize("route", ["delete", "task"])
-def test_a_delete_whose_answer_is_replaced_does_not_stay_in_the_queue(
+def test_a_delete_task_whose_answer_is_replaced_is_cancelled(
     lab: Lab, status: int, route: str
 ) -> None:
+    """The same run cancels it; otherwise it could delete a file that changes later."""
     lab.sent("a")
     lab.world.pace = Pace.after_looks(99)
     lab.world.faults.proxy(route, status, times=None, after=True)
@@ -115,7 +116,7 @@ def test_a_delete_whose_answer_is_replaced_does_not_stay_in_the_queue(
 
 
 @STATUSES
-def test_a_delete_that_a_proxy_keeps_back_deletes_nothing(lab: Lab, status: int) -> None:
+def test_a_delete_task_stopped_by_a_proxy_deletes_nothing(lab: Lab, status: int) -> None:
     lab.sent("a")
     lab.world.faults.proxy("delete", status, times=None)
     assert lab.delete() == 1
@@ -126,7 +127,7 @@ def test_a_delete_that_a_proxy_keeps_back_deletes_nothing(lab: Lab, status: int)
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_cancel_whose_answer_is_replaced_is_not_taken_for_done(lab: Lab, status: int) -> None:
+def test_a_cancel_whose_answer_is_replaced_does_not_count(lab: Lab, status: int) -> None:
     lab.sent("a")
     lab.world.pace = Pace.after_looks(99)
     lab.world.faults.proxy("task", status, times=None)
@@ -148,7 +149,7 @@ def test_a_cancel_whose_answer_is_replaced_is_not_taken_for_done(lab: Lab, statu
 @pytest.mark.parametrize("status", [200, 404])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 @pytest.mark.parametrize("place", ["/src", "/src/d", "/dst/d"])
-def test_a_listing_that_is_replaced_is_not_taken_for_gone(
+def test_a_replaced_listing_is_not_read_as_not_found(
     lab: Lab, status: int, program: str, place: str
 ) -> None:
     lab.sent("d/a", "b")
@@ -167,7 +168,7 @@ def test_a_listing_that_is_replaced_is_not_taken_for_gone(
 
 @pytest.mark.parametrize("status", [200, 404])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_without_the_list_of_tasks_nothing_is_begun(lab: Lab, status: int, program: str) -> None:
+def test_without_the_task_list_nothing_is_submitted(lab: Lab, status: int, program: str) -> None:
     lab.sent("a")
     lab.write("b")
     before = lab.remembered()
@@ -178,7 +179,7 @@ def test_without_the_list_of_tasks_nothing_is_begun(lab: Lab, status: int, progr
 
 @pytest.mark.parametrize("restored", [False, True], ids=["reset", "restored"])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_delete_that_the_datastore_does_not_know_is_cancelled(
+def test_a_delete_task_without_a_record_is_cancelled(
     lab: Lab, restored: bool, program: str
 ) -> None:
     lab.sent("a")
@@ -200,7 +201,7 @@ def test_a_delete_that_the_datastore_does_not_know_is_cancelled(
     assert not lab.store().open_tasks("delete")
 
 
-def test_a_delete_that_never_ends_is_given_up_after_its_deadline(lab: Lab) -> None:
+def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
     lab.sent("a")
     lab.world.stall_next(kind="DELETE")
     lab.world.faults.add("cancel", times=None, status=202, body={"code": "CancelAccepted"})

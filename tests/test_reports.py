@@ -20,9 +20,8 @@ PACKAGE = Path(report.__file__).parent
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_shows_the_state_of_all_files(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that wait, are in progress, are verified or are kept; nothing changes."""
     lab.send("sent", "excluded.tmp")
     lab.configure(EXCLUDE=["*.tmp"])
     lab.world.stall_next()
@@ -48,7 +47,7 @@ def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
     assert "app.globus.org/activity" in table
 
 
-def test_status_tells_of_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.write("br\neak")
     assert lab.transfer() == 1
     _, told = asked(lab, capsys, "--status", "--json")
@@ -91,7 +90,7 @@ def test_status_as_json_has_the_documented_shape(
         assert f"`{key}`" in README, key
 
 
-def test_status_tells_what_it_can_where_globus_is_away(
+def test_status_shows_what_it_can_if_globus_is_unreachable(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.sent("a")
@@ -110,9 +109,8 @@ def test_status_tells_what_it_can_where_globus_is_away(
     assert "last good transfer" in table
 
 
-def test_status_tells_of_a_task_that_cannot_be_asked_for_and_of_one_not_yet_accepted(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_shows_tasks_of_unknown_status(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that cannot be polled, and one that is not yet accepted."""
     lab.sent("old")
     lab.world.stall_next()
     lab.write("a")
@@ -128,7 +126,7 @@ def test_status_tells_of_a_task_that_cannot_be_asked_for_and_of_one_not_yet_acce
     assert table.count("under way") == 2
 
 
-def test_status_of_a_damaged_datastore_and_of_no_login_says_so(
+def test_status_reports_a_damaged_datastore_or_no_login(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
@@ -141,7 +139,7 @@ def test_status_of_a_damaged_datastore_and_of_no_login_says_so(
     assert (code, json.loads(told)["troubles"][0]["kind"]) == (3, "datastore")
 
 
-def test_an_interrupted_question_ends_without_a_traceback(lab: Lab) -> None:
+def test_an_interrupted_status_ends_without_a_traceback(lab: Lab) -> None:
     lab.real_time()
     lab.world.faults.hook("endpoint", lambda _request: started[0].send_signal(signal.SIGINT))
     started = [lab.start("transfer", "--status")]
@@ -150,7 +148,7 @@ def test_an_interrupted_question_ends_without_a_traceback(lab: Lab) -> None:
     assert (process.returncode, told) == (1, "")
 
 
-def test_a_dry_run_tells_of_every_group_why_and_how_much(
+def test_a_dry_run_prints_reason_and_size_of_every_group(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(EXCLUDE=["*.tmp"], SETTLE_SECONDS=30)
@@ -194,9 +192,7 @@ def test_crontab_prints_lines_that_run_both_programs(
     assert sys.executable in told
 
 
-def test_in_the_lines_for_cron_percent_signs_are_escaped(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_crontab_escapes_percent_signs(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.config = lab.config.rename(lab.home / "50 %.py")
     code, told = asked(lab, capsys, "--crontab")
     assert code == 0
@@ -204,9 +200,10 @@ def test_in_the_lines_for_cron_percent_signs_are_escaped(
     assert "%" not in told.replace("\\%", "")
 
 
-def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(
+def test_crontab_without_config_prints_no_options(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each line has PYTHON_PATH and the script in CODE_PATH."""
     monkeypatch.delenv("GLOBUS_AUTO_CONFIG", raising=False)
     code = lab.home / "with space" / "globus_auto"
     shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
@@ -220,8 +217,9 @@ def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(
     )
 
 
-def test_cron_has_no_secret_from_the_environment_and_that_is_said(
+def test_crontab_warns_of_a_secret_in_the_environment(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Cron does not have it."""
     assert lab.transfer("--crontab") == 0
     assert "set CLIENT_SECRET_FILE instead" in capsys.readouterr().err

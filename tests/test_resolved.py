@@ -6,7 +6,7 @@ from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files
 
 
-def test_a_skipped_file_is_an_alert_until_its_next_task_has_ended(lab: Lab) -> None:
+def test_a_skipped_file_is_an_alert_until_its_next_task_ends(lab: Lab) -> None:
     lab.write("b.txt")
     lab.world.skip_paths("/src/b.txt")
     assert lab.transfer() == 0
@@ -21,7 +21,7 @@ def test_a_skipped_file_is_an_alert_until_its_next_task_has_ended(lab: Lab) -> N
     assert lab.alerts() == {}
 
 
-def test_a_skipped_file_that_is_gone_is_no_alert_of_delete_either(lab: Lab) -> None:
+def test_delete_raises_no_alert_for_a_skipped_file_now_gone(lab: Lab) -> None:
     lab.world.skip_paths("/src/a")
     lab.send("a", "b")
     (lab.source / "a").unlink()
@@ -46,7 +46,7 @@ def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: 
     assert lab.alerts() == {}
 
 
-def test_one_task_that_succeeds_does_not_hide_that_others_failed(lab: Lab) -> None:
+def test_one_successful_task_does_not_hide_failed_ones(lab: Lab) -> None:
     lab.sent("first")
     for name in ("one", "two"):
         lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}", FILES_PER_TASK=1)
@@ -58,7 +58,7 @@ def test_one_task_that_succeeds_does_not_hide_that_others_failed(lab: Lab) -> No
 
 
 @pytest.mark.parametrize("route", ["task", "successful_transfers"])
-def test_while_one_task_is_unclear_no_trouble_of_tasks_is_over(lab: Lab, route: str) -> None:
+def test_an_unknown_status_resolves_no_alert_about_tasks(lab: Lab, route: str) -> None:
     lab.world.stall_next()
     lab.send("a")
     assert [lab.transfer(), lab.transfer()] == [0, 1]
@@ -73,7 +73,7 @@ def test_while_one_task_is_unclear_no_trouble_of_tasks_is_over(lab: Lab, route: 
     assert lab.alerts() == {}
 
 
-def test_a_delete_that_failed_is_an_alert_until_one_succeeds(lab: Lab) -> None:
+def test_a_failed_delete_task_is_an_alert_until_one_succeeds(lab: Lab) -> None:
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
@@ -91,7 +91,8 @@ def test_a_delete_that_failed_is_an_alert_until_one_succeeds(lab: Lab) -> None:
     assert lab.alerts() == {}
 
 
-def test_a_delete_that_failed_is_over_where_nothing_is_known_to_be_deleted(lab: Lab) -> None:
+def test_a_reset_resolves_a_failed_delete_task(lab: Lab) -> None:
+    """Without records there is nothing to delete."""
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
@@ -103,9 +104,8 @@ def test_a_delete_that_failed_is_over_where_nothing_is_known_to_be_deleted(lab: 
 
 
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_directory_that_could_not_be_put_back_is_an_alert_until_it_is(
-    lab: Lab, program: str
-) -> None:
+def test_a_directory_that_cannot_be_restored_is_an_alert(lab: Lab, program: str) -> None:
+    """Either program resolves it by giving the directory its name back."""
     (lab.source / "x").mkdir()
 
     def arrive(_request: object) -> None:

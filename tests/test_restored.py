@@ -32,7 +32,7 @@ def rewind(lab: Lab) -> Path:
     return backup
 
 
-def test_of_a_restored_datastore_nothing_is_deleted(lab: Lab, mailbox: Mailbox) -> None:
+def test_nothing_is_deleted_with_a_restored_datastore(lab: Lab, mailbox: Mailbox) -> None:
     shutil.copy(rewind(lab) / "datastore", lab.state)
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a", "b", "c"}
@@ -49,7 +49,7 @@ def test_of_a_restored_datastore_nothing_is_deleted(lab: Lab, mailbox: Mailbox) 
     assert len(mailbox.messages) == 1, "gone without a word"
 
 
-def test_where_all_of_code_path_was_restored_globus_shows_it(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_newer_task_at_globus_shows_a_restored_code_path(lab: Lab, mailbox: Mailbox) -> None:
     """The health file is as old as the datastore; Globus lists a newer task."""
     backup = rewind(lab)
     shutil.rmtree(lab.state)
@@ -65,7 +65,9 @@ def test_where_all_of_code_path_was_restored_globus_shows_it(lab: Lab, mailbox: 
 
 
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_missing_health_file_is_no_sign(lab: Lab, mailbox: Mailbox, program: str) -> None:
+def test_a_missing_health_file_is_no_sign_of_a_restore(
+    lab: Lab, mailbox: Mailbox, program: str
+) -> None:
     lab.configure(KEEP_DAYS=1)
     lab.sent("a", "b")
     before = lab.remembered()
@@ -104,7 +106,8 @@ def test_the_generation_rises_with_each_save_above_the_highest(lab: Lab) -> None
     assert lab.transfer() == 0, "it is told once"
 
 
-def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(lab: Lab) -> None:
+def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
+    """Mappings, tasks in progress and quarantined directories stay."""
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a")
     assert lab.delete() == 0
@@ -138,8 +141,8 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     assert files(lab.source) == {}
 
 
-def test_a_task_in_progress_that_is_not_remembered_is_waited_for(lab: Lab) -> None:
-    """It may still write copies: what it has is not sent beside it, and nothing is deleted."""
+def test_a_task_in_progress_without_a_record_is_waited_for(lab: Lab) -> None:
+    """It may still write copies: its files are not sent a second time, and nothing is deleted."""
     lab.sent("a")
     backup = lab.remembered()
     assert backup
@@ -181,7 +184,7 @@ def test_two_machines_one_after_the_other_lose_nothing(lab: Lab, mailbox: Mailbo
     assert (files(lab.source), files(lab.destination)) == ({}, {"a": b"first "})
 
 
-def test_tasks_of_another_pair_say_nothing_of_this_one(lab: Lab, mailbox: Mailbox) -> None:
+def test_tasks_of_another_mapping_are_no_sign_of_a_restore(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a")
     lab.later(600)
@@ -194,7 +197,7 @@ def test_tasks_of_another_pair_say_nothing_of_this_one(lab: Lab, mailbox: Mailbo
     assert (files(lab.source).keys(), mailbox.messages) == ({"two/b"}, [])
 
 
-def test_a_task_in_progress_behind_a_thousand_others_is_waited_for(lab: Lab) -> None:
+def test_a_task_in_progress_behind_1000_others_is_waited_for(lab: Lab) -> None:
     """Globus lists a thousand tasks at once, and other programs of this user may have more."""
     lab.world.pace = Pace.after_looks(4)
     lab.send("a")

@@ -120,7 +120,7 @@ def repeated(lab: Lab) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
+def test_secrets_that_a_server_repeats_are_redacted(
     known: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     witness = Witness(known, mailbox, capfd)
@@ -154,11 +154,11 @@ def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().endswith("INFO What follows\nValueError: [a secret]\n")
 
 
-def test_a_letter_that_was_entered_for_a_code_is_no_secret() -> None:
+def test_a_single_letter_entered_as_a_code_is_no_secret() -> None:
     assert wording.redact(f"{wording.register_secret('a')} code") == "a code"
 
 
-def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -> None:
+def test_a_code_that_a_server_repeats_is_redacted(person: Lab) -> None:
     with on_terminal(person, "transfer", "-v") as terminal:
         code = person.world.identity.code_for(terminal.url())
         body = {"error": "invalid_grant", "message": f"no such code: {code}"}
@@ -179,7 +179,7 @@ def listening(port: int) -> set[str]:
     return {address for address, number in places if int(number, 16) == port}
 
 
-def test_the_local_globus_listens_to_this_machine_only(lab: Lab) -> None:
+def test_the_sandbox_listens_to_this_machine_only(lab: Lab) -> None:
     this_machine = int.from_bytes(socket.inet_aton("127.0.0.1"), sys.byteorder)
     port = int(lab.sandbox.url.rpartition(":")[2])
     assert listening(port) == {f"{this_machine:08X}"}
@@ -210,7 +210,7 @@ def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
     thread.join()
 
 
-def test_an_impostor_is_told_nothing(
+def test_an_impostor_receives_nothing(
     lab: Lab, impostor: tuple[int, list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.sent("a")

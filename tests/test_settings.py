@@ -103,7 +103,7 @@ def test_a_wrong_setting_is_refused_in_one_sentence(
     assert not (lab.state / "datastore").exists()
 
 
-def test_all_wrong_settings_are_reported_at_once_by_both_programs(
+def test_both_programs_report_all_wrong_settings_at_once(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(SRC_DIR="/", DST_ID="x", KEEP_DAYS=-1, EXCLUDE=["/"], ALERT_URLS="x", ZZZ=1)
@@ -114,7 +114,7 @@ def test_all_wrong_settings_are_reported_at_once_by_both_programs(
     assert mailbox.read(0).get_content().count("\n* ") == 6
 
 
-def test_settings_put_right_are_told_as_resolved(lab: Lab, mailbox: Mailbox) -> None:
+def test_corrected_settings_are_reported_as_resolved(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(KEEP_DAYS=-1)
     assert lab.delete() == 2
     lab.configure(KEEP_DAYS=1)
@@ -123,9 +123,7 @@ def test_settings_put_right_are_told_as_resolved(lab: Lab, mailbox: Mailbox) -> 
     assert lab.health()["alerts"] == []
 
 
-def test_a_wrong_mail_setting_does_not_keep_the_others_from_serving(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_wrong_mail_setting_does_not_stop_the_mail(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(EMAIL_SUBJECT="two\nlines")
     assert lab.transfer() == 2
     assert "EMAIL_SUBJECT must be one line" in mailbox.read(0).get_content()
@@ -155,7 +153,7 @@ def test_a_wrong_command_line_is_exit_2_and_mailed(
     assert "RESOLVED" in mailbox.read(1).get_content()
 
 
-def test_config_can_come_from_the_environment_and_the_option_comes_first(
+def test_the_option_config_overrides_the_environment(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from globus_auto import transfer
@@ -204,7 +202,7 @@ def refusals(file: Path) -> list[str]:
         (None, "cannot be read: FileNotFoundError"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_all_that_is_reported(
+def test_an_unreadable_config_is_all_that_is_reported(
     tmp_path: Path, text: str | None, sentence: str
 ) -> None:
     file = tmp_path / "config.py"
@@ -227,10 +225,10 @@ def test_a_file_must_set_code_path(lab: Lab, line: str) -> None:
     ]
 
 
-def test_what_is_wrong_with_a_file_is_mailed_by_the_settings_of_config_py(
+def test_an_unreadable_config_is_mailed_as_config_py_says(
     lab: Lab, mailbox: Mailbox, clone: Path
 ) -> None:
-    """And it is remembered nowhere, since the place for that is not known."""
+    """Nothing is recorded, since CODE_PATH is not known."""
     with (clone / "config.py").open("a", encoding="utf-8") as config:
         mail = ("EMAIL_HOST", "EMAIL_SENDER", "EMAIL_RECIPIENTS")
         config.write("".join(f"{name} = {lab.settings[name]!r}\n" for name in mail))
@@ -241,7 +239,7 @@ def test_what_is_wrong_with_a_file_is_mailed_by_the_settings_of_config_py(
     assert not list(clone.glob("datastore.health*"))
 
 
-def test_what_a_file_does_not_set_is_as_in_config_py(lab: Lab) -> None:
+def test_settings_missing_in_a_config_are_those_of_config_py(lab: Lab) -> None:
     assert settings.load(str(lab.config)).files_per_task == 5000
 
 
@@ -266,9 +264,10 @@ def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
     ("source", "destination"),
     [("/a", "/a"), ("/a", "/a/"), ("/a/b", "//a"), ("/a", "/a/b/c"), ("/a/./b", "/a/b")],
 )
-def test_the_same_or_nested_directories_on_one_endpoint_are_refused(
+def test_nested_directories_on_one_endpoint_are_refused(
     lab: Lab, source: str, destination: str
 ) -> None:
+    """So are equal ones."""
     lab.configure(SRC_DIR=source, DST_DIR=destination, DST_ID=lab.src.id.upper())
     (problem,) = refusals(lab.config)
     assert "two separate directories on one endpoint" in problem
@@ -287,14 +286,14 @@ def guarded(request: pytest.FixtureRequest, lab: Lab) -> Path:
     return lab.config if request.param == "file" else lab.state
 
 
-def test_what_everybody_can_write_is_refused(lab: Lab, guarded: Path) -> None:
+def test_a_world_writable_config_or_directory_is_refused(lab: Lab, guarded: Path) -> None:
     guarded.chmod(guarded.stat().st_mode | 0o002)
     (problem,) = refusals(lab.config)
     assert f"{guarded}" in problem
     assert "can be written by everybody" in problem
 
 
-def test_nothing_is_run_or_written_where_everybody_can_write(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_world_writable_config_or_directory_is_not_used(lab: Lab, mailbox: Mailbox) -> None:
     lab.state.chmod(0o777)
     assert lab.transfer() == 2
     assert "can be written by everybody" in mailbox.read(0).get_content()
@@ -308,7 +307,7 @@ def test_nothing_is_run_or_written_where_everybody_can_write(lab: Lab, mailbox: 
 
 
 @as_root
-def test_what_belongs_to_another_user_is_refused(lab: Lab, guarded: Path) -> None:
+def test_a_config_or_directory_of_another_user_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, FOREIGN, -1)
     (problem,) = refusals(lab.config)
     assert f"{guarded}" in problem
@@ -321,7 +320,7 @@ def test_a_group_may_write_if_it_is_the_owners_own(lab: Lab, guarded: Path) -> N
 
 
 @as_root
-def test_what_another_group_can_write_is_refused(lab: Lab, guarded: Path) -> None:
+def test_a_config_writable_by_another_group_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, -1, FOREIGN)
     settings.load(str(lab.config))
     guarded.chmod(guarded.stat().st_mode | 0o020)
@@ -339,7 +338,7 @@ def test_what_another_group_can_write_is_refused(lab: Lab, guarded: Path) -> Non
         (0o600, "\xff", "cannot be read"),
     ],
 )
-def test_a_secret_that_others_can_read_or_nobody_is_refused(
+def test_an_exposed_empty_or_unreadable_secret_is_refused(
     lab: Lab, mode: int, text: str, sentence: str
 ) -> None:
     file = lab.state / "secret"
@@ -351,9 +350,8 @@ def test_a_secret_that_others_can_read_or_nobody_is_refused(
     assert f"CLIENT_SECRET_FILE {file}" in problem
 
 
-def test_the_package_works_as_cloned_under_umask_002_and_config_py_is_the_one_beside_the_script(
-    lab: Lab, clone: Path
-) -> None:
+def test_a_clone_under_umask_002_works(lab: Lab, clone: Path) -> None:
+    """It uses the config.py beside the script, and keeps its state there."""
     with (clone / "config.py").open("a", encoding="utf-8") as config:
         config.write("".join(f"{k} = {v!r}\n" for k, v in lab.settings.items() if k != "CODE_PATH"))
     lab.write("a")

@@ -47,7 +47,7 @@ def refusal(code, status, **more):
     return {"status": status, "body": {"code": code, "message": "planned", **more}}
 
 
-def test_succeeded_means_sent(lab: Lab, task):
+def test_succeeded_means_delivered(lab: Lab, task):
     assert settle(lab, task) == set()
     (number,) = {lab.store().entry(path).task for path in PATHS}
     record = lab.store().tasks[number]
@@ -56,7 +56,7 @@ def test_succeeded_means_sent(lab: Lab, task):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
+def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox):
     lab.world.skip_paths("/src/b.txt")
     assert settle(lab, task, 1) == {"/src/b.txt"}
     assert "skipped in /src: b.txt (PERMISSION_DENIED)" in mailbox.texts()[0]
@@ -71,20 +71,20 @@ def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_skipped_file_that_is_gone_at_the_next_look_is_no_alert(lab: Lab, task, capfd):
+def test_a_skipped_file_that_is_gone_is_no_alert(lab: Lab, task, capfd):
     (lab.source / "b.txt").unlink()
     assert settle(lab, task) == set()
     assert "/src/b.txt" not in lab.entries()
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
-def test_all_pages_of_what_was_skipped_are_read(lab: Lab, task):
+def test_all_pages_of_skipped_errors_are_read(lab: Lab, task):
     lab.world.page_size = 1
     lab.world.skip_paths("/src/a.txt", "/src/c.txt")
     assert settle(lab, task, 1) == {"/src/a.txt", "/src/c.txt"}
 
 
-def test_succeeded_below_a_skipped_directory_is_not_sent(lab: Lab):
+def test_files_below_a_skipped_directory_are_sent_again(lab: Lab):
     for name in ("a.txt", "d/b.txt", "d/e/c.txt", "d.txt"):
         lab.write(name)
     lab.world.skip_paths("/src/d")
@@ -97,7 +97,7 @@ def test_succeeded_below_a_skipped_directory_is_not_sent(lab: Lab):
     assert "skipped in /src: d (PERMISSION_DENIED)" in lab.alerts()["skipped"]
 
 
-def test_a_first_run_that_skipped_everything_sends_everything_again(lab: Lab):
+def test_everything_that_the_first_run_skipped_is_sent_again(lab: Lab):
     lab.write("a.txt")
     lab.write("d/b.txt")
     lab.world.skip_paths("/src")
@@ -120,13 +120,13 @@ SKIPPED = "skipped_errors"
         pytest.param(refusal("ClientError.BadRequest", 400), id="refused"),
     ],
 )
-def test_skipped_paths_that_are_not_told_are_asked_for_for_an_hour(lab: Lab, task, fault):
+def test_missing_skipped_errors_are_requested_for_an_hour(lab: Lab, task, fault):
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, times=None, **fault)
     asked_for_an_hour(lab, task)
 
 
-def test_a_history_that_is_gone_is_asked_for_for_an_hour(lab: Lab, task):
+def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task):
     lab.world.skip_paths("/src/b.txt")
     task.history_lost = True
     asked_for_an_hour(lab, task)
@@ -145,7 +145,7 @@ def asked_for_an_hour(lab, task):
 
 
 @pytest.mark.parametrize("path", ["/src/other.txt", "/elsewhere/a.txt"])
-def test_skipped_paths_that_it_was_not_given_mean_nothing_was_sent(lab: Lab, task, path):
+def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task, path):
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, status=200, body={"DATA": [{"source_path": path}]})
     task.looks = 2
@@ -153,7 +153,7 @@ def test_skipped_paths_that_it_was_not_given_mean_nothing_was_sent(lab: Lab, tas
     assert again(lab) == PATHS
 
 
-def test_failed_sends_again_what_it_did_not_send(lab: Lab, task, mailbox):
+def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox):
     task.looks = 2
     lab.world.engine.advance()
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
@@ -173,7 +173,7 @@ def test_expired_and_cancelled_mean_failed(lab: Lab, task, code):
     assert f"failed ({code}, planned)" in lab.alerts()["failed"]
 
 
-def test_failed_without_a_fatal_error_tells_the_last_error_event(lab: Lab, task):
+def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
     task.tell("FILE_NOT_FOUND", "the first", is_error=True)
     task.tell("PERMISSION_DENIED", "the last", is_error=True)
     task.tell("PROGRESS", "no error")
@@ -183,14 +183,14 @@ def test_failed_without_a_fatal_error_tells_the_last_error_event(lab: Lab, task)
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "body": {"DATA": []}}])
-def test_failed_without_any_reason_is_an_alert_all_the_same(lab: Lab, task, fault):
+def test_a_failure_without_any_reason_is_an_alert_too(lab: Lab, task, fault):
     task.status, task.fatal_error = "FAILED", None
     lab.world.faults.add("event_list", times=None, **fault)
     assert settle(lab, task, 1) == PATHS
     assert "failed. What it did not send" in lab.alerts()["failed"]
 
 
-def test_failed_does_not_count_a_file_of_another_size_as_sent(lab: Lab, task):
+def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):
     (lab.source / "b.txt").write_text("longer than it was")
     fail(lab, task)
     lab.write("b.txt", "data")  # as it was when it was chosen
@@ -208,28 +208,29 @@ def test_failed_does_not_count_a_file_of_another_size_as_sent(lab: Lab, task):
         ),
     ],
 )
-def test_what_a_failed_task_sent_is_asked_for_for_an_hour(lab: Lab, task, fault):
+def test_lists_of_a_failed_task_are_requested_for_an_hour(lab: Lab, task, fault):
     fail(lab, task)
     lab.world.faults.add("successful_transfers", times=None, **fault)
     asked_for_an_hour(lab, task)
 
 
 @pytest.mark.parametrize("path", ["/src/{}", None])
-def test_a_failed_task_that_tells_no_sizes_or_paths_has_sent_nothing(lab: Lab, task, path):
+def test_a_failed_task_without_sizes_or_paths_delivers_nothing(lab: Lab, task, path):
     fail(lab, task)
     told = [{"source_path": path and path.format(name)} for name in NAMES]
     lab.world.faults.add("successful_transfers", status=200, body={"DATA": told})
     assert settle(lab, task, 1) == PATHS
 
 
-def test_failed_reads_all_pages_of_what_was_sent(lab: Lab, task):
+def test_all_pages_of_successful_transfers_are_read(lab: Lab, task):
     lab.world.page_size = 1
     fail(lab, task)
     assert settle(lab, task, 1) == set()
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["404", "403"])
-def test_a_task_that_globus_does_not_know_or_show_is_sent_again(lab: Lab, task, gone):
+def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task, gone):
+    """Globus does not know it (404), or does not show it to this login (403)."""
     if gone:
         del lab.world.tasks[task.id]
     else:
@@ -240,7 +241,8 @@ def test_a_task_that_globus_does_not_know_or_show_is_sent_again(lab: Lab, task, 
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_suspended_task_stays_open_and_a_person_must_act(lab: Lab, task, mailbox):
+def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbox):
+    """A person must act: the exit code is 3."""
     task.status = "INACTIVE"
     task.tell("CREDENTIALS_EXPIRED", "log in", is_error=True)
     assert settle(lab, task, 3) == set()
@@ -254,7 +256,7 @@ def test_a_suspended_task_stays_open_and_a_person_must_act(lab: Lab, task, mailb
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_task_in_trouble_is_an_alert_in_the_second_run(lab: Lab, mailbox):
+def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
     lab.sent("old.txt")
     lab.world.stall_next("PERMISSION_DENIED", details="no write access")
     lab.write("a.txt")
@@ -303,7 +305,7 @@ UNCLEAR = [
 
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
 @pytest.mark.parametrize("fault", UNCLEAR)
-def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
+def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     task.looks = 2
     lab.world.engine.advance()
     if route == "successful_transfers":
@@ -328,9 +330,7 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
 
 @pytest.mark.parametrize("missing", ["subtasks_skipped_errors", "status", "task_id"])
 @pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
-def test_a_task_document_without_a_field_it_must_have_concludes_nothing(
-    lab: Lab, task, missing, absent
-):
+def test_a_task_document_without_a_required_field_is_invalid(lab: Lab, task, missing, absent):
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
     if absent:
         del body[missing]
@@ -342,7 +342,7 @@ def test_a_task_document_without_a_field_it_must_have_concludes_nothing(
 
 
 @pytest.mark.parametrize("changes", [{"status": "DONE"}, {"task_id": "another"}, {"status": 1}])
-def test_a_task_document_that_makes_no_sense_concludes_nothing(lab: Lab, task, changes):
+def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, changes):
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0} | changes
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
@@ -359,9 +359,8 @@ def test_a_task_document_that_makes_no_sense_concludes_nothing(lab: Lab, task, c
         (403, {"authorization_parameters": {"session_message": "again"}}, "session"),
     ],
 )
-def test_a_login_that_globus_does_not_accept_ends_the_run_and_concludes_nothing(
-    lab: Lab, task, status, more, kind
-):
+def test_a_rejected_login_ends_the_run(lab: Lab, task, status, more, kind):
+    """No record changes, and one alert says what to do."""
     fault = refusal("PermissionDenied", status)
     fault["body"] |= more
     lab.world.faults.add("task", times=None, **fault)
@@ -375,7 +374,7 @@ def test_a_login_that_globus_does_not_accept_ends_the_run_and_concludes_nothing(
 
 
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
-def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
+def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route):
     lab.write("d.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
@@ -401,7 +400,8 @@ def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
         (None, 600),
     ],
 )
-def test_the_time_of_ending_is_utc_and_brought_within_reason(lab: Lab, task, said, ended):
+def test_the_end_of_a_task_is_utc_and_within_bounds(lab: Lab, task, said, ended):
+    """It is not before the submission, nor after the poll."""
     lab.clock.move_to(START + 600, tick=False)
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
     body |= {"verify_checksum": True, "encrypt_data": True}

@@ -64,7 +64,7 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
     assert lab.alerts() == {}
 
 
-def test_a_destination_that_ignores_the_form_alone_keeps_both_cases(lab: Lab) -> None:
+def test_a_destination_that_ignores_only_form_keeps_both_cases(lab: Lab) -> None:
     lab.dst.ignores_case, lab.dst.ignores_form = False, True
     lab.sent("a", NFC)
     assert lab.delete() == 0
@@ -75,7 +75,7 @@ def test_a_destination_that_ignores_the_form_alone_keeps_both_cases(lab: Lab) ->
     assert files(lab.source).keys() == {NFD}
 
 
-def test_where_case_and_form_matter_nothing_is_listed_or_held_back(lab: Lab) -> None:
+def test_a_case_sensitive_destination_holds_nothing_back(lab: Lab) -> None:
     lab.dst.ignores_case = False
     lab.sent("a", "Run/a")
     assert lab.delete() == 0
@@ -139,7 +139,7 @@ def test_full_leaves_held_names_out_of_its_one_task(lab: Lab) -> None:
     assert files(lab.destination) == {"Run/a": b"data", "b": b"data"}
 
 
-def test_before_there_is_a_destination_nothing_is_held_back(lab: Lab) -> None:
+def test_a_missing_destination_holds_nothing_back(lab: Lab) -> None:
     lab.configure(DST_DIR="/dst/copy")
     lab.write("a")
     assert lab.transfer() == 0
@@ -147,7 +147,7 @@ def test_before_there_is_a_destination_nothing_is_held_back(lab: Lab) -> None:
     assert files(lab.destination).keys() == {"copy/a"}
 
 
-def test_in_a_directory_too_large_to_list_each_name_is_asked_for(lab: Lab) -> None:
+def test_in_a_huge_directory_each_name_is_checked(lab: Lab) -> None:
     lab.sent("d/a", "d/b", "d/c")
     assert lab.delete() == 0
     lab.world.listing_limit = 2
@@ -158,7 +158,7 @@ def test_in_a_directory_too_large_to_list_each_name_is_asked_for(lab: Lab) -> No
     assert files(lab.destination)["d/a"] == b"data"
 
 
-def test_where_that_cannot_be_told_a_name_is_held_back(lab: Lab) -> None:
+def test_a_name_that_cannot_be_checked_is_held_back(lab: Lab) -> None:
     lab.sent("d/a")
     assert lab.delete() == 0
     lab.write("d/A", "a different file")

@@ -112,7 +112,7 @@ def test_no_update_is_lost_when_many_processes_store(path: Path, reader: list[in
 
 
 @pytest.mark.slow
-def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list[int]) -> None:
+def test_killed_processes_lose_no_stored_token(path: Path, reader: list[int]) -> None:
     survivor = start(WORKER, path, "survivor", "s", 60)
     acknowledged = {}
     for number in range(6):
@@ -135,7 +135,7 @@ def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list
 
 
 @pytest.mark.slow
-def test_killed_before_the_rename_the_file_stays_as_it_was(path: Path) -> None:
+def test_a_kill_before_the_rename_leaves_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     for _ in range(3):
         with start(STRUCK, path, int(signal.SIGKILL)) as struck:
@@ -192,7 +192,7 @@ def test_threads_of_one_process_lose_no_update(path: Path) -> None:
     assert stored(path)["DEFAULT"] == {"x": "first"} | dict.fromkeys("abcd", "10")
 
 
-def test_a_suspended_process_does_not_hold_up_a_run_for_ever(
+def test_a_suspended_process_does_not_block_a_run_for_ever(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = logged_in.state / "refresh_token"

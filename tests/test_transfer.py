@@ -27,7 +27,7 @@ def items(document):
         pytest.param("Ärger 1/ß ü\t'\"*?[x].txt", "data", 60, id="an odd name"),
     ],
 )
-def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content, age):
+def test_a_new_or_changed_file_starts_exactly_one_task(lab: Lab, name, content, age):
     lab.write("d/b.txt")
     lab.sent("a.txt")
     lab.later(1)
@@ -64,7 +64,8 @@ def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content,
         pytest.param(lambda _lab: None, id="nothing at all"),
     ],
 )
-def test_what_is_neither_new_nor_changed_starts_no_task_and_leaves_no_trace(lab, change, capfd):
+def test_without_a_new_or_changed_file_nothing_happens(lab, change, capfd):
+    """No task is submitted, and nothing is written, printed or mailed."""
     lab.configure(DST_DIR="/dst/copy")
     lab.write("d/b.txt")
     lab.sent("a.txt")
@@ -81,7 +82,8 @@ def test_what_is_neither_new_nor_changed_starts_no_task_and_leaves_no_trace(lab,
     assert lab.alerts() == {}
 
 
-def test_a_task_asks_for_checksums_encryption_times_and_no_mail_and_deletes_nothing(lab: Lab):
+def test_every_transfer_has_the_safe_options(lab: Lab):
+    """Checksums, encryption and kept times are on; mails and deletions by Globus are off."""
     lab.sent("a.txt")
     put(lab.destination / "theirs.txt", "not ours", START)
     put(lab.source / "b.txt", "data", START - 60)
@@ -129,7 +131,7 @@ def test_the_first_run_sends_everything_as_one_recursive_item(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_the_first_run_of_an_empty_source_sends_nothing_and_writes_nothing(lab: Lab, capfd):
+def test_the_first_run_of_an_empty_source_does_nothing(lab: Lab, capfd):
     (lab.source / "empty").mkdir()
     assert lab.transfer() == 0
     assert lab.submitted() == []
@@ -137,7 +139,7 @@ def test_the_first_run_of_an_empty_source_sends_nothing_and_writes_nothing(lab: 
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_first_run_sends_file_by_file_where_something_has_to_wait(lab: Lab):
+def test_the_first_run_sends_items_if_a_file_is_deferred(lab: Lab):
     lab.configure(SETTLE_SECONDS=60)
     lab.write("d/quiet.txt", age=61)
     lab.write("d/busy.txt", age=10)
@@ -163,7 +165,8 @@ def test_a_task_has_at_most_files_per_task_files(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab: Lab):
+def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
+    """It is sent once the task has ended."""
     lab.sent("a.txt")
     lab.world.pace = Pace.after_looks(2)
     lab.later(5)
@@ -179,7 +182,7 @@ def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab:
     assert (lab.destination / "a.txt").read_text() == "the third"
 
 
-def test_an_entry_of_an_open_task_is_kept_though_its_file_is_gone(lab: Lab):
+def test_a_task_in_progress_keeps_the_records_of_gone_files(lab: Lab):
     lab.sent("a.txt")
     lab.world.pace = Pace.after_looks(2)
     lab.write("b.txt")
@@ -191,7 +194,7 @@ def test_an_entry_of_an_open_task_is_kept_though_its_file_is_gone(lab: Lab):
     assert lab.entries() == {"/src/b.txt", "/src/c.txt"}
 
 
-def test_excluded_names_are_not_sent_neither_files_nor_directories(lab: Lab):
+def test_excluded_files_and_directories_are_not_sent(lab: Lab):
     lab.configure(EXCLUDE=["*.tmp", ".*", "scratch"])
     for name in ("a.txt", "a.tmp", ".hidden", "scratch/b.txt", "d/scratch/b.txt", "d/.x", "d/c"):
         lab.write(name)
@@ -206,7 +209,7 @@ def test_excluded_names_are_not_sent_neither_files_nor_directories(lab: Lab):
     assert not any("scratch" in path for path in listed)
 
 
-def test_files_excluded_afterwards_keep_their_entries(lab: Lab):
+def test_files_excluded_afterwards_keep_their_records(lab: Lab):
     lab.sent("a.txt", "d/b.tmp", "e.tmp")
     before = lab.entries()
     lab.configure(EXCLUDE=["*.tmp", "d"])
@@ -215,7 +218,7 @@ def test_files_excluded_afterwards_keep_their_entries(lab: Lab):
     assert lab.entries() == before | {"/src/c.txt"}
 
 
-def test_a_file_is_left_alone_until_it_is_quiet_for_settle_seconds(lab: Lab, capfd):
+def test_a_file_is_deferred_until_stable_for_settle_seconds(lab: Lab, capfd):
     lab.configure(SETTLE_SECONDS=300)
     lab.write("old", age=1000)
     lab.sent("older")
@@ -251,7 +254,7 @@ def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
     assert err == ""
 
 
-def test_a_dry_run_settles_open_tasks_in_its_mind_only(lab: Lab, capfd):
+def test_a_dry_run_polls_without_recording_the_results(lab: Lab, capfd):
     lab.world.fail_next()
     lab.write("a.txt")
     assert lab.transfer() == 0
@@ -290,7 +293,7 @@ def test_forgotten_files_that_come_back_are_new(lab: Lab):
     assert items(lab.submitted()[-1]) == {"/src/a.txt": "/dst/a.txt"}
 
 
-def test_waiting_ends_when_all_has_arrived_and_is_settled(lab: Lab):
+def test_wait_ends_when_all_tasks_have_ended(lab: Lab):
     lab.world.pace = Pace.after_looks(3)
     lab.write("a.txt")
     assert lab.transfer("--wait") == 0
@@ -298,7 +301,7 @@ def test_waiting_ends_when_all_has_arrived_and_is_settled(lab: Lab):
     assert [task.status for task in lab.store().tasks.values()] == ["SUCCEEDED"]
 
 
-def test_waiting_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
+def test_wait_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
     lab.world.pace = Pace.after_looks(3)
     lab.world.fail_next()
     lab.write("a.txt")
@@ -307,7 +310,7 @@ def test_waiting_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
     assert "ENDPOINT_ERROR" in lab.alerts()["failed"]
 
 
-def test_records_of_ended_tasks_are_dropped_when_no_entry_refers_to_them(lab: Lab):
+def test_ended_tasks_without_file_records_are_dropped(lab: Lab):
     lab.sent("a.txt", "b.txt")
     (first,) = lab.store().tasks
     lab.later(5)

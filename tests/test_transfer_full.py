@@ -26,14 +26,15 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     assert lab.entries() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
-def test_full_sends_all_in_one_task_however_many_files_a_task_may_have(lab: Lab):
+def test_full_sends_all_in_one_task_despite_files_per_task(lab: Lab):
     lab.configure(FILES_PER_TASK=1)
     lab.sent("a.txt", "b.txt", "c.txt")
     assert lab.transfer("--full") == 0
     assert len(lab.submitted()) == 1
 
 
-def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
+def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
+    """New files are sent as usual, and an alert says that --full waits."""
     lab.sent("a.txt")
     lab.world.pace = Pace.after_looks(2)
     lab.write("b.txt")
@@ -51,7 +52,7 @@ def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
     assert lab.alerts() == {}
 
 
-def test_while_a_full_task_is_open_everything_waits(lab: Lab):
+def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
     lab.sent("a.txt")
     lab.world.pace = Pace.after_looks(3)
     assert lab.transfer("--full") == 0
@@ -67,7 +68,7 @@ def test_while_a_full_task_is_open_everything_waits(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_full_gives_no_entry_to_a_file_that_has_to_wait(lab: Lab):
+def test_full_records_no_deferred_file(lab: Lab):
     lab.sent("a.txt")
     lab.configure(SETTLE_SECONDS=60)
     lab.later(100)
@@ -85,7 +86,7 @@ def test_full_gives_no_entry_to_a_file_that_has_to_wait(lab: Lab):
     assert lab.entries() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
 
 
-def test_a_first_full_run_is_one_task_though_something_has_to_wait(lab: Lab):
+def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
     lab.configure(SETTLE_SECONDS=60)
     lab.write("quiet.txt", age=100)
     lab.write("busy.txt", age=5)
@@ -94,7 +95,8 @@ def test_a_first_full_run_is_one_task_though_something_has_to_wait(lab: Lab):
     assert lab.entries() == {"/src/quiet.txt"}
 
 
-def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab: Lab):
+def test_full_has_filter_rules_for_excluded_names(lab: Lab):
+    """So it has for the reserved names, .globus_auto*."""
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
     aside = ".globus_auto_empty.0123456789ab"
     lab.sent("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
@@ -119,7 +121,7 @@ def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab
     assert "aside" not in lab.alerts()
 
 
-def test_the_first_run_leaves_directories_set_aside_alone_and_names_them(lab: Lab):
+def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
     aside = lab.source / "d" / ".globus_auto_empty.0123456789ab"
     lab.write("a.txt")
     lab.write(f"d/{aside.name}/late.txt")
@@ -133,7 +135,7 @@ def test_the_first_run_leaves_directories_set_aside_alone_and_names_them(lab: La
     assert lab.alerts() == {}
 
 
-def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
+def test_full_does_not_restart_keep_days(lab: Lab, capfd):
     lab.configure(KEEP_DAYS=2)
     lab.sent("a.txt")
     lab.later(86_400)
@@ -151,7 +153,7 @@ def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
     assert files(lab.source) == {}
 
 
-def test_full_submits_nothing_where_all_has_to_wait(lab: Lab):
+def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab):
     lab.sent("a.txt")
     lab.later(5)
     lab.configure(SETTLE_SECONDS=60)
@@ -160,7 +162,8 @@ def test_full_submits_nothing_where_all_has_to_wait(lab: Lab):
     assert lab.submitted() == []
 
 
-def test_a_dry_full_run_prints_what_is_new_and_that_all_goes_along(lab: Lab, capfd):
+def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
+    """It says that the task compares everything with the destination."""
     lab.sent("a.txt", "b.txt")
     lab.write("c.txt")
     assert lab.transfer("--full", "-n") == 0
@@ -188,7 +191,7 @@ def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd
     assert files(lab.destination / "two").keys() == {"a.txt", "b.txt"}
 
 
-def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
+def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab):
     lab.sent("a.txt", "df.txt")
     lab.write("d/b.txt")
     lab.write("d/e/c.txt")
@@ -204,7 +207,8 @@ def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_what_a_full_task_skipped_that_nobody_knew_says_nothing_of_the_rest(lab: Lab):
+def test_a_skipped_file_without_a_record_affects_no_others(lab: Lab):
+    """It appeared after the scan, and a recursive task skipped it."""
     lab.write("a")
     lab.world.skip_paths("/src/late")
     lab.world.faults.hook("transfer", lambda _asked: lab.write("late"))

@@ -15,7 +15,8 @@ def lab_with_a_mount(lab: Lab):
     return lab
 
 
-def test_the_mount_is_looked_at_and_globus_is_asked_for_one_listing_only(lab: Lab):
+def test_a_mount_is_scanned_instead_of_listing_with_globus(lab: Lab):
+    """Globus lists SRC_DIR alone, once."""
     names = {"a.txt", "d/e/f/b.txt", "ü/ß.txt"}
     lab.sent(*names)
     lab.write("d/e/new.txt")
@@ -33,7 +34,7 @@ def test_the_mount_is_looked_at_and_globus_is_asked_for_one_listing_only(lab: La
     assert files(lab.destination).keys() == names | {"d/e/new.txt"}
 
 
-def test_a_mount_and_globus_see_the_same_versions(lab: Lab):
+def test_a_mount_and_globus_show_equal_fingerprints(lab: Lab):
     put(lab.source / "a.txt", "data", START - 100.75)
     put(lab.source / "b.txt", "data", -0.75)
     lab.write("d/c.txt")
@@ -44,7 +45,7 @@ def test_a_mount_and_globus_see_the_same_versions(lab: Lab):
     assert (lab.remembered(), len(lab.submitted())) == (before, 1)
 
 
-def test_a_mount_that_goes_away_is_an_alert(lab: Lab):
+def test_a_missing_mount_ends_the_run(lab: Lab):
     lab.sent("a.txt")
     lab.configure(SRC_LOCAL_DIR=str(lab.home / "nowhere"))
     assert lab.transfer() in (1, 2)
@@ -52,7 +53,7 @@ def test_a_mount_that_goes_away_is_an_alert(lab: Lab):
     assert lab.entries() == {"/src/a.txt"}
 
 
-def test_a_source_directory_that_globus_does_not_list_stops(lab: Lab):
+def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab):
     lab.sent("a.txt")
     lab.write("b.txt")
     fault = {"status": 403, "body": {"code": "EndpointPermissionDenied", "message": "no"}}
@@ -68,7 +69,7 @@ def test_an_empty_source_sends_nothing(lab: Lab, capfd):
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\rb", b"not \xff utf-8"])
-def test_a_name_that_cannot_go_through_globus_is_reported(lab: Lab, name):
+def test_an_unsendable_name_on_a_mount_is_reported(lab: Lab, name):
     lab.write("a.txt")
     with open(os.fsencode(lab.source) + b"/" + name, "w"):
         pass
@@ -81,7 +82,8 @@ def test_a_name_that_cannot_go_through_globus_is_reported(lab: Lab, name):
     assert lab.alerts() == {}
 
 
-def test_what_is_gone_from_the_mount_is_forgotten_and_excluded_names_are_not_looked_at(lab: Lab):
+def test_files_gone_from_a_mount_lose_their_records(lab: Lab):
+    """Excluded directories are not scanned."""
     lab.configure(EXCLUDE=["scratch"])
     lab.sent("a.txt", "d/b.txt", "scratch/c.txt")
     shutil.rmtree(lab.source / "d")
@@ -90,7 +92,7 @@ def test_what_is_gone_from_the_mount_is_forgotten_and_excluded_names_are_not_loo
     assert lab.entries() == {"/src/a.txt", "/src/new.txt"}
 
 
-def test_a_directory_that_this_user_may_not_read_is_left_as_it_is(lab: Lab):
+def test_an_unreadable_directory_on_a_mount_keeps_its_records(lab: Lab):
     lab.sent("a.txt", "d/b.txt")
     lab.write("d/new.txt")
     (lab.source / "d").chmod(0)

@@ -56,7 +56,8 @@ HOLES = [
 
 
 @pytest.mark.parametrize(("fault", "said"), HOLES)
-def test_a_directory_that_cannot_be_listed_is_reported_and_left_as_it_is(lab: Lab, fault, said):
+def test_a_directory_that_cannot_be_listed_keeps_its_records(lab: Lab, fault, said):
+    """An alert names it, and nothing below it is transferred."""
     lab.sent("a.txt", "d/b.txt", "d/e/c.txt", "gone.txt")
     before = lab.entries()
     (lab.source / "d/b.txt").unlink()
@@ -76,9 +77,8 @@ def test_a_directory_that_cannot_be_listed_is_reported_and_left_as_it_is(lab: La
     assert "/src/d/b.txt" not in lab.entries()
 
 
-def test_a_directory_that_is_just_gone_forgets_nothing_and_is_told_if_it_lasts(
-    lab: Lab, mailbox, capfd
-):
+def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capfd):
+    """It is mailed only if that lasts for ten minutes."""
     lab.sent("a.txt", "d/b.txt", "d/e/c.txt")
     before = lab.entries()
     lab.write("new.txt")
@@ -105,7 +105,7 @@ def test_a_directory_that_is_just_gone_forgets_nothing_and_is_told_if_it_lasts(
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
-def test_an_answer_lost_once_is_asked_for_again(lab: Lab, dropped):
+def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
     lab.sent("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add("ls", match=listing_of("/src/d"), drop=dropped)
@@ -122,7 +122,8 @@ def test_an_answer_lost_once_is_asked_for_again(lab: Lab, dropped):
         {"drop": "before"},
     ],
 )
-def test_an_endpoint_that_goes_away_during_the_look_ends_the_run_and_concludes_nothing(lab, fault):
+def test_an_endpoint_lost_during_the_scan_ends_the_run(lab, fault):
+    """No record changes, and nothing is submitted."""
     lab.sent("a.txt", "d/b.txt")
     before = lab.remembered()
     (lab.source / "a.txt").unlink()
@@ -135,7 +136,7 @@ def test_an_endpoint_that_goes_away_during_the_look_ends_the_run_and_concludes_n
     assert lab.alerts() == {}
 
 
-def test_being_told_to_ask_less_often_makes_the_look_rest(lab: Lab):
+def test_a_429_makes_the_scan_back_off(lab: Lab):
     lab.sent("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add(
@@ -145,7 +146,8 @@ def test_being_told_to_ask_less_often_makes_the_look_rest(lab: Lab):
     assert sent_paths(lab) == ["/src/d/b.txt"]
 
 
-def test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert(lab: Lab):
+def test_a_suddenly_empty_source_drops_no_records(lab: Lab):
+    """Its disk may not be mounted: that is an alert."""
     lab.sent("a.txt", "d/b.txt")
     before = lab.remembered()
     lab.source.rename(lab.home / "unmounted")
@@ -161,7 +163,7 @@ def test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert(lab: L
 
 @pytest.mark.parametrize("mounted", [False, True])
 @pytest.mark.parametrize("names", [["d/a"], ["a", "b"], ["d/a", "d/b", "c"]])
-def test_files_removed_by_hand_do_not_read_as_a_disk_that_is_gone(lab: Lab, names, mounted):
+def test_files_removed_by_hand_are_not_a_missing_disk(lab: Lab, names, mounted):
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
     lab.sent(*names)
     (lab.source / names[0]).unlink()
@@ -169,7 +171,7 @@ def test_files_removed_by_hand_do_not_read_as_a_disk_that_is_gone(lab: Lab, name
     assert (tree(lab.source), lab.alerts(), lab.entries()) == ({}, {}, set())
 
 
-def test_a_disk_that_is_gone_while_files_are_deleted_forgets_nothing(lab: Lab):
+def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab):
     lab.sent("a.txt", "b.txt")
     lab.source.rename(lab.home / "its disk")
     lab.source.mkdir()
@@ -177,7 +179,8 @@ def test_a_disk_that_is_gone_while_files_are_deleted_forgets_nothing(lab: Lab):
     assert lab.entries() == {"/src/a.txt", "/src/b.txt"}
 
 
-def test_a_missing_source_directory_is_an_alert_and_concludes_nothing(lab: Lab):
+def test_a_missing_source_directory_is_an_alert(lab: Lab):
+    """No record changes, and nothing is submitted."""
     lab.sent("d/a.txt")
     before = lab.remembered()
     lab.configure(SRC_DIR="/src/nowhere", DST_DIR="/dst/nowhere")
@@ -186,9 +189,8 @@ def test_a_missing_source_directory_is_an_alert_and_concludes_nothing(lab: Lab):
     assert (lab.remembered(), lab.submitted()) == (before, [])
 
 
-def test_symlinks_pipes_and_sockets_are_left_alone_and_named_once(
-    lab: Lab, mailbox, capfd, monkeypatch
-):
+def test_symlinks_pipes_and_sockets_are_named_once(lab: Lab, mailbox, capfd, monkeypatch):
+    """They are not transferred."""
     lab.write("d/a.txt")
     (lab.source / "d/link").symlink_to("a.txt")
     (lab.source / "d/dangling").symlink_to("nowhere")
@@ -207,7 +209,7 @@ def test_symlinks_pipes_and_sockets_are_left_alone_and_named_once(
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\rb", b"not \xff utf-8"])
-def test_a_name_that_cannot_go_through_globus_is_reported_and_left_alone(lab: Lab, name):
+def test_an_unsendable_name_is_reported_and_left_alone(lab: Lab, name):
     lab.sent("a.txt")
     odd = os.fsencode(lab.source / "d") + b"/" + name
     lab.write("d/b.txt")
@@ -222,7 +224,7 @@ def test_a_name_that_cannot_go_through_globus_is_reported_and_left_alone(lab: La
     assert lab.alerts() == {}
 
 
-def test_odd_things_that_are_excluded_are_not_spoken_of(lab: Lab, capfd):
+def test_excluded_oddities_are_not_reported(lab: Lab, capfd):
     lab.configure(EXCLUDE=["Icon?", "*.lnk", "*.tmp"])
     (lab.source / "Icon\r").touch()
     (lab.source / "a.lnk").symlink_to("a.txt")
@@ -233,7 +235,7 @@ def test_odd_things_that_are_excluded_are_not_spoken_of(lab: Lab, capfd):
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
-def test_the_first_run_goes_file_by_file_around_a_name_that_cannot_be_sent(lab: Lab):
+def test_the_first_run_sends_items_if_a_name_is_unsendable(lab: Lab):
     lab.write("a.txt")
     (lab.source / "a\nb").touch()
     assert lab.transfer() == 1
@@ -255,7 +257,7 @@ def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab):
     assert (lab.destination / "a.txt").read_text() == "second"
 
 
-def test_a_time_a_little_ahead_is_sent_and_again_once_it_has_passed(lab: Lab):
+def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab):
     lab.sent("old")
     put(lab.source / "a.txt", "data", START + 3600)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
@@ -266,7 +268,7 @@ def test_a_time_a_little_ahead_is_sent_and_again_once_it_has_passed(lab: Lab):
     assert lab.alerts() == {}
 
 
-def test_a_time_far_ahead_is_a_label_sent_at_once_and_warned_of_once(lab: Lab, mailbox):
+def test_a_future_mtime_is_sent_at_once_and_mailed_once(lab: Lab, mailbox):
     lab.configure(SETTLE_SECONDS=600)
     lab.write("older", age=1000)
     assert lab.transfer() == 0
@@ -280,7 +282,7 @@ def test_a_time_far_ahead_is_a_label_sent_at_once_and_warned_of_once(lab: Lab, m
     assert "Modified more than a day in the future, it is said, in /src: a.txt." in told
 
 
-def test_a_very_old_time_is_as_good_as_any(lab: Lab):
+def test_a_very_old_mtime_is_ordinary(lab: Lab):
     lab.sent("old")
     put(lab.source / "a.txt", "data", 0)
     put(lab.source / "b.txt", "data", -100_000)
@@ -288,7 +290,7 @@ def test_a_very_old_time_is_as_good_as_any(lab: Lab):
     assert sent_paths(lab) == ["/src/b.txt", "/src/a.txt"], "oldest first"
 
 
-def test_whether_an_endpoint_can_rename_may_be_left_open(lab: Lab):
+def test_rename_support_may_be_unknown(lab: Lab):
     lab.write("d/a.txt")
     document = {"name": "a.txt", "type": "file", "size": 4, "last_modified": "2026-01-02 00:00:00"}
     listing = {"DATA": [document], "total": 1, "rename_supported": None}

@@ -22,9 +22,10 @@ DOWN = [
 
 
 @pytest.mark.parametrize(("which", "state", "code", "said"), DOWN)
-def test_an_endpoint_that_is_not_ready_is_an_alert_and_nothing_is_sent(
+def test_nothing_is_sent_while_an_endpoint_is_not_ready(
     lab: Lab, mailbox, which, state, code, said
 ):
+    """One alert says why."""
     lab.sent("a.txt")
     lab.write("b.txt")
     before, endpoint = lab.remembered(), getattr(lab, which)
@@ -44,9 +45,7 @@ def test_an_endpoint_that_is_not_ready_is_an_alert_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("setting", ["SRC_ID", "DST_ID"])
-def test_an_endpoint_that_globus_does_not_know_is_a_mistake_in_the_settings(
-    lab: Lab, setting, capfd
-):
+def test_an_unknown_endpoint_is_a_wrong_setting(lab: Lab, setting, capfd):
     lab.write("a.txt")
     lab.configure(**{setting: str(uuid.uuid4())})
     assert lab.transfer() == 2
@@ -87,7 +86,8 @@ def test_a_huge_destination_directory_is_ready(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", "b.txt", "c.txt"}
 
 
-def test_a_guest_collection_on_a_personal_endpoint_is_ready_if_it_can_be_listed(lab: Lab):
+def test_a_guest_collection_is_ready_if_it_can_be_listed(lab: Lab):
+    """The personal endpoint that hosts it must be connected."""
     guest = lab.world.add_endpoint(
         lab.source, name="guest", mount="/src", entity_type="GCP_guest_collection", host=lab.src
     )
@@ -100,7 +100,8 @@ def test_a_guest_collection_on_a_personal_endpoint_is_ready_if_it_can_be_listed(
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_another_source_than_the_recorded_one_stops_with_nothing_changed(lab: Lab, capfd):
+def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
+    """Nothing changes."""
     lab.sent("a.txt")
     before = lab.remembered()
     other = lab.world.add_endpoint(lab.source, name="other", mount="/src")
@@ -113,7 +114,7 @@ def test_another_source_than_the_recorded_one_stops_with_nothing_changed(lab: La
     assert lab.alerts() == {}
 
 
-def test_another_source_directory_to_the_same_destination_stops(lab: Lab, capfd):
+def test_another_source_directory_to_one_destination_is_refused(lab: Lab, capfd):
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a.txt")
     before = lab.remembered()
@@ -131,7 +132,7 @@ def test_another_source_directory_to_the_same_destination_stops(lab: Lab, capfd)
     assert lab.transfer() == 2
 
 
-def test_a_source_directory_of_which_no_task_was_accepted_can_be_corrected(lab: Lab):
+def test_a_mapping_without_an_accepted_task_can_be_corrected(lab: Lab):
     lab.configure(SRC_DIR="/src/wrong")
     refused = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
     lab.world.faults.add("transfer", status=403, body=refused)
@@ -145,7 +146,7 @@ def test_a_source_directory_of_which_no_task_was_accepted_can_be_corrected(lab: 
     assert files(lab.destination) == {"a.txt": b"another file"}
 
 
-def test_a_source_directory_counts_though_the_task_that_sent_it_failed(lab: Lab):
+def test_a_mapping_counts_though_its_only_task_failed(lab: Lab):
     lab.configure(SRC_DIR="/src/wrong")
     lab.world.fail_next()
     lab.write("wrong/a.txt")
@@ -156,7 +157,7 @@ def test_a_source_directory_counts_though_the_task_that_sent_it_failed(lab: Lab)
     assert len(lab.submitted()) == 1
 
 
-def test_entries_of_another_source_directory_are_kept(lab: Lab):
+def test_records_of_another_source_directory_are_kept(lab: Lab):
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.sent("one/a.txt", "one/d/b.txt")
     lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two")
@@ -165,7 +166,8 @@ def test_entries_of_another_source_directory_are_kept(lab: Lab):
     assert lab.entries() == {"/src/one/a.txt", "/src/one/d/b.txt", "/src/two/c.txt"}
 
 
-def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: Lab) -> None:
+def test_without_a_network_only_one_task_is_polled(lab: Lab) -> None:
+    """All stay in progress."""
     lab.sent("old")
     lab.world.pace = Pace.after_looks(9)
     lab.send("a")

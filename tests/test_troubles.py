@@ -37,7 +37,7 @@ def told(mailbox: Mailbox) -> list[str]:
         (403, {"code": "ConsentRequired", "required_scopes": ["no id"]}, "consent"),
     ],
 )
-def test_where_only_transfers_are_refused_delete_does_not_resolve_that(
+def test_delete_does_not_resolve_a_rejected_transfer(
     lab: Lab, mailbox: Mailbox, status: int, body: Any, kind: str
 ) -> None:
     lab.sent("sent")
@@ -52,9 +52,7 @@ def test_where_only_transfers_are_refused_delete_does_not_resolve_that(
     assert files(lab.destination).keys() == {"sent", "new"}
 
 
-def test_where_only_deletes_are_refused_transfer_does_not_resolve_that(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_transfer_does_not_resolve_a_rejected_deletion(lab: Lab, mailbox: Mailbox) -> None:
     lab.sent("sent")
     lab.world.faults.add("delete", times=None, status=502, body={"code": "EndpointError"})
     hours(lab, 6)
@@ -66,7 +64,7 @@ def test_where_only_deletes_are_refused_transfer_does_not_resolve_that(
     assert files(lab.source) == {}
 
 
-def test_where_the_marker_cannot_be_made_delete_says_so(lab: Lab, mailbox: Mailbox) -> None:
+def test_delete_reports_that_no_marker_can_be_made(lab: Lab, mailbox: Mailbox) -> None:
     lab.sent("sent")
     unmark(lab.destination)
     lab.world.faults.add("mkdir", times=None, status=502, body={"code": "EndpointError"})
@@ -81,9 +79,8 @@ def test_where_the_marker_cannot_be_made_delete_says_so(lab: Lab, mailbox: Mailb
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_a_mount_that_is_gone_is_one_alert_though_delete_never_looks_at_it(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_missing_mount_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
+    """Even though delete.py does not scan it."""
     lab.sent("sent")
     mount = lab.home / "mount"
     lab.configure(SRC_LOCAL_DIR=str(mount), DELETE_EMPTY_DIRS=False)
@@ -94,7 +91,7 @@ def test_a_mount_that_is_gone_is_one_alert_though_delete_never_looks_at_it(
     assert told(mailbox) == ["1 new", "1 resolved"]
 
 
-def test_each_of_two_endpoints_has_its_alert_and_its_end(lab: Lab, mailbox: Mailbox) -> None:
+def test_two_offline_endpoints_are_resolved_one_by_one(lab: Lab, mailbox: Mailbox) -> None:
     lab.src.connected = lab.dst.connected = False
     hours(lab, 2)
     lab.src.connected = True
@@ -108,9 +105,7 @@ def test_each_of_two_endpoints_has_its_alert_and_its_end(lab: Lab, mailbox: Mail
 
 
 @pytest.mark.parametrize("route", ["submission_id", "transfer"])
-def test_an_endpoint_that_leaves_in_the_middle_of_a_run_is_one_alert(
-    lab: Lab, mailbox: Mailbox, route: str
-) -> None:
+def test_an_endpoint_lost_during_a_run_is_one_alert(lab: Lab, mailbox: Mailbox, route: str) -> None:
     lab.sent("sent")
     lab.write("new")
     lab.world.faults.hook(route, lambda _request: setattr(lab.src, "connected", False))
@@ -122,9 +117,7 @@ def test_an_endpoint_that_leaves_in_the_middle_of_a_run_is_one_alert(
     assert files(lab.destination).keys() == {"sent", "new"}
 
 
-def test_a_login_is_not_called_well_by_a_run_that_reached_nothing(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_run_that_reached_nothing_resolves_no_login_alert(lab: Lab, mailbox: Mailbox) -> None:
     lab.sent("sent")
     lab.world.faults.add("endpoint", times=None, status=401, body={"code": "AuthenticationFailed"})
     hours(lab, 1)
@@ -139,9 +132,8 @@ def test_a_login_is_not_called_well_by_a_run_that_reached_nothing(
 
 
 @pytest.mark.slow
-def test_a_stalled_transfer_that_expires_and_stalls_again_is_one_alert(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_transfer_that_stalls_repeatedly_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
+    """It expires, is submitted again and stalls again."""
     lab.sent("sent")
     lab.write("a")
     for _ in range(3):
@@ -156,9 +148,8 @@ def test_a_stalled_transfer_that_expires_and_stalls_again_is_one_alert(
     assert files(lab.destination).keys() == {"sent", "a"}
 
 
-def test_a_transfer_that_cannot_reach_an_endpoint_is_told_though_that_seems_to_be_ready(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_task_that_cannot_reach_an_endpoint_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
+    """Even though the endpoint seems to be ready."""
     lab.sent("sent")
     lab.world.stall_next("CONNECTION_RESET")
     lab.write("a")
@@ -167,9 +158,8 @@ def test_a_transfer_that_cannot_reach_an_endpoint_is_told_though_that_seems_to_b
     assert "CONNECTION_RESET" in mailbox.texts()[0]
 
 
-def test_a_refused_file_that_is_gone_is_resolved_though_others_keep_coming(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_rejected_file_that_is_gone_is_resolved(lab: Lab, mailbox: Mailbox) -> None:
+    """Even though other files keep arriving."""
     lab.configure(KEEP_DAYS=9)
     lab.sent("sent")
     refusal = {"code": "ClientError.BadRequest", "message": "no such name"}
@@ -186,7 +176,7 @@ def test_a_refused_file_that_is_gone_is_resolved_though_others_keep_coming(
     assert told(mailbox) == ["1 new", "1 resolved"]
 
 
-def test_nothing_is_resolved_by_a_look_that_is_not_whole(lab: Lab, mailbox: Mailbox) -> None:
+def test_an_incomplete_scan_resolves_nothing(lab: Lab, mailbox: Mailbox) -> None:
     lab.sent("d/sent")
     lab.world.fail_next("NO_SPACE_LEFT")
     lab.write("d/a")
@@ -205,7 +195,7 @@ def test_nothing_is_resolved_by_a_look_that_is_not_whole(lab: Lab, mailbox: Mail
     assert told(mailbox)[1:] == ["1 resolved", "1 resolved"]
 
 
-def test_one_place_under_two_names_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
+def test_one_directory_under_two_names_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
     lab.sent("sent")
     root, lab.dst.root = lab.dst.root, lab.src.root
     hours(lab, 4)
@@ -231,9 +221,10 @@ def test_a_destination_that_is_no_longer_used_is_resolved(lab: Lab, mailbox: Mai
 
 
 @pytest.mark.parametrize("removed", [False, True])
-def test_a_directory_that_stood_aside_is_resolved_though_none_is_tidied_any_more(
+def test_a_quarantine_is_resolved_with_pruning_turned_off(
     lab: Lab, mailbox: Mailbox, removed: bool
 ) -> None:
+    """Once the directory has its name back, or is gone."""
     lab.sent("kept")
     lab.configure(KEEP_DAYS=9)
     aside = lab.source / ".globus_auto_empty.0123456789ab"

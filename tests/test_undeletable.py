@@ -22,7 +22,7 @@ def sizes(lab: Lab) -> list[int]:
     return [len(body["DATA"]) for body in lab.submitted("delete")]
 
 
-def test_a_path_that_the_delete_api_refuses_holds_up_no_others(lab: Lab) -> None:
+def test_a_path_that_globus_refuses_to_delete_delays_no_others(lab: Lab) -> None:
     lab.sent("bad", *(f"f{number}" for number in range(9)))
     refusal = {"code": "ClientError.BadRequest", "message": "no such name", "request_id": "r1"}
     lab.world.faults.add("delete", times=None, status=400, body=refusal, match=has("/src/bad"))
@@ -38,7 +38,7 @@ def test_a_path_that_the_delete_api_refuses_holds_up_no_others(lab: Lab) -> None
 
 
 @pytest.mark.slow
-def test_refused_paths_are_bounded_in_a_run(lab: Lab) -> None:
+def test_rejected_delete_tasks_are_bounded_in_a_run(lab: Lab) -> None:
     lab.sent(*(f"bad{number:02}" for number in range(60)))
     refusal = {"code": "ClientError.BadRequest", "message": "no"}
     lab.world.faults.add("delete", times=None, status=400, body=refusal)
@@ -46,7 +46,7 @@ def test_refused_paths_are_bounded_in_a_run(lab: Lab) -> None:
     assert len(sizes(lab)) <= 60
 
 
-def test_a_delete_that_is_too_large_is_halved(lab: Lab) -> None:
+def test_a_delete_task_that_is_too_large_is_halved(lab: Lab) -> None:
     lab.sent(*"abcde")
     lab.world.faults.add(
         "delete", times=None, status=413, body={}, match=lambda asked: len(asked.body["DATA"]) > 2
@@ -55,7 +55,8 @@ def test_a_delete_that_is_too_large_is_halved(lab: Lab) -> None:
     assert (files(lab.source), sizes(lab)) == ({}, [5, 2, 3, 1, 2])
 
 
-def test_a_file_whose_delete_fails_holds_up_the_others_for_a_few_runs(lab: Lab) -> None:
+def test_a_file_that_cannot_be_deleted_delays_others_briefly(lab: Lab) -> None:
+    """It is found within a few runs; from then on it comes last, in a task of its own."""
     lab.configure(FILES_PER_TASK=25)
     lab.sent("bad", *(f"f{number:02}" for number in range(60)))
 
@@ -77,7 +78,7 @@ def test_a_file_whose_delete_fails_holds_up_the_others_for_a_few_runs(lab: Lab) 
     assert files(lab.source).keys() == {"bad"}
 
 
-def test_what_a_failed_delete_has_deleted_counts_as_deleted(lab: Lab) -> None:
+def test_files_deleted_by_a_failed_task_count_as_deleted(lab: Lab) -> None:
     lab.sent("a", "b")
     lab.world.fail_next(kind="DELETE", after_files=1)
     assert lab.delete() == 1
@@ -93,7 +94,8 @@ def run_hourly(lab: Lab, runs: int) -> None:
         lab.later(HOUR)
 
 
-def test_a_file_that_a_gateway_never_lets_through_holds_up_no_others(lab: Lab) -> None:
+def test_a_file_that_a_gateway_blocks_delays_no_others(lab: Lab) -> None:
+    """An alert names it, and it is tried once a day."""
     lab.sent("old")
     names = {"bad", *(f"f{number}" for number in range(7))}
     for name in names:
@@ -115,7 +117,7 @@ def test_a_file_that_a_gateway_never_lets_through_holds_up_no_others(lab: Lab) -
     assert (files(lab.destination), lab.alerts()) == (files(lab.source), {})
 
 
-def test_a_gateway_that_takes_only_small_requests_holds_up_nothing(lab: Lab) -> None:
+def test_submissions_shrink_until_a_gateway_accepts_them(lab: Lab) -> None:
     lab.sent("old")
     for number in range(8):
         lab.write(f"f{number}")
@@ -128,7 +130,7 @@ def test_a_gateway_that_takes_only_small_requests_holds_up_nothing(lab: Lab) -> 
 
 
 @pytest.mark.slow
-def test_many_refused_files_are_found_within_a_few_runs(lab: Lab) -> None:
+def test_many_rejected_files_are_found_within_a_few_runs(lab: Lab) -> None:
     lab.sent("old")
     good = {f"good{number:02}" for number in range(40)}
     for number in range(120):

@@ -124,7 +124,8 @@ def test_a_golden_file_that_was_altered_is_damaged(tmp_path: Path, version: int)
 
 
 @pytest.mark.parametrize("version", [3, 10])
-def test_a_newer_version_is_never_to_be_deleted(tmp_path: Path, version: int) -> None:
+def test_the_advice_for_a_newer_version_is_to_upgrade(tmp_path: Path, version: int) -> None:
+    """It never says to delete the datastore."""
     path = golden(tmp_path, 2)
     path.write_bytes(b'{"version": %d,\n "future": {}}' % version)
     with pytest.raises(DatastoreNewer) as caught:
@@ -150,7 +151,7 @@ def test_a_newer_version_stops_both_programs(lab: Lab, mailbox: Mailbox) -> None
     assert files(lab.source).keys() == {"a", "b"}
 
 
-def test_after_an_upgrade_what_globus_still_shows_is_delivered(lab: Lab) -> None:
+def test_an_upgrade_keeps_deliveries_that_globus_still_shows(lab: Lab) -> None:
     lab.sent("first", "d/a")
     lab.send("b")
     assert lab.transfer() == 0
@@ -170,8 +171,8 @@ def test_after_an_upgrade_what_globus_still_shows_is_delivered(lab: Lab) -> None
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_after_an_upgrade_a_success_that_showed_too_little_is_no_delivery(lab: Lab) -> None:
-    """Version 1 took it that a recursive task had met all files."""
+def test_an_upgrade_drops_files_that_globus_does_not_list(lab: Lab) -> None:
+    """Version 1 assumed that a successful recursive task had copied every file."""
     lab.write("d/a", "newer")
     lab.write("b")
     lab.world.miss_paths("/src/d")
@@ -186,7 +187,7 @@ def test_after_an_upgrade_a_success_that_showed_too_little_is_no_delivery(lab: L
     assert files(lab.source) == {}
 
 
-def test_after_an_upgrade_what_globus_no_longer_shows_is_sent_again(lab: Lab) -> None:
+def test_an_upgrade_sends_files_of_forgotten_tasks_again(lab: Lab) -> None:
     lab.sent("a")
     as_version_1(lab.state / "datastore")
     lab.world.tasks.clear()
@@ -200,7 +201,7 @@ def test_after_an_upgrade_what_globus_no_longer_shows_is_sent_again(lab: Lab) ->
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_version_1_put_back_after_the_upgrade_is_a_restored_one(lab: Lab) -> None:
+def test_version_1_restored_after_the_upgrade_is_noticed(lab: Lab) -> None:
     lab.sent("a")
     old = as_version_1(lab.state / "datastore")
     assert lab.transfer() == 0

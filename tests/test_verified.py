@@ -99,7 +99,7 @@ def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None
     assert files(lab.destination) == {"a": b"data", "b": b"data"}
 
 
-def test_an_older_copy_that_was_put_back_is_sent_again(lab: Lab) -> None:
+def test_an_older_copy_from_a_backup_is_sent_again(lab: Lab) -> None:
     """Somebody restored the destination from a backup of before the last change."""
     lab.sent("a", "b")
     put(lab.destination / "a", "DATA", time.time() - 9999)
@@ -110,7 +110,8 @@ def test_an_older_copy_that_was_put_back_is_sent_again(lab: Lab) -> None:
     assert (files(lab.source), files(lab.destination)["a"]) == ({}, b"data")
 
 
-def test_a_destination_that_keeps_no_times_verifies_by_when_it_was_written(lab: Lab) -> None:
+def test_a_copy_written_during_its_task_is_verified(lab: Lab) -> None:
+    """A destination that keeps no modification times shows when the copy was written."""
     lab.dst.keeps_mtimes = False
     lab.sent("first")
     lab.send("a")
@@ -127,7 +128,8 @@ def test_a_destination_that_keeps_no_times_verifies_by_when_it_was_written(lab: 
     assert files(lab.source) == {}
 
 
-def test_what_was_equal_before_goes_though_no_time_was_kept(lab: Lab) -> None:
+def test_a_file_that_globus_found_equal_is_deleted(lab: Lab) -> None:
+    """The modification time of its copy may be any older one."""
     lab.sent("first")
     lab.write("a", "the same")
     put(lab.destination / "a", "the same", 1)
@@ -152,10 +154,10 @@ def run_for_two_days(lab: Lab, pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize(("ahead", "gone"), [(1, True), (72, False)])
-def test_a_clock_that_is_ahead_there_is_named_and_little_is_sent_again(
+def test_a_destination_clock_that_is_ahead_is_named(
     lab: Lab, mailbox: Mailbox, ahead: int, gone: bool
 ) -> None:
-    """Where times are not kept, its copies look as if they had been changed since."""
+    """Where times are not kept, copies look changed; a file is sent again once at most."""
     lab.dst.keeps_mtimes = False
     lab.dst.clock = ahead * HOUR
     lab.sent("first")
@@ -188,7 +190,7 @@ def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> No
 
 
 @pytest.mark.parametrize("which", ["src", "dst"])
-def test_what_globus_did_not_verify_stays_with_one_alert(
+def test_files_that_globus_did_not_verify_stay_with_one_alert(
     lab: Lab, mailbox: Mailbox, which: str
 ) -> None:
     getattr(lab, which).disable_verify = True
@@ -209,7 +211,8 @@ def test_what_globus_did_not_verify_stays_with_one_alert(
     assert "RESOLVED" in mailbox.texts()[-1]
 
 
-def test_where_asking_for_verification_is_refused_files_stay_with_an_alert(lab: Lab) -> None:
+def test_files_stay_where_globus_refuses_to_verify(lab: Lab) -> None:
+    """The policy of the collection disables checksums: Globus refuses the task, with an alert."""
     lab.world.verify_refused = True
     lab.dst.disable_verify = True
     lab.write("a")
@@ -223,7 +226,7 @@ def test_where_asking_for_verification_is_refused_files_stay_with_an_alert(lab: 
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_what_globus_did_not_encrypt_is_an_alert_and_has_arrived(lab: Lab) -> None:
+def test_an_unencrypted_transfer_is_delivered_with_an_alert(lab: Lab) -> None:
     lab.dst.refuses_encryption = True
     lab.write("a")
     assert [lab.transfer(), lab.delete()] == [0, 1]

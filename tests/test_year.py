@@ -198,9 +198,10 @@ def year(lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Year:
 
 
 @pytest.mark.slow
-def test_in_a_year_each_trouble_is_told_once_daily_and_when_it_ends_and_every_file_arrives(
+def test_a_year_unattended(
     year: Year,
 ) -> None:
+    """Each problem is one message at the start, one a day, one at the end; every file arrives."""
     for trouble, hours, step, unknown in TROUBLES:
         assert year.pass_by(14, DAY) == []
         assert year.pass_by(2, HOUR) == []
