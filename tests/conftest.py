@@ -28,7 +28,7 @@ from globus_auto.marker import MARKER
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
-POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 START = 1_795_428_000.0  # seconds since 1970 UTC
 # What running the programs in a clone leaves there, and a copy of the clone does not want.
 LEFT = (
@@ -85,7 +85,7 @@ class Lab:
         """Run delete.py and return its exit code."""
         return delete.main(["--config", str(self.config), *options])
 
-    def later(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.shift(seconds)
 
@@ -93,7 +93,7 @@ class Lab:
         """Write a file at the source, last modified `age` seconds ago."""
         return put(self.source / name, content, time.time() - age)
 
-    def send(self, *names: str, age: float = 60) -> None:
+    def write_and_transfer(self, *names: str, age: float = 60) -> None:
         """Write these files at the source, each with its own content, and transfer them."""
         for name in names:
             self.write(name, f"the content of {name}", age)
@@ -103,7 +103,9 @@ class Lab:
         """Set the clock to the real time, which processes have."""
         self.clock.move_to(time_machine.escape_hatch.time.time())
 
-    def start(self, program: str, *options: str, powerless: bool = False) -> subprocess.Popen[str]:
+    def start(
+        self, program: str, *options: str, unprivileged: bool = False
+    ) -> subprocess.Popen[str]:
         """Start a program as a process of its own.
 
         If `powerless`, root is subject to the modes of files, like everybody.
@@ -111,7 +113,7 @@ class Lab:
         self.real_time()
         return subprocess.Popen(
             [
-                *(POWERLESS if powerless and os.geteuid() == 0 else ()),
+                *(UNPRIVILEGED if unprivileged and os.geteuid() == 0 else ()),
                 sys.executable,
                 "-m",
                 f"globus_auto.{program}",
@@ -147,8 +149,8 @@ class Lab:
             self.world.faults.add(route, drop="before", match=shoot)
         started.append(self.start(program))
         with started[0] as process:
-            _, told = process.communicate()
-        assert process.returncode == -signal.SIGKILL, told
+            _, stderr = process.communicate()
+        assert process.returncode == -signal.SIGKILL, stderr
 
     def store(self) -> datastore.Datastore:
         """Return the datastore."""
@@ -156,7 +158,7 @@ class Lab:
         assert found is not None, "there is no datastore"
         return found
 
-    def entries(self) -> set[str]:
+    def records(self) -> set[str]:
         """Return the paths that the datastore knows."""
         return {
             datastore.joined(directory, name)
@@ -168,7 +170,7 @@ class Lab:
         """Return the documents that were submitted."""
         return [request.body for request in self.world.requests if request.route == route]
 
-    def sent(self, *names: str) -> None:
+    def given_transferred(self, *names: str) -> None:
         """Write files at the source, let them be sent and settled, and forget the requests."""
         for name in names:
             self.write(name)
@@ -180,7 +182,7 @@ class Lab:
         found = self.health()["alerts"]
         return {alert["kind"]: alert["text"] for alert in found if not alert.get("over")}
 
-    def remembered(self) -> bytes | None:
+    def datastore_bytes(self) -> bytes | None:
         """Return the bytes of the datastore."""
         path = self.state / "datastore"
         return path.read_bytes() if path.exists() else None
@@ -217,7 +219,7 @@ def log_in(lab: Lab) -> None:
     app.close()
 
 
-def asked(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+def run_transfer(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
     """Run transfer.py with `options`; return its exit code and what it printed."""
     capsys.readouterr()
     code = lab.transfer(*options)

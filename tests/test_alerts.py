@@ -62,11 +62,11 @@ def test_an_alert_is_mailed_once_repeated_and_resolved_once(
     troubled.configure(EMAIL_REPEAT_HOURS=2)
     for _ in range(2):
         assert (troubled.transfer(), troubled.transfer()) == (1, 1)
-        troubled.later(2 * HOUR)
+        troubled.advance(2 * HOUR)
     troubled.world.faults.clear()
     assert (troubled.transfer(), troubled.transfer(), troubled.delete()) == (0, 0, 0)
-    told = [mailbox.read(number)["Subject"].split(": ")[1] for number in range(3)]
-    assert told == [f"1 {word} (/src -> /dst)" for word in ("new", "lasting", "resolved")]
+    subjects = [mailbox.read(number)["Subject"].split(": ")[1] for number in range(3)]
+    assert subjects == [f"1 {word} (/src -> /dst)" for word in ("new", "lasting", "resolved")]
     assert len(mailbox.messages) == 3
     assert troubled.health()["alerts"] == []
 
@@ -123,10 +123,10 @@ def test_a_conflict_is_mailed_only_if_it_lasts(lab: Lab, mailbox: Mailbox) -> No
     lab.write("a")
     lab.world.faults.add("transfer", times=None, status=409, body=conflict)
     assert lab.transfer() == 0
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert lab.transfer() == 0
     assert mailbox.messages == []
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert (lab.transfer(), lab.transfer()) == (0, 0)
     assert "identical paths" in mailbox.read(0).get_content()
     lab.world.faults.clear()
@@ -140,7 +140,7 @@ def test_a_symlink_is_mailed_once_and_is_no_error(lab: Lab, mailbox: Mailbox) ->
     link.symlink_to("nowhere")
     for _ in range(3):
         assert lab.transfer() == 0
-        lab.later(30 * HOUR)
+        lab.advance(30 * HOUR)
     link.unlink()
     assert lab.transfer() == 0
     assert len(mailbox.messages) == 1
@@ -189,11 +189,11 @@ def test_alerts_are_sent_though_their_state_cannot_be_saved(
 
 def test_the_last_good_run_of_each_program_is_recorded(lab: Lab) -> None:
     assert lab.transfer() == 0
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert lab.delete() == 0
     before = lab.health()["last_good"]
     assert before["delete"] - before["transfer"] >= HOUR
     lab.src.connected = False
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert (lab.transfer(), lab.delete()) == (1, 1)
     assert lab.health()["last_good"] == before

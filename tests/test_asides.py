@@ -18,7 +18,7 @@ NEW = {"x": None, "x/y": None, "x/y/new": b"arrived"}
 def bare(lab: Lab) -> Lab:
     """Give a laboratory in real time whose source has one file and an empty directory."""
     lab.real_time()
-    lab.send("file")
+    lab.write_and_transfer("file")
     (lab.source / "x" / "y").mkdir(parents=True)
     lab.configure(KEEP_DAYS=1)
     return lab
@@ -119,12 +119,12 @@ def test_a_kill_after_the_delete_task_leaves_no_record(bare: Lab, program: str) 
 
 @pytest.mark.parametrize("effect", [False, True])
 def test_a_kill_during_the_restore_is_made_good(bare: Lab, effect: bool) -> None:
-    bare.world.faults.hook("rename", lambda _asked: arrive(bare), when="after")
+    bare.world.faults.hook("rename", lambda _request: arrive(bare), when="after")
     bare.kill(
         "delete",
         "rename",
         effect=effect,
-        match=lambda asked: ASIDE in asked.body["old_path"],
+        match=lambda request: ASIDE in request.body["old_path"],
     )
     assert run(bare, "transfer") == NEW
     assert bare.store().asides == {}
@@ -151,8 +151,8 @@ def test_if_the_old_name_is_taken_both_are_kept_and_reported(
 def refuse(route: str, path: str) -> Callable[[Lab], None]:
     """Return what lets requests for a path below the source be refused; "*" stands for asides."""
 
-    def fits(asked: Any) -> bool:
-        asked_for = asked.query.get("path") or asked.body["old_path"]
+    def fits(request: Any) -> bool:
+        asked_for = request.query.get("path") or request.body["old_path"]
         return ASIDE in asked_for if path == "*" else asked_for == path
 
     return lambda lab: lab.world.faults.add(route, times=None, status=403, body={}, match=fits)
@@ -187,7 +187,7 @@ def test_a_quarantine_that_somebody_removed_is_forgotten(left: Lab) -> None:
 def test_a_recursive_task_leaves_quarantines_out(left: Lab) -> None:
     name = aside(left).name
     left.write("more")
-    left.world.faults.hook("submission_id", lambda _asked: left.write(f"{name}/late", "late"))
+    left.world.faults.hook("submission_id", lambda _request: left.write(f"{name}/late", "late"))
     assert left.transfer("--full") == 0
     assert tree(left.destination).keys() == {"file", "more"}
     assert left.transfer() == 0

@@ -89,14 +89,14 @@ class Web:
     """A web server on this machine: what it was asked, and how it answers."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, bytes]] = []
+        self.received: list[tuple[str, str, bytes]] = []
         self.status = 200
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 size = int(self.headers.get("Content-Length", 0))
-                web.asked.append((self.command, self.path, self.rfile.read(size)))
+                web.received.append((self.command, self.path, self.rfile.read(size)))
                 self.send_response(web.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -111,7 +111,7 @@ class Web:
 
     @property
     def paths(self) -> list[str]:
-        return [path for _, path, _ in self.asked]
+        return [path for _, path, _ in self.received]
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_alert_urls_get_an_alert_once_and_its_end(channel: Lab, web: Web) -> Non
     assert (channel.transfer(), channel.transfer()) == (1, 1)
     channel.src.connected = True
     assert channel.transfer() == 0
-    (_, path, first), (_, _, last) = web.asked
+    (_, path, first), (_, _, last) = web.received
     assert path == "/hook"
     assert "1 new (/src -> /dst)" in json.loads(first)["title"]
     assert "is not connected to Globus" in json.loads(first)["message"]
@@ -157,7 +157,7 @@ def test_a_failing_alert_url_is_named_by_its_number(
     assert "pass-word" not in said + channel.log()
     web.status = 200
     assert channel.transfer() == 1
-    assert "1 new" in json.loads(web.asked[-1][2])["title"]
+    assert "1 new" in json.loads(web.received[-1][2])["title"]
 
 
 def test_an_alert_that_one_notifier_sent_counts_as_sent(
@@ -166,7 +166,7 @@ def test_an_alert_that_one_notifier_sent_counts_as_sent(
     good = channel.settings["ALERT_URLS"]
     channel.configure(ALERT_URLS=["nosuchservice://pass-word", "json://127.0.0.1:1/", *good])
     assert (channel.transfer(), channel.transfer()) == (1, 1)
-    assert len(mailbox.messages) == len(web.asked) == 1
+    assert len(mailbox.messages) == len(web.received) == 1
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if "Channel" in line] == [
         f"Channel {number} of ALERT_URLS did not take the message" for number in (1, 2)
@@ -188,7 +188,7 @@ def test_each_run_of_each_program_pings_its_outcome(lab: Lab, web: Web) -> None:
         "/ping/transfer/fail",
     ]
     assert lab.transfer("--dry-run") == 1
-    assert len(web.asked) == 5, "a rehearsal is no run"
+    assert len(web.received) == 5, "a rehearsal is no run"
 
 
 def test_a_start_during_another_run_pings_nothing(
@@ -199,7 +199,7 @@ def test_a_start_during_another_run_pings_nothing(
     with (lab.state / "datastore.transfer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert lab.transfer() == 0
-        assert web.asked == []
+        assert web.received == []
         assert lab.delete() == 0
     assert web.paths == ["/delete"]
     assert capsys.readouterr().err == ""

@@ -305,50 +305,55 @@ def untouched(path: Path) -> tuple[int, int, int]:
 
 
 @pytest.fixture
-def sent(lab: Lab, mailbox: Mailbox) -> Lab:
+def transferred(lab: Lab, mailbox: Mailbox) -> Lab:
     """Give a laboratory with a file sent that could be deleted, and one that waits to be sent."""
     assert mailbox.messages == []
-    lab.sent("sent")
+    lab.given_transferred("sent")
     lab.write("new")
     return lab
 
 
 @pytest.mark.parametrize("damage", [cut, alter, empty, replace_by_a_directory, replace_by_a_loop])
 def test_a_damaged_datastore_stops_both_programs(
-    sent: Lab,
+    transferred: Lab,
     mailbox: Mailbox,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], None],
 ) -> None:
     """There is one alert, and nothing is transferred, deleted or written."""
-    path = sent.state / "datastore"
+    path = transferred.state / "datastore"
     damage(path)
-    before = untouched(path), files(sent.source), files(sent.destination)
+    before = untouched(path), files(transferred.source), files(transferred.destination)
     capsys.readouterr()
-    for program in (sent.transfer, sent.delete, sent.delete, sent.transfer):
+    for program in (
+        transferred.transfer,
+        transferred.delete,
+        transferred.delete,
+        transferred.transfer,
+    ):
         assert program() == 3
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert f"{path} is damaged" in said
-    assert (untouched(path), files(sent.source), files(sent.destination)) == before
-    assert sent.world.requests == []
+    assert (untouched(path), files(transferred.source), files(transferred.destination)) == before
+    assert transferred.world.requests == []
     assert len(mailbox.messages) == 1
     assert "Restore it from a backup, or delete it" in mailbox.read(0).get_content()
 
 
-def test_deleting_the_datastore_starts_over(sent: Lab, mailbox: Mailbox) -> None:
-    path = sent.state / "datastore"
+def test_deleting_the_datastore_starts_over(transferred: Lab, mailbox: Mailbox) -> None:
+    path = transferred.state / "datastore"
     empty(path)
-    assert sent.delete() == 3
+    assert transferred.delete() == 3
     path.unlink()
-    assert sent.delete() == 0
+    assert transferred.delete() == 0
     assert "RESOLVED" in mailbox.read(1).get_content()
-    assert files(sent.source).keys() == {"sent", "new"}, "nothing is known to have been sent"
-    assert sent.transfer() == 0
-    assert sent.submitted()[-1]["DATA"][0]["recursive"] is True
-    assert sent.delete() == 0
-    assert files(sent.source) == {}
-    assert files(sent.destination).keys() == {"sent", "new"}
+    assert files(transferred.source).keys() == {"sent", "new"}, "nothing is known to have been sent"
+    assert transferred.transfer() == 0
+    assert transferred.submitted()[-1]["DATA"][0]["recursive"] is True
+    assert transferred.delete() == 0
+    assert files(transferred.source) == {}
+    assert files(transferred.destination).keys() == {"sent", "new"}
 
 
 @pytest.mark.slow
@@ -357,13 +362,13 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], program: str
 ) -> None:
     """One line says so, and an alert that the next run resolves."""
-    lab.sent(*(f"{number:050}" for number in range(80)))
+    lab.given_transferred(*(f"{number:050}" for number in range(80)))
     lab.write("first to show that both places are two")
     assert (lab.transfer(), lab.delete()) == (0, 0)
-    lab.sent(*(f"{number:060}" for number in range(80)))
+    lab.given_transferred(*(f"{number:060}" for number in range(80)))
     (lab.state / "globus_auto.log").unlink()
     lab.write("new")
-    before = lab.remembered(), files(lab.source), files(lab.destination)
+    before = lab.datastore_bytes(), files(lab.source), files(lab.destination)
     capsys.readouterr()
     with no_file_above(4096):
         assert getattr(lab, program)() == 1
@@ -372,7 +377,7 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
         f"{program}.py cannot read or write {lab.state}/: File too large."
         " It stopped there; the next run tries again.\n"
     )
-    assert (lab.remembered(), files(lab.source), files(lab.destination)) == before
+    assert (lab.datastore_bytes(), files(lab.source), files(lab.destination)) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
     assert "File too large" in mailbox.read(-1).get_content()
     assert getattr(lab, program)() == 0
@@ -388,22 +393,30 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
     ],
 )
 def test_an_unreadable_or_unwritable_datastore_stops_the_run(
-    sent: Lab, mailbox: Mailbox, program: str, name: str, mode: int, code: int, sentence: str
+    transferred: Lab, mailbox: Mailbox, program: str, name: str, mode: int, code: int, sentence: str
 ) -> None:
     """One line says so, and one message; nothing changes."""
-    path = sent.state / name
-    before = sent.remembered(), files(sent.source), files(sent.destination)
+    path = transferred.state / name
+    before = (
+        transferred.datastore_bytes(),
+        files(transferred.source),
+        files(transferred.destination),
+    )
     was = path.stat().st_mode
     path.chmod(mode)
     try:
-        with sent.start(program, powerless=True) as process:
+        with transferred.start(program, unprivileged=True) as process:
             _, said = process.communicate()
     finally:
         path.chmod(was)
     assert process.returncode == code
     first, *more = said.splitlines()
-    assert sentence.format(sent.state) in first
+    assert sentence.format(transferred.state) in first
     assert all(line.startswith("Cannot remember which alerts were told") for line in more)
-    assert (sent.remembered(), files(sent.source), files(sent.destination)) == before
-    assert sent.submitted("transfer") + sent.submitted("delete") == []
+    assert (
+        transferred.datastore_bytes(),
+        files(transferred.source),
+        files(transferred.destination),
+    ) == before
+    assert transferred.submitted("transfer") + transferred.submitted("delete") == []
     assert len(mailbox.messages) == 1

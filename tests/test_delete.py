@@ -20,14 +20,14 @@ def deleted(lab: Lab) -> list[list[str]]:
 
 def probed(lab: Lab) -> Lab:
     """Return the laboratory after it has deleted a file."""
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     return lab
 
 
 def test_exactly_the_verified_files_are_deleted(lab: Lab) -> None:
-    lab.send("a", "run/b", "run/changed")
+    lab.write_and_transfer("a", "run/b", "run/changed")
     lab.write("run/changed", "changed since")
     lab.write("run/new", "never sent")
     (lab.source / "run" / "link").symlink_to("b")
@@ -40,7 +40,7 @@ def test_exactly_the_verified_files_are_deleted(lab: Lab) -> None:
         "run/link": "-> b",
     }
     assert files(lab.destination) == before
-    assert lab.entries() == {"/src/run/changed"}
+    assert lab.records() == {"/src/run/changed"}
     assert "Deleted /src/run/b (20 bytes)" in lab.log()
 
 
@@ -50,10 +50,10 @@ def test_nothing_to_delete_submits_and_writes_nothing(
     probed(lab)
     path = lab.state / "datastore"
     before = path.stat()
-    asked = len(lab.world.requests)
+    count = len(lab.world.requests)
     capsys.readouterr()
     assert lab.delete() == 0
-    assert {each.method for each in lab.world.requests[asked:]} <= {"GET"}
+    assert {each.method for each in lab.world.requests[count:]} <= {"GET"}
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert capsys.readouterr() == ("", "")
@@ -62,7 +62,7 @@ def test_nothing_to_delete_submits_and_writes_nothing(
 def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
     """Globs and the mails of Globus are off; the deadline is DELETE_DEADLINE_MINUTES."""
     lab.configure(DELETE_DEADLINE_MINUTES=7, DELETE_EMPTY_DIRS=False)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     began = time.time()
     lab.delete()
     document = lab.submitted("delete")[-1]
@@ -76,7 +76,7 @@ def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
 
 def test_each_group_is_listed_just_before_it_is_deleted(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=2, DELETE_EMPTY_DIRS=False)
-    lab.send("a", "b", "run/c", "run/d", "run/e")
+    lab.write_and_transfer("a", "b", "run/c", "run/d", "run/e")
     lab.delete()
     assert deleted(lab) == [["/src/a", "/src/b"], ["/src/run/c", "/src/run/d"], ["/src/run/e"]]
     steps = [
@@ -91,7 +91,7 @@ def test_each_group_is_listed_just_before_it_is_deleted(lab: Lab) -> None:
 
 def test_a_group_without_verified_files_delays_no_other(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=1)
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     lab.write("a", "changed")
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a"}
@@ -99,8 +99,8 @@ def test_a_group_without_verified_files_delays_no_other(lab: Lab) -> None:
 
 def test_a_file_changed_while_another_group_is_deleted_stays(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
-    lab.send("a", "b")
-    lab.world.faults.hook("delete", lambda _asked: lab.write("b", "changed meanwhile"))
+    lab.write_and_transfer("a", "b")
+    lab.world.faults.hook("delete", lambda _request: lab.write("b", "changed meanwhile"))
     assert lab.delete() == 0
     assert files(lab.source) == {"b": b"changed meanwhile"}
 
@@ -110,7 +110,7 @@ ODD += ["é\u0301", "日本", "\U0001f52c", "%2e", "a&b=c#d", ".hidden", "tab\th
 
 
 def test_odd_names_are_deleted_literally(lab: Lab) -> None:
-    lab.send(*ODD)
+    lab.write_and_transfer(*ODD)
     assert files(lab.destination).keys() == set(ODD)
     like = {"ab", "ac", "a", "b", "backslash", "-d ir/other"}
     for name in like:
@@ -120,18 +120,18 @@ def test_odd_names_are_deleted_literally(lab: Lab) -> None:
 
 
 def test_nothing_outside_of_the_source_directory_is_deleted(lab: Lab) -> None:
-    lab.send("a", "sub/b", "subway/c")
+    lab.write_and_transfer("a", "sub/b", "subway/c")
     lab.configure(SRC_DIR="/src/sub", DST_DIR="/dst/sub")
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a", "subway/c"}
-    assert lab.entries() == {"/src/a", "/src/subway/c"}
+    assert lab.records() == {"/src/a", "/src/subway/c"}
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_copy_is_verified_where_it_was_sent(elsewhere: bool, lab: Lab) -> None:
     """Even after DST_ID or DST_DIR has changed."""
     lab.configure(DST_DIR="/dst/old")
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     (lab.destination / "old" / "b").unlink()
     if elsewhere:
         other = lab.home / "other"
@@ -145,7 +145,7 @@ def test_a_copy_is_verified_where_it_was_sent(elsewhere: bool, lab: Lab) -> None
 
 def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
     lab.configure(VERIFY_DESTINATION=False)
-    lab.send("a", "run/b")
+    lab.write_and_transfer("a", "run/b")
     (lab.destination / "a").unlink()
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -157,7 +157,7 @@ def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
 
 def test_without_verification_a_changed_file_still_stays(lab: Lab) -> None:
     lab.configure(VERIFY_DESTINATION=False)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("a", "changed")
     assert lab.delete() == 0
     assert files(lab.source) == {"a": b"changed"}
@@ -166,13 +166,13 @@ def test_without_verification_a_changed_file_still_stays(lab: Lab) -> None:
 def test_a_dry_run_prints_deletions_and_changes_nothing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     lab.write("b", "changed")
     (lab.source / "empty" / "deep").mkdir(parents=True)
     (lab.destination / "c").touch()
     before = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)
     lists = sorted(path.name for path in lab.state.iterdir())
-    asked = len(lab.world.requests)
+    count = len(lab.world.requests)
     capsys.readouterr()
     assert lab.delete("-n", "-v") == 0
     out, err = capsys.readouterr()
@@ -188,21 +188,21 @@ def test_a_dry_run_prints_deletions_and_changes_nothing(
     after = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)
     assert after == before
     assert sorted(path.name for path in lab.state.iterdir()) == lists
-    assert {each.route for each in lab.world.requests[asked:] if each.method == "POST"} <= {"token"}
+    assert {each.route for each in lab.world.requests[count:] if each.method == "POST"} <= {"token"}
 
 
 def test_a_dry_run_keeps_the_record_of_a_missing_copy(lab: Lab) -> None:
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     (lab.destination / "a").unlink()
     assert lab.delete("-n") == 1
-    assert lab.entries() == {"/src/a", "/src/b"}
+    assert lab.records() == {"/src/a", "/src/b"}
 
 
 @pytest.mark.parametrize("plan", ["stall_next", "fail_next"])
 def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mailbox: Any) -> None:
     """It is cancelled if it stalls, and is an alert; the other groups are deleted."""
     probed(lab).configure(FILES_PER_TASK=2)
-    lab.send("a", "b", "c")
+    lab.write_and_transfer("a", "b", "c")
     getattr(lab.world, plan)(kind="DELETE", details="read-only disk")
     began = time.time()
     assert lab.delete() == 1
@@ -211,12 +211,12 @@ def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mail
     assert not any(task.is_open for task in lab.world.tasks.values())
     assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group goes"
     assert files(lab.source).keys() == {"a", "b"}
-    assert lab.entries() == {"/src/a", "/src/b"}
+    assert lab.records() == {"/src/a", "/src/b"}
     assert not lab.store().open_tasks("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
     assert ("(ENDPOINT_ERROR, read-only disk)" in mail) == (plan == "fail_next")
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert "RESOLVED" in mailbox.messages[-1]
@@ -225,7 +225,7 @@ def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mail
 def test_a_run_stops_after_ten_failed_delete_tasks(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
     names = "abcdefghijkl"
-    lab.send(*names)
+    lab.write_and_transfer(*names)
     for _ in range(10):
         lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
@@ -235,11 +235,11 @@ def test_a_run_stops_after_ten_failed_delete_tasks(lab: Lab) -> None:
 
 def test_an_inactive_delete_task_is_cancelled(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.after_looks(9)
 
-    def suspend(asked: Any) -> None:
-        task = lab.world.tasks[asked.path.rpartition("/")[2]]
+    def suspend(request: Any) -> None:
+        task = lab.world.tasks[request.path.rpartition("/")[2]]
         task.status = "INACTIVE" if task.is_open else task.status
 
     lab.world.faults.hook("task", suspend, times=None)
@@ -250,7 +250,7 @@ def test_an_inactive_delete_task_is_cancelled(lab: Lab) -> None:
 
 def test_a_slow_delete_task_is_waited_for(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.by_time(90)
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -258,7 +258,7 @@ def test_a_slow_delete_task_is_waited_for(lab: Lab) -> None:
 
 def test_a_rejected_delete_task_leaves_no_record(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.faults.add("delete", status=403, body={"code": "PermissionDenied"})
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
@@ -269,7 +269,7 @@ def test_a_rejected_delete_task_leaves_no_record(lab: Lab) -> None:
 
 def test_a_lost_answer_about_a_delete_task_does_no_harm(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.faults.add("delete", drop="after")
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -279,13 +279,13 @@ def test_a_lost_answer_about_a_delete_task_does_no_harm(lab: Lab) -> None:
 
 def test_only_directories_with_deletable_files_are_listed(lab: Lab) -> None:
     probed(lab).configure(DELETE_EMPTY_DIRS=False)
-    lab.send("run1/a", "run1/deep/b", "run2/kept", "run3/deep/er/kept")
+    lab.write_and_transfer("run1/a", "run1/deep/b", "run2/kept", "run3/deep/er/kept")
     assert lab.transfer() == 0
     lab.configure(EXCLUDE=["kept"])
     lab.write("run4/new")
     lab.world.requests.clear()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"run2/kept", "run3/deep/er/kept", "run4/new"}
-    looked = {asked.query["path"] for asked in lab.world.requests if asked.route == "ls"}
+    looked = {request.query["path"] for request in lab.world.requests if request.route == "ls"}
     arrived = {"/dst", "/dst/run1", "/dst/run1/deep"}
     assert looked == arrived | {"/src", "/src/run1", "/src/run1/deep"}

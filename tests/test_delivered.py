@@ -35,7 +35,7 @@ def test_a_directory_that_globus_missed_is_sent_as_items(lab: Lab) -> None:
     assert files(lab.destination) == {"d/a": b"older", "b": b"data"}
     assert lab.delete() == 0
     assert (files(lab.source), deleted(lab)) == ({"d/a": b"newer"}, [["/src/b"]])
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert recursive(lab) == [True, False]
     assert files(lab.destination) == {"d/a": b"newer", "b": b"data"}
@@ -75,25 +75,28 @@ def test_an_unlisted_destination_shows_no_delivery(lab: Lab, away: dict[str, Any
     if "down" in away:
         lab.dst.connected = False
         assert lab.delete() == 1
-        assert lab.entries() == {"/src/d/a", "/src/b"}
+        assert lab.records() == {"/src/d/a", "/src/b"}
         lab.dst.connected = True
         assert lab.delete() == 0
     else:
         for route in ("ls", "stat"):
             lab.world.faults.add(
-                route, times=None, match=lambda asked: asked.query["path"][:6] == "/dst/d", **away
+                route,
+                times=None,
+                match=lambda request: request.query["path"][:6] == "/dst/d",
+                **away,
             )
         assert lab.delete() == 0
     assert files(lab.source) == {"d/a": b"data"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
 def test_after_a_clean_out_new_files_are_sent_as_items(lab: Lab) -> None:
     """A recursive task would let an older copy of a file that it misses pass for it."""
-    lab.send("a", "d/b")
+    lab.write_and_transfer("a", "d/b")
     assert lab.delete() == 0
-    assert (files(lab.source), lab.entries()) == ({}, set())
-    lab.send("a", "d/c")
+    assert (files(lab.source), lab.records()) == ({}, set())
+    lab.write_and_transfer("a", "d/c")
     assert recursive(lab) == [True, False]
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -101,7 +104,7 @@ def test_after_a_clean_out_new_files_are_sent_as_items(lab: Lab) -> None:
 
 def test_after_a_failed_first_task_files_are_sent_as_items(lab: Lab) -> None:
     lab.world.fail_next()
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert [lab.transfer(), lab.transfer()] == [1, 0]
     assert recursive(lab) == [True, False]
 
@@ -116,10 +119,10 @@ def test_a_first_task_that_was_never_accepted_is_still_the_first(lab: Lab) -> No
 
 def test_items_found_equal_get_a_task_record_of_their_own(lab: Lab) -> None:
     """It equals that of the task, and is marked as equal."""
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.write("equal", "the same")
     put(lab.destination / "equal", "the same", 1)
-    lab.send("new")
+    lab.write_and_transfer("new")
     assert lab.transfer() == 0
     store = lab.store()
     twin, task = (store.tasks[store.entry(f"/src/{name}").task] for name in ("equal", "new"))
@@ -130,7 +133,7 @@ def test_items_found_equal_get_a_task_record_of_their_own(lab: Lab) -> None:
 
 
 def test_a_task_that_copied_nothing_is_marked_as_equal(lab: Lab) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.write("equal", "the same")
     put(lab.destination / "equal", "the same", 1)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
@@ -140,37 +143,37 @@ def test_a_task_that_copied_nothing_is_marked_as_equal(lab: Lab) -> None:
 
 
 def test_all_is_sent_again_if_a_task_reports_too_few_files(lab: Lab) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     put(lab.destination / "equal", "the content of equal", 1)
-    lab.send("a", "equal")
+    lab.write_and_transfer("a", "equal")
     newest(lab).files_skipped = 0
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a", "equal"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
 
 
 def test_skipped_files_count_as_reported_by_their_task(lab: Lab) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.world.skip_paths("/src/a")
     lab.write("a")
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
 def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None:
     """It grew between the scan and the copy: what arrived is another version."""
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.world.pace = Pace.after_looks(1)
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     lab.write("a", "the content of a, and more")
     os.utime(lab.source / "a", (time.time() - 60,) * 2)
     assert lab.delete() == 0
     assert lab.delete() == 0
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert files(lab.source).keys() == {"a"}
     lab.world.pace = Pace.at_once()
     assert [lab.transfer(), lab.delete()] == [0, 0]
@@ -181,9 +184,9 @@ def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None
 def test_a_failed_task_delivers_only_what_it_lists(lab: Lab, full: bool) -> None:
     """Each file with the size of its record."""
     if not full:
-        lab.sent("first")
+        lab.given_transferred("first")
     lab.world.fail_next(after_files=2)
-    lab.send("a", "b", "c")
+    lab.write_and_transfer("a", "b", "c")
     newest(lab).successes[0]["size"] += 1
     assert lab.delete() == 1
     assert len(lab.submitted("delete")) == 1
@@ -195,8 +198,8 @@ def test_a_failed_task_delivers_only_what_it_lists(lab: Lab, full: bool) -> None
 
 def test_skipped_errors_are_not_requested_if_there_are_none(lab: Lab) -> None:
     """Nor is what it sent where it sent nothing: Globus answers 404 for some such tasks."""
-    lab.sent("first")
-    lab.send("a")
+    lab.given_transferred("first")
+    lab.write_and_transfer("a")
     lab.world.requests.clear()
     assert lab.transfer() == 0
     routes = [each.route for each in lab.world.requests]
@@ -205,19 +208,19 @@ def test_skipped_errors_are_not_requested_if_there_are_none(lab: Lab) -> None:
 
 
 def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.world.lists_late = 30 * 60
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source).keys() == {"a"}, "nothing is concluded yet"
-    assert lab.entries() == {"/src/a"}
-    lab.later(31 * 60)
+    assert lab.records() == {"/src/a"}
+    lab.advance(31 * 60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.world.lists_late = 9 * 3600
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
-    lab.later(3700)
+    lab.advance(3700)
     assert lab.transfer() == 1
     assert "Globus does not tell what a transfer of /src did" in lab.alerts()["failed"]
     assert len(lab.submitted()) == 3, "it is sent again"

@@ -40,13 +40,13 @@ class Reader:
 
     def __init__(self) -> None:
         self.standing: list[OpenAlert] = []
-        self.told: list[tuple[int, int, int]] = []
+        self.sent: list[tuple[int, int, int]] = []
 
     def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:
         self.standing = alerts.updated(self.standing, found, now)
         what = alerts.digest(self.standing, now, 24 * HOUR)
         if any(what) and delivered:
-            self.told.append((len(what.new), len(what.again), len(what.resolved)))
+            self.sent.append((len(what.new), len(what.again), len(what.resolved)))
             self.standing = alerts.told(self.standing, what, now)
 
 
@@ -54,10 +54,10 @@ def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
     reader = Reader()
     for hour in range(50):
         reader.run(hour * HOUR, findings(alert()))
-    assert reader.told == [(1, 0, 0), (0, 1, 0), (0, 1, 0)]
+    assert reader.sent == [(1, 0, 0), (0, 1, 0), (0, 1, 0)]
     for hour in range(50, 99):
         reader.run(hour * HOUR, findings(well=("unlisted",)))
-    assert reader.told[3:] == [(0, 0, 1)]
+    assert reader.sent[3:] == [(0, 0, 1)]
     assert reader.standing == []
 
 
@@ -67,11 +67,11 @@ def test_an_unsent_message_stays_due() -> None:
     reader.run(0, findings(alert(), alert("/e")), delivered=False)
     reader.run(1, findings(alert("/e"), alert("/f")), delivered=False)
     reader.run(2, findings(well=("other",)))
-    assert reader.told == [(3, 0, 0)]
+    assert reader.sent == [(3, 0, 0)]
     reader.run(3, findings(well=("unlisted",)), delivered=False)
     reader.run(4, findings(), delivered=False)
     reader.run(5, findings(alert("/f")))
-    assert reader.told == [(3, 0, 0), (0, 0, 2)]
+    assert reader.sent == [(3, 0, 0), (0, 0, 2)]
 
 
 def test_an_alert_resolved_before_it_is_due_is_never_sent() -> None:
@@ -80,9 +80,9 @@ def test_an_alert_resolved_before_it_is_due_is_never_sent() -> None:
     reader.run(HOUR - 1, findings(well=("unlisted",)))
     reader.run(2 * HOUR, findings(alert(after=HOUR)))
     reader.run(3 * HOUR - 1, findings(alert(after=HOUR)))
-    assert reader.told == []
+    assert reader.sent == []
     reader.run(3 * HOUR, findings(alert(after=HOUR)))
-    assert reader.told == [(1, 0, 0)]
+    assert reader.sent == [(1, 0, 0)]
 
 
 def test_a_note_is_sent_once_and_ends_silently() -> None:
@@ -90,7 +90,7 @@ def test_a_note_is_sent_once_and_ends_silently() -> None:
     for day in range(5):
         reader.run(day * 24 * HOUR, findings(alert(once=True)))
     reader.run(5 * 24 * HOUR, findings(well=("unlisted",)))
-    assert reader.told == [(1, 0, 0)]
+    assert reader.sent == [(1, 0, 0)]
     assert reader.standing == []
 
 
@@ -127,7 +127,7 @@ def test_all_open_alerts_are_repeated_in_one_daily_message() -> None:
     for hour in range(73):
         late = [alert("/e")] if hour >= 12 else []
         reader.run(hour * HOUR, findings(alert(), *late))
-    assert reader.told == [(1, 0, 0), (1, 0, 0), *[(0, 2, 0)] * 3]
+    assert reader.sent == [(1, 0, 0), (1, 0, 0), *[(0, 2, 0)] * 3]
 
 
 def test_an_alert_is_inhibited_by_its_cause() -> None:
@@ -135,21 +135,21 @@ def test_an_alert_is_inhibited_by_its_cause() -> None:
     reader, effect = Reader(), alert("/e", kind="failed", effect_of=("unlisted",))
     reader.run(0, findings(alert(), effect))
     reader.run(1, findings(effect, well=("unlisted",)))
-    assert reader.told == [(1, 0, 0), (0, 0, 1)]
+    assert reader.sent == [(1, 0, 0), (0, 0, 1)]
     reader.run(2, findings(effect))
-    assert reader.told[2:] == [(1, 0, 0)], "it lasts though its cause is over"
+    assert reader.sent[2:] == [(1, 0, 0)], "it lasts though its cause is over"
     reader.run(3, findings(alert(), effect))
     reader.run(3 + 24 * HOUR, findings(alert(), effect))
-    assert reader.told[3:] == [(1, 0, 0), (0, 2, 0)], "it was told before its cause came"
+    assert reader.sent[3:] == [(1, 0, 0), (0, 2, 0)], "it was told before its cause came"
 
 
 def test_an_alert_that_is_due_later_is_sent_only_if_it_lasts() -> None:
     reader = Reader()
     reader.run(0, findings(alert(after=HOUR)))
     reader.run(2 * HOUR, findings())
-    assert reader.told == []
+    assert reader.sent == []
     reader.run(3 * HOUR, findings(alert(after=HOUR)))
-    assert reader.told == [(1, 0, 0)]
+    assert reader.sent == [(1, 0, 0)]
 
 
 def test_the_other_program_does_not_resolve_an_own_alert() -> None:
@@ -182,18 +182,18 @@ def test_notified_and_resolved_always_alternate(
     reader, now, last = Reader(), 0, None
     for what, hours, delivered in events:
         now += hours * HOUR
-        count = len(reader.told)
+        count = len(reader.sent)
         found = findings(alert()) if what == "bad" else findings(well=("unlisted",))
         reader.run(now, findings() if what == "not looked at" else found, delivered=delivered)
-        for new, again, resolved in reader.told[count:]:
+        for new, again, resolved in reader.sent[count:]:
             assert new + again + resolved == 1
             if new:
                 assert last is None or last[0] == "resolved"
             else:
                 assert last is not None
-                assert last[0] == "told", "repeated or resolved is only what was told"
+                assert last[0] == "notified", "repeated or resolved is only what was told"
             assert not again or now - last[1] >= 24 * HOUR
-            last = ("resolved" if resolved else "told"), now
+            last = ("resolved" if resolved else "notified"), now
 
 
 @given(st.text(), st.text(), st.text())

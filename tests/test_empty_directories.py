@@ -37,7 +37,7 @@ def asides(lab: Lab) -> list[Path]:
 def in_aside(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
     """Return a hook that writes a file into each directory that stands aside."""
 
-    def write(_asked: object) -> None:
+    def write(_request: object) -> None:
         for aside in asides(lab):
             lab.write(str((aside / name).relative_to(lab.source)), content)
 
@@ -46,7 +46,7 @@ def in_aside(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
 
 def test_empty_trees_are_pruned_as_a_whole(lab: Lab) -> None:
     """Whether they were transferred or not."""
-    lab.send("run/a", "kept/b")
+    lab.write_and_transfer("run/a", "kept/b")
     make(lab, "never/sent/deep", "never/sent/too", "kept/empty", "[odd] *name")
     lab.write("kept/b", "changed")
     assert lab.delete() == 0
@@ -74,7 +74,7 @@ def test_the_source_directory_itself_stays(lab: Lab) -> None:
 
 def test_empty_directories_stay_if_the_settings_say_so(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     make(lab, "empty/deep")
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"run", "empty", "empty/deep"}
@@ -106,7 +106,7 @@ def pipe(lab: Lab) -> None:
 def unlisted(lab: Lab) -> None:
     refusal = {"status": 403, "body": {"code": "PermissionDenied"}}
     lab.world.faults.add(
-        "ls", times=None, match=lambda asked: asked.query["path"] == "/src/x/y", **refusal
+        "ls", times=None, match=lambda request: request.query["path"] == "/src/x/y", **refusal
     )
 
 
@@ -115,7 +115,7 @@ def half_listed(lab: Lab) -> None:
     lab.world.faults.add(
         "ls",
         times=None,
-        match=lambda asked: asked.query["path"] == "/src/x/y",
+        match=lambda request: request.query["path"] == "/src/x/y",
         status=200,
         body=listing,
     )
@@ -143,7 +143,7 @@ def test_a_directory_with_any_content_is_not_empty(fill: Callable[[Lab], None], 
 
 def test_directories_stay_during_a_recursive_task(lab: Lab) -> None:
     lab.world.pace = Pace.after_looks(2)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     make(lab, "empty")
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"run", "run/a", "empty"}
@@ -154,8 +154,8 @@ def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
     make(lab, "x/y", "z")
     lab.world.faults.hook(
         "rename",
-        lambda _asked: lab.write("x/y/new", "just arrived"),
-        match=lambda asked: asked.body["old_path"] == "/src/x",
+        lambda _request: lab.write("x/y/new", "just arrived"),
+        match=lambda request: request.body["old_path"] == "/src/x",
     )
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
@@ -174,7 +174,7 @@ def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
 
 def test_a_file_that_arrives_under_the_old_name_survives(lab: Lab) -> None:
     make(lab, "x/y")
-    lab.world.faults.hook("rename", lambda _asked: lab.write("x/y/new", "new"), when="after")
+    lab.world.faults.hook("rename", lambda _request: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"new"}
     assert lab.store().asides == {}
@@ -183,7 +183,7 @@ def test_a_file_that_arrives_under_the_old_name_survives(lab: Lab) -> None:
 def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> None:
     make(lab, "x")
 
-    def arrive(_asked: object) -> None:
+    def arrive(_request: object) -> None:
         in_aside(lab, "one", "in the moved directory")(None)
         lab.write("x/two", "under the old name")
 
@@ -195,7 +195,7 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
         f"{aside.name}/one": b"in the moved directory",
         "x/two": b"under the old name",
     }
-    lab.later(90_000)
+    lab.advance(90_000)
     assert lab.delete() == 0
     (mail,) = mailbox.texts()
     assert "its old name has been taken" in mail
@@ -206,7 +206,7 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
     aside.rename(lab.source / "moved by hand")
     assert [lab.transfer(), lab.transfer(), lab.alerts()] == [0, 0, {}]
     assert files(lab.destination).items() >= files(lab.source).items()
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 0
     assert tree(lab.source) == {}
 
@@ -214,7 +214,7 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
 def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
     make(lab, "x")
 
-    def arrive(_asked: object) -> None:
+    def arrive(_request: object) -> None:
         in_aside(lab, "one", "in the moved directory")(None)
         (lab.source / "x").symlink_to("nowhere")
 
@@ -233,7 +233,7 @@ def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
         times=None,
         status=403,
         body={"code": "PermissionDenied"},
-        match=lambda asked: asked.body["old_path"] == "/src/x",
+        match=lambda request: request.body["old_path"] == "/src/x",
     )
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"x", "x/y"}
@@ -256,7 +256,7 @@ def test_without_rename_support_directories_stay(lab: Lab, mailbox: Any) -> None
     make(lab, "x/y")
     for _ in range(2):
         assert lab.delete() == 0
-        lab.later(90_000)
+        lab.advance(90_000)
     assert tree(lab.source).keys() == {"file", "x", "x/y"}
     assert renames(lab) == []
     (mail,) = mailbox.texts()
@@ -290,7 +290,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     lab.world.requests.clear()
     assert (lab.delete(), renames(lab), tree(lab.source)) == (0, [], left)
     assert lab.alerts().keys() == {"delete failed"}, "it is tried once a day"
-    lab.later(90_000)
+    lab.advance(90_000)
     assert (lab.delete(), tree(lab.source)) == (0, {})
 
 
@@ -339,7 +339,7 @@ def test_a_dry_run_names_no_directory_that_a_run_would_leave(
     assert "remove /src/x" not in capsys.readouterr().out
     lab.src.rename_supported = True
     lab.world.pace = Pace.after_looks(9)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     assert lab.delete("-n") == 0
     assert "remove /src/x" not in capsys.readouterr().out
     assert tree(lab.source).keys() == {"x", "x/y", "run", "run/a"}

@@ -13,7 +13,7 @@ from tests.conftest import Lab, another_destination, files
 HOUR = 3600
 
 
-def asked(lab):
+def documents(lab):
     """Return the documents submitted, by submission id; all of one id must be identical."""
     found = {}
     for document in lab.submitted():
@@ -39,7 +39,7 @@ def intents(lab):
 @pytest.fixture(name="ready")
 def three_files_to_send(lab: Lab):
     """Give a lab that has sent before, and now has three new files."""
-    lab.sent("old.txt")
+    lab.given_transferred("old.txt")
     for name in ("a.txt", "b.txt", "d/c.txt"):
         lab.write(name)
     return lab
@@ -50,7 +50,7 @@ def three_files_to_send(lab: Lab):
 def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
     """Whether Globus accepted the submission or never received it."""
     if not first:
-        lab.sent("old.txt")
+        lab.given_transferred("old.txt")
     lab.write("a.txt")
     lab.write("d/b.txt")
     there = len(lab.world.tasks)
@@ -59,7 +59,7 @@ def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
     assert len(intents(lab)) == 1
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.world.tasks) == there + 1
-    assert len(asked(lab)) == 1
+    assert len(documents(lab)) == 1
     assert files(lab.destination) == files(lab.source)
     assert [task.open for task in lab.store().tasks.values()] == [False] * (there + 1)
 
@@ -67,7 +67,7 @@ def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
 def test_a_kill_before_the_task_is_saved_leads_to_one_task(lab: Lab):
     lab.write("a.txt")
     lab.kill("transfer", "submission_id")
-    assert lab.remembered() is None
+    assert lab.datastore_bytes() is None
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.world.tasks) == 1
 
@@ -102,7 +102,7 @@ def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capf
     assert "was stopped by a signal" in capfd.readouterr().err
     assert [lab.transfer(), lab.transfer()] == [int(skips), 0]
     assert len(lab.world.tasks) == 2 + skips
-    assert len(asked(lab)) == 1 + skips
+    assert len(documents(lab)) == 1 + skips
     assert files(lab.destination) == files(lab.source)
     assert lab.alerts() == {}
 
@@ -113,7 +113,7 @@ def test_a_submission_is_repeated_at_once_if_its_answer_is_lost(ready: Lab, drop
     assert ready.transfer() == 0
     answers = [request.status for request in ready.world.requests if request.route == "transfer"]
     assert answers == [None, 200 if dropped == "after" else 202]  # Duplicate, or Accepted
-    assert len(asked(ready)) == 1
+    assert len(documents(ready)) == 1
     assert len(ready.world.tasks) == 2
     assert intents(ready) == []
 
@@ -144,18 +144,18 @@ def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
     assert lab.transfer() == (3 if fault.get("status") == 401 else 1)
     assert len(intents(lab)) == 2
     assert "crash" not in lab.alerts()
-    assert lab.entries() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
+    assert lab.records() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
     lab.world.faults.clear()
     # Whatever has changed meanwhile: the document comes from what was remembered.
     other = another_destination(lab)
     lab.configure(EXCLUDE=["a*", "*.tmp"], FILES_PER_TASK=1)
-    lab.later(60)
+    lab.advance(60)
     lab.write("a.txt", "changed since", age=30)
     (lab.source / "b.txt").unlink()
     for _ in range(4):
         assert lab.transfer() in (0, 1)
     assert lab.transfer() == 0
-    assert len(asked(lab)) == 2
+    assert len(documents(lab)) == 2
     assert len(lab.world.tasks) == 3
     assert (lab.destination / "d/c.txt").exists()
     assert files(other) == {}
@@ -163,14 +163,14 @@ def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
 
 
 def test_a_document_does_not_depend_on_the_order_of_records(lab: Lab):
-    lab.sent("z/old.txt")
+    lab.given_transferred("z/old.txt")
     lab.write("z/new.txt")
     lab.write("d/new.txt")
     lab.world.faults.add("transfer", times=None, drop="after")
     assert lab.transfer() == 1
     lab.world.faults.clear()
     assert lab.transfer() == 0
-    assert len(asked(lab)) == 1
+    assert len(documents(lab)) == 1
     assert files(lab.destination) == files(lab.source)
 
 
@@ -186,7 +186,7 @@ def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab):
     lab.configure(EXCLUDE=["a*"])
     lab.write("c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(asked(lab)) == 2
+    assert len(documents(lab)) == 2
     assert files(lab.destination).keys() == {"a.txt"}
     assert files(other).keys() == {"c.txt", "b.tmp"}
 
@@ -209,11 +209,11 @@ def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted):
 
 
 def test_a_failed_save_submits_nothing(ready: Lab, capfd):
-    before = ready.remembered()
+    before = ready.datastore_bytes()
     (ready.state / "datastore.new").mkdir()
     assert ready.transfer() == 1
     assert "transfer.py cannot read or write" in capfd.readouterr().err
-    assert (ready.remembered(), ready.submitted()) == (before, [])
+    assert (ready.datastore_bytes(), ready.submitted()) == (before, [])
     (ready.state / "datastore.new").rmdir()
     assert [ready.transfer(), ready.transfer()] == [0, 0]
     assert len(ready.world.tasks) == 2
@@ -228,7 +228,7 @@ def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
     assert len(intents(lab)) == 1
     obstacle.rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert (len(lab.world.tasks), len(asked(lab))) == (2, 1)
+    assert (len(lab.world.tasks), len(documents(lab))) == (2, 1)
     assert lab.alerts() == {}
 
 
@@ -245,23 +245,23 @@ def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, 
     for _ in range(2):
         assert lab.transfer() == 0
         assert lab.store().tasks == lab.store().files == {}
-        lab.later(4 * HOUR)
+        lab.advance(4 * HOUR)
     assert (capfd.readouterr(), mailbox.messages) == (("", ""), [])
-    lab.later(4 * HOUR)
+    lab.advance(4 * HOUR)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "Globus does not take transfers of /src now (Conflict, " in told
+    (message,) = mailbox.texts()
+    assert "Globus does not take transfers of /src now (Conflict, " in message
     task.looks = 1000
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
-    assert lab.entries() == {"/src/a.txt"}
+    assert lab.records() == {"/src/a.txt"}
 
 
 def test_one_conflict_does_not_delay_the_other_tasks(ready: Lab):
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add("transfer", **refuse("Conflict", 409))
     assert ready.transfer() == 0
-    assert ready.entries() == {"/src/old.txt", "/src/b.txt", "/src/d/c.txt"}
+    assert ready.records() == {"/src/old.txt", "/src/b.txt", "/src/d/c.txt"}
     assert [ready.transfer(), ready.transfer()] == [0, 0]
     assert files(ready.destination) == files(ready.source)
 
@@ -276,7 +276,7 @@ def test_too_many_pending_jobs_discards_the_remaining_tasks(ready: Lab, capfd):
     )
     assert ready.transfer() == 0
     assert (len(ready.submitted()), capfd.readouterr().err) == (2, "")
-    assert ready.entries() == {"/src/old.txt", "/src/a.txt"}
+    assert ready.records() == {"/src/old.txt", "/src/a.txt"}
     assert [ready.transfer(), ready.transfer()] == [0, 0]
     assert files(ready.destination) == files(ready.source)
     assert ready.alerts() == {}
@@ -298,18 +298,18 @@ def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
     assert lab.transfer() == 1
     assert [len(document["DATA"]) for document in lab.submitted()] == [4, 2, 2, 1, 1, 4, 1]
     assert files(lab.destination).keys() == files(lab.source).keys() - {"poison"}
-    assert "/src/poison" not in lab.entries()
+    assert "/src/poison" not in lab.records()
     lab.world.requests.clear()
-    lab.later(23 * HOUR)
+    lab.advance(23 * HOUR)
     assert (lab.transfer(), lab.submitted()) == (0, []), "it is tried once a day"
-    (told,) = mailbox.texts()
-    assert "Globus refused to transfer /src/poison" in told
-    assert "400, ClientError.BadRequest, planned, r1" in told
+    (message,) = mailbox.texts()
+    assert "Globus refused to transfer /src/poison" in message
+    assert "400, ClientError.BadRequest, planned, r1" in message
     assert lab.alerts().keys() == {"refused"}
-    lab.later(2 * HOUR)
+    lab.advance(2 * HOUR)
     assert (lab.transfer(), len(lab.submitted())) == (1, 1)
     lab.world.faults.clear()
-    lab.later(25 * HOUR)
+    lab.advance(25 * HOUR)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == files(lab.source)
     assert "RESOLVED" in mailbox.texts()[-1]
@@ -321,7 +321,7 @@ def test_a_malformed_recursive_task_is_discarded_as_a_whole(lab: Lab):
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
     assert lab.transfer() == 1
     assert len(lab.submitted()) == 1
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
 def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab):
@@ -332,7 +332,7 @@ def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab):
     assert len(intents(lab)) == 2
     lab.world.faults.clear()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(asked(lab)) == 3
+    assert len(documents(lab)) == 3
     assert len(lab.world.tasks) == 3
     assert files(lab.destination) == files(lab.source)
 
@@ -350,27 +350,27 @@ REFUSED = [
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
 def test_a_rejected_submission_is_discarded_with_an_alert(lab: Lab, fault, code, kind, first):
     if not first:
-        lab.sent("old.txt")
+        lab.given_transferred("old.txt")
     lab.write("a.txt")
     if kind == "consent":
         fault["body"]["required_scopes"] = ["some scope"]
     lab.world.faults.add("transfer", **fault)
     assert lab.transfer() == code
     assert lab.alerts().keys() == {kind}
-    assert "/src/a.txt" not in lab.entries()
+    assert "/src/a.txt" not in lab.records()
     assert intents(lab) == []
     if fault["status"] == 400:
         assert lab.transfer() == 0
-        assert (len(asked(lab)), lab.alerts().keys()) == (1, {kind}), "it is tried once a day"
-        lab.later(25 * HOUR)
+        assert (len(documents(lab)), lab.alerts().keys()) == (1, {kind}), "it is tried once a day"
+        lab.advance(25 * HOUR)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(asked(lab)) == 2
+    assert len(documents(lab)) == 2
     assert lab.alerts() == {}
 
 
 def test_an_accepted_submission_resolves_a_rejection(lab: Lab):
     """Even though new files keep arriving."""
-    lab.sent("old.txt")
+    lab.given_transferred("old.txt")
     lab.world.faults.add("transfer", **refuse("PermissionDenied", 403))
     lab.write("a.txt")
     assert lab.transfer() == 1
@@ -386,7 +386,7 @@ def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size):
     ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))
     assert ready.transfer() == 1
     assert len(ready.submitted()) == 1
-    assert ready.entries() == {"/src/old.txt"}
+    assert ready.records() == {"/src/old.txt"}
 
 
 @pytest.mark.parametrize(
@@ -394,10 +394,10 @@ def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size):
 )
 def test_without_a_submission_id_nothing_is_submitted(ready: Lab, fault):
     """Nothing is recorded, either."""
-    before = ready.remembered()
+    before = ready.datastore_bytes()
     ready.world.faults.add("submission_id", times=None, **fault)
     assert ready.transfer() == 1
-    assert (ready.remembered(), ready.submitted()) == (before, [])
+    assert (ready.datastore_bytes(), ready.submitted()) == (before, [])
     ready.world.faults.clear()
     assert ready.transfer() == 0
     assert ready.alerts() == {}
@@ -408,6 +408,6 @@ def test_a_dry_run_leaves_an_unsubmitted_task_alone(ready: Lab):
     assert ready.transfer() == 1
     ready.world.faults.clear()
     ready.world.requests.clear()
-    before = ready.remembered()
+    before = ready.datastore_bytes()
     assert ready.transfer("-n") == 0
-    assert (ready.submitted(), ready.remembered()) == ([], before)
+    assert (ready.submitted(), ready.datastore_bytes()) == ([], before)

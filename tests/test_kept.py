@@ -35,16 +35,16 @@ Delete = Callable[..., dict[str, str]]
 
 
 def test_a_file_stays_while_its_task_is_in_progress(lab: Lab, delete: Delete) -> None:
-    lab.sent("first")  # as a full task, of which another rule speaks
+    lab.given_transferred("first")  # as a full task, of which another rule speaks
     lab.world.pace = Pace.after_looks(2)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert delete() == {"a": OPEN}
     assert files(lab.source).keys() == {"a"}
 
 
 def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: Delete) -> None:
     lab.configure(SETTLE_SECONDS=30)
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     assert lab.transfer() == 0
     lab.write("a", "written to just now", age=1)
     lab.world.pace = Pace.after_looks(3)
@@ -60,19 +60,19 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
 
 
 def test_a_file_modified_within_2_s_of_the_scan_stays(lab: Lab, delete: Delete) -> None:
-    lab.send("a", age=0)
+    lab.write_and_transfer("a", age=0)
     assert delete() == {"a": RACY}
     assert files(lab.source).keys() == {"a"}
 
 
 def test_a_file_with_a_future_mtime_is_not_racy(lab: Lab, delete: Delete) -> None:
-    lab.send("a", age=-3 * 86400)
+    lab.write_and_transfer("a", age=-3 * 86400)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
 def test_an_excluded_file_stays_though_it_was_sent_before(lab: Lab, delete: Delete) -> None:
-    lab.send("a.log", "old/b", "old/deep/c", "d")
+    lab.write_and_transfer("a.log", "old/b", "old/deep/c", "d")
     lab.configure(EXCLUDE=["*.log", "ol?"])
     assert set(delete().items()) == {
         (name, "it is excluded") for name in ("a.log", "old/b", "old/deep/c")
@@ -82,11 +82,11 @@ def test_an_excluded_file_stays_though_it_was_sent_before(lab: Lab, delete: Dele
 
 def test_a_delivered_file_is_deleted_after_keep_days(lab: Lab, delete: Delete) -> None:
     lab.configure(KEEP_DAYS=1.5)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert delete() == {"a": "it was sent less than 1.5 days ago"}
-    lab.later(1.5 * 86400 - 60)
+    lab.advance(1.5 * 86400 - 60)
     assert delete().keys() == {"a"}
-    lab.later(60)
+    lab.advance(60)
     assert delete() == {}
     assert files(lab.source) == {}
 
@@ -104,7 +104,7 @@ def test_a_delivered_file_is_deleted_after_keep_days(lab: Lab, delete: Delete) -
 def test_names_that_differ_only_in_case_or_form_both_stay(
     one: str, other: str, lab: Lab, delete: Delete
 ) -> None:
-    lab.send(one, other, "distinct", "run/distinct")
+    lab.write_and_transfer(one, other, "distinct", "run/distinct")
     assert delete() == {one: ALIKE, other: ALIKE}
     assert files(lab.source).keys() == {one, other}
 
@@ -125,13 +125,13 @@ def test_a_missing_or_truncated_copy_is_sent_again(
     harm: Callable[[Lab], None], reason: str, lab: Lab, delete: Delete
 ) -> None:
     """The file is deleted once its new copy is verified."""
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     harm(lab)
     assert delete(1) == {"a": reason}
     assert files(lab.source) == {"a": b"the content of a"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert lab.transfer() == 0
-    lab.later(10)
+    lab.advance(10)
     assert delete() == {}
     assert files(lab.source) == {}
     assert files(lab.destination) == {name: f"the content of {name}".encode() for name in "ab"}
@@ -149,12 +149,12 @@ def test_a_missing_or_empty_destination_drops_no_records(
 ) -> None:
     """Its disk may not be mounted: one alert, and nothing is deleted or sent again."""
     lab.configure(DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.transfer() == 0, "the marker is there"
     act(lab.destination / "copy")
     assert delete(1) == {"a": MISSING}
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
     assert [alert["kind"] for alert in lab.health()["alerts"]] == ["destination"]
     assert lab.transfer() == 0
     assert len(lab.submitted()) == 1, "a cleared destination starts nothing"
@@ -177,7 +177,7 @@ def test_a_missing_destination_is_resolved_once_not_needed(
 ) -> None:
     """It is needed while the copy of some file has to be verified there."""
     lab.configure(DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     (lab.destination / "copy/a").unlink()
     assert lab.delete() == 1
     act(lab)
@@ -187,10 +187,10 @@ def test_a_missing_destination_is_resolved_once_not_needed(
 
 
 def test_a_destination_that_returns_during_a_run_is_no_alert(lab: Lab) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     missing = {"code": "ClientError.NotFound", "message": "m", "request_id": "r", "resource": "/"}
     lab.world.faults.add(
-        "ls", match=lambda asked: asked.query["path"] == "/dst", status=404, body=missing
+        "ls", match=lambda request: request.query["path"] == "/dst", status=404, body=missing
     )
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -198,23 +198,25 @@ def test_a_destination_that_returns_during_a_run_is_no_alert(lab: Lab) -> None:
 
 
 def test_a_subdirectory_missing_at_the_destination_is_sent_again(lab: Lab, delete: Delete) -> None:
-    lab.send("run/a", "b")
+    lab.write_and_transfer("run/a", "b")
     shutil.rmtree(lab.destination / "run")
     assert delete(1) == {"run/a": MISSING}
     assert files(lab.source).keys() == {"run/a"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
 def too_large(lab: Lab, path: str) -> None:
     """Let a listing of `path` fail as that of a huge directory does."""
     document = {"code": "ExternalError.DirListingFailed.SizeLimit", "message": "m"}
     huge = {"status": 502, "body": document | {"request_id": "r", "resource": "/"}}
-    lab.world.faults.add("ls", times=None, match=lambda asked: asked.query["path"] == path, **huge)
+    lab.world.faults.add(
+        "ls", times=None, match=lambda request: request.query["path"] == path, **huge
+    )
 
 
 def test_copies_in_a_huge_directory_are_verified_one_by_one(lab: Lab, delete: Delete) -> None:
     """Globus cannot list a directory that is too large."""
-    lab.send("run/a", "run/b")
+    lab.write_and_transfer("run/a", "run/b")
     (lab.destination / "run" / "b").unlink()
     too_large(lab, "/dst/run")
     assert delete(1) == {"run/b": MISSING}
@@ -223,7 +225,7 @@ def test_copies_in_a_huge_directory_are_verified_one_by_one(lab: Lab, delete: De
 
 def test_a_file_whose_copy_cannot_be_verified_stays(lab: Lab, delete: Delete) -> None:
     """It is an alert until the destination answers."""
-    lab.send("run/a", "run/c", "b")
+    lab.write_and_transfer("run/a", "run/c", "b")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body={"code": "PermissionDenied"})
     kept = delete(1)
@@ -231,20 +233,20 @@ def test_a_file_whose_copy_cannot_be_verified_stays(lab: Lab, delete: Delete) ->
     for reason in kept.values():
         assert reason.startswith("its destination cannot be asked for it: 403")
     assert files(lab.source).keys() == {"run/a", "run/c"}
-    assert lab.entries() == {"/src/run/a", "/src/run/c"}
+    assert lab.records() == {"/src/run/a", "/src/run/c"}
     assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
-    told = lab.alerts()["destination"]
-    assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in told
+    text = lab.alerts()["destination"]
+    assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in text
     lab.world.faults.clear()
     assert delete() == {}
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
 def test_a_file_that_cannot_be_checked_at_the_source_stays(lab: Lab, delete: Delete) -> None:
-    lab.send("run/a", "run/b", "z/c")
+    lab.write_and_transfer("run/a", "run/b", "z/c")
     too_large(lab, "/src/run")
     lab.world.faults.add(
-        "stat", status=403, body={}, match=lambda asked: asked.query["path"].endswith("/b")
+        "stat", status=403, body={}, match=lambda request: request.query["path"].endswith("/b")
     )
     kept = delete(0)
     assert kept.keys() == {"run/b"}
@@ -253,25 +255,25 @@ def test_a_file_that_cannot_be_checked_at_the_source_stays(lab: Lab, delete: Del
 
 
 def test_nothing_is_deleted_while_the_destination_is_offline(lab: Lab, delete: Delete) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.dst.connected = False
     delete(1)
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
 
 
 def test_an_unreachable_earlier_destination_stops_nothing_else(lab: Lab, delete: Delete) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     other = lab.home / "other"
     other.mkdir()
     endpoint = lab.world.add_endpoint(other, name="other", mount="/other")
     lab.configure(DST_ID=endpoint.id, DST_DIR="/other")
-    lab.send("b")
+    lab.write_and_transfer("b")
     lab.dst.connected = False
     kept = delete(1)
     assert kept == {"a": f"its destination cannot be asked for it: {lab.dst.id}"}
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
 
 
 REWRITES = [
@@ -286,18 +288,18 @@ def test_a_file_changed_after_it_was_sent_stays(
     content: str, shift: float, how: str, lab: Lab, delete: Delete
 ) -> None:
     mtime = lab.write("a", "content").stat().st_mtime
-    lab.send("b")
+    lab.write_and_transfer("b")
     put(lab.source / "a", content, mtime + shift)
     assert delete() == {"a": CHANGED + how}
     assert files(lab.source) == {"a": content.encode()}
 
 
 def test_a_file_changed_while_its_copy_is_verified_stays(lab: Lab, delete: Delete) -> None:
-    lab.send("run/a", "b")
+    lab.write_and_transfer("run/a", "b")
     lab.world.faults.hook(
         "ls",
-        lambda _asked: lab.write("run/a", "changed meanwhile", age=0),
-        match=lambda asked: asked.query["path"] == "/dst/run",
+        lambda _request: lab.write("run/a", "changed meanwhile", age=0),
+        match=lambda request: request.query["path"] == "/dst/run",
     )
     assert delete() == {"run/a": CHANGED + "20 bytes before, 17 now"}
     assert files(lab.source) == {"run/a": b"changed meanwhile"}
@@ -321,7 +323,7 @@ def directory(lab: Lab) -> None:
 def test_a_path_that_is_no_longer_a_plain_file_stays(
     act: Callable[[Lab], None], lab: Lab, delete: Delete
 ) -> None:
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     act(lab)
     before = {path: os.lstat(path).st_ino for path in lab.source.rglob("a*")}
     assert delete() == {"a": "it is gone from the source, or no plain file any more"}
@@ -330,7 +332,7 @@ def test_a_path_that_is_no_longer_a_plain_file_stays(
 
 def test_a_file_behind_a_symlinked_directory_stays(lab: Lab, delete: Delete) -> None:
     lab.configure(SRC_DIR="/src/data")
-    lab.send("data/run/a", "data/b")
+    lab.write_and_transfer("data/run/a", "data/b")
     (lab.source / "data" / "run").rename(lab.source / "moved")
     (lab.source / "data" / "run").symlink_to(lab.source / "moved")
     kept = delete()
@@ -340,11 +342,11 @@ def test_a_file_behind_a_symlinked_directory_stays(lab: Lab, delete: Delete) -> 
 
 def test_a_file_that_globus_skipped_stays_and_is_sent_again(lab: Lab, delete: Delete) -> None:
     lab.world.skip_paths("/src/a")
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     delete(1)
     assert files(lab.source).keys() == {"a"}
     lab.world.skipped_paths.clear()
-    lab.send("c")
+    lab.write_and_transfer("c")
     assert delete() == {}
     assert files(lab.source) == {}
 
@@ -354,7 +356,7 @@ def fail(lab: Lab) -> None:
 
 
 def forget(lab: Lab) -> None:
-    lab.world.faults.hook("transfer", lambda _asked: lab.world.tasks.clear(), when="after")
+    lab.world.faults.hook("transfer", lambda _request: lab.world.tasks.clear(), when="after")
 
 
 LOST = "an earlier task of it may still be writing: Globus no longer shows that task"
@@ -367,27 +369,27 @@ def test_the_files_of_a_failed_or_unknown_task_stay(
     harm: Callable[[Lab], None], code: int, kept: dict[str, str], lab: Lab, delete: Delete
 ) -> None:
     harm(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     delete(code)
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == set()
-    lab.send("b")
+    assert lab.records() == set()
+    lab.write_and_transfer("b")
     assert files(lab.destination).keys() == {"a", "b"}
     assert delete() == kept
     assert files(lab.source).keys() == kept.keys()
-    lab.later(86_400 - 60)
+    lab.advance(86_400 - 60)
     assert delete() == kept
-    lab.later(60)
+    lab.advance(60)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
 def test_files_that_a_lost_task_did_not_have_go_as_usual(lab: Lab, delete: Delete) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     forget(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert delete() == {}, "it is learnt now"
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
     assert delete() == {"a": LOST}
     assert files(lab.source).keys() == {"a"}
@@ -395,7 +397,7 @@ def test_files_that_a_lost_task_did_not_have_go_as_usual(lab: Lab, delete: Delet
 
 def test_a_similar_name_at_the_destination_keeps_nothing(lab: Lab, delete: Delete) -> None:
     """Others put a file there whose name differs only in case."""
-    lab.send("a.txt")
+    lab.write_and_transfer("a.txt")
     put(lab.destination / "A.TXT", "somebody else's", 1)
     assert delete() == {}
     assert files(lab.source) == {}
@@ -405,7 +407,7 @@ def test_a_file_stays_while_a_similar_name_is_not_yet_sent(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two names that differ only in case may be one at the destination."""
-    lab.send("A.txt")
+    lab.write_and_transfer("A.txt")
     lab.write("a.txt")
     capsys.readouterr()
     assert lab.delete("-v") == 0

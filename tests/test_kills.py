@@ -106,8 +106,8 @@ def test_twenty_starts_at_once_run_one_at_a_time(
         processes = [
             stack.enter_context(lab.start(chance.choice(["transfer", "delete"]))) for _ in range(20)
         ]
-        told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 20, told
+        outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 20, outputs
     assert len(lab.submitted("transfer")) == 1
     assert worked_alone(lab.log()), lab.log()
     assert files(lab.destination) == {"run/a.h5": b"beam"}

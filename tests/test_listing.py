@@ -59,21 +59,21 @@ def one_clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("after", ["86400", "60", "59"])
 def test_a_service_that_always_says_429_ends_the_run_soon(lab: Lab, after: str) -> None:
-    lab.sent("d/a")
-    before, began = lab.remembered(), time.time()
+    lab.given_transferred("d/a")
+    before, began = lab.datastore_bytes(), time.time()
     lab.write("d/new")
     busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
     lab.world.faults.add("ls", times=None, match=below("/src/d"), **busy)
     assert lab.transfer() == 1
     assert 230 < time.time() - began < 330
     assert lab.alerts().keys() == {"service"}
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
 
 
 @pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("after", ["", "\u00b2", "-5", "9" * 5000, "Tue, 24 Nov 2026 10:00:00 GMT"])
 def test_an_odd_retry_after_causes_a_short_back_off(lab: Lab, after: str) -> None:
-    lab.sent("d/a")
+    lab.given_transferred("d/a")
     lab.write("d/new")
     busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
     lab.world.faults.add("ls", times=3, match=below("/src/d"), **busy)
@@ -90,13 +90,13 @@ def row(number: int) -> dict[str, Any]:
 def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str, Any]:
     """Let `change` make each page of a task's list; return the page."""
     page: dict[str, Any] = {"DATA": [row(0)], "next_marker": 0}
-    asked = iter(range(1, 10_000))
+    numbers = iter(range(1, 10_000))
     lab.world.faults.add(
         "successful_transfers",
         times=None,
         status=200,
         body=page,
-        match=lambda _request: change(page, next(asked)) is None,
+        match=lambda _request: change(page, next(numbers)) is None,
     )
     return page
 
@@ -142,8 +142,8 @@ def test_an_endless_list_of_a_failed_task_is_given_up(lab: Lab) -> None:
     lab.world.faults.add("task", times=None, status=200, body=body)
     endless(lab, lambda _page, _number: None)
     before = lab.submitted()
-    assert [lab.transfer(), lab.entries(), lab.submitted()] == [0, {"/src/a"}, before]
-    lab.later(3601)
+    assert [lab.transfer(), lab.records(), lab.submitted()] == [0, {"/src/a"}, before]
+    lab.advance(3601)
     assert lab.transfer() == 1
     assert "Globus does not tell what" in lab.alerts()["failed"]
     assert len(lab.submitted()) == len(before) + 1
@@ -165,14 +165,14 @@ DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
 )
 def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], workers: int) -> None:
     lab.configure(LIST_CONCURRENCY=workers)
-    lab.sent("old", *DIRECTORIES)
-    before = lab.remembered()
+    lab.given_transferred("old", *DIRECTORIES)
+    before = lab.datastore_bytes()
     (lab.source / "d07/a").unlink()
     lab.write("new")
     lab.world.faults.add("ls", times=None, match=below("/src/d"), **fault)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"service"}
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     failed = [request for request in lab.world.requests if request.status == fault["status"]]
     # Each listing is tried six times; the other workers may be at one more when the fifth fails.
     assert len(failed) <= 6 * (listing.SERVICE_FAILURES + workers)
@@ -197,13 +197,13 @@ def test_failures_of_single_directories_do_not_end_the_scan(
     lab: Lab, fault: dict[str, Any], times: int | None
 ) -> None:
     lab.configure(LIST_CONCURRENCY=1)
-    lab.sent("old", *DIRECTORIES)
-    before = lab.entries()
+    lab.given_transferred("old", *DIRECTORIES)
+    before = lab.records()
     lab.write("new")
     lab.world.faults.add("ls", times=times, match=below("/src/d"), **fault)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"unlisted"}
-    assert lab.entries() == before | {"/src/new"}
+    assert lab.records() == before | {"/src/new"}
 
 
 @pytest.mark.parametrize("code", ["ClientError.NotFound", "NotFound"])
@@ -233,7 +233,7 @@ def test_a_404_for_an_internal_error_is_not_read_as_not_found(
 
 
 def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:
-    lab.sent("d/a")
+    lab.given_transferred("d/a")
     failed = refusal("NotFound", "c=ENDPOINT_ERROR")
     for route in ("ls", "stat"):
         lab.world.faults.add(
@@ -246,7 +246,7 @@ def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"destination"}
     assert files(lab.source).keys() == {"d/a"}
-    assert lab.entries() == {"/src/d/a"}
+    assert lab.records() == {"/src/d/a"}
     assert lab.submitted("delete") == []
 
 
@@ -259,16 +259,16 @@ def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:
 def test_a_404_without_a_globus_code_ends_the_run(
     lab: Lab, fault: dict[str, Any], program: str
 ) -> None:
-    lab.sent("a", "d/b")
-    before = lab.remembered()
+    lab.given_transferred("a", "d/b")
+    before = lab.datastore_bytes()
     lab.world.faults.add("ls", times=None, match=below("/src/d"), status=404, **fault)
     lab.world.faults.add("ls", times=None, match=below("/dst/d"), status=404, **fault)
     assert getattr(lab, program)() == 1
     assert "service" in lab.alerts()
     assert "d/b" in files(lab.source)
-    assert "/src/d/b" in lab.entries()
+    assert "/src/d/b" in lab.records()
     if program == "transfer":
-        assert lab.remembered() == before
+        assert lab.datastore_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
 @pytest.mark.parametrize("place", ["/src/d", "/dst/d"])
 def test_a_listing_that_cannot_be_decoded_is_an_alert(lab: Lab, place: str) -> None:
     """Decoders differ in what they take: one odd name may cost a whole directory."""
-    lab.sent("a", "d/b")
+    lab.given_transferred("a", "d/b")
     spoilt = {"status": 200, "body": SURROGATE}
     for route in ("ls", "stat"):
         lab.world.faults.add(
@@ -338,17 +338,17 @@ def test_a_listing_that_cannot_be_decoded_is_an_alert(lab: Lab, place: str) -> N
     assert lab.alerts().keys() == {kind}
     assert "the answer is not valid JSON" in lab.alerts()[kind]
     assert "d/b" in files(lab.source)
-    assert "/src/d/b" in lab.entries()
+    assert "/src/d/b" in lab.records()
 
 
 @pytest.mark.parametrize("body", [[], {"code": 502}, {"code": None}, "null"])
 def test_a_gateway_with_json_of_its_own_is_no_crash(lab: Lab, body: object) -> None:
-    lab.sent("d/a")
-    before = lab.remembered()
+    lab.given_transferred("d/a")
+    before = lab.datastore_bytes()
     lab.world.faults.add("ls", times=None, match=below("/src/d"), status=502, body=body)
     assert lab.transfer() == 1
     assert lab.alerts().keys() <= {"service", "unlisted"}
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
 
 
 @pytest.mark.parametrize("by", ["an error", "the reader"])

@@ -152,7 +152,7 @@ def test_only_empty_directories_are_removed_on_the_mount(
     mounted: Lab,
 ) -> None:
     """Files are verified and deleted through Globus."""
-    mounted.send("a", "run/b", "changed")
+    mounted.write_and_transfer("a", "run/b", "changed")
     (mounted.source / "empty" / "deep").mkdir(parents=True)
     mounted.write("changed", "changed since")
     assert mounted.delete() == 0
@@ -180,9 +180,9 @@ def test_on_a_mount_a_new_file_in_an_empty_directory_survives(mounted: Lab) -> N
     (mounted.source / "x" / "y").mkdir(parents=True)
     mounted.world.faults.hook(
         "ls",
-        lambda _asked: mounted.write("x/y/new", "arrived"),
+        lambda _request: mounted.write("x/y/new", "arrived"),
         when="after",
-        match=lambda asked: asked.query["path"] == "/src",
+        match=lambda request: request.query["path"] == "/src",
     )
     assert mounted.delete() == 0
     assert files(mounted.source) == {"x/y/new": b"arrived"}
@@ -248,17 +248,17 @@ def test_a_mount_that_is_not_the_source_changes_nothing(
     program: str, mount: Any, lab: Lab, mailbox: Any
 ) -> None:
     lab.configure(KEEP_DAYS=1)
-    lab.send("a", "run/b")
+    lab.write_and_transfer("a", "run/b")
     assert lab.transfer() == 0
     (lab.source / "empty").mkdir()
     place = mount(lab)
     lab.configure(SRC_LOCAL_DIR=place)
-    before = tree(lab.source), tree(lab.home / "mnt"), lab.remembered()
+    before = tree(lab.source), tree(lab.home / "mnt"), lab.datastore_bytes()
     assert getattr(lab, program)() == 1
-    assert (tree(lab.source), tree(lab.home / "mnt"), lab.remembered()) == before
+    assert (tree(lab.source), tree(lab.home / "mnt"), lab.datastore_bytes()) == before
     (mail,) = mailbox.texts()
     assert f"SRC_LOCAL_DIR {place}" in mail
-    assert lab.entries() == {"/src/a", "/src/run/b"}
+    assert lab.records() == {"/src/a", "/src/run/b"}
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     assert getattr(lab, program)() == 0
     assert "RESOLVED" in mailbox.texts()[-1]

@@ -88,15 +88,15 @@ def test_a_run_older_than_stall_hours_is_an_alert(
 def test_a_program_waits_until_the_other_has_ended(
     program: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
-    asked, began = len(lab.world.requests), time.time()
+    count, began = len(lab.world.requests), time.time()
     with ExitStack() as holding:
         holding.enter_context(held(lab, ""))
 
         def sleep(seconds: float) -> None:
-            lab.later(seconds)
-            assert len(lab.world.requests) == asked, "nothing is done before"
+            lab.advance(seconds)
+            assert len(lab.world.requests) == count, "nothing is done before"
             if time.time() - began > 1000:
                 holding.close()
 
@@ -122,7 +122,7 @@ def test_an_hour_of_waiting_in_vain_is_an_alert(program: str, lab: Lab, mailbox:
 
 
 def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
     began = time.time()
     with held(lab, ""), held(lab, "transfer."), held(lab, "delete."):
@@ -137,7 +137,7 @@ def test_locks_are_private_and_end_with_the_run(lab: Lab) -> None:
     """A lock file also has the process ID of the run that holds it."""
     before = os.umask(0)
     try:
-        lab.send("a")
+        lab.write_and_transfer("a")
         assert lab.delete() == 0
     finally:
         os.umask(before)
@@ -152,11 +152,11 @@ def test_locks_are_private_and_end_with_the_run(lab: Lab) -> None:
 def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second delete.py exits at once; transfer.py waits until the first has ended."""
     lab.real_time()
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
     reached, go_on = threading.Event(), threading.Event()
 
-    def hold(_asked: object) -> None:
+    def hold(_request: object) -> None:
         reached.set()
         go_on.wait()
 
@@ -169,7 +169,7 @@ def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.M
         def sleep(seconds: float) -> None:
             go_on.set()
             process.wait()
-            lab.later(seconds)
+            lab.advance(seconds)
 
         monkeypatch.setattr(time, "sleep", sleep)
         assert lab.transfer() == 0
@@ -181,7 +181,7 @@ def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.M
 
 def sends(number: signal.Signals) -> Callable[[object], None]:
     """Return a hook that sends a signal to the program, which is the main thread here."""
-    return lambda _asked: signal.pthread_kill(threading.main_thread().ident or 0, number)
+    return lambda _request: signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 @pytest.fixture
@@ -198,13 +198,13 @@ def test_sigterm_ends_a_run_and_the_next_finishes_the_work(
     program: str, route: str, lab: Lab, mailbox: Any
 ) -> None:
     """An alert says that a signal stopped the run; the next run resolves it."""
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
-    before = lab.remembered()
+    before = lab.datastore_bytes()
     lab.world.faults.hook(route, sends(signal.SIGTERM))
     assert run(lab, program) == 1
     if route == "task":
-        assert lab.remembered() == before
+        assert lab.datastore_bytes() == before
     assert files(lab.source).keys() == {"a", "b"}
     (mail,) = mailbox.texts()
     assert f"{program}.py was stopped by a signal" in mail
@@ -221,12 +221,12 @@ def test_sigterm_ends_a_run_and_the_next_finishes_the_work(
 def test_ctrl_c_ends_a_run_with_exit_1(
     program: str, lab: Lab, mailbox: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("a")
-    before = lab.remembered()
+    lab.write_and_transfer("a")
+    before = lab.datastore_bytes()
     lab.world.faults.hook("endpoint", sends(signal.SIGINT))
     lab.world.faults.hook("task", sends(signal.SIGINT))
     assert run(lab, program) == 1
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
     assert "Interrupted" in capsys.readouterr().err
     assert mailbox.messages == []
     lab.world.faults.clear()
@@ -236,14 +236,16 @@ def test_ctrl_c_ends_a_run_with_exit_1(
 
 def test_the_next_run_cancels_a_delete_task_left_by_sigterm(lab: Lab) -> None:
     """A file that was changed meanwhile stays."""
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.after_looks(9)
     lab.world.faults.hook(
         "task",
         sends(signal.SIGTERM),
-        match=lambda asked: lab.world.tasks[asked.path.rpartition("/")[2]].order.kind == "DELETE",
+        match=lambda request: (
+            lab.world.tasks[request.path.rpartition("/")[2]].order.kind == "DELETE"
+        ),
     )
     assert lab.delete() == 1
     lab.write("a", "changed")

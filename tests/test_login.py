@@ -22,7 +22,7 @@ def asks_for_a_person(
     lab: Lab, capsys: pytest.CaptureFixture[str], sentence: str, *, again: str = NEW_LOGIN
 ) -> None:
     """Run both programs: each must say what to do, do nothing, and ask nobody."""
-    before = files(lab.source), files(lab.destination), lab.remembered()
+    before = files(lab.source), files(lab.destination), lab.datastore_bytes()
     lab.world.requests.clear()
     for program in (lab.transfer, lab.delete):
         capsys.readouterr()
@@ -33,7 +33,7 @@ def asks_for_a_person(
         assert sentence in said.err
         assert f"{again}" in said.err
         assert f"transfer.py --login --config {lab.config}" in said.err
-    assert (files(lab.source), files(lab.destination), lab.remembered()) == before
+    assert (files(lab.source), files(lab.destination), lab.datastore_bytes()) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
 
 
@@ -74,7 +74,7 @@ def test_an_expired_service_account_token_is_replaced(lab: Lab) -> None:
     assert lab.transfer() == 0
     lab.world.identity.expire_access_tokens()
     assert lab.delete() == 0
-    lab.later(3 * 86_400)
+    lab.advance(3 * 86_400)
     assert lab.transfer() == 0
     assert logins(lab) == ["client_credentials"] * 3
     assert files(lab.source) == {}
@@ -111,7 +111,7 @@ def test_an_access_token_that_has_expired_is_refreshed(logged_in: Lab) -> None:
     file = logged_in.state / "refresh_token"
     assert logged_in.transfer() == 0
     before = file.stat()
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     assert logged_in.delete() == 0
     assert logins(logged_in)[1:] == ["refresh_token"]
     assert file.stat().st_ino != before.st_ino, "replaced, not overwritten"
@@ -126,7 +126,7 @@ def test_a_failed_save_of_a_token_loses_no_token(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (logged_in.state / "refresh_token").read_bytes()
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
     try:
@@ -204,7 +204,7 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
     assert len(mailbox.messages) == 1, mailbox.texts()
     assert sentence in mailbox.texts()[0]
     log_in(lab)
-    lab.later(3 * 86_400)
+    lab.advance(3 * 86_400)
     assert (lab.transfer(), lab.delete(), lab.delete()) == (0, 0, 0)
     assert "RESOLVED" in mailbox.texts()[1]
     assert len(mailbox.messages) == 2
@@ -224,7 +224,7 @@ def test_a_new_token_that_globus_rejects_is_explained(
 def test_a_failure_of_globus_auth_is_not_a_rejected_login(
     logged_in: Lab, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     logged_in.world.faults.add("token", times=None, status=status, body={"error": "server_error"})
     assert logged_in.transfer() == 1
     assert f"Globus refused a call ({status}, server_error)" in capsys.readouterr().err
@@ -285,12 +285,16 @@ def test_an_unreadable_token_file_is_explained(
     file = logged_in.state / "refresh_token"
     before = file.read_bytes()
     file.chmod(0)
-    with logged_in.start("transfer", powerless=True) as process:
+    with logged_in.start("transfer", unprivileged=True) as process:
         _, said = process.communicate()
     assert process.returncode == 3
     assert f"The token file {file} cannot be used (PermissionError)" in said
     assert said.count("\n") == 1
-    assert (file.read_bytes(), logged_in.remembered(), logged_in.submitted()) == (before, None, [])
+    assert (file.read_bytes(), logged_in.datastore_bytes(), logged_in.submitted()) == (
+        before,
+        None,
+        [],
+    )
     file.unlink()
     file.mkdir()
     asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")

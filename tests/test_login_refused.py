@@ -72,7 +72,7 @@ def test_a_collection_that_requires_a_new_session_exits_3(
     body: dict[str, Any],
 ) -> None:
     """One line and one message say that a person has to log in again; nothing changes."""
-    lab.sent("sent", "d/sent")
+    lab.given_transferred("sent", "d/sent")
     lab.write("new")
     before = files(lab.source), files(lab.destination)
     plan(lab, nth, status, body)
@@ -101,7 +101,7 @@ def test_a_submission_that_requires_a_new_session_exits_3(
     lab: Lab, capsys: pytest.CaptureFixture[str], program: str, route: str
 ) -> None:
     """Making the marker does, too; one line says that a person has to log in again."""
-    lab.sent("sent")
+    lab.given_transferred("sent")
     lab.write("new")
     if route == "mkdir":
         unmark(lab.destination)

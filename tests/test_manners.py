@@ -103,7 +103,7 @@ def test_a_good_run_says_nothing_and_logs_each_decision(
 def test_verbose_shows_on_stderr_what_the_log_has(
     lab: Lab, capfd: pytest.CaptureFixture[str], program: str
 ) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     lab.write("b")
     capfd.readouterr()
     assert PROGRAMS[program](["--config", str(lab.config), "-v"]) == 0
@@ -135,7 +135,7 @@ def damage(lab: Lab) -> None:
 def test_the_exit_code_shows_who_has_to_act(
     lab: Lab, mailbox: Mailbox, program: str, arrange: Callable[[Lab], Any], code: int
 ) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     arrange(lab)
     assert getattr(lab, program)() == code
     assert len(mailbox.messages) == (1 if code else 0), "every exit but 0 raises an alert"
@@ -146,15 +146,15 @@ def test_after_sigterm_the_next_run_finishes_the_work(lab: Lab) -> None:
     """The process says in one line that a signal stopped it."""
     lab.real_time()
     lab.write("a")
-    asked, answer = threading.Event(), threading.Event()
+    listed, answer = threading.Event(), threading.Event()
 
     def hold(_request: Any) -> None:
-        asked.set()
+        listed.set()
         answer.wait(30)
 
     lab.world.faults.hook("ls", hold)
     with lab.start("transfer") as process:
-        assert asked.wait(30)
+        assert listed.wait(30)
         process.terminate()
         _, said = process.communicate()
         answer.set()
@@ -252,8 +252,8 @@ def test_an_absurd_answer_of_globus_auth_is_one_line(
     said = capfd.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
-    told = mailbox.read(0).get_content()
-    assert "Traceback" not in said.err + told + lab.log()
+    message = mailbox.read(0).get_content()
+    assert "Traceback" not in said.err + message + lab.log()
     if status == 200:
         assert "did not answer as it should (Globus Auth sent no whole token.)" in said.err
     lab.world.faults.clear()

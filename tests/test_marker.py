@@ -38,7 +38,7 @@ def test_one_directory_under_two_names_stops_both_programs(
     verify: bool, mounted: bool, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
-    lab.sent("a", "run/b")
+    lab.given_transferred("a", "run/b")
     same(lab)
     lab.configure(VERIFY_DESTINATION=verify, EXCLUDE=[".*"])
     lab.write("c")
@@ -87,7 +87,7 @@ def test_a_destination_inside_the_source_is_noticed(lab: Lab, mounted: bool) -> 
 
 def test_a_marker_in_the_source_stops_both_programs(lab: Lab) -> None:
     """It may come from a backup; somebody removes it, and both go on."""
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.transfer() == 0
     (name,) = markers(lab.destination)
     (lab.source / "restored" / name).mkdir(parents=True)
@@ -108,7 +108,7 @@ def test_the_marker_is_made_once_and_stays(lab: Lab) -> None:
     (name,) = markers(lab.destination / "copy")
     assert made(lab) == [f"/dst/copy/{name}"]
     assert [lab.delete(), lab.transfer(), lab.delete()] == [0, 0, 0]
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert markers(lab.destination / "copy") == [name]
@@ -117,7 +117,7 @@ def test_the_marker_is_made_once_and_stays(lab: Lab) -> None:
 
 def test_delete_makes_the_marker_if_it_runs_first(lab: Lab) -> None:
     lab.configure(DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert len(markers(lab.destination / "copy")) == 1
@@ -141,7 +141,7 @@ def test_reserved_names_are_never_sent_or_pruned(lab: Lab) -> None:
     before = tree(lab.source)
     assert [lab.transfer(), lab.transfer(), lab.transfer("--full"), lab.transfer()] == [0] * 4
     assert files(lab.destination).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
     assert lab.delete() == 0
     assert tree(lab.source) == {name: what for name, what in before.items() if name != "a"}
     assert (lab.source / "d" / other).is_dir()
@@ -151,14 +151,14 @@ def test_the_marker_of_another_source_is_refused(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The message has both remedies: another DST_DIR, or removing that marker."""
-    lab.sent("a")
+    lab.given_transferred("a")
     other = lab.destination / ".globus_auto.0123456789ab"
     other.mkdir()
     lab.write("b")
     assert [lab.transfer(), lab.delete()] == [2, 2]
-    told = capsys.readouterr().err
-    assert "Set another DST_DIR; or, if nothing else writes there, remove" in told
-    assert "/dst/.globus_auto.0123456789ab" in told
+    stderr = capsys.readouterr().err
+    assert "Set another DST_DIR; or, if nothing else writes there, remove" in stderr
+    assert "/dst/.globus_auto.0123456789ab" in stderr
     assert (lab.submitted(), deleted(lab)) == ([], [])
     lab.src.connected = False
     assert lab.transfer() == 1
@@ -171,7 +171,7 @@ def test_the_marker_of_another_source_is_refused(
 
 def test_the_marker_keeps_a_second_source_out(lab: Lab, tmp_path: Path) -> None:
     """Two installations share nothing but the destination."""
-    lab.sent("a")
+    lab.given_transferred("a")
     (tmp_path / "elsewhere").mkdir()
     second = lab.world.add_endpoint(tmp_path / "elsewhere", name="second", mount="/src")
     (tmp_path / "elsewhere" / "a").write_text("another file")
@@ -183,11 +183,11 @@ def test_the_marker_keeps_a_second_source_out(lab: Lab, tmp_path: Path) -> None:
 
 def test_without_a_marker_files_are_sent_but_not_deleted(lab: Lab, mailbox: Mailbox) -> None:
     lab.world.faults.add("mkdir", times=None, status=502, body=REFUSED)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"a"}
-    (told,) = mailbox.texts()
-    assert "No directory can be made in /dst" in told
+    (message,) = mailbox.texts()
+    assert "No directory can be made in /dst" in message
     assert [lab.delete(), lab.delete()] == [1, 1]
     assert "Nothing was deleted. Let Globus make directories there." in mailbox.texts()[1]
     assert (len(mailbox.messages), deleted(lab)) == (2, [])
@@ -199,7 +199,7 @@ def test_without_a_marker_files_are_sent_but_not_deleted(lab: Lab, mailbox: Mail
 
 
 def test_an_answer_that_confirms_no_marker_does_not_count(lab: Lab) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.faults.add("mkdir", status=200, body={})
     assert lab.delete() == 1
@@ -215,7 +215,7 @@ def test_an_answer_that_confirms_no_marker_does_not_count(lab: Lab) -> None:
 def test_the_reason_for_a_missing_marker_is_reported(
     lab: Lab, status: int, body: dict[str, str], code: int, kinds: set[str]
 ) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.faults.add("mkdir", times=None, status=status, body=body)
     assert lab.delete() == code
@@ -225,14 +225,14 @@ def test_the_reason_for_a_missing_marker_is_reported(
 
 def test_a_lost_answer_about_the_marker_does_no_harm(lab: Lab) -> None:
     lab.world.faults.add("mkdir", drop="after")
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
     assert len(markers(lab.destination)) == 1
 
 
 def test_a_marker_is_made_and_found_in_a_huge_directory(lab: Lab) -> None:
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.listing_limit = 1
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst")
@@ -245,7 +245,7 @@ def test_a_marker_is_made_and_found_in_a_huge_directory(lab: Lab) -> None:
 
 def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
     """The whole of DST_DIR comes back then, with names that begin like the marker's."""
-    lab.sent("a")
+    lab.given_transferred("a")
     (name,) = markers(lab.destination)
     lab.write("b")
     at = {"last_modified": "2026-01-02 03:04:05+00:00"}
@@ -257,7 +257,7 @@ def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
     ]
     lab.world.faults.add(
         "ls",
-        match=lambda asked: "filter" in asked.query,
+        match=lambda request: "filter" in request.query,
         times=None,
         status=200,
         body={"DATA": listed, "total": len(listed)},
@@ -272,9 +272,9 @@ def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
 def test_each_directory_that_files_were_sent_to_has_its_marker(lab: Lab) -> None:
     """DST_DIR was changed before any run could make a marker in the first one."""
     lab.configure(DST_DIR="/dst/a")
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.configure(DST_DIR="/dst/z")
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert made(lab) == []
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -298,15 +298,15 @@ def test_an_earlier_destination_that_is_the_source_is_noticed(lab: Lab) -> None:
 def test_an_earlier_destination_without_a_marker_keeps_files(lab: Lab) -> None:
     """Files that were sent there stay at the source, and so do all others."""
     lab.configure(DST_DIR="/dst/a")
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.configure(DST_DIR="/dst/z")
-    lab.sent("b")
+    lab.given_transferred("b")
     lab.world.faults.add(
         "mkdir",
         times=None,
         status=502,
         body=REFUSED,
-        match=lambda asked: marks(asked) and asked.body["path"].startswith("/dst/a/"),
+        match=lambda request: marks(request) and request.body["path"].startswith("/dst/a/"),
     )
     assert lab.delete() == 1
     assert "/dst/a at" in lab.alerts()["endpoint"]
@@ -320,7 +320,7 @@ def test_nothing_is_deleted_if_dst_dir_is_missing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(VERIFY_DESTINATION=False, DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     shutil.rmtree(lab.destination / "copy")
     assert lab.delete() == 1
     assert "Nothing was deleted" in capsys.readouterr().err
@@ -331,7 +331,7 @@ def test_nothing_is_deleted_if_dst_dir_is_missing(
 @pytest.mark.parametrize("body", [{}, {"code": "PermissionDenied", "message": "no"}])
 def test_nothing_is_deleted_if_the_source_cannot_be_listed(body: dict[str, str], lab: Lab) -> None:
     """Then it is not seen either that the source has no marker."""
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.faults.add(
         "ls", times=None, status=403, body=body, match=lambda each: each.query["path"] == "/src"
     )

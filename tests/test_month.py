@@ -53,12 +53,12 @@ def test_in_a_month_each_file_is_sent_at_most_three_times(
                 lab.write(f"run {day}/scan {written}", f"content {written}", age=60)
             full = ["--full"] * (day % 7 == 6 and turn == 0)
             assert lab.transfer(*full) in (0, 1)
-            lab.later(HOUR)
+            lab.advance(HOUR)
             assert lab.delete() in (0, 1)
-            lab.later(2 * HOUR - 0.1)
+            lab.advance(2 * HOUR - 0.1)
     for _ in range(4):
         lab.transfer()
-        lab.later(DAY)
+        lab.advance(DAY)
         lab.delete()
     assert files(lab.source) == {}
     assert len(files(lab.destination)) == written

@@ -27,13 +27,13 @@ def test_everything_is_sent_from_a_read_only_source(lab: Lab, mailbox: Mailbox) 
         assert lab.delete() == 1
         lab.world.plans.clear()
         assert len(lab.submitted("delete")) <= 10 * (run + 1)
-        lab.later(3600)
+        lab.advance(3600)
     assert lab.transfer() == 0
     assert len(files(lab.source)) == len(files(lab.destination)) == 9
-    (told,) = mailbox.texts()
-    assert "Globus did not delete" in told
-    assert "PERMISSION_DENIED" in told
-    assert "see that Globus may write there" in told
+    (message,) = mailbox.texts()
+    assert "Globus did not delete" in message
+    assert "PERMISSION_DENIED" in message
+    assert "see that Globus may write there" in message
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
     assert "RESOLVED" in mailbox.texts()[1]

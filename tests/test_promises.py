@@ -21,9 +21,9 @@ PACKAGE = Path(globus_auto.__file__).parent
 def test_the_source_is_copied_and_then_cleared(lab: Lab):
     """The destination becomes a superset of the source."""
     names = {"a.txt", "d/b.txt", "d/e/ü ß.txt"}
-    lab.sent(*names)
+    lab.given_transferred(*names)
     assert files(lab.destination).keys() == names
-    lab.later(10)
+    lab.advance(10)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.write("late.txt")
@@ -63,9 +63,9 @@ def on_a_terminal(lab, command, cwd):
     with subprocess.Popen(command, cwd=cwd, **streams) as process, os.fdopen(ours, "r+b", 0) as tty:
         os.close(theirs)
         shown = b""
-        while not (asked := re.search(rb"(http://\S+)\s[^/]*ode here", shown)):
+        while not (prompt := re.search(rb"(http://\S+)\s[^/]*ode here", shown)):
             shown += tty.read(4096)
-        address = asked[1].decode()
+        address = prompt[1].decode()
         tty.write(lab.world.identity.code_for(address).encode() + b"\n")
         try:
             while tty.read(4096):
@@ -114,7 +114,7 @@ def test_the_first_run_records_and_sends_the_files(lab: Lab):
 @pytest.mark.parametrize("which", ["src", "dst"])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 def test_an_endpoint_that_is_not_ready_sends_an_error_mail(lab: Lab, mailbox, which, program):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     getattr(lab, which).connected = False
     assert getattr(lab, program)() == 1
     assert getattr(lab, which).id in mailbox.texts()[0]
@@ -131,7 +131,7 @@ def test_error_mail_has_the_set_sender_and_recipients(lab: Lab, mailbox):
 
 
 def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
-    lab.sent("a.txt", "b.txt", "c.txt")
+    lab.given_transferred("a.txt", "b.txt", "c.txt")
     (lab.source / "a.txt").unlink()
     (lab.destination / "b.txt").unlink()
     lab.write("new.txt")
@@ -144,7 +144,7 @@ def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab):
     for name, content in {"theirs.txt": "1", "d/theirs.txt": "2", "d/ours.txt": "old"}.items():
         (lab.destination / name).parent.mkdir(exist_ok=True)
         (lab.destination / name).write_text(content)
-    lab.sent("d/ours.txt")
+    lab.given_transferred("d/ours.txt")
     assert lab.transfer("--full") == 0
     assert files(lab.destination) == {
         "theirs.txt": b"1",
@@ -164,7 +164,7 @@ def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
 
 
 def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.submitted()) == 0
     lab.write("b.txt")
@@ -177,14 +177,14 @@ def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
 
 
 def test_an_empty_directory_starts_no_transfer(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     (lab.source / "empty/er").mkdir(parents=True)
     assert lab.transfer() == 0
     assert lab.submitted() == []
 
 
 def test_changing_only_the_destination_id_starts_no_transfer(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.configure(DST_ID=lab.world.add_endpoint(lab.destination, "other", mount="/dst").id)
     assert lab.transfer() == 0
     assert lab.submitted() == []
@@ -194,7 +194,7 @@ def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
     lab.world.pace = Pace.after_looks(1)
     lab.write("a.txt")
     assert lab.transfer() == 0
-    lab.later(10)
+    lab.advance(10)
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a.txt"}
     assert lab.delete() == 0
@@ -203,11 +203,11 @@ def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
 
 
 def test_delete_removes_all_empty_directories_transferred_or_not(lab: Lab):
-    lab.sent("d/e/a.txt", "f/b.txt")
+    lab.given_transferred("d/e/a.txt", "f/b.txt")
     for name in ("new/empty", "f/empty", "empty"):
         (lab.source / name).mkdir(parents=True)
     lab.write("young.txt")
-    lab.later(10)
+    lab.advance(10)
     assert lab.delete() == 0
     assert lab.source.is_dir()
     assert tree(lab.source).keys() == {"young.txt"}
@@ -233,7 +233,7 @@ def test_after_setup_only_the_two_directories_are_edited(lab: Lab):
         lab.write(f"{run}/a.txt", run)
         lab.configure(SRC_DIR=f"/src/{run}", DST_DIR=f"/dst/{run}")
         assert lab.transfer() == 0
-        lab.later(10)
+        lab.advance(10)
         assert lab.delete() == 0
     assert files(lab.destination) == {"run1/a.txt": b"run1", "run2/a.txt": b"run2"}
     assert files(lab.source) == {}
@@ -262,16 +262,16 @@ def test_malformed_paths_and_ids_are_refused(lab: Lab, setting, value, capfd, mo
 
 
 def test_deleting_the_datastore_sends_everything_again(lab: Lab):
-    lab.sent("a.txt", "d/b.txt")
+    lab.given_transferred("a.txt", "d/b.txt")
     (lab.state / "datastore").unlink()
     assert lab.transfer() == 0
     assert len(lab.submitted()) == 1
-    assert lab.entries() == {"/src/a.txt", "/src/d/b.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/d/b.txt"}
     assert {task.label for task in lab.store().tasks.values()} == {lab.submitted()[0]["label"]}
 
 
 def test_without_a_datastore_nothing_is_deleted(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     (lab.state / "datastore").unlink()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a.txt"}

@@ -186,10 +186,10 @@ def test_the_topmost_empty_trees_are_found(outcomes: list[Outcome], expected: li
 
 def test_the_caller_decides_which_directories_are_content() -> None:
     """It is asked with the name and the modification time of each directory."""
-    asked = []
+    calls = []
     outcomes = [directory("/r", "a"), directory("/r/a")]
-    assert topmost_bare(outcomes, "/r", lambda *named: asked.append(named) or True) == []
-    assert asked == [("a", NOW - 3600)]
+    assert topmost_bare(outcomes, "/r", lambda *named: calls.append(named) or True) == []
+    assert calls == [("a", NOW - 3600)]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_skipped_file_is_an_alert_until_its_next_task_ends(lab: Lab) -> None:
 
 def test_delete_raises_no_alert_for_a_skipped_file_now_gone(lab: Lab) -> None:
     lab.world.skip_paths("/src/a")
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     (lab.source / "a").unlink()
     assert lab.delete() == 0
     assert lab.alerts() == {}
@@ -33,7 +33,7 @@ def test_delete_raises_no_alert_for_a_skipped_file_now_gone(lab: Lab) -> None:
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: str) -> None:
     lab.world.fail_next()
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"failed"}
     assert lab.delete() == 0
@@ -47,11 +47,11 @@ def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: 
 
 
 def test_one_successful_task_does_not_hide_failed_ones(lab: Lab) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     for name in ("one", "two"):
         lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}", FILES_PER_TASK=1)
         lab.world.fail_next()
-        lab.send(f"{name}/a", f"{name}/b")
+        lab.write_and_transfer(f"{name}/a", f"{name}/b")
         assert lab.delete() == 1
     alerts = lab.health()["alerts"]
     assert [each["about"] for each in alerts if not each["over"]] == ["/src/one", "/src/two"]
@@ -60,7 +60,7 @@ def test_one_successful_task_does_not_hide_failed_ones(lab: Lab) -> None:
 @pytest.mark.parametrize("route", ["task", "successful_transfers"])
 def test_an_unknown_status_resolves_no_alert_about_tasks(lab: Lab, route: str) -> None:
     lab.world.stall_next()
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert [lab.transfer(), lab.transfer()] == [0, 1]
     assert lab.alerts().keys() == {"stalled"}
     (task,) = lab.world.tasks.values()
@@ -74,9 +74,9 @@ def test_an_unknown_status_resolves_no_alert_about_tasks(lab: Lab, route: str) -
 
 
 def test_a_failed_delete_task_is_an_alert_until_one_succeeds(lab: Lab) -> None:
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"delete failed"}
@@ -93,9 +93,9 @@ def test_a_failed_delete_task_is_an_alert_until_one_succeeds(lab: Lab) -> None:
 
 def test_a_reset_resolves_a_failed_delete_task(lab: Lab) -> None:
     """Without records there is nothing to delete."""
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
     (lab.state / "datastore").unlink()

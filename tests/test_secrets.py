@@ -90,7 +90,7 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
     lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], route: str
 ) -> None:
     witness = Witness(lab, mailbox, capfd)
-    lab.sent("a")
+    lab.given_transferred("a")
     for number, fault in enumerate(FAULTS):
         lab.write(f"b{number}")
         if route == "mkdir":
@@ -115,8 +115,8 @@ def known(request: pytest.FixtureRequest, lab: Lab) -> Lab:
 def repeated(lab: Lab) -> dict[str, Any]:
     """Return an error document in which a server repeats all that it was told by the programs."""
     identity, secret = lab.world.identity, os.environ.get("GLOBUS_CLIENT_SECRET", "")
-    told = ", ".join([*identity._access, *identity._refresh, secret])
-    return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), told)
+    received = ", ".join([*identity._access, *identity._refresh, secret])
+    return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), received)
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -124,7 +124,7 @@ def test_secrets_that_a_server_repeats_are_redacted(
     known: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     witness = Witness(known, mailbox, capfd)
-    known.sent("a")
+    known.given_transferred("a")
     for route in ("token", *ROUTES):
         known.write(f"before {route}")
         if route == "token":
@@ -138,7 +138,7 @@ def test_secrets_that_a_server_repeats_are_redacted(
 
 
 def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    lab.sent("run/a")
+    lab.given_transferred("run/a")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body=repeated(lab))
     assert lab.delete("-n") == 1
@@ -188,7 +188,7 @@ def test_the_sandbox_listens_to_this_machine_only(lab: Lab) -> None:
 @pytest.fixture
 def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Give the port of a server whose certificate nobody vouches for, and all it was told."""
-    context, told = self_signed(tmp_path), []
+    context, received = self_signed(tmp_path), []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -198,13 +198,13 @@ def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
                 with connection:
                     try:
                         with context.wrap_socket(connection, server_side=True) as encrypted:
-                            told.append(encrypted.recv(9999))
+                            received.append(encrypted.recv(9999))
                     except OSError:
-                        told.append(b"")
+                        received.append(b"")
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield listener.getsockname()[1], told
+    yield listener.getsockname()[1], received
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join()
@@ -213,13 +213,13 @@ def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
 def test_an_impostor_receives_nothing(
     lab: Lab, impostor: tuple[int, list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.sent("a")
-    port, told = impostor
-    before = lab.remembered()
+    lab.given_transferred("a")
+    port, received = impostor
+    before = lab.datastore_bytes()
     for service in ("TRANSFER", "AUTH"):
         monkeypatch.setenv(f"GLOBUS_SDK_SERVICE_URL_{service}", f"https://127.0.0.1:{port}/")
         assert (lab.transfer(), lab.delete()) == (1, 1)
         (lab.state / "refresh_token").unlink(missing_ok=True)
-    assert told
-    assert set(told) == {b""}
-    assert lab.remembered() == before
+    assert received
+    assert set(received) == {b""}
+    assert lab.datastore_bytes() == before

@@ -13,7 +13,7 @@ HOUR = 3600
 @pytest.fixture(name="task")
 def task_under_way(lab: Lab):
     """Give a task at Globus that has a, b and c.txt of 4 bytes, and is still to be settled."""
-    lab.sent("old.txt")
+    lab.given_transferred("old.txt")
     for name in NAMES:
         lab.write(name)
     lab.world.pace = Pace.after_looks(2)
@@ -74,7 +74,7 @@ def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox)
 def test_a_skipped_file_that_is_gone_is_no_alert(lab: Lab, task, capfd):
     (lab.source / "b.txt").unlink()
     assert settle(lab, task) == set()
-    assert "/src/b.txt" not in lab.entries()
+    assert "/src/b.txt" not in lab.records()
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
@@ -135,11 +135,11 @@ def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task):
 def asked_for_an_hour(lab, task):
     """See that nothing is concluded for an hour, and then that nothing was sent."""
     assert settle(lab, task) == set()
-    lab.later(HOUR - 60)
+    lab.advance(HOUR - 60)
     assert settle(lab, task) == set()
     assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
     assert lab.alerts() == {}
-    lab.later(120)
+    lab.advance(120)
     assert settle(lab, task, 1) == PATHS
     assert "does not tell what a transfer of /src did" in lab.alerts()["failed"]
 
@@ -217,8 +217,8 @@ def test_lists_of_a_failed_task_are_requested_for_an_hour(lab: Lab, task, fault)
 @pytest.mark.parametrize("path", ["/src/{}", None])
 def test_a_failed_task_without_sizes_or_paths_delivers_nothing(lab: Lab, task, path):
     fail(lab, task)
-    told = [{"source_path": path and path.format(name)} for name in NAMES]
-    lab.world.faults.add("successful_transfers", status=200, body={"DATA": told})
+    rows = [{"source_path": path and path.format(name)} for name in NAMES]
+    lab.world.faults.add("successful_transfers", status=200, body={"DATA": rows})
     assert settle(lab, task, 1) == PATHS
 
 
@@ -247,9 +247,9 @@ def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbo
     task.tell("CREDENTIALS_EXPIRED", "log in", is_error=True)
     assert settle(lab, task, 3) == set()
     assert lab.transfer() == 3
-    (told,) = mailbox.texts()
-    assert "CREDENTIALS_EXPIRED" in told
-    assert f"https://app.globus.org/activity/{task.id}" in told
+    (message,) = mailbox.texts()
+    assert "CREDENTIALS_EXPIRED" in message
+    assert f"https://app.globus.org/activity/{task.id}" in message
     assert [each.status for each in lab.store().open_tasks("transfer").values()] == ["INACTIVE"]
     task.status = "ACTIVE"
     assert settle(lab, task) == set()
@@ -257,17 +257,17 @@ def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbo
 
 
 def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
-    lab.sent("old.txt")
+    lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED", details="no write access")
     lab.write("a.txt")
     assert lab.transfer() == 0
     assert lab.transfer() == 0
     assert (mailbox.messages, lab.alerts()) == ([], {}), "it may pass"
     assert [lab.transfer(), lab.transfer()] == [1, 1]
-    (told,) = mailbox.texts()
-    assert "PERMISSION_DENIED, permission denied: no write access" in told
+    (message,) = mailbox.texts()
+    assert "PERMISSION_DENIED, permission denied: no write access" in message
     (task,) = [each for each in lab.world.tasks.values() if each.is_open]
-    assert f"https://app.globus.org/activity/{task.id}" in told
+    assert f"https://app.globus.org/activity/{task.id}" in message
     task.plan = None
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
@@ -279,9 +279,9 @@ def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     task.looks = -1000
     assert lab.transfer() == 0
     assert "event_list" not in [each.route for each in lab.world.requests], "it is too young"
-    lab.later(2 * HOUR - 60)
+    lab.advance(2 * HOUR - 60)
     assert lab.transfer() == 0
-    lab.later(120)
+    lab.advance(120)
     assert lab.transfer() == 1
     assert "no news for 2 hours" in lab.alerts()["stalled"]
     task.tell("PROGRESS", "still at work")
@@ -318,7 +318,7 @@ def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     assert lab.transfer() == 1
     assert "Nothing is concluded" in lab.alerts()["unclear"]
     assert again(lab) == {"/src/new.txt"}  # the run goes on
-    assert lab.entries() == PATHS | {"/src/old.txt", "/src/new.txt"}
+    assert lab.records() == PATHS | {"/src/old.txt", "/src/new.txt"}
     (open_task, *_) = lab.store().open_tasks("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)
     lab.world.faults.clear()
@@ -364,10 +364,10 @@ def test_a_rejected_login_ends_the_run(lab: Lab, task, status, more, kind):
     fault = refusal("PermissionDenied", status)
     fault["body"] |= more
     lab.world.faults.add("task", times=None, **fault)
-    before = lab.remembered()
+    before = lab.datastore_bytes()
     assert settle(lab, task, 3) == set()
     assert lab.alerts().keys() == {kind}
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
     lab.world.faults.clear()
     assert settle(lab, task) == set()
     assert lab.alerts() == {}

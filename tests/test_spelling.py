@@ -45,7 +45,7 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
     lab: Lab, mailbox: Mailbox, old: str, new: str, there: str
 ) -> None:
     """The copy that stands there is the only one left of the first file."""
-    lab.sent(old, "z/other")
+    lab.given_transferred(old, "z/other")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.write(new, "a different file")
@@ -54,9 +54,9 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
     assert files(lab.source) == {new: b"a different file"}
     copies = {old: b"data", "z/other": b"data", "z/fine": b"data"}
     assert files(lab.destination) == copies
-    (told,) = mailbox.texts()
-    assert f"/src/{new} (/dst/{there} stands there)" in told
-    assert "Rename the files at the source." in told
+    (message,) = mailbox.texts()
+    assert f"/src/{new} (/dst/{there} stands there)" in message
+    assert "Rename the files at the source." in message
     (lab.source / new).rename(lab.source / "renamed")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == copies | {"renamed": b"a different file"}
@@ -66,7 +66,7 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
 
 def test_a_destination_that_ignores_only_form_keeps_both_cases(lab: Lab) -> None:
     lab.dst.ignores_case, lab.dst.ignores_form = False, True
-    lab.sent("a", NFC)
+    lab.given_transferred("a", NFC)
     assert lab.delete() == 0
     lab.write("A")
     lab.write(NFD, "a different file")
@@ -77,7 +77,7 @@ def test_a_destination_that_ignores_only_form_keeps_both_cases(lab: Lab) -> None
 
 def test_a_case_sensitive_destination_holds_nothing_back(lab: Lab) -> None:
     lab.dst.ignores_case = False
-    lab.sent("a", "Run/a")
+    lab.given_transferred("a", "Run/a")
     assert lab.delete() == 0
     lab.world.requests.clear()
     lab.write("A")
@@ -93,7 +93,7 @@ def test_a_case_sensitive_destination_holds_nothing_back(lab: Lab) -> None:
 
 def test_a_changed_file_is_sent_in_its_own_spelling(lab: Lab) -> None:
     """What has a record has its copy there: nothing is listed for it."""
-    lab.sent("a", "Run/B")
+    lab.given_transferred("a", "Run/B")
     lab.world.requests.clear()
     lab.write("a", "changed")
     lab.write("Run/B", "changed too")
@@ -127,7 +127,7 @@ def test_the_first_run_leaves_held_names_out_and_sends_the_rest(
 
 
 def test_full_leaves_held_names_out_of_its_one_task(lab: Lab) -> None:
-    lab.sent("Run/a")
+    lab.given_transferred("Run/a")
     assert lab.delete() == 0
     lab.write("run/a", "a different file")
     lab.write("b")
@@ -148,7 +148,7 @@ def test_a_missing_destination_holds_nothing_back(lab: Lab) -> None:
 
 
 def test_in_a_huge_directory_each_name_is_checked(lab: Lab) -> None:
-    lab.sent("d/a", "d/b", "d/c")
+    lab.given_transferred("d/a", "d/b", "d/c")
     assert lab.delete() == 0
     lab.world.listing_limit = 2
     lab.write("d/A", "a different file")
@@ -159,7 +159,7 @@ def test_in_a_huge_directory_each_name_is_checked(lab: Lab) -> None:
 
 
 def test_a_name_that_cannot_be_checked_is_held_back(lab: Lab) -> None:
-    lab.sent("d/a")
+    lab.given_transferred("d/a")
     assert lab.delete() == 0
     lab.write("d/A", "a different file")
     for route in ("ls", "stat"):
@@ -168,7 +168,7 @@ def test_a_name_that_cannot_be_checked_is_held_back(lab: Lab) -> None:
             times=None,
             status=403,
             body={"code": "EndpointPermissionDenied"},
-            match=lambda asked: asked.query["path"].startswith("/dst/d"),
+            match=lambda request: request.query["path"].startswith("/dst/d"),
         )
     assert lab.transfer() == 1
     assert files(lab.destination) == {"d/a": b"data"}

@@ -157,7 +157,7 @@ class Story(People):
             return passed[0] < 0
 
         def sleep(_request: Any) -> None:
-            self.lab.later(seconds)
+            self.lab.advance(seconds)
             self._put(f"{directory}/{name}".lstrip("/"), 21, time.time())
 
         self.world.faults.hook(route, sleep, when=when, match=after_some)
@@ -274,7 +274,7 @@ class Story(People):
     @rule(seconds=st.sampled_from([1, 3, 60, 3700, 90_000, 300_000, -3, -4000]))
     def clock_jumps(self, seconds: int) -> None:
         """Time passes, or somebody sets the clock."""
-        self.lab.later(seconds)
+        self.lab.advance(seconds)
 
     @rule(
         exclude=st.sampled_from([[], ["*.tmp"], ["sub"]]),
@@ -367,18 +367,18 @@ class Story(People):
         self.world.pace = Pace.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
         self.name_asides()
-        self.lab.later(200_000)
+        self.lab.advance(200_000)
         codes = []
         for _ in range(4):
             codes.append(self.lab.transfer())
             self._resume()
             codes.append(self.lab.transfer())
             # Long enough for what the destination refuses for good to expire.
-            self.lab.later(400_000)
+            self.lab.advance(400_000)
             codes += [self.lab.transfer(), self.lab.delete()]
-            self.lab.later(4000)
+            self.lab.advance(4000)
         copies = {p.read_bytes() for p in self.lab.destination.rglob("*") if p.is_file()}
-        told = f"exit codes {codes}\n{self.lab.log()}"
+        details = f"exit codes {codes}\n{self.lab.log()}"
         # A directory or a symlink may be the twin of a file as well.
         there = {str(path.relative_to(self.lab.source)) for path in self.lab.source.rglob("*")}
         names = there | set(self.latest)
@@ -388,9 +388,9 @@ class Story(People):
             twins = [other for other in names if folded(name) == folded(other)]
             # A file that stays for its twin is not compared with its copy, which was altered.
             if len(twins) == 1 or not self.damaged:
-                assert content in copies, f"{name!r} did not arrive; {told}"
+                assert content in copies, f"{name!r} did not arrive; {details}"
             if len(twins) == 1:
-                assert not self._stands(name), f"{name!r} was not deleted; {told}"
+                assert not self._stands(name), f"{name!r} was not deleted; {details}"
 
     def _ambiguous(self, name: str, names: set[str]) -> bool:
         """Return whether the destination takes another name on the way to a file for the same."""

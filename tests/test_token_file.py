@@ -196,7 +196,7 @@ def test_a_suspended_process_does_not_block_a_run_for_ever(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = logged_in.state / "refresh_token"
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     with start(STRUCK, file, int(signal.SIGSTOP)) as stopped:
         try:
             os.waitpid(stopped.pid, os.WUNTRACED)

@@ -5,10 +5,10 @@ from tests.conftest import Lab, files
 
 
 def test_full_compares_everything_with_the_destination_again(lab: Lab):
-    lab.sent("a.txt", "d/b.txt")
+    lab.given_transferred("a.txt", "d/b.txt")
     (lab.destination / "a.txt").unlink()
     (lab.destination / "d/b.txt").write_text("DATA")
-    lab.later(5)
+    lab.advance(5)
     lab.write("new.txt")
     assert lab.transfer("--full") == 0
     (document,) = lab.submitted()
@@ -23,19 +23,19 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     assert not any(store.tasks[number].open for number in numbers.values())
     new = store.tasks[store.entry("/src/new.txt").task]
     assert new.full and new.open
-    assert lab.entries() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
 def test_full_sends_all_in_one_task_despite_files_per_task(lab: Lab):
     lab.configure(FILES_PER_TASK=1)
-    lab.sent("a.txt", "b.txt", "c.txt")
+    lab.given_transferred("a.txt", "b.txt", "c.txt")
     assert lab.transfer("--full") == 0
     assert len(lab.submitted()) == 1
 
 
 def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
     """New files are sent as usual, and an alert says that --full waits."""
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.world.pace = Pace.after_looks(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
@@ -53,10 +53,10 @@ def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
 
 
 def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.world.pace = Pace.after_looks(3)
     assert lab.transfer("--full") == 0
-    lab.later(5)
+    lab.advance(5)
     lab.write("b.txt")
     lab.write("d/c.txt")
     lab.write("a.txt", "changed", age=3)
@@ -69,9 +69,9 @@ def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
 
 
 def test_full_records_no_deferred_file(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.configure(SETTLE_SECONDS=60)
-    lab.later(100)
+    lab.advance(100)
     lab.write("busy.txt", age=5)
     lab.write("a.txt", "being written", age=5)
     old = lab.store().entry("/src/a.txt")
@@ -80,10 +80,10 @@ def test_full_records_no_deferred_file(lab: Lab):
     lab.write("quiet.txt", age=100)
     assert lab.transfer("--full") == 0
     assert lab.store().entry("/src/a.txt") == old
-    assert lab.entries() == {"/src/a.txt", "/src/quiet.txt"}
-    lab.later(100)
+    assert lab.records() == {"/src/a.txt", "/src/quiet.txt"}
+    lab.advance(100)
     assert lab.transfer() == lab.transfer() == 0
-    assert lab.entries() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
 
 
 def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
@@ -92,14 +92,14 @@ def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
     lab.write("busy.txt", age=5)
     assert lab.transfer("--full") == 0
     assert [item["recursive"] for item in lab.submitted()[0]["DATA"]] == [True]
-    assert lab.entries() == {"/src/quiet.txt"}
+    assert lab.records() == {"/src/quiet.txt"}
 
 
 def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     """So it has for the reserved names, .globus_auto*."""
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
     aside = ".globus_auto_empty.0123456789ab"
-    lab.sent("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
+    lab.given_transferred("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
     lab.write(f"d/{aside}/late.txt")
     lab.write("d/.globus_auto.notes")
     assert lab.transfer("--full") == 1
@@ -111,7 +111,7 @@ def test_full_has_filter_rules_for_excluded_names(lab: Lab):
         ("exclude", ".globus_auto*"),
     ]
     assert files(lab.destination).keys() == {"a.txt"}
-    assert lab.entries() == {"/src/a.txt"}
+    assert lab.records() == {"/src/a.txt"}
     # Nor does a later run send it under that name.
     assert lab.transfer() == lab.transfer() == 1
     assert files(lab.destination).keys() == {"a.txt"}
@@ -127,7 +127,7 @@ def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
     lab.write(f"d/{aside.name}/late.txt")
     assert lab.transfer() == 1
     assert "It has late.txt." in lab.alerts()["aside"]
-    assert lab.entries() == {"/src/a.txt"}
+    assert lab.records() == {"/src/a.txt"}
     assert files(lab.destination).keys() == {"a.txt"}
     aside.rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
@@ -137,8 +137,8 @@ def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
 
 def test_full_does_not_restart_keep_days(lab: Lab, capfd):
     lab.configure(KEEP_DAYS=2)
-    lab.sent("a.txt")
-    lab.later(86_400)
+    lab.given_transferred("a.txt")
+    lab.advance(86_400)
     (lab.destination / "a.txt").unlink()
     assert lab.transfer("--full", "-n") == 0
     assert "all in one task" in capfd.readouterr().out
@@ -148,14 +148,14 @@ def test_full_does_not_restart_keep_days(lab: Lab, capfd):
     assert files(lab.destination) == {"a.txt": b"data"}
     assert lab.delete() == 0
     assert files(lab.source) == {"a.txt": b"data"}
-    lab.later(86_400)
+    lab.advance(86_400)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
 
 def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab):
-    lab.sent("a.txt")
-    lab.later(5)
+    lab.given_transferred("a.txt")
+    lab.advance(5)
     lab.configure(SETTLE_SECONDS=60)
     lab.write("a.txt", "changed", age=3)
     assert lab.transfer("--full") == 0
@@ -164,7 +164,7 @@ def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab):
 
 def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
     """It says that the task compares everything with the destination."""
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     lab.write("c.txt")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
@@ -177,7 +177,7 @@ def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
 
 def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd):
     lab.configure(DST_DIR="/dst/one")
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
@@ -192,7 +192,7 @@ def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd
 
 
 def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab):
-    lab.sent("a.txt", "df.txt")
+    lab.given_transferred("a.txt", "df.txt")
     lab.write("d/b.txt")
     lab.write("d/e/c.txt")
     lab.world.skip_paths("/src/d")
@@ -211,7 +211,7 @@ def test_a_skipped_file_without_a_record_affects_no_others(lab: Lab):
     """It appeared after the scan, and a recursive task skipped it."""
     lab.write("a")
     lab.world.skip_paths("/src/late")
-    lab.world.faults.hook("transfer", lambda _asked: lab.write("late"))
+    lab.world.faults.hook("transfer", lambda _request: lab.write("late"))
     assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     assert lab.transfer() == 1

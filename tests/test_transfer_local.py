@@ -18,13 +18,13 @@ def lab_with_a_mount(lab: Lab):
 def test_a_mount_is_scanned_instead_of_listing_with_globus(lab: Lab):
     """Globus lists SRC_DIR alone, once."""
     names = {"a.txt", "d/e/f/b.txt", "ü/ß.txt"}
-    lab.sent(*names)
+    lab.given_transferred(*names)
     lab.write("d/e/new.txt")
     assert lab.transfer() == 0
-    asked = [request for request in lab.world.requests if request.route == "ls"]
-    assert [each.query["path"] for each in asked if lab.src.id in each.path] == ["/src"]
+    listings = [request for request in lab.world.requests if request.route == "ls"]
+    assert [each.query["path"] for each in listings if lab.src.id in each.path] == ["/src"]
     # Whether it can be listed; the markers there; whether it ignores case.
-    there = [each.query for each in asked if lab.dst.id in each.path]
+    there = [each.query for each in listings if lab.dst.id in each.path]
     marker = next(path.name for path in lab.destination.glob(".globus_auto.*"))
     assert [(each["path"], each.get("limit"), each.get("filter")) for each in there] == [
         ("/dst", "1", None),
@@ -39,22 +39,22 @@ def test_a_mount_and_globus_show_equal_fingerprints(lab: Lab):
     put(lab.source / "b.txt", "data", -0.75)
     lab.write("d/c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    before = lab.remembered()
+    before = lab.datastore_bytes()
     lab.configure(SRC_LOCAL_DIR="")
     assert lab.transfer() == 0
-    assert (lab.remembered(), len(lab.submitted())) == (before, 1)
+    assert (lab.datastore_bytes(), len(lab.submitted())) == (before, 1)
 
 
 def test_a_missing_mount_ends_the_run(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.configure(SRC_LOCAL_DIR=str(lab.home / "nowhere"))
     assert lab.transfer() in (1, 2)
     assert lab.submitted() == []
-    assert lab.entries() == {"/src/a.txt"}
+    assert lab.records() == {"/src/a.txt"}
 
 
 def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.write("b.txt")
     fault = {"status": 403, "body": {"code": "EndpointPermissionDenied", "message": "no"}}
     lab.world.faults.add("ls", match=lambda request: request.query["path"] == "/src", **fault)
@@ -85,20 +85,20 @@ def test_an_unsendable_name_on_a_mount_is_reported(lab: Lab, name):
 def test_files_gone_from_a_mount_lose_their_records(lab: Lab):
     """Excluded directories are not scanned."""
     lab.configure(EXCLUDE=["scratch"])
-    lab.sent("a.txt", "d/b.txt", "scratch/c.txt")
+    lab.given_transferred("a.txt", "d/b.txt", "scratch/c.txt")
     shutil.rmtree(lab.source / "d")
     lab.write("new.txt")
     assert lab.transfer() == 0
-    assert lab.entries() == {"/src/a.txt", "/src/new.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/new.txt"}
 
 
 def test_an_unreadable_directory_on_a_mount_keeps_its_records(lab: Lab):
-    lab.sent("a.txt", "d/b.txt")
+    lab.given_transferred("a.txt", "d/b.txt")
     lab.write("d/new.txt")
     (lab.source / "d").chmod(0)
-    with lab.start("transfer", powerless=True) as process:
-        _, told = process.communicate()
+    with lab.start("transfer", unprivileged=True) as process:
+        _, stderr = process.communicate()
     (lab.source / "d").chmod(0o755)
     assert process.returncode == 1
-    assert "/src/d cannot be listed: Permission denied" in told
-    assert (lab.entries(), lab.submitted()) == ({"/src/a.txt", "/src/d/b.txt"}, [])
+    assert "/src/d cannot be listed: Permission denied" in stderr
+    assert (lab.records(), lab.submitted()) == ({"/src/a.txt", "/src/d/b.txt"}, [])

@@ -58,8 +58,8 @@ HOLES = [
 @pytest.mark.parametrize(("fault", "said"), HOLES)
 def test_a_directory_that_cannot_be_listed_keeps_its_records(lab: Lab, fault, said):
     """An alert names it, and nothing below it is transferred."""
-    lab.sent("a.txt", "d/b.txt", "d/e/c.txt", "gone.txt")
-    before = lab.entries()
+    lab.given_transferred("a.txt", "d/b.txt", "d/e/c.txt", "gone.txt")
+    before = lab.records()
     (lab.source / "d/b.txt").unlink()
     (lab.source / "gone.txt").unlink()
     lab.write("d/new.txt")
@@ -67,20 +67,20 @@ def test_a_directory_that_cannot_be_listed_keeps_its_records(lab: Lab, fault, sa
     lab.world.faults.add("ls", match=listing_of("/src/d"), **fault)
     assert lab.transfer() == 1
     assert sent_paths(lab) == ["/src/new.txt"]
-    assert lab.entries() == before - {"/src/gone.txt"} | {"/src/new.txt"}
+    assert lab.records() == before - {"/src/gone.txt"} | {"/src/new.txt"}
     assert "/src/d cannot be listed" in lab.alerts()["unlisted"]
     assert said in lab.alerts()["unlisted"]
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert lab.alerts() == {}
     assert sent_paths(lab) == ["/src/new.txt", "/src/d/new.txt"]
-    assert "/src/d/b.txt" not in lab.entries()
+    assert "/src/d/b.txt" not in lab.records()
 
 
 def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capfd):
     """It is mailed only if that lasts for ten minutes."""
-    lab.sent("a.txt", "d/b.txt", "d/e/c.txt")
-    before = lab.entries()
+    lab.given_transferred("a.txt", "d/b.txt", "d/e/c.txt")
+    before = lab.records()
     lab.write("new.txt")
     lab.world.faults.add(
         "ls",
@@ -90,15 +90,15 @@ def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capf
         body=refusal("ClientError.NotFound"),
     )
     assert lab.transfer() == 0
-    assert lab.entries() == before | {"/src/new.txt"}
-    lab.later(590)
+    assert lab.records() == before | {"/src/new.txt"}
+    lab.advance(590)
     assert lab.transfer() == 0
     assert (capfd.readouterr().err, mailbox.messages) == ("", [])
-    lab.later(20)
+    lab.advance(20)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "/src/d is in the listing of the directory above it, but Globus says" in told
-    assert lab.entries() == before | {"/src/new.txt"}
+    (message,) = mailbox.texts()
+    assert "/src/d is in the listing of the directory above it, but Globus says" in message
+    assert lab.records() == before | {"/src/new.txt"}
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
     assert lab.alerts() == {}
@@ -106,7 +106,7 @@ def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capf
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
 def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
-    lab.sent("d/a.txt")
+    lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add("ls", match=listing_of("/src/d"), drop=dropped)
     assert lab.transfer() == 0
@@ -124,20 +124,20 @@ def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
 )
 def test_an_endpoint_lost_during_the_scan_ends_the_run(lab, fault):
     """No record changes, and nothing is submitted."""
-    lab.sent("a.txt", "d/b.txt")
-    before = lab.remembered()
+    lab.given_transferred("a.txt", "d/b.txt")
+    before = lab.datastore_bytes()
     (lab.source / "a.txt").unlink()
     lab.write("new.txt")
     lab.world.faults.add("ls", times=None, match=listing_of("/src/d"), **fault)
     assert lab.transfer() in (1, 2)
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert lab.alerts() == {}
 
 
 def test_a_429_makes_the_scan_back_off(lab: Lab):
-    lab.sent("d/a.txt")
+    lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add(
         "ls", match=listing_of("/src/d"), times=3, status=429, body=refusal("TooManyRequests")
@@ -148,13 +148,13 @@ def test_a_429_makes_the_scan_back_off(lab: Lab):
 
 def test_a_suddenly_empty_source_drops_no_records(lab: Lab):
     """Its disk may not be mounted: that is an alert."""
-    lab.sent("a.txt", "d/b.txt")
-    before = lab.remembered()
+    lab.given_transferred("a.txt", "d/b.txt")
+    before = lab.datastore_bytes()
     lab.source.rename(lab.home / "unmounted")
     lab.source.mkdir()
     assert lab.transfer() == 1
     assert "SRC_DIR /src is empty, though files were there before" in lab.alerts()["source"]
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.source.rmdir()
     (lab.home / "unmounted").rename(lab.source)
     assert lab.transfer() == 0
@@ -165,28 +165,28 @@ def test_a_suddenly_empty_source_drops_no_records(lab: Lab):
 @pytest.mark.parametrize("names", [["d/a"], ["a", "b"], ["d/a", "d/b", "c"]])
 def test_files_removed_by_hand_are_not_a_missing_disk(lab: Lab, names, mounted):
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
-    lab.sent(*names)
+    lab.given_transferred(*names)
     (lab.source / names[0]).unlink()
     assert (lab.transfer(), lab.delete(), lab.transfer()) == (0, 0, 0)
-    assert (tree(lab.source), lab.alerts(), lab.entries()) == ({}, {}, set())
+    assert (tree(lab.source), lab.alerts(), lab.records()) == ({}, {}, set())
 
 
 def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab):
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     lab.source.rename(lab.home / "its disk")
     lab.source.mkdir()
     assert lab.delete() == 0
-    assert lab.entries() == {"/src/a.txt", "/src/b.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/b.txt"}
 
 
 def test_a_missing_source_directory_is_an_alert(lab: Lab):
     """No record changes, and nothing is submitted."""
-    lab.sent("d/a.txt")
-    before = lab.remembered()
+    lab.given_transferred("d/a.txt")
+    before = lab.datastore_bytes()
     lab.configure(SRC_DIR="/src/nowhere", DST_DIR="/dst/nowhere")
     assert lab.transfer() == 1
     assert "SRC_DIR /src/nowhere cannot be listed" in lab.alerts()["source"]
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
 
 
 def test_symlinks_pipes_and_sockets_are_named_once(lab: Lab, mailbox, capfd, monkeypatch):
@@ -202,15 +202,15 @@ def test_symlinks_pipes_and_sockets_are_named_once(lab: Lab, mailbox, capfd, mon
     lab.write("b.txt")
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert files(lab.destination).keys() == {"b.txt", "d/a.txt"}
-    (told,) = mailbox.texts()
+    (message,) = mailbox.texts()
     for name in ("link (symlink)", "dangling (symlink)", "pipe (pipe)", "socket (other)"):
-        assert name in told
+        assert name in message
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\rb", b"not \xff utf-8"])
 def test_an_unsendable_name_is_reported_and_left_alone(lab: Lab, name):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     odd = os.fsencode(lab.source / "d") + b"/" + name
     lab.write("d/b.txt")
     with open(odd, "w"):
@@ -244,25 +244,25 @@ def test_the_first_run_sends_items_if_a_name_is_unsendable(lab: Lab):
 
 def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab):
     lab.write("old")
-    lab.sent("older")
+    lab.given_transferred("older")
     put(lab.source / "a.txt", "first ", START)
     assert lab.transfer() == 0
     put(lab.source / "a.txt", "second"[:6], START)  # neither size nor time tells
     assert (lab.destination / "a.txt").read_text() == "first "
     assert lab.transfer() == 0
     assert len(lab.submitted()) == 1  # too soon to tell
-    lab.later(3)
+    lab.advance(3)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
     assert (lab.destination / "a.txt").read_text() == "second"
 
 
 def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab):
-    lab.sent("old")
+    lab.given_transferred("old")
     put(lab.source / "a.txt", "data", START + 3600)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 1
-    lab.later(3700)
+    lab.advance(3700)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
     assert lab.alerts() == {}
@@ -276,14 +276,14 @@ def test_a_future_mtime_is_sent_at_once_and_mailed_once(lab: Lab, mailbox):
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert sent_paths(lab)[1:] == ["/src/a.txt"]
     assert (lab.destination / "a.txt").stat().st_mtime == START + 40 * DAY
-    lab.later(2 * DAY)
+    lab.advance(2 * DAY)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "Modified more than a day in the future, it is said, in /src: a.txt." in told
+    (message,) = mailbox.texts()
+    assert "Modified more than a day in the future, it is said, in /src: a.txt." in message
 
 
 def test_a_very_old_mtime_is_ordinary(lab: Lab):
-    lab.sent("old")
+    lab.given_transferred("old")
     put(lab.source / "a.txt", "data", 0)
     put(lab.source / "b.txt", "data", -100_000)
     assert [lab.transfer() for _ in range(2)] == [0, 0]
@@ -296,4 +296,4 @@ def test_rename_support_may_be_unknown(lab: Lab):
     listing = {"DATA": [document], "total": 1, "rename_supported": None}
     lab.world.faults.add("ls", match=listing_of("/src/d"), status=200, body=listing)
     assert lab.transfer() == 0
-    assert lab.entries() == {"/src/d/a.txt"}
+    assert lab.records() == {"/src/d/a.txt"}

@@ -26,17 +26,17 @@ def test_nothing_is_sent_while_an_endpoint_is_not_ready(
     lab: Lab, mailbox, which, state, code, said
 ):
     """One alert says why."""
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.write("b.txt")
-    before, endpoint = lab.remembered(), getattr(lab, which)
+    before, endpoint = lab.datastore_bytes(), getattr(lab, which)
     well = {name: getattr(endpoint, name) for name in state}
     for name, value in state.items():
         setattr(endpoint, name, value)
     assert [lab.transfer(), lab.transfer()] == [code, code]
-    assert (lab.remembered(), lab.submitted()) == (before, [])
-    (told,) = mailbox.texts()
-    assert said in told
-    assert endpoint.id in told
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
+    (message,) = mailbox.texts()
+    assert said in message
+    assert endpoint.id in message
     for name, value in well.items():
         setattr(endpoint, name, value)
     assert lab.transfer() == 0
@@ -77,7 +77,7 @@ def test_an_answer_that_is_no_endpoint_is_not_ready(lab: Lab, fault):
 
 
 def test_a_huge_destination_directory_is_ready(lab: Lab):
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     lab.world.listing_limit = 1
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst")
     (lab.state / "datastore").unlink()
@@ -102,13 +102,13 @@ def test_a_guest_collection_is_ready_if_it_can_be_listed(lab: Lab):
 
 def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
     """Nothing changes."""
-    lab.sent("a.txt")
-    before = lab.remembered()
+    lab.given_transferred("a.txt")
+    before = lab.datastore_bytes()
     other = lab.world.add_endpoint(lab.source, name="other", mount="/src")
     lab.configure(SRC_ID=other.id)
     assert lab.transfer() == 2
     assert "knows the files of" in capfd.readouterr().err
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.configure(SRC_ID=lab.src.id)
     assert lab.transfer() == 0
     assert lab.alerts() == {}
@@ -116,15 +116,15 @@ def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
 
 def test_another_source_directory_to_one_destination_is_refused(lab: Lab, capfd):
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a.txt")
-    before = lab.remembered()
+    lab.given_transferred("one/a.txt")
+    before = lab.datastore_bytes()
     lab.write("two/a.txt", "another file")
     lab.configure(SRC_DIR="/src/two")
     assert lab.transfer() == 2
     assert "/src/two cannot be sent to /dst/one: /src/one was sent to /dst/one" in (
         capfd.readouterr().err
     )
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer() == 0
     assert files(lab.destination) == {"one/a.txt": b"data", "two/a.txt": b"another file"}
@@ -159,19 +159,19 @@ def test_a_mapping_counts_though_its_only_task_failed(lab: Lab):
 
 def test_records_of_another_source_directory_are_kept(lab: Lab):
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a.txt", "one/d/b.txt")
+    lab.given_transferred("one/a.txt", "one/d/b.txt")
     lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two")
     lab.write("two/c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert lab.entries() == {"/src/one/a.txt", "/src/one/d/b.txt", "/src/two/c.txt"}
+    assert lab.records() == {"/src/one/a.txt", "/src/one/d/b.txt", "/src/two/c.txt"}
 
 
 def test_without_a_network_only_one_task_is_polled(lab: Lab) -> None:
     """All stay in progress."""
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.world.pace = Pace.after_looks(9)
-    lab.send("a")
-    lab.send("b")
+    lab.write_and_transfer("a")
+    lab.write_and_transfer("b")
     first = lab.store().tasks[lab.store().entry("/src/a").task]
     lab.world.requests.clear()
     lab.world.faults.add("task", times=None, drop="before")

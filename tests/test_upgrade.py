@@ -138,22 +138,22 @@ def test_the_advice_for_a_newer_version_is_to_upgrade(tmp_path: Path, version: i
 
 
 def test_a_newer_version_stops_both_programs(lab: Lab, mailbox: Mailbox) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     path = lab.state / "datastore"
     path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 3', 1))
     before = path.read_bytes()
     lab.write("b")
     assert [lab.transfer(), lab.delete(), lab.transfer("--check")] == [3, 3, 3]
     assert (lab.submitted(), path.read_bytes()) == ([], before)
-    (told,) = mailbox.texts()
-    assert "Upgrade this installation." in told
-    assert "delete it" not in told
+    (message,) = mailbox.texts()
+    assert "Upgrade this installation." in message
+    assert "delete it" not in message
     assert files(lab.source).keys() == {"a", "b"}
 
 
 def test_an_upgrade_keeps_deliveries_that_globus_still_shows(lab: Lab) -> None:
-    lab.sent("first", "d/a")
-    lab.send("b")
+    lab.given_transferred("first", "d/a")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
     path = lab.state / "datastore"
     old = as_version_1(path)
@@ -161,9 +161,9 @@ def test_an_upgrade_keeps_deliveries_that_globus_still_shows(lab: Lab) -> None:
     assert lab.transfer() == 0
     assert lab.submitted() == []
     assert (lab.state / "datastore.v1").read_bytes() == old
-    assert lab.entries() == {"/src/first", "/src/d/a", "/src/b"}
-    asked = {each.path.rpartition("/")[2] for each in lab.world.requests if each.route == "task"}
-    assert asked == lab.world.tasks.keys(), "each is asked for once more"
+    assert lab.records() == {"/src/first", "/src/d/a", "/src/b"}
+    polled = {each.path.rpartition("/")[2] for each in lab.world.requests if each.route == "task"}
+    assert polled == lab.world.tasks.keys(), "each is asked for once more"
     assert all(task.verify_checksum for task in lab.store().tasks.values())
     assert len(lab.store().mappings) == 1
     lab.world.requests.clear()
@@ -188,21 +188,21 @@ def test_an_upgrade_drops_files_that_globus_does_not_list(lab: Lab) -> None:
 
 
 def test_an_upgrade_sends_files_of_forgotten_tasks_again(lab: Lab) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     as_version_1(lab.state / "datastore")
     lab.world.tasks.clear()
-    lab.later(100 * DAY)
+    lab.advance(100 * DAY)
     assert lab.delete() == 0
-    assert (files(lab.source).keys(), lab.entries()) == ({"a"}, set())
+    assert (files(lab.source).keys(), lab.records()) == ({"a"}, set())
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == ["/src/a"]
-    lab.later(DAY)
+    lab.advance(DAY)
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
 def test_version_1_restored_after_the_upgrade_is_noticed(lab: Lab) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     old = as_version_1(lab.state / "datastore")
     assert lab.transfer() == 0
     (lab.state / "datastore").write_bytes(old)
@@ -211,7 +211,7 @@ def test_version_1_restored_after_the_upgrade_is_noticed(lab: Lab) -> None:
 
 
 def test_a_dry_run_upgrades_nothing(lab: Lab) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     old = as_version_1(lab.state / "datastore")
     assert [lab.transfer("-n"), lab.delete("-n"), lab.transfer("--status")] == [0, 0, 0]
     assert (lab.state / "datastore").read_bytes() == old

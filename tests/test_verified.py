@@ -87,10 +87,10 @@ def test_each_copy_is_verified_or_there_is_a_reason(
 
 
 def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None:
-    lab.sent("a", "b")
-    lab.later(60)
+    lab.given_transferred("a", "b")
+    lab.advance(60)
     put(lab.destination / "a", "DATA", time.time())
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 1
     assert "its copy was changed after it was sent" in lab.alerts()["not at the destination"]
     assert files(lab.source).keys() == {"a"}
@@ -101,7 +101,7 @@ def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None
 
 def test_an_older_copy_from_a_backup_is_sent_again(lab: Lab) -> None:
     """Somebody restored the destination from a backup of before the last change."""
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     put(lab.destination / "a", "DATA", time.time() - 9999)
     assert lab.delete() == 1
     assert "its copy is another, older one" in lab.alerts()["not at the destination"]
@@ -113,15 +113,15 @@ def test_an_older_copy_from_a_backup_is_sent_again(lab: Lab) -> None:
 def test_a_copy_written_during_its_task_is_verified(lab: Lab) -> None:
     """A destination that keeps no modification times shows when the copy was written."""
     lab.dst.keeps_mtimes = False
-    lab.sent("first")
-    lab.send("a")
+    lab.given_transferred("first")
+    lab.write_and_transfer("a")
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
-    lab.later(60)
+    lab.advance(60)
     put(lab.destination / "b", "another content!", time.time())
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"b"}
     assert [lab.transfer(), lab.delete()] == [0, 0]
@@ -130,7 +130,7 @@ def test_a_copy_written_during_its_task_is_verified(lab: Lab) -> None:
 
 def test_a_file_that_globus_found_equal_is_deleted(lab: Lab) -> None:
     """The modification time of its copy may be any older one."""
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.write("a", "the same")
     put(lab.destination / "a", "the same", 1)
     assert [lab.transfer(), lab.delete()] == [0, 0]
@@ -150,7 +150,7 @@ def run_for_two_days(lab: Lab, pauses: list[float]) -> None:
     for pause in pauses:
         assert lab.transfer() in (0, 1)
         assert lab.delete() in (0, 1)
-        lab.later(pause * HOUR)
+        lab.advance(pause * HOUR)
 
 
 @pytest.mark.parametrize(("ahead", "gone"), [(1, True), (72, False)])
@@ -160,31 +160,31 @@ def test_a_destination_clock_that_is_ahead_is_named(
     """Where times are not kept, copies look changed; a file is sent again once at most."""
     lab.dst.keeps_mtimes = False
     lab.dst.clock = ahead * HOUR
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.write("a")
     run_for_two_days(lab, [0.5, 0.5, 0.5, 0.5, 6, 16, 1, 23])
     assert sends(lab, "/src/a") == (2 if gone else 1), "not before its time has come"
-    told = [text for text in mailbox.texts() if "the clock of the destination" in text]
-    assert 1 <= len(told) <= 4
+    messages = [text for text in mailbox.texts() if "the clock of the destination" in text]
+    assert 1 <= len(messages) <= 4
     # Once its time has come, Globus finds the copy equal, and that is proof enough.
     assert (files(lab.source) == {}) is gone
     assert ("doubtful" not in lab.alerts()) is gone
 
 
 def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> None:
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     lab.configure(KEEP_DAYS=0.01)
     for _ in range(6):
         (lab.destination / "a").unlink(missing_ok=True)
         lab.delete()
         lab.transfer()
-        lab.later(3 * HOUR)
+        lab.advance(3 * HOUR)
     assert sends(lab, "/src/a") == 1
     assert "a (it is missing at the destination)" in lab.alerts()["doubtful"]
-    lab.later(24 * HOUR)
+    lab.advance(24 * HOUR)
     assert lab.delete() == 1
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
@@ -199,10 +199,10 @@ def test_files_that_globus_did_not_verify_stay_with_one_alert(
     assert [lab.transfer(), lab.transfer(), lab.delete(), lab.transfer()] == [0, 1, 1, 0]
     assert files(lab.source) == files(lab.destination)
     assert len(lab.submitted()) == 1, "it is not sent again"
-    (told,) = mailbox.texts()
-    assert "Globus did not verify checksums of the files of /src" in told
+    (message,) = mailbox.texts()
+    assert "Globus did not verify checksums of the files of /src" in message
     getattr(lab, which).disable_verify = False
-    lab.send("c")
+    lab.write_and_transfer("c")
     assert lab.delete() == 1, "it holds of a and b as before"
     assert files(lab.source).keys() == {"a", "b"}
     (lab.state / "datastore").unlink()
@@ -218,10 +218,10 @@ def test_files_stay_where_globus_refuses_to_verify(lab: Lab) -> None:
     lab.write("a")
     assert lab.transfer() == 1
     assert "disable_verify" in lab.alerts()["refused"]
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert files(lab.source).keys() == {"a"}
     lab.dst.disable_verify = False
-    lab.later(25 * HOUR)
+    lab.advance(25 * HOUR)
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert (files(lab.source), lab.alerts()) == ({}, {})
 

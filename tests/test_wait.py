@@ -18,7 +18,7 @@ def test_each_wait_reports_a_skipped_file(lab: Lab) -> None:
 
 
 def test_wait_reports_a_failed_task(lab: Lab) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     for _ in range(2):
         lab.world.fail_next()
     lab.write("a")

@@ -54,10 +54,10 @@ class Year:
         self.lab.transfer()
         for task in self.under_way if self.halted else ():
             task.status = "INACTIVE"
-        self.lab.later(HOUR / 4)
+        self.lab.advance(HOUR / 4)
         self.lab.world.pace = Pace.at_once()
         self.lab.delete()
-        self.lab.later(HOUR / 2)
+        self.lab.advance(HOUR / 2)
         self.lab.world.engine.advance()
 
     def pass_by(self, times: int, step: float) -> list[str]:
@@ -72,9 +72,9 @@ class Year:
             self.lab.write(name, self.written[name])
             self.run()
             self.lab.clock.move_to(now + step)
-        return self.told()
+        return self.new_counts()
 
-    def told(self) -> list[str]:
+    def new_counts(self) -> list[str]:
         """Return what the subjects of messages count that have come since this was asked last."""
         new = [self.mailbox.read(number) for number in range(self.read, len(self.mailbox.messages))]
         self.read += len(new)
@@ -206,13 +206,13 @@ def test_a_year_unattended(
         assert year.pass_by(14, DAY) == []
         assert year.pass_by(2, HOUR) == []
         with trouble(year):
-            told = year.pass_by(hours // step, step * HOUR)
+            counts = year.pass_by(hours // step, step * HOUR)
         lasted = ["1 lasting"] * ((hours - step - unknown) // 24)
-        assert told == ["1 new", *lasted], (trouble, hours, year.mailbox.texts()[-len(told) :])
+        assert counts == ["1 new", *lasted], (trouble, hours, year.mailbox.texts()[-len(counts) :])
         ended = year.pass_by(4, HOUR)
         assert ended == ["1 resolved"], (trouble, hours, year.mailbox.texts()[-len(ended) :])
     assert year.pass_by(365 - year.day, DAY) == []
     year.run()
-    assert year.told() == [], year.mailbox.texts()[-2:]
+    assert year.new_counts() == [], year.mailbox.texts()[-2:]
     assert files(year.lab.destination) == year.written
     assert files(year.lab.source) == {}
