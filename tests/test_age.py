@@ -1,4 +1,4 @@
-"""A listing justifies a deletion for a minute only, however long a run is held up in between."""
+"""A listing justifies a deletion for one minute only, however long the run is suspended."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ MINUTE = 60
 
 
 def deleted(lab: Lab) -> list[list[str]]:
-    """Return the paths of each delete that was submitted."""
+    """Return the paths of each submitted delete task."""
     return [[item["path"] for item in body["DATA"]] for body in lab.submitted("delete")]
 
 
@@ -71,7 +71,7 @@ def test_one_directory_may_take_its_listing_and_a_minute(lab: Lab) -> None:
     assert lab.delete() == 0
     assert files(lab.source) == {}
     (task,) = (each for each in lab.world.tasks.values() if each.order.kind == "DELETE")
-    assert task.order.deadline - began <= 7 * MINUTE + 5, "it counts from before the listing"
+    assert task.order.deadline - began <= 7 * MINUTE + 5, "counted from before the listing"
 
 
 def test_one_directory_may_take_no_longer(lab: Lab) -> None:
@@ -110,7 +110,7 @@ def test_an_empty_directory_is_not_deleted_on_an_old_listing(lab: Lab) -> None:
 
 
 def test_the_delete_task_of_a_suspended_run_expires(lab: Lab) -> None:
-    """So a file that was changed meanwhile stays."""
+    """A file that was changed meanwhile stays."""
     lab.real_time()
     lab.given_transferred("a")
     lab.world.pace = Pace.after_looks(9)

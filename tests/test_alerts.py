@@ -1,4 +1,4 @@
-"""Alerts: told once, repeated rarely, closed with "resolved"; one message a run at most."""
+"""Alerts are sent once, repeated rarely and then resolved; a run sends one message at most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOUR = 3600
 
 
 def unlisted(lab: Lab, *names: str) -> None:
-    """Let the listing of these directories below the source be refused, until faults end."""
+    """Let Globus refuse to list these directories below the source until the faults end."""
     for name in names:
         lab.world.faults.add(
             "ls",
@@ -23,7 +23,7 @@ def unlisted(lab: Lab, *names: str) -> None:
 
 @pytest.fixture
 def troubled(lab: Lab, mailbox: Mailbox) -> Lab:
-    """Give a laboratory with a directory that cannot be listed, and a file beside it."""
+    """Return a laboratory with a directory that cannot be listed, and another file."""
     lab.write("d/a")
     lab.write("b")
     unlisted(lab, "d")

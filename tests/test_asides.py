@@ -1,4 +1,4 @@
-"""delete.py killed while a directory stands aside: the next run of either program finishes it."""
+"""delete.py is killed during a quarantine: the next run of either program finishes the work."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ NEW = {"x": None, "x/y": None, "x/y/new": b"arrived"}
 
 @pytest.fixture
 def bare(lab: Lab) -> Lab:
-    """Give a laboratory in real time whose source has one file and an empty directory."""
+    """Return a laboratory in real time whose source has one file and an empty tree."""
     lab.real_time()
     lab.write_and_transfer("file")
     (lab.source / "x" / "y").mkdir(parents=True)
@@ -25,18 +25,18 @@ def bare(lab: Lab) -> Lab:
 
 
 def aside(lab: Lab) -> Path:
-    """Return the directory that stands aside."""
+    """Return the quarantined directory."""
     (found,) = lab.source.glob(f"{ASIDE}*")
     return found
 
 
 def arrive(lab: Lab) -> None:
-    """Write a file into what stands aside."""
+    """Write a file into the quarantined directory."""
     lab.write(f"{aside(lab).name}/y/new", "arrived")
 
 
 def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
-    """Run a program and return what is at the source then, but for the file that stays."""
+    """Run a program and return what is left at the source, except the file that stays."""
     assert getattr(lab, program)() == code
     found = tree(lab.source)
     assert found.pop("file") == b"the content of file"
@@ -45,7 +45,7 @@ def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
 
 @pytest.fixture
 def left(bare: Lab) -> Lab:
-    """Give one where a directory was left aside, since its delete did not come through."""
+    """Return a laboratory with a leftover quarantine, whose delete task was not accepted."""
     (bare.source / "x" / "y").rmdir()
     bare.world.faults.proxy("delete", 403)
     assert bare.delete() == 1
@@ -144,12 +144,12 @@ def test_if_the_old_name_is_taken_both_are_kept_and_reported(
     assert left.transfer() == 1
     assert f"/src/{name} was moved aside" in capsys.readouterr().err
     assert tree(left.destination)["x/other"] == b"took the name"
-    assert name not in tree(left.destination), "it has no name of its own yet"
+    assert name not in tree(left.destination), "it is still quarantined"
     assert tree(left.source).items() >= both.items()
 
 
 def refuse(route: str, path: str) -> Callable[[Lab], None]:
-    """Return what lets requests for a path below the source be refused; "*" stands for asides."""
+    """Return a function that refuses requests for a path; "*" means quarantined directories."""
 
     def fits(request: Any) -> bool:
         asked_for = request.query.get("path") or request.body["old_path"]
@@ -161,7 +161,7 @@ def refuse(route: str, path: str) -> Callable[[Lab], None]:
 @pytest.mark.parametrize(
     "harm",
     [refuse("ls", "*"), refuse("ls", "/src"), refuse("rename", "*")],
-    ids=["the aside is not listed", "its parent is not listed", "no rename"],
+    ids=["quarantine not listed", "parent not listed", "no rename"],
 )
 def test_a_quarantine_that_cannot_be_restored_is_tried_again(
     left: Lab, harm: Callable[[Lab], None], capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""Channels: mail encrypted where that is offered, Apprise, and the watcher that is pinged."""
+"""Notifiers: mail, encrypted if the server can; Apprise; and the pings to PING_URL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 
 def self_signed(directory: Path) -> ssl.SSLContext:
-    """Return a server's TLS context with a certificate that nobody vouches for."""
+    """Return a server's TLS context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example.org")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -50,7 +50,7 @@ def self_signed(directory: Path) -> ssl.SSLContext:
 
 
 class Encrypted(Mailbox):
-    """What a mail server has taken, and whether it came encrypted."""
+    """The messages that a mail server has accepted, and whether they came encrypted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def test_mail_is_encrypted_where_the_server_offers_it(lab: Lab, tmp_path: Path) 
 
 
 class Web:
-    """A web server on this machine: what it was asked, and how it answers."""
+    """A web server on this machine: the requests that it received, and the status it answers."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str, bytes]] = []
@@ -128,7 +128,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def channel(lab: Lab, web: Web) -> Lab:
-    """Give a laboratory that tells its alerts to a web server, and has one to tell."""
+    """Return a laboratory that sends its alerts to a web server, and has one to send."""
     lab.configure(ALERT_URLS=[f"json://me:pass-word@{web.place}/hook"])
     lab.src.connected = False
     return lab
@@ -188,7 +188,7 @@ def test_each_run_of_each_program_pings_its_outcome(lab: Lab, web: Web) -> None:
         "/ping/transfer/fail",
     ]
     assert lab.transfer("--dry-run") == 1
-    assert len(web.received) == 5, "a rehearsal is no run"
+    assert len(web.received) == 5, "a dry run pings nothing"
 
 
 def test_a_start_during_another_run_pings_nothing(
@@ -228,7 +228,7 @@ def test_an_unreachable_ping_url_changes_nothing(
 
 
 def reply(listener: socket.socket, nonsense: bool) -> None:
-    """Answer one request with what is no HTTP."""
+    """Answer one request, but not in HTTP."""
     with listener.accept()[0] as connection:
         connection.recv(1000)
         if nonsense:
@@ -244,7 +244,7 @@ def test_an_endless_answer_to_a_ping_is_abandoned(lab: Lab, drip: bytes) -> None
         with listener.accept()[0] as connection:
             connection.recv(1000)
             connection.sendall(b"HTTP/1.1 200 OK\r\n")
-            with contextlib.suppress(OSError):  # the program has left
+            with contextlib.suppress(OSError):  # the program has exited
                 while not ended.wait(1):
                     connection.sendall(drip)
 

@@ -1,4 +1,4 @@
-"""--check: a line for everything that a run needs, the way out of what is wrong, no change."""
+"""--check: one line for everything that a run needs, and what to do about each problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import Lab, Mailbox, another_run, changes, log_in, run_trans
 
 
 def levels(output: str) -> dict[str, str]:
-    """Return the level of each line of a check by what was looked at."""
+    """Return the level of each line of a check by its subject."""
     return {line[9:].partition(":")[0]: line[:9].strip() for line in output.splitlines()}
 
 

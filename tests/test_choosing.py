@@ -1,4 +1,4 @@
-"""Which files are sent, and why: the whole table, without a disk."""
+"""Which files are transferred, deferred or skipped, and why: the whole table, without a disk."""
 
 import itertools
 
@@ -18,7 +18,7 @@ from globus_auto.choosing import (
 from globus_auto.datastore import FileRecord, FileVersion, Task
 
 NOW = 1_795_428_000
-OLD = NOW - 1000  # an mtime; the entry's task looked 100 seconds after it
+OLD = NOW - 1000  # an mtime; the scan of the record's task began 100 seconds later
 SETTLE = 600
 KNOWN = FileRecord(10, OLD, 1)
 HERE = ("/src", "", "/dst")  # the mapping of each task here
@@ -63,7 +63,7 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"size": 11, "of": task("ACTIVE")}, "wait", "its last transfer is under way"),
         ({"size": 11, "of": task("INACTIVE")}, "wait", "its last transfer is under way"),
         ({"size": 11, "of": task("FAILED")}, "send", "changed"),
-        # --full is for another mapping than that of the task, or for the same.
+        # --full for another mapping than that of the task, or for the same.
         ({"pair": ELSEWHERE}, "send", "sent elsewhere before, and everything is asked for"),
         ({"pair": ELSEWHERE, "of": task("ACTIVE")}, "unchanged", "unchanged"),
         ({"pair": ELSEWHERE, "size": 11}, "send", "changed"),
@@ -73,7 +73,7 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"entry": None, "under_way": True}, "wait", "its last transfer is under way"),
         ({"size": 11, "under_way": True}, "wait", "its last transfer is under way"),
         ({"under_way": True}, "unchanged", "unchanged"),
-        # Quiet for SETTLE_SECONDS, to the second.
+        # Stable for SETTLE_SECONDS, to the second.
         ({"entry": None, "settle": SETTLE}, "send", "new"),
         ({"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE}, "send", "new"),
         (

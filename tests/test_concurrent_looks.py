@@ -1,4 +1,4 @@
-"""Looking at many directories at once: it ends when asked to, and its order changes nothing."""
+"""Concurrent scans: a signal ends them, and the order of answers changes nothing."""
 
 import logging
 import signal
@@ -33,7 +33,7 @@ def test_a_signal_ends_a_scan_that_waits_for_answers(number: signal.Signals, lab
             for _ in range(WORKERS):
                 assert waiting.acquire(timeout=60)
             process.send_signal(number)
-            # It would wait for a minute for each answer.
+            # Without the signal it would wait a minute for each answer.
             _, stderr = process.communicate(timeout=30)
     finally:
         answered.set()
@@ -51,7 +51,7 @@ def test_the_order_of_answers_does_not_change_a_submission(lab: Lab) -> None:
     lab.given_transferred("old")
     for name in NAMES:
         lab.write(name)
-    # The first directories are answered last.
+    # The answers for the first directories come last.
     for number in range(WORKERS):
         lab.world.faults.add(
             "ls",
@@ -71,7 +71,7 @@ def test_each_worker_uses_one_connection(lab: Lab, caplog: pytest.LogCaptureFixt
     assert lab.transfer() == 0
     listings = [request for request in lab.world.requests if request.route == "ls"]
     assert len(listings) > 200
-    # One more is that of the main thread.
+    # The main thread has one more.
     assert len({request.port for request in listings}) <= 32 + 1
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 

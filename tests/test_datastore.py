@@ -1,4 +1,4 @@
-"""The datastore: what is saved is what is loaded, or it is called damaged; never empty."""
+"""The datastore loads exactly what was saved, or is damaged; it is never read as empty."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ MAPPINGS = st.builds(
 
 @st.composite
 def stores(draw: Any) -> Datastore:
-    """Invent a datastore whose entries refer to its tasks."""
+    """Draw a datastore whose file records refer to its tasks."""
     tasks = draw(st.dictionaries(st.integers(1, 10**9), TASKS, min_size=1, max_size=4))
     entries = st.builds(FileRecord, NUMBERS, NUMBERS, st.sampled_from(sorted(tasks)))
     names = st.dictionaries(TEXT, entries, min_size=1, max_size=4)
@@ -95,7 +95,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, store: Datastore) -> No
 
 
 def example(directories: int = 2) -> Datastore:
-    """Return a datastore with three files in each of some directories."""
+    """Return a datastore with three files in each of its directories."""
     task = Task(
         kind="transfer",
         submission_id="s",
@@ -115,7 +115,7 @@ def example(directories: int = 2) -> Datastore:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Give the path of a saved datastore."""
+    """Return the path of a saved datastore."""
     datastore.save(str(tmp_path / "datastore"), example())
     return tmp_path / "datastore"
 
@@ -160,12 +160,12 @@ def test_only_its_owner_can_read_it_whatever_the_umask(tmp_path: Path, umask: in
 
 
 def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
-    """Write `data` and load it; return whether it counts as damaged."""
+    """Write `data` and load it; return whether it is damaged."""
     path.write_bytes(data)
     try:
         store = datastore.load(str(path))
     except DatastoreNewer as error:
-        # A digit of its version was altered: that is refused as well, in other words.
+        # A digit of its version was altered: that is refused too, with another message.
         assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
         assert f"{path} was written by a newer globus_auto" in str(error)
         return True
@@ -248,7 +248,7 @@ def test_an_unknown_shape_is_damage_though_the_sum_matches(
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """Let writing fail beyond this size, as on a full disk."""
+    """Let writing a file fail beyond this size, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -299,14 +299,14 @@ def replace_by_a_loop(path: Path) -> None:
 
 
 def untouched(path: Path) -> tuple[int, int, int]:
-    """Return what differs when a file is written or replaced, but not when it is read."""
+    """Return what changes when a file is written or replaced, but not when it is read."""
     status = path.lstat()
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @pytest.fixture
 def transferred(lab: Lab, mailbox: Mailbox) -> Lab:
-    """Give a laboratory with a file sent that could be deleted, and one that waits to be sent."""
+    """Return a laboratory with a delivered file that could be deleted, and a new one."""
     assert mailbox.messages == []
     lab.given_transferred("sent")
     lab.write("new")
@@ -363,7 +363,7 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
 ) -> None:
     """One line says so, and an alert that the next run resolves."""
     lab.given_transferred(*(f"{number:050}" for number in range(80)))
-    lab.write("first to show that both places are two")
+    lab.write("first, to make the marker")
     assert (lab.transfer(), lab.delete()) == (0, 0)
     lab.given_transferred(*(f"{number:060}" for number in range(80)))
     (lab.state / "globus_auto.log").unlink()

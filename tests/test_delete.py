@@ -1,4 +1,4 @@
-"""delete.py removes exactly what is proven, by explicit path, and asks for nothing more."""
+"""delete.py deletes exactly the verified files, by explicit path, and nothing else."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from tests.conftest import Lab, files, tree
 
 
 def deleted(lab: Lab) -> list[list[str]]:
-    """Return the paths of each delete of files at the source that was asked for."""
+    """Return the paths of each submitted delete task for files at the source."""
     return [
         [item["path"] for item in document["DATA"]]
         for document in lab.submitted("delete")
@@ -151,7 +151,7 @@ def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
     assert files(lab.source) == {}
     listed = [each.query for each in lab.world.requests if each.route == "ls"]
     there = [query for query in listed if query["path"].startswith("/dst")]
-    # One entry shows that it can be reached; then only the marker is asked for.
+    # A listing of one name shows that it can be reached; then only the marker is requested.
     assert all(query.get("limit") == "1" or "filter" in query for query in there)
 
 
@@ -209,7 +209,7 @@ def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mail
     waited = time.time() - began
     assert 120 <= waited < 140 if plan == "stall_next" else waited < 10
     assert not any(task.is_open for task in lab.world.tasks.values())
-    assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group goes"
+    assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group is deleted"
     assert files(lab.source).keys() == {"a", "b"}
     assert lab.records() == {"/src/a", "/src/b"}
     assert not lab.store().open_tasks("delete")

@@ -1,4 +1,4 @@
-"""What counts as delivered: what Globus lists, or what a listing of the destination shows."""
+"""Files count as delivered if Globus lists them, or if a listing of the destination does."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.test_delete import deleted
 
 
 def recursive(lab: Lab) -> list[bool]:
-    """Return of each transfer whether it was recursive."""
+    """Return, for each submitted transfer, whether it was recursive."""
     return [document["DATA"][0]["recursive"] for document in lab.submitted()]
 
 
 def newest(lab: Lab) -> Task:
-    """Return the transfer that was submitted last, as Globus knows it."""
+    """Return the transfer task that was submitted last."""
     tasks = [task for task in lab.world.tasks.values() if task.order.kind == "TRANSFER"]
     return tasks[-1]
 
 
 def test_a_directory_that_globus_missed_is_sent_as_items(lab: Lab) -> None:
-    """An older copy of equal size is there, which would have counted as the file."""
+    """The destination has an older copy of equal size, which must not count as the file."""
     put(lab.destination / "d/a", "older", time.time() - 9999)
     lab.write("d/a", "newer")
     lab.write("b")
@@ -92,7 +92,7 @@ def test_an_unlisted_destination_shows_no_delivery(lab: Lab, away: dict[str, Any
 
 
 def test_after_a_clean_out_new_files_are_sent_as_items(lab: Lab) -> None:
-    """A recursive task would let an older copy of a file that it misses pass for it."""
+    """If a recursive task missed a file, an older copy could be taken for it."""
     lab.write_and_transfer("a", "d/b")
     assert lab.delete() == 0
     assert (files(lab.source), lab.records()) == ({}, set())
@@ -165,7 +165,7 @@ def test_skipped_files_count_as_reported_by_their_task(lab: Lab) -> None:
 
 
 def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None:
-    """It grew between the scan and the copy: what arrived is another version."""
+    """The file grew between the scan and the copy: another fingerprint was delivered."""
     lab.given_transferred("first")
     lab.world.pace = Pace.after_looks(1)
     lab.write_and_transfer("a", "b")
@@ -197,7 +197,7 @@ def test_a_failed_task_delivers_only_what_it_lists(lab: Lab, full: bool) -> None
 
 
 def test_skipped_errors_are_not_requested_if_there_are_none(lab: Lab) -> None:
-    """Nor is what it sent where it sent nothing: Globus answers 404 for some such tasks."""
+    """Nor are successful transfers if there are none: Globus answers 404 for some such tasks."""
     lab.given_transferred("first")
     lab.write_and_transfer("a")
     lab.world.requests.clear()
@@ -212,7 +212,7 @@ def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None
     lab.world.lists_late = 30 * 60
     lab.write_and_transfer("a")
     assert [lab.transfer(), lab.delete()] == [0, 0]
-    assert files(lab.source).keys() == {"a"}, "nothing is concluded yet"
+    assert files(lab.source).keys() == {"a"}, "no record changes yet"
     assert lab.records() == {"/src/a"}
     lab.advance(31 * 60)
     assert lab.delete() == 0

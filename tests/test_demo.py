@@ -1,4 +1,4 @@
-"""The demo checks itself, and this checks that it says so."""
+"""The demo checks its own result; this test checks that it reports success."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests: what is told once, repeated rarely, resolved once, by the findings of runs alone."""
+"""Digests: which alerts are sent, repeated and resolved, given the alerts of each run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOUR = 3600
 
 
 def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
-    """Return what a run has found: alerts, and kinds of which all is well."""
+    """Return the alerts of a run: those fired, and the kinds that it resolves."""
     found = Findings()
     for alert in raised:
         found.fire(alert)
@@ -36,7 +36,7 @@ def standing(about: str = "/d", **changes: Any) -> OpenAlert:
 
 
 class Reader:
-    """Someone who is told what is due after each run; `told` is what, as counts."""
+    """Somebody who gets the message due after each run; `sent` has the counts of each message."""
 
     def __init__(self) -> None:
         self.standing: list[OpenAlert] = []
@@ -137,10 +137,10 @@ def test_an_alert_is_inhibited_by_its_cause() -> None:
     reader.run(1, findings(effect, well=("unlisted",)))
     assert reader.sent == [(1, 0, 0), (0, 0, 1)]
     reader.run(2, findings(effect))
-    assert reader.sent[2:] == [(1, 0, 0)], "it lasts though its cause is over"
+    assert reader.sent[2:] == [(1, 0, 0)], "it lasts though its cause is resolved"
     reader.run(3, findings(alert(), effect))
     reader.run(3 + 24 * HOUR, findings(alert(), effect))
-    assert reader.sent[3:] == [(1, 0, 0), (0, 2, 0)], "it was told before its cause came"
+    assert reader.sent[3:] == [(1, 0, 0), (0, 2, 0)], "it was sent before its cause began"
 
 
 def test_an_alert_that_is_due_later_is_sent_only_if_it_lasts() -> None:
@@ -191,7 +191,7 @@ def test_notified_and_resolved_always_alternate(
                 assert last is None or last[0] == "resolved"
             else:
                 assert last is not None
-                assert last[0] == "notified", "repeated or resolved is only what was told"
+                assert last[0] == "notified", "only what was sent is repeated or resolved"
             assert not again or now - last[1] >= 24 * HOUR
             last = ("resolved" if resolved else "notified"), now
 

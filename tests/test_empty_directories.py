@@ -1,4 +1,4 @@
-"""delete.py removes empty directories, and never what arrives in one meanwhile."""
+"""delete.py prunes empty directories, and never loses a file that arrives in one meanwhile."""
 
 import os
 import time
@@ -25,17 +25,17 @@ def make(lab: Lab, *names: str, age: float = 60) -> None:
 
 
 def renames(lab: Lab) -> list[str]:
-    """Return the old paths of the renames that were asked for."""
+    """Return the old paths of the requested renames."""
     return [each.body["old_path"] for each in lab.world.requests if each.route == "rename"]
 
 
 def asides(lab: Lab) -> list[Path]:
-    """Return the directories at the source that stand aside."""
+    """Return the quarantined directories at the source."""
     return sorted(lab.source.rglob(f"{ASIDE}*"))
 
 
 def in_aside(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
-    """Return a hook that writes a file into each directory that stands aside."""
+    """Return a hook that writes a file into each quarantined directory."""
 
     def write(_request: object) -> None:
         for aside in asides(lab):
@@ -285,7 +285,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     assert lab.delete() == 1
     assert not any(task.is_open for task in lab.world.tasks.values())
     left = tree(lab.source)
-    assert len([name for name in left if "/" not in name]) == 1, "the others go"
+    assert len([name for name in left if "/" not in name]) == 1, "the others are pruned"
     assert (asides(lab), lab.store().asides) == ([], {})
     lab.world.requests.clear()
     assert (lab.delete(), renames(lab), tree(lab.source)) == (0, [], left)
@@ -295,7 +295,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
 
 
 def leave_aside(lab: Lab) -> Path:
-    """Let delete.py leave its empty directory aside, and return it."""
+    """Let delete.py leave its empty directory quarantined; return the directory."""
     lab.world.faults.proxy("delete", 403)
     assert lab.delete() == 1
     (aside,) = asides(lab)

@@ -1,4 +1,4 @@
-"""Every task is submitted exactly once: whatever is lost or killed, whatever Globus refuses."""
+"""Every task is submitted exactly once, whatever is lost, killed or rejected."""
 
 import gc
 import signal
@@ -14,31 +14,31 @@ HOUR = 3600
 
 
 def documents(lab):
-    """Return the documents submitted, by submission id; all of one id must be identical."""
+    """Return the submitted documents by submission id; check that those of one id are identical."""
     found = {}
     for document in lab.submitted():
         assert found.setdefault(document["submission_id"], document) == document
     return found
 
 
-TASK_ID = str(uuid.UUID(int=1))  # of no task that there is
+TASK_ID = str(uuid.UUID(int=1))  # no task has it
 
 
 def refuse(code, status, **more):
-    """Return a fault that refuses a submission."""
+    """Return a fault that rejects a submission."""
     return {"status": status, "body": {"code": code, "message": "planned", "request_id": "r1"}} | (
         more
     )
 
 
 def intents(lab):
-    """Return the tasks that were not, as far as is known, submitted."""
+    """Return the unsubmitted tasks: those without a known task id."""
     return [task for task in lab.store().tasks.values() if task.task_id is None]
 
 
 @pytest.fixture(name="ready")
 def three_files_to_send(lab: Lab):
-    """Give a lab that has sent before, and now has three new files."""
+    """Return a lab that has transferred a file before, and now has three new ones."""
     lab.given_transferred("old.txt")
     for name in ("a.txt", "b.txt", "d/c.txt"):
         lab.write(name)
@@ -93,7 +93,7 @@ def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capf
     )
     if route == "token":
         lab.clock.shift(7 * 24 * HOUR)
-    # What a signal raises in a callback of the garbage collector, hypothesis has one, is lost.
+    # An exception in a callback of the garbage collector is lost, and hypothesis has a callback.
     gc.disable()
     try:
         assert lab.transfer() == 1
@@ -146,7 +146,7 @@ def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
     assert "crash" not in lab.alerts()
     assert lab.records() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
     lab.world.faults.clear()
-    # Whatever has changed meanwhile: the document comes from what was remembered.
+    # Whatever has changed meanwhile, the document comes from the datastore.
     other = another_destination(lab)
     lab.configure(EXCLUDE=["a*", "*.tmp"], FILES_PER_TASK=1)
     lab.advance(60)
@@ -235,7 +235,7 @@ def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
 def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, capfd):
     """Until then the unsubmitted task is discarded quietly at each 409 Conflict."""
     lab.configure(STALL_HOURS=10)
-    lab.world.task_list_lag = 90 * 24 * HOUR  # otherwise the task would be known, and waited for
+    lab.world.task_list_lag = 90 * 24 * HOUR  # else the task would be listed, and waited for
     lab.world.pace = Pace.after_looks(1000)
     lab.write("a.txt")
     assert lab.transfer() == 0

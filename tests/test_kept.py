@@ -1,4 +1,4 @@
-"""delete.py keeps what is not proven: -v shows the reason, and the file is still there."""
+"""delete.py keeps every file that is not verified, and -v shows the reason."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ CHANGED = "it has changed since it was sent: "
 
 @pytest.fixture
 def delete(lab: Lab, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, str]]:
-    """Give what runs delete.py -v and returns, by relative path, why files were kept."""
+    """Return a function that runs delete.py -v and returns the reason for each kept file."""
 
     def run(code: int = 0) -> dict[str, str]:
         assert lab.delete("-v") == code
@@ -35,7 +35,7 @@ Delete = Callable[..., dict[str, str]]
 
 
 def test_a_file_stays_while_its_task_is_in_progress(lab: Lab, delete: Delete) -> None:
-    lab.given_transferred("first")  # as a full task, of which another rule speaks
+    lab.given_transferred("first")  # with a recursive task, for which there is another rule
     lab.world.pace = Pace.after_looks(2)
     lab.write_and_transfer("a")
     assert delete() == {"a": OPEN}
@@ -51,8 +51,8 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
     assert lab.transfer("--full") == 0
     store = lab.store()
     tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
-    assert not tasks["/src/a"].open, "its last version is in an older task"
-    assert not tasks["/src/b"].open, "a delivered record is not written over"
+    assert not tasks["/src/a"].open, "its record is that of an older task"
+    assert not tasks["/src/b"].open, "a delivered record is not overwritten"
     (full,) = store.open_tasks("transfer").values()
     assert full.full
     assert delete() == {"a": OPEN, "b": OPEN}
@@ -138,7 +138,7 @@ def test_a_missing_or_truncated_copy_is_sent_again(
 
 
 def unmount(copy: Path) -> None:
-    """Leave an empty mount point."""
+    """Leave an empty directory, as an unmounted disk does."""
     shutil.rmtree(copy)
     copy.mkdir()
 
@@ -157,16 +157,16 @@ def test_a_missing_or_empty_destination_drops_no_records(
     assert lab.records() == {"/src/a"}
     assert [alert["kind"] for alert in lab.health()["alerts"]] == ["destination"]
     assert lab.transfer() == 0
-    assert len(lab.submitted()) == 1, "a cleared destination starts nothing"
+    assert len(lab.submitted()) == 1, "a cleared destination starts no transfer"
 
 
 def no_longer_looked_at(lab: Lab) -> None:
-    """Follow the advice of the alert."""
+    """Turn verification off, as the alert advises."""
     lab.configure(VERIFY_DESTINATION=False)
 
 
 def no_longer_there(lab: Lab) -> None:
-    """Remove at the source by hand what the alert was about."""
+    """Remove the file of the alert at the source by hand."""
     (lab.source / "a").unlink()
     lab.write("b", "which has not been sent yet")
 
@@ -206,7 +206,7 @@ def test_a_subdirectory_missing_at_the_destination_is_sent_again(lab: Lab, delet
 
 
 def too_large(lab: Lab, path: str) -> None:
-    """Let a listing of `path` fail as that of a huge directory does."""
+    """Let the listing of `path` fail like that of a directory that is too large."""
     document = {"code": "ExternalError.DirListingFailed.SizeLimit", "message": "m"}
     huge = {"status": 502, "body": document | {"request_id": "r", "resource": "/"}}
     lab.world.faults.add(
@@ -234,7 +234,7 @@ def test_a_file_whose_copy_cannot_be_verified_stays(lab: Lab, delete: Delete) ->
         assert reason.startswith("its destination cannot be asked for it: 403")
     assert files(lab.source).keys() == {"run/a", "run/c"}
     assert lab.records() == {"/src/run/a", "/src/run/c"}
-    assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
+    assert [each.route for each in lab.world.requests].count("stat") == 1, "one is enough for all"
     text = lab.alerts()["destination"]
     assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in text
     lab.world.faults.clear()
@@ -388,7 +388,7 @@ def test_files_that_a_lost_task_did_not_have_go_as_usual(lab: Lab, delete: Delet
     lab.given_transferred("first")
     forget(lab)
     lab.write_and_transfer("a")
-    assert delete() == {}, "it is learnt now"
+    assert delete() == {}, "this run is the first to see it"
     lab.write_and_transfer("b")
     assert lab.transfer() == 0
     assert delete() == {"a": LOST}

@@ -1,4 +1,4 @@
-"""What stays for a reason that should have passed is an alert that says why, and what helps."""
+"""A file that stays too long is an alert that says why and what to do."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DAY = 24 * HOUR
 
 @pytest.fixture
 def stalls(lab: Lab) -> Lab:
-    """Give a laboratory in which five hours are long."""
+    """Return a laboratory in which STALL_HOURS is 5."""
     lab.configure(STALL_HOURS=5)
     return lab
 
 
 def delete_for_hours(lab: Lab, number: int) -> list[int]:
-    """Let delete.py run every hour; return its exit codes."""
+    """Run delete.py every hour; return its exit codes."""
     codes = []
     for _ in range(number):
         codes.append(lab.delete())
@@ -85,7 +85,7 @@ def test_directories_that_vanish_during_scans_are_not_mailed(lab: Lab, mailbox: 
 
 
 def crowd(lab: Lab) -> None:
-    """Let the directory above a file have more entries than Globus lists."""
+    """Let the directory above a file have more names than Globus lists."""
     lab.world.listing_limit = 3
     for number in range(4):
         (lab.source / f"big/{number}").mkdir(exist_ok=True)
@@ -121,7 +121,7 @@ def test_names_differing_in_case_are_an_alert_in_the_end(stalls: Lab) -> None:
 
 
 def shifted_mount(lab: Lab, seconds: float) -> Path:
-    """Give a mount of the source whose times differ from those that Globus shows."""
+    """Return a mount of the source whose mtimes differ from those that Globus shows."""
     mount = lab.home / "mount"
     for name, content in files(lab.source).items():
         assert isinstance(content, bytes)
@@ -210,7 +210,7 @@ def test_a_source_disk_that_comes_back_lost_no_records(stalls: Lab) -> None:
     stalls.source.rename(away)
     stalls.source.mkdir()
     assert stalls.transfer() == 1
-    assert stalls.records() == {"/src/a", "/src/b"}, "the hours count from the second time"
+    assert stalls.records() == {"/src/a", "/src/b"}, "STALL_HOURS count from the second time"
 
 
 def test_a_destination_with_only_the_marker_counts_as_empty(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""A delete that a killed delete.py left behind is cancelled before another, never sent again."""
+"""A delete task that a killed delete.py left is cancelled, and never submitted again."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.conftest import Lab, files
 
 @pytest.fixture
 def deletable(lab: Lab) -> Lab:
-    """Give a laboratory in real time, which has deleted before, and two files to delete."""
+    """Return a laboratory in real time that has deleted before, with two files to delete."""
     lab.real_time()
     lab.write_and_transfer("first")
     assert lab.delete() == 0
@@ -21,12 +21,12 @@ def deletable(lab: Lab) -> Lab:
 
 
 def the_delete(lab: Lab) -> Any:
-    """Return the last delete that Globus took."""
+    """Return the last delete task that Globus accepted."""
     return [task for task in lab.world.tasks.values() if task.order.kind == "DELETE"][-1]
 
 
 def delete_routes(lab: Lab) -> list[str]:
-    """Return which requests about deletes have come in, in their order."""
+    """Return the routes of requests about delete tasks, in their order."""
     return [each.route for each in lab.world.requests if each.route in ("cancel", "delete")]
 
 
@@ -96,7 +96,7 @@ def test_a_delete_task_that_never_arrived_stays_recorded(deletable: Lab) -> None
     assert deletable.delete() == 0
     assert files(deletable.source) == {"a": b"changed"}
     ids = [each["submission_id"] for each in deletable.submitted("delete")]
-    assert ids.count(record.submission_id) == 1, "it is never sent again"
+    assert ids.count(record.submission_id) == 1, "it is never submitted again"
     assert deletable.store().open_tasks("delete") == {number: record}
     deletable.advance(record.deadline - time.time() + 2)
     assert deletable.delete() == 0

@@ -1,4 +1,4 @@
-"""Listings: answers that say nothing of a directory, and services that never come to an end."""
+"""Listings: invalid answers, and services that are down, busy or answer without end."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ SURROGATE = '{"DATA": [{"name": "\\ud800", "type": "dir"}], "total": 1'
 
 
 def below(path: str) -> Callable[[Any], bool]:
-    """Return what tells that a request lists all of a directory whose path begins so."""
+    """Return a function that matches full listings of paths with this prefix."""
     return lambda request: request.query["path"].startswith(path) and "limit" not in request.query
 
 
 def refusal(code: str, message: str = "planned") -> dict[str, str]:
-    """Return the body of an answer of Globus that refuses something."""
+    """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
 
 @pytest.fixture
 def connection(lab: Lab) -> Iterator[login.Connection]:
-    """Give a connection as the programs have it."""
+    """Yield a connection as the programs use it."""
     with_token = login.connect(settings.load(str(lab.config)), interactive=False)
     yield with_token
     with_token.close()
@@ -44,13 +44,13 @@ def connection(lab: Lab) -> Iterator[login.Connection]:
 
 @pytest.fixture
 def client(connection: login.Connection) -> globus_sdk.TransferClient:
-    """Give the client of that connection."""
+    """Return the client of that connection."""
     return connection.client
 
 
 @pytest.fixture
 def one_clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clock that measures durations go on with the one that is set."""
+    """Let the monotonic clock follow the clock that the tests set."""
     assert clock
     offset = time.monotonic() - time.time()
     monkeypatch.setattr(time, "monotonic", lambda: time.time() + offset)
@@ -83,12 +83,12 @@ def test_an_odd_retry_after_causes_a_short_back_off(lab: Lab, after: str) -> Non
 
 
 def row(number: int) -> dict[str, Any]:
-    """Return a file of a list of files that a task has written."""
+    """Return one row of a list of successful transfers."""
     return {"source_path": f"/src/{number}", "size": 1}
 
 
 def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str, Any]:
-    """Let `change` make each page of a task's list; return the page."""
+    """Let `change` produce each page of a task's list; return the page."""
     page: dict[str, Any] = {"DATA": [row(0)], "next_marker": 0}
     numbers = iter(range(1, 10_000))
     lab.world.faults.add(
@@ -174,7 +174,7 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
     assert lab.alerts().keys() == {"service"}
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     failed = [request for request in lab.world.requests if request.status == fault["status"]]
-    # Each listing is tried six times; the other workers may be at one more when the fifth fails.
+    # Each listing is tried six times; other workers may be busy with one more when the fifth fails.
     assert len(failed) <= 6 * (listing.SERVICE_FAILURES + workers)
     lab.world.faults.clear()
     assert lab.transfer() == 0
@@ -323,7 +323,7 @@ def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
 
 @pytest.mark.parametrize("place", ["/src/d", "/dst/d"])
 def test_a_listing_that_cannot_be_decoded_is_an_alert(lab: Lab, place: str) -> None:
-    """Decoders differ in what they take: one odd name may cost a whole directory."""
+    """Decoders differ in what they accept: one odd name may spoil a whole listing."""
     lab.given_transferred("a", "d/b")
     spoilt = {"status": 200, "body": SURROGATE}
     for route in ("ls", "stat"):
@@ -369,7 +369,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
         finally:
             closed.append(threading.current_thread())
 
-    # The others are waiting for an answer when the first one fails.
+    # The other workers are waiting for an answer when the first one fails.
     gone = {"status": 404, "body": refusal("EndpointDeleted")}
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)

@@ -1,4 +1,4 @@
-"""The lists of what a task did come late or never, and errors of tasks pass or not."""
+"""Lists of what a task did may come late or never; errors of tasks may pass or last."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_empty_lists_are_not_requested(lab: Lab) -> None:
 
 
 def stalled(lab: Lab, code: str = "PERMISSION_DENIED") -> None:
-    """Let a task meet an error."""
+    """Submit a task that meets an error."""
     lab.given_transferred("old")
     lab.world.stall_next(code)
     lab.write("a")

@@ -1,4 +1,4 @@
-"""SRC_LOCAL_DIR: the mount shows what Globus shows, and delete.py works with it."""
+"""SRC_LOCAL_DIR: the mount shows what Globus shows, and delete.py uses it."""
 
 import logging
 import os
@@ -31,13 +31,13 @@ NAMES = [
 
 @pytest.fixture
 def mounted(lab: Lab) -> Lab:
-    """Give a laboratory whose source is also mounted on this machine."""
+    """Return a laboratory whose source is also mounted on this machine."""
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     return lab
 
 
 def fill(lab: Lab) -> None:
-    """Make an entry of every kind at the source, with odd names and times."""
+    """Make every kind of file, link and directory at the source, with odd names and times."""
     for number, name in enumerate(NAMES):
         lab.write(name, b"x" * number, age=number * 1000.75)
     put(lab.source / "old", "written before 1970", -1.5)
@@ -63,7 +63,7 @@ def fill(lab: Lab) -> None:
 
 
 def look(lister: Any) -> dict[str, Any]:
-    """Return all that a look at the source finds; of unsendable names only how many there are."""
+    """Scan the source and return its listings; of unsendable names only their number."""
     found = {}
     for outcome in listing.walk(lister, ["/src"], lambda _name: True):
         assert isinstance(outcome, Directory)
@@ -139,7 +139,7 @@ def test_a_directory_loop_is_not_entered(
     tmp_path: Path,
 ) -> None:
     """A bind mount can show a directory below itself."""
-    # As a bind mount makes one, which only root can have.
+    # Only root can make a bind mount, which has this effect.
     above = os.stat(tmp_path)
     (tmp_path / "other").mkdir()
     found = Directory("/src/below", {}, {}, {}, [])

@@ -1,4 +1,4 @@
-"""One run of a program at a time, one program at the datastore at a time; how runs are ended."""
+"""One run of each program at a time, and one program at a time at the datastore; signals."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ OTHER = {"transfer": "delete", "delete": "transfer"}
 
 @contextmanager
 def held(lab: Lab, name: str, age: float = 60, text: str | None = None) -> Iterator[None]:
-    """Hold a lock as a run does that took it `age` seconds ago."""
+    """Hold a lock like a run that took it `age` seconds ago."""
     with open(lab.state / f"datastore.{name}lock", "w", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(f"4711 {int(time.time() - age)}\n" if text is None else text)
@@ -62,7 +62,7 @@ def test_a_lock_held_by_one_run_keeps_another_out(program: str, lab: Lab) -> Non
         assert run(lab, program) == 0
         assert lab.world.requests == []
     with locks.locked(str(lab.state / "datastore.lock"), timeout=0):
-        assert run(lab, program) == 1, "it has waited in vain"
+        assert run(lab, program) == 1, "it waited in vain"
         assert lab.world.requests == []
 
 
@@ -96,7 +96,7 @@ def test_a_program_waits_until_the_other_has_ended(
 
         def sleep(seconds: float) -> None:
             lab.advance(seconds)
-            assert len(lab.world.requests) == count, "nothing is done before"
+            assert len(lab.world.requests) == count, "nothing is done before that"
             if time.time() - began > 1000:
                 holding.close()
 
@@ -180,7 +180,7 @@ def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.M
 
 
 def sends(number: signal.Signals) -> Callable[[object], None]:
-    """Return a hook that sends a signal to the program, which is the main thread here."""
+    """Return a hook that sends a signal to the main thread, which runs the program."""
     return lambda _request: signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 

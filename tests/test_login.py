@@ -1,4 +1,4 @@
-"""Login: who the programs are to Globus, and the sentence that says what to do where that fails.
+"""Login as a person or a service account, and the line that says what to do if it fails.
 
 Without a terminal nobody is asked anything, and the exit code is 3.
 """
@@ -21,7 +21,7 @@ NEW_LOGIN = "On a terminal run: "
 def asks_for_a_person(
     lab: Lab, capsys: pytest.CaptureFixture[str], sentence: str, *, again: str = NEW_LOGIN
 ) -> None:
-    """Run both programs: each must say what to do, do nothing, and ask nobody."""
+    """Run both programs; check that each says what to do, changes nothing and asks nobody."""
     before = files(lab.source), files(lab.destination), lab.datastore_bytes()
     lab.world.requests.clear()
     for program in (lab.transfer, lab.delete):
@@ -38,7 +38,7 @@ def asks_for_a_person(
 
 
 def logins(lab: Lab) -> list[str]:
-    """Return how tokens were asked for."""
+    """Return the grant types of all requests for tokens."""
     return [each.body["grant_type"] for each in lab.world.requests if each.route == "token"]
 
 
@@ -96,7 +96,7 @@ def test_login_without_a_terminal_asks_nobody(
     said = capsys.readouterr()
     assert said.out == ""
     assert "There was no terminal to log in on" in said.err
-    assert logged_in.transfer() == 0, "the login that is there still serves"
+    assert logged_in.transfer() == 0, "the stored login still works"
 
 
 def test_a_person_who_has_logged_in_is_not_asked_again(logged_in: Lab, mailbox: Mailbox) -> None:
@@ -190,7 +190,7 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
 
     lab.world.faults.hook(route, lose, when="after")
     run = getattr(lab, program)
-    assert run() in (0, 1, 3), "what was asked before may have been enough"
+    assert run() in (0, 1, 3), "the requests before the loss may have been enough"
     capsys.readouterr()
     for _ in range(3):
         assert (lab.transfer(), lab.delete()) == (3, 3)

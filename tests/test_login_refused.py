@@ -1,4 +1,4 @@
-"""Logins that an endpoint does not accept, at any moment of a run; and logins on a terminal."""
+"""Logins that a collection rejects at any moment of a run, and logins on a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION_EXPIRED = {
         "session_required_identities": [str(uuid.uuid4())],
     },
 }
-# The same, said by its code alone.
+# The same error, recognised by its code alone.
 LOGIN_FAILED = {
     key: value for key, value in SESSION_EXPIRED.items() if key != "authorization_parameters"
 }
@@ -36,7 +36,7 @@ POLICY = {
 
 
 def plan(lab: Lab, nth: int, status: int, body: Any) -> None:
-    """Let the `nth` listing, and all after it, be refused."""
+    """Let Globus refuse the `nth` listing and all later ones."""
     seen: list[Any] = []
 
     def late(request: Any) -> bool:
@@ -119,7 +119,7 @@ def test_a_submission_that_requires_a_new_session_exits_3(
 
 @pytest.fixture
 def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Give a laboratory in which a person has to log in, and a file that waits to be sent."""
+    """Return a laboratory in which a person has to log in, with a new file."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
     lab.real_time()
@@ -179,7 +179,7 @@ def test_login_refuses_another_identity(person: Lab) -> None:
         terminal.type(identity.code_for(terminal.url()))
         assert terminal.code() == 3
         assert f"is of another identity ({identity.person})" in terminal.shown
-    assert person.transfer() == 0, "the first login still serves"
+    assert person.transfer() == 0, "the first login still works"
 
 
 def test_login_explains_a_high_assurance_collection(person: Lab) -> None:

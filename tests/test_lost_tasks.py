@@ -1,4 +1,4 @@
-"""A transfer that Globus no longer shows may still write: nothing is deleted or overtaken by it."""
+"""A transfer that Globus no longer shows may still write: its files are not deleted yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HIDDEN = {"code": "ClientError.NotFound", "message": "planned"}
 
 
 def hide(lab: Lab, status: int) -> None:
-    """Let Globus no longer show the newest task, which is in progress."""
+    """Let Globus hide the newest task, which is in progress."""
     task = list(lab.world.tasks.values())[-1]
     lab.world.task_list_lag = 90 * 24 * HOUR
     lab.world.faults.add(

@@ -1,4 +1,4 @@
-"""Manners: how the programs start and end, what they say and where, and what they never say."""
+"""Manners of a cron job: how the programs start and end, and what they print, log and mail."""
 
 from __future__ import annotations
 

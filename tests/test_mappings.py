@@ -1,4 +1,4 @@
-"""What was sent where is remembered, and no other files may be sent to the same place."""
+"""Mappings are recorded, and no other source may be sent into their destination."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAIRS = [
     (("/s/a", "/d/a"), ("/s/b", "/d/b"), True),
     (("/s/a", "/d/x"), ("/s/a", "/d/y"), True),
     (("/s/a", "/d/x"), ("/s/b", "/d/xy"), True),
-    # The very same, and the same place for every path.
+    # The same mapping, and mappings that put every path in the same place.
     (ALWAYS, ALWAYS, True),
     (ALWAYS, ("/s/a", "/d/a"), True),
     (ALWAYS, ("/s/a/b", "/d/a/b"), True),
@@ -25,7 +25,7 @@ PAIRS = [
     # Another source to the same directory.
     (("/s/a", "/d"), ("/s/b", "/d"), False),
     (ALWAYS, ("/s/a", "/d"), False),
-    # Inside the other, and not where the other would put it.
+    # Inside the other destination, but not where the other mapping would put it.
     (ALWAYS, ("/s", "/d/a"), False),
     (ALWAYS, ("/s/a", "/d/b"), False),
     (ALWAYS, ("/t", "/d/a"), False),
@@ -51,7 +51,7 @@ def test_two_mappings_agree_if_no_file_can_overwrite_the_others(
 
 
 def refused(lab: Lab, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return why both programs refuse the settings, with nothing changed."""
+    """Check that both programs refuse the settings and change nothing; return the reason."""
     before = lab.datastore_bytes()
     capsys.readouterr()
     lab.world.requests.clear()
@@ -115,7 +115,7 @@ def test_another_collection_may_have_the_same_directory(lab: Lab) -> None:
 
 
 def test_ordinary_editing_of_both_directories_in_one_config(lab: Lab) -> None:
-    """A beamline changes its directories with each visit, and back again."""
+    """A beamline changes its directories with each visit, and may change them back."""
     for name in ("visit1", "visit2", "visit1"):
         lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}")
         lab.given_transferred(f"{name}/a")
@@ -128,7 +128,7 @@ def test_ordinary_editing_of_both_directories_in_one_config(lab: Lab) -> None:
 def test_deleting_the_datastore_gives_up_the_protection(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The marker is still there, and says what to remove."""
+    """The marker is still there, and the alert says what to remove."""
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/m")
     lab.given_transferred("one/a")
     lab.write("two/b")

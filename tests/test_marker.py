@@ -28,7 +28,7 @@ def markers(directory: Path) -> list[str]:
 
 
 def made(lab: Lab) -> list[str]:
-    """Return the paths of the markers that were asked for."""
+    """Return the paths of the requests to make a marker."""
     return [each.body["path"] for each in lab.world.requests if each.route == "mkdir"]
 
 
@@ -49,7 +49,7 @@ def test_one_directory_under_two_names_stops_both_programs(
     assert tree(lab.source) == before
     assert len(markers(lab.source)) == 1
     lab.configure(DST_ID=lab.dst.id, DST_DIR="/dst")
-    assert lab.transfer() == 2, "the message names the way out"
+    assert lab.transfer() == 2, "the message says what to remove"
     (lab.source / markers(lab.source)[0]).rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert lab.alerts() == {}
@@ -63,7 +63,7 @@ def test_one_directory_under_two_names_stops_the_first_run(lab: Lab) -> None:
 
 
 def test_delete_alone_finds_one_directory_under_two_names(lab: Lab) -> None:
-    """The directory was made by the transfer, and delete.py is the first to see it."""
+    """The transfer made the directory, and delete.py is the first to see it."""
     lab.configure(SRC_DIR="/src/new", DST_DIR="/dst/new")
     lab.write("new/a")
     assert lab.transfer() == 0
@@ -162,7 +162,7 @@ def test_the_marker_of_another_source_is_refused(
     assert (lab.submitted(), deleted(lab)) == ([], [])
     lab.src.connected = False
     assert lab.transfer() == 1
-    assert "unfit settings" in lab.alerts(), "nobody has looked there"
+    assert "unfit settings" in lab.alerts(), "the destination was not checked"
     lab.src.connected = True
     other.rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
@@ -244,7 +244,7 @@ def test_a_marker_is_made_and_found_in_a_huge_directory(lab: Lab) -> None:
 
 
 def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
-    """The whole of DST_DIR comes back then, with names that begin like the marker's."""
+    """Then the answer has all of DST_DIR, with names that begin like that of the marker."""
     lab.given_transferred("a")
     (name,) = markers(lab.destination)
     lab.write("b")
@@ -330,7 +330,7 @@ def test_nothing_is_deleted_if_dst_dir_is_missing(
 
 @pytest.mark.parametrize("body", [{}, {"code": "PermissionDenied", "message": "no"}])
 def test_nothing_is_deleted_if_the_source_cannot_be_listed(body: dict[str, str], lab: Lab) -> None:
-    """Then it is not seen either that the source has no marker."""
+    """Then nothing shows that the source has no marker."""
     lab.write_and_transfer("a")
     lab.world.faults.add(
         "ls", times=None, status=403, body=body, match=lambda each: each.query["path"] == "/src"

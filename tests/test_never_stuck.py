@@ -1,4 +1,4 @@
-"""One file or one task that Globus cannot handle never stops what has nothing to do with it."""
+"""A file or a task that Globus cannot handle never blocks the others."""
 
 import pytest
 

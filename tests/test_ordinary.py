@@ -1,4 +1,4 @@
-"""Ordinary surroundings: a destination that is not there yet, a source that cannot be written."""
+"""Ordinary use: a destination that does not exist yet, and a read-only source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_the_first_transfer_makes_the_destination_directory(lab: Lab, mailbox: M
 
 
 def test_everything_is_sent_from_a_read_only_source(lab: Lab, mailbox: Mailbox) -> None:
-    """Nothing can be deleted there: that is one alert, and holds up no transfer."""
+    """Nothing can be deleted there: that is one alert, and delays no transfer."""
     lab.configure(DELETE_EMPTY_DIRS=False, FILES_PER_TASK=2)
     for run in range(3):
         for name in "abc":

@@ -1,4 +1,4 @@
-"""Progress: on a terminal long work can be watched; without one nothing of it is shown."""
+"""Progress is shown on a terminal, and only there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.terminal import on_terminal
 
 
 def shown(lab: Lab, program: str, *options: str) -> str:
-    """Return what a good run of a program shows on a terminal, without its control sequences."""
+    """Return what a good run shows on a terminal, without control sequences."""
     with on_terminal(lab, program, *options) as terminal:
         assert terminal.code() == 0, terminal.shown
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.shown)

@@ -1,4 +1,4 @@
-"""What was asked for, sentence by sentence."""
+"""The promises of the README, one by one."""
 
 import os
 import pty
@@ -38,7 +38,7 @@ def test_the_package_has_the_promised_files():
 
 @pytest.fixture(name="copy")
 def package_with_an_edited_config(lab: Lab, monkeypatch):
-    """Give a folder with the programs, in which only config.py was edited."""
+    """Return a directory with the programs, in which only config.py was edited."""
     folder = lab.home / "globus_auto"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("sandbox", *LEFT))
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
@@ -52,12 +52,12 @@ def package_with_an_edited_config(lab: Lab, monkeypatch):
         text, count = re.subn(rf'^{name} = ""$', f"{name} = {value!r}", text, flags=re.MULTILINE)
         assert count == 1
     (folder / "config.py").write_text(text, encoding="utf-8")
-    lab.clock.move_to(time_machine.escape_hatch.time.time())  # processes have the real time
+    lab.clock.move_to(time_machine.escape_hatch.time.time())  # child processes use the real time
     return folder
 
 
 def on_a_terminal(lab, command, cwd):
-    """Run a command on a terminal as a person who logs in; return the login's address."""
+    """Run a command on a terminal and log in; return the address of the login."""
     ours, theirs = pty.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     with subprocess.Popen(command, cwd=cwd, **streams) as process, os.fdopen(ours, "r+b", 0) as tty:
@@ -77,7 +77,7 @@ def on_a_terminal(lab, command, cwd):
 
 
 def by_cron(command):
-    """Run a command as cron does, without a terminal; return exit code and what it printed."""
+    """Run a command without a terminal, as cron does; return its exit code and output."""
     done = subprocess.run(
         command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -86,7 +86,7 @@ def by_cron(command):
 
 @pytest.mark.parametrize("first", ["transfer.py", "delete.py"])
 def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy, first):
-    """`python transfer.py` in the folder, config.py the only file edited; state stays there."""
+    """Only config.py was edited; the programs run in their directory and keep their state there."""
     lab.write("a.txt")
     lab.write("d/b.txt")
     address = on_a_terminal(lab, [sys.executable, first], copy)
@@ -155,7 +155,7 @@ def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab):
 
 def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
     path = lab.write("a.txt", "right")
-    (lab.destination / "a.txt").write_text("wrong")  # neither size nor time tells
+    (lab.destination / "a.txt").write_text("wrong")  # size and mtime are equal
     os.utime(lab.destination / "a.txt", (path.stat().st_mtime,) * 2)
     assert lab.transfer() == 0
     assert (lab.destination / "a.txt").read_text() == "right"

@@ -1,4 +1,4 @@
-"""What a proxy answers in place of Globus proves nothing, and leaves nothing behind."""
+"""An answer of a proxy is never taken for one of Globus, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kinds(lab: Lab) -> list[str]:
 
 
 def the_delete(lab: Lab) -> Any:
-    """Return the only delete at Globus."""
+    """Return the only delete task at Globus."""
     (found,) = (task for task in lab.world.tasks.values() if task.order.kind == "DELETE")
     return found
 
@@ -215,5 +215,5 @@ def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
     assert f"https://app.globus.org/activity/{task.id}" in lab.alerts()["delete failed"]
     assert "no longer waits for it" in lab.alerts()["delete failed"]
     assert not lab.store().open_tasks("delete")
-    assert [lab.delete(), lab.transfer()] == [0, 0], "it is not begun with again"
+    assert [lab.delete(), lab.transfer()] == [0, 0], "its file is deleted by another task"
     assert files(lab.source) == {}

@@ -1,4 +1,4 @@
-"""What README.md says is there."""
+"""README.md names what exists, and all of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def sources() -> str:
-    """Return all code of the package proper."""
+    """Return the code of the package without the sandbox."""
     files = ROOT.glob("globus_auto/*.py")
     texts = (path.read_text(encoding="utf-8") for path in files)
     return "\n".join(text.replace("from __future__ import annotations", "") for text in texts)
@@ -40,7 +40,7 @@ def test_the_readme_names_every_option_and_no_other() -> None:
     options = set(re.findall(r"--[a-z-]+", parser.format_help()))
     named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", README))
     assert named - options <= {"--source", "--destination"}
-    # -n, -v and --help need no words there.
+    # -n, -v and --help need no explanation there.
     unnamed = {"--dry-run", "--verbose", "--help"}
     assert options - set(re.findall(r"--[a-z-]+", README)) == unnamed
 
@@ -53,7 +53,7 @@ def alerts_raised() -> set[tuple[str, int]]:
         name = ast.unparse(call.func)
         given = {each.arg: each.value for each in call.keywords}
         if name.endswith("EndpointNotReady"):
-            # It becomes an alert with its own code.
+            # It becomes an alert with the exit code of its argument.
             code = call.args[2] if len(call.args) > 2 else ast.Constant(1)
             found.add(("endpoint", ast.unparse(code)))
         elif name.rpartition(".")[2] == "Alert" and "kind" in given:

@@ -1,4 +1,4 @@
-"""Why a file is kept and which directories are bare: plain data in, an answer out."""
+"""Why a file is kept and which trees are empty: functions of plain data."""
 
 import itertools
 import unicodedata
@@ -26,7 +26,7 @@ FINE: dict[str, Any] = {
     "lost": False,
     "verified": True,
 }
-# In the order in which they are told.
+# In the order of precedence.
 REASONS: list[tuple[dict[str, Any], str]] = [
     ({"status": "ACTIVE", "ended_at": None}, "its task is open"),
     ({"under_way": True}, "its task is open"),
@@ -44,7 +44,7 @@ REASONS: list[tuple[dict[str, Any], str]] = [
 
 
 def reason(**changes: Any) -> str | None:
-    """Return why a file is kept that would go, were it not for these changes."""
+    """Return why a file is kept that would be deleted without these changes."""
     case = FINE | changes
     task = Task(
         kind="transfer",
@@ -135,7 +135,7 @@ def test_all_spellings_of_a_name_are_found() -> None:
 
 
 def directory(path: str, *names: str, **more: Any) -> Directory:
-    """Return a directory with nothing but directories in it, an hour old, unless said."""
+    """Return a listing of directories that are an hour old; `more` overrides its fields."""
     fields: dict[str, Any] = {"files": {}, "others": {}, "unsendable": []}
     return Directory(path, directories=dict.fromkeys(names, NOW - 3600), **(fields | more))
 
@@ -250,7 +250,7 @@ def test_files_below_a_skipped_directory_count_as_skipped() -> None:
 
 
 def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
-    """Return `paths` in the groups that are split off one after the other."""
+    """Return `paths` split into groups."""
     groups = []
     while paths:
         group, paths = removing.split(paths, most, directories)

@@ -1,4 +1,4 @@
-"""--status, --crontab and dry runs: what a person asks for, and that asking changes nothing."""
+"""--status, --crontab and dry runs: what they print, and that they change nothing."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_crontab_prints_lines_that_run_both_programs(
     assert code == 0
     lines = [line.split(" ", 5) for line in output.splitlines()]
     assert [Path(shlex.split(line[5])[1]).name for line in lines] == ["transfer.py", "delete.py"]
-    assert lines[0][0] != lines[1][0], "they are staggered"
+    assert lines[0][0] != lines[1][0], "the two programs start at different minutes"
     lab.write("a")
     lab.real_time()
     for *_, command in (lines[0], lines[0], lines[1]):

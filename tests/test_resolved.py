@@ -1,4 +1,4 @@
-"""An alert is over when a run has looked at just that and found it well, and not before."""
+"""A run resolves an alert only after it has checked its subject and found it good."""
 
 import pytest
 
@@ -37,11 +37,11 @@ def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: 
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"failed"}
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"failed"}, "nothing has shown that it is over"
+    assert lab.alerts().keys() == {"failed"}, "nothing has shown that it is resolved"
     lab.world.pace = Pace.after_looks(1)
     assert lab.transfer() == 0
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"failed"}, "its task is open"
+    assert lab.alerts().keys() == {"failed"}, "its task is in progress"
     assert getattr(lab, program)() == 0
     assert lab.alerts() == {}
 
@@ -85,7 +85,7 @@ def test_a_failed_delete_task_is_an_alert_until_one_succeeds(lab: Lab) -> None:
     lab.configure(KEEP_DAYS=0)
     lab.write("a", "changed")
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"delete failed"}, "there was nothing to try it on"
+    assert lab.alerts().keys() == {"delete failed"}, "there was nothing to delete"
     assert (lab.transfer(), lab.delete()) == (0, 0)
     assert files(lab.source) == {}
     assert lab.alerts() == {}

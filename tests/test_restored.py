@@ -1,4 +1,4 @@
-"""A datastore that was restored from a backup proves no delivery any more."""
+"""The delivered records of a datastore that was restored from a backup do not count."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.conftest import Lab, Mailbox, files, put
 
 
 def rewind(lab: Lab) -> Path:
-    """Send `a`, back up CODE_PATH, send other content of it; put the first content back.
+    """Send `a`, back up CODE_PATH, send other content of `a`, and restore its first content.
 
-    Return the backup, by which just this content was delivered. What is at the destination is
-    another one, of equal size.
+    Return the backup. By its records the first content was delivered, but the destination has the
+    other content, of equal size.
     """
     lab.configure(VERIFY_DESTINATION=False)
     lab.given_transferred("b")
@@ -46,7 +46,7 @@ def test_nothing_is_deleted_with_a_restored_datastore(lab: Lab, mailbox: Mailbox
     assert (files(lab.source), lab.alerts()) == ({}, {})
     lab.advance(100_000)
     assert lab.transfer() == 0
-    assert len(mailbox.messages) == 1, "gone without a word"
+    assert len(mailbox.messages) == 1, "it ends silently"
 
 
 def test_a_newer_task_at_globus_shows_a_restored_code_path(lab: Lab, mailbox: Mailbox) -> None:
@@ -79,7 +79,7 @@ def test_a_missing_health_file_is_no_sign_of_a_restore(
 
 
 def test_a_new_datastore_starts_above_the_last_generation(lab: Lab) -> None:
-    """Else a backup of the deleted one would look newer than it."""
+    """Else a backup of the deleted datastore would look newer."""
     lab.given_transferred("a", "b")
     backup = lab.datastore_bytes()
     assert backup
@@ -103,7 +103,7 @@ def test_the_generation_rises_with_each_save_above_the_highest(lab: Lab) -> None
     (lab.state / "datastore").write_bytes(backup)
     assert lab.delete() == 1
     assert lab.store().generation > highest
-    assert lab.transfer() == 0, "it is told once"
+    assert lab.transfer() == 0, "it is reported once"
 
 
 def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
@@ -198,7 +198,7 @@ def test_tasks_of_another_mapping_are_no_sign_of_a_restore(lab: Lab, mailbox: Ma
 
 
 def test_a_task_in_progress_behind_1000_others_is_waited_for(lab: Lab) -> None:
-    """Globus lists a thousand tasks at once, and other programs of this user may have more."""
+    """Globus lists 1000 tasks in one answer, and other programs of this user may have more."""
     lab.world.pace = Pace.after_looks(4)
     lab.write_and_transfer("a")
     lab.world.pace = Pace.at_once()

@@ -1,4 +1,4 @@
-"""Secrets: whatever goes wrong, no secret, token or code is in anything that a run leaves."""
+"""Whatever goes wrong, a run leaves no secret, token or code anywhere but in the token file."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ FAULTS: list[dict[str, Any]] = [
 
 
 def secrets(lab: Lab) -> set[str]:
-    """Return all that was ever secret in a laboratory."""
+    """Return all secrets that a laboratory has ever had."""
     identity = lab.world.identity
     return {lab.secret, *identity._access, *identity._refresh, *identity._logins}
 
 
 class Witness:
-    """Everything that the runs of a laboratory have said and left, and all that was secret."""
+    """All output and files of the runs of a laboratory, and all secrets."""
 
     def __init__(self, lab: Lab, mailbox: Mailbox, capture: pytest.CaptureFixture[str]) -> None:
         self.lab, self.mailbox, self.capture = lab, mailbox, capture
@@ -48,13 +48,13 @@ class Witness:
         self.said = ""
 
     def run(self, *options: str) -> None:
-        """Run both programs and take down what they say, and what was issued to them."""
+        """Run both programs; record their output and the tokens issued to them."""
         for program in (self.lab.transfer, self.lab.delete):
             program(*options)
             self._take_down()
 
     def inquire(self) -> None:
-        """Ask how everything is, and take down the answers."""
+        """Run --check and --status, and record their output."""
         self.lab.transfer("--check")
         self.lab.transfer("--status")
         self._take_down()
@@ -64,7 +64,7 @@ class Witness:
         self.secrets |= secrets(self.lab)
 
     def check(self) -> None:
-        """See that nothing secret is anywhere but in the token file."""
+        """Check that no secret is anywhere but in the token file."""
         left = {
             path.name: path.read_text(encoding="utf-8")
             for path in self.lab.state.iterdir()
@@ -106,14 +106,14 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
 
 @pytest.fixture(params=["a service account", "a person"])
 def known(request: pytest.FixtureRequest, lab: Lab) -> Lab:
-    """Give a laboratory in which somebody has logged in."""
+    """Return a laboratory in which somebody has logged in."""
     if request.param == "a person":
         request.getfixturevalue("logged_in")
     return lab
 
 
 def repeated(lab: Lab) -> dict[str, Any]:
-    """Return an error document in which a server repeats all that it was told by the programs."""
+    """Return an error document in which a server repeats all secrets that it received."""
     identity, secret = lab.world.identity, os.environ.get("GLOBUS_CLIENT_SECRET", "")
     received = ", ".join([*identity._access, *identity._refresh, secret])
     return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), received)
@@ -165,7 +165,7 @@ def test_a_code_that_a_server_repeats_is_redacted(person: Lab) -> None:
         person.world.faults.add("token", status=401, body=body)
         terminal.type(code)
         assert terminal.code() == 3
-    # Before the answer stands what the terminal itself echoes of what is typed.
+    # Before the answer comes the echo of what was typed.
     answer = terminal.shown.rpartition("Globus Auth did not take")[2]
     assert "no such code: [a secret]" in answer
     assert code not in answer + person.log()
@@ -187,7 +187,7 @@ def test_the_sandbox_listens_to_this_machine_only(lab: Lab) -> None:
 
 @pytest.fixture
 def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
-    """Give the port of a server whose certificate nobody vouches for, and all it was told."""
+    """Yield the port of a server with a self-signed certificate, and what it received."""
     context, received = self_signed(tmp_path), []
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -1,6 +1,6 @@
-"""Settings: what is refused, and in which words; what is put right; whom the files may belong to.
+"""Settings: which are refused, how they are normalised, and who may own the files.
 
-A refusal is exit code 2, one sentence for each setting, and not one request to Globus.
+A refusal is exit code 2, one sentence for each setting, and no request to Globus.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from globus_auto import settings
 from tests.conftest import LEFT, Lab, Mailbox, files
 
-FOREIGN = 12345  # nobody's uid and gid
+FOREIGN = 12345  # a uid and gid that nobody has
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -98,7 +98,7 @@ def test_a_wrong_setting_is_refused_in_one_sentence(
     said = [line for line in said if not line.startswith("Cannot send mail")]
     assert len(said) == 1
     assert sentence in said[0]
-    assert "hidden" not in said[0], "a password could stand in an address"
+    assert "hidden" not in said[0], "an address may have a password in it"
     assert lab.world.requests == []
     assert not (lab.state / "datastore").exists()
 
@@ -110,7 +110,7 @@ def test_both_programs_report_all_wrong_settings_at_once(
     for program in (lab.transfer, lab.delete):
         assert program() == 2
         assert len(capsys.readouterr().err.splitlines()) == 6
-    assert len(mailbox.messages) == 1, "all in one message, and told once"
+    assert len(mailbox.messages) == 1, "all in one message, once"
     assert mailbox.read(0).get_content().count("\n* ") == 6
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_command_line_is_exit_2_and_mailed(
     assert len(mailbox.messages) == 1
     other = lab.delete if program == "transfer" else lab.transfer
     assert other() == 0
-    assert len(mailbox.messages) == 1, "the other program's command line tells nothing of it"
+    assert len(mailbox.messages) == 1, "the command line of the other program does not resolve it"
     assert run([]) == 0
     assert "RESOLVED" in mailbox.read(1).get_content()
 
@@ -177,7 +177,7 @@ def test_a_relative_file_is_one_of_the_working_directory(
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Give a copy of the package with the modes of a clone under umask 002."""
+    """Return a copy of the package with the modes of a clone under umask 002."""
     copy = tmp_path / "clone" / "globus_auto"
     shutil.copytree(settings.CONFIG.parent, copy, ignore=shutil.ignore_patterns(*LEFT))
     for path in [copy, *copy.rglob("*")]:
@@ -186,7 +186,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def refusals(file: Path) -> list[str]:
-    """Return what is wrong with the settings in `file`."""
+    """Return the problems of the settings in `file`."""
     with pytest.raises(settings.SettingsError) as caught:
         settings.load(str(file))
     return caught.value.problems
@@ -198,7 +198,7 @@ def refusals(file: Path) -> list[str]:
         ("SRC_DIR = '/a\n", "cannot be read: SyntaxError"),
         ("1 / 0\n", "cannot be read: ZeroDivisionError"),
         ("import nothing_of_this_name\n", "cannot be read: ModuleNotFoundError"),
-        ("\0", "cannot be read: "),  # which error it is depends on the Python
+        ("\0", "cannot be read: "),  # which error it is depends on the version of Python
         (None, "cannot be read: FileNotFoundError"),
     ],
 )
@@ -282,7 +282,7 @@ def test_directories_side_by_side_on_one_endpoint_are_accepted(lab: Lab) -> None
 
 @pytest.fixture(params=["file", "directory"])
 def guarded(request: pytest.FixtureRequest, lab: Lab) -> Path:
-    """Give what cron trusts: the config file, or the directory of the state."""
+    """Return the config file or the state directory: what cron trusts."""
     return lab.config if request.param == "file" else lab.state
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the files of a task, by what Globus says of it: row by row."""
+"""Polling: what happens to the records of a task, for each status that Globus reports."""
 
 import pytest
 
@@ -12,7 +12,7 @@ HOUR = 3600
 
 @pytest.fixture(name="task")
 def task_under_way(lab: Lab):
-    """Give a task at Globus that has a, b and c.txt of 4 bytes, and is still to be settled."""
+    """Return a task at Globus with a.txt, b.txt and c.txt of 4 bytes, which was not polled yet."""
     lab.given_transferred("old.txt")
     for name in NAMES:
         lab.write(name)
@@ -24,14 +24,14 @@ def task_under_way(lab: Lab):
 
 
 def settle(lab, task, code=0):
-    """Let the task be done, settle it, and return which of its paths are to be sent again."""
+    """End the task, poll it, and return which of its paths are sent again."""
     task.looks = 2
     assert lab.transfer() == code
     return again(lab)
 
 
 def fail(lab, task):
-    """Let the task be done, but end as failed."""
+    """End the task as failed, with all files copied."""
     task.looks = 2
     lab.world.engine.advance()
     task.status = "FAILED"
@@ -43,7 +43,7 @@ def again(lab):
 
 
 def refusal(code, status, **more):
-    """Return a fault that refuses a call."""
+    """Return a fault that rejects a call."""
     return {"status": status, "body": {"code": code, "message": "planned", **more}}
 
 
@@ -133,7 +133,7 @@ def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task):
 
 
 def asked_for_an_hour(lab, task):
-    """See that nothing is concluded for an hour, and then that nothing was sent."""
+    """Check that no record changes for an hour, and that then all are dropped."""
     assert settle(lab, task) == set()
     lab.advance(HOUR - 60)
     assert settle(lab, task) == set()
@@ -193,7 +193,7 @@ def test_a_failure_without_any_reason_is_an_alert_too(lab: Lab, task, fault):
 def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):
     (lab.source / "b.txt").write_text("longer than it was")
     fail(lab, task)
-    lab.write("b.txt", "data")  # as it was when it was chosen
+    lab.write("b.txt", "data")  # as it was in the scan
     assert settle(lab, task, 1) == {"/src/b.txt"}
 
 
@@ -317,7 +317,7 @@ def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     lab.world.faults.add(route, times=None, match=lambda request: task.id in request.path, **fault)
     assert lab.transfer() == 1
     assert "Nothing is concluded" in lab.alerts()["unclear"]
-    assert again(lab) == {"/src/new.txt"}  # the run goes on
+    assert again(lab) == {"/src/new.txt"}  # the run continues
     assert lab.records() == PATHS | {"/src/old.txt", "/src/new.txt"}
     (open_task, *_) = lab.store().open_tasks("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)

@@ -1,4 +1,4 @@
-"""Names that stand for one file at the destination: no copy is written over another's."""
+"""Names that are one at the destination: no copy overwrites that of another file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NFC, NFD = (unicodedata.normalize(form, "Größe") for form in ("NFC", "NFD"))
 
 @pytest.fixture(name="lab")
 def lab_that_ignores_case(lab: Lab) -> Lab:
-    """Give a laboratory whose destination ignores case and Unicode form."""
+    """Return a laboratory whose destination ignores case and Unicode form."""
     lab.dst.ignores_case = True
     return lab
 
 
 def listed_there(lab: Lab) -> list[str]:
-    """Return the directories of the destination of which all names were asked for."""
+    """Return the directories of the destination that were listed in full."""
     return [
         each.query["path"]
         for each in lab.world.requests
@@ -44,7 +44,7 @@ def listed_there(lab: Lab) -> list[str]:
 def test_another_spelling_is_held_back_until_it_is_renamed(
     lab: Lab, mailbox: Mailbox, old: str, new: str, there: str
 ) -> None:
-    """The copy that stands there is the only one left of the first file."""
+    """The copy at the destination is the only one left of the first file."""
     lab.given_transferred(old, "z/other")
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -86,13 +86,13 @@ def test_a_case_sensitive_destination_holds_nothing_back(lab: Lab) -> None:
     assert listed_there(lab) == []
     lab.write(NFD)
     assert lab.transfer() == 0
-    assert listed_there(lab) == ["/dst"], "of a name with two forms it is seen"
+    assert listed_there(lab) == ["/dst"], "a name with two Unicode forms is checked"
     assert files(lab.destination).keys() == {"a", "A", "Run/a", "run/a", NFD}
     assert lab.alerts() == {}
 
 
 def test_a_changed_file_is_sent_in_its_own_spelling(lab: Lab) -> None:
-    """What has a record has its copy there: nothing is listed for it."""
+    """A file with a record has its copy there: nothing is listed for it."""
     lab.given_transferred("a", "Run/B")
     lab.world.requests.clear()
     lab.write("a", "changed")

@@ -1,4 +1,4 @@
-"""What starts a transfer, what does not, and what Globus is asked for then."""
+"""What starts a transfer, what does not, and what is submitted."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tests.conftest import START, Lab, files, put
 
 
 def items(document):
-    """Return what a document asks for, as {path at the source: path at the destination}."""
+    """Return the items of a document as {path at the source: path at the destination}."""
     return {item["source_path"]: item["destination_path"] for item in document["DATA"]}
 
 
@@ -174,7 +174,7 @@ def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
     assert lab.transfer() == 0
     lab.advance(5)
     lab.write("a.txt", "the third", age=3)
-    assert lab.transfer() == 0  # the task is open
+    assert lab.transfer() == 0  # the task is in progress
     assert len(lab.submitted()) == 1
     lab.world.pace = Pace.at_once()
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]

@@ -1,4 +1,4 @@
-"""--full: everything as one recursive task, whether it was sent before or not."""
+"""--full: one recursive task for all files, whether they were sent before or not."""
 
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files
@@ -42,7 +42,7 @@ def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
     lab.world.requests.clear()
     lab.write("c.txt")
     assert lab.transfer("--full") == 1
-    (document,) = lab.submitted()  # what is new is sent as usual
+    (document,) = lab.submitted()  # new files are sent as usual
     assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
     assert "--full waits: 1 transfers of /src are under way" in capfd.readouterr().err
     assert lab.alerts().keys() == {"full"}
@@ -63,7 +63,7 @@ def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.submitted()) == 1
     assert [lab.transfer() for _ in range(6)] == [0] * 6
-    # The full task, when it was its turn, took everything along; checksums show it.
+    # The recursive task copied the later files, too; the second task found them equal.
     assert len(lab.submitted()) == 2
     assert files(lab.destination) == files(lab.source)
 
@@ -76,7 +76,7 @@ def test_full_records_no_deferred_file(lab: Lab):
     lab.write("a.txt", "being written", age=5)
     old = lab.store().entry("/src/a.txt")
     assert lab.transfer("--full") == 0
-    assert lab.submitted() == []  # nothing but files that wait
+    assert lab.submitted() == []  # all files are deferred
     lab.write("quiet.txt", age=100)
     assert lab.transfer("--full") == 0
     assert lab.store().entry("/src/a.txt") == old
@@ -112,7 +112,7 @@ def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     ]
     assert files(lab.destination).keys() == {"a.txt"}
     assert lab.records() == {"/src/a.txt"}
-    # Nor does a later run send it under that name.
+    # A later run does not send it under that name, either.
     assert lab.transfer() == lab.transfer() == 1
     assert files(lab.destination).keys() == {"a.txt"}
     (lab.source / "d" / aside).rename(lab.source / "d" / "found")
@@ -198,7 +198,7 @@ def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab):
     lab.world.skip_paths("/src/d")
     assert lab.transfer("--full") == 0
     lab.world.skipped_paths.clear()
-    assert lab.transfer() == 1  # told that they were skipped, and sends them
+    assert lab.transfer() == 1  # it polls that they were skipped, and sends them
     assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == [
         "/src/d/b.txt",
         "/src/d/e/c.txt",

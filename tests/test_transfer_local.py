@@ -1,4 +1,4 @@
-"""SRC_LOCAL_DIR: the source looked at where it is mounted on this machine."""
+"""SRC_LOCAL_DIR: the source is scanned where it is mounted on this machine."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tests.conftest import START, Lab, files, put
 
 @pytest.fixture(name="lab")
 def lab_with_a_mount(lab: Lab):
-    """Give a laboratory whose source is also mounted on this machine."""
+    """Return a laboratory whose source is also mounted on this machine."""
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     return lab
 
@@ -23,7 +23,7 @@ def test_a_mount_is_scanned_instead_of_listing_with_globus(lab: Lab):
     assert lab.transfer() == 0
     listings = [request for request in lab.world.requests if request.route == "ls"]
     assert [each.query["path"] for each in listings if lab.src.id in each.path] == ["/src"]
-    # Whether it can be listed; the markers there; whether it ignores case.
+    # These show whether it can be listed, its markers, and whether it ignores case.
     there = [each.query for each in listings if lab.dst.id in each.path]
     marker = next(path.name for path in lab.destination.glob(".globus_auto.*"))
     assert [(each["path"], each.get("limit"), each.get("filter")) for each in there] == [

@@ -1,4 +1,4 @@
-"""Looking at the source: what cannot be seen or sent, what is odd, what is too young to trust."""
+"""Scans of the source: directories that cannot be listed, odd names and types, odd mtimes."""
 
 import os
 import socket
@@ -11,17 +11,17 @@ DAY = 86_400
 
 
 def sent_paths(lab):
-    """Return the source paths of all items submitted so far."""
+    """Return the source paths of all submitted items."""
     return [item["source_path"] for document in lab.submitted() for item in document["DATA"]]
 
 
 def listing_of(*paths):
-    """Return what tells that a request lists one of these directories at the source."""
+    """Return a function that matches full listings of these directories."""
     return lambda request: request.query["path"] in paths and "limit" not in request.query
 
 
 def refusal(code, message="planned"):
-    """Return the body of an answer that refuses something."""
+    """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
 
@@ -247,10 +247,10 @@ def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab):
     lab.given_transferred("older")
     put(lab.source / "a.txt", "first ", START)
     assert lab.transfer() == 0
-    put(lab.source / "a.txt", "second"[:6], START)  # neither size nor time tells
+    put(lab.source / "a.txt", "second"[:6], START)  # size and mtime are equal
     assert (lab.destination / "a.txt").read_text() == "first "
     assert lab.transfer() == 0
-    assert len(lab.submitted()) == 1  # too soon to tell
+    assert len(lab.submitted()) == 1  # too early to be sure
     lab.advance(3)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2

@@ -1,4 +1,4 @@
-"""Endpoints that are not ready, and settings that do not fit what was sent before."""
+"""Endpoints that are not ready, and settings that conflict with the datastore."""
 
 import shutil
 import uuid

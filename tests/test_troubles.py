@@ -1,4 +1,4 @@
-"""Each trouble is one alert, whatever it shows by, until that very trouble ends."""
+"""Each problem is one alert, whatever its symptoms, until that problem ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = 3600
 
 
 def hours(lab: Lab, number: int) -> None:
-    """Let both programs run every hour."""
+    """Run both programs every hour."""
     for _ in range(number):
         lab.transfer()
         lab.advance(HOUR / 2)
@@ -24,7 +24,7 @@ def hours(lab: Lab, number: int) -> None:
 
 
 def counts(mailbox: Mailbox) -> list[str]:
-    """Return what the subjects of all messages count."""
+    """Return the counts in the subjects of all messages."""
     subjects = [mailbox.read(number)["Subject"] for number in range(len(mailbox.messages))]
     return [subject.split(": ")[1].partition(" (")[0] for subject in subjects]
 
@@ -250,7 +250,7 @@ def test_a_quarantine_is_resolved_with_pruning_turned_off(
 
 
 def test_a_portal_that_answers_for_a_token_in_a_run_is_no_crash(logged_in: Lab) -> None:
-    """A token that expires in the middle of a run is renewed there, where a portal answers."""
+    """The token expires during a run, and a portal answers the request for another."""
     lab = logged_in
     assert lab.transfer() == 0
 

@@ -1,4 +1,4 @@
-"""One file that cannot be deleted holds up no others, and is told."""
+"""A file that cannot be sent or deleted is an alert, and delays no others."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HOUR = 3600
 
 
 def has(path: str) -> Callable[[Any], bool]:
-    """Return what tells whether a request names a path."""
+    """Return a function that matches requests that name a path."""
     return lambda request: any(path in item.values() for item in request.body["DATA"])
 
 
 def sizes(lab: Lab) -> list[int]:
-    """Return how many paths each delete had since the requests were last forgotten."""
+    """Return the number of paths of each delete task since the requests were cleared."""
     return [len(body["DATA"]) for body in lab.submitted("delete")]
 
 
@@ -92,7 +92,7 @@ def test_files_deleted_by_a_failed_task_count_as_deleted(lab: Lab) -> None:
 
 
 def run_hourly(lab: Lab, runs: int) -> None:
-    """Let transfer.py run every hour."""
+    """Run transfer.py every hour."""
     for _ in range(runs):
         lab.transfer()
         lab.advance(HOUR)

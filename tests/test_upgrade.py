@@ -1,4 +1,4 @@
-"""A datastore of an earlier version is upgraded; one of a later version is left alone."""
+"""A datastore of an earlier version is upgraded; one of a later version is not touched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).with_name("golden")
 DAY = 86_400
 DST = "ddb59af0-6d04-11e5-ba46-22000b92c6ec"
 SUM = b'"sum"'
-# What version 2 has beside version 1.
+# What is new in version 2.
 NEW = ("config", "mappings", "generation")
 NEW_OF_TASKS = (
     *("requested_at", "completed_at", "verify_checksum", "encrypt_data", "equal", "tries"),
@@ -28,26 +28,26 @@ NEW_OF_TASKS = (
 
 
 def golden(tmp_path: Path, version: int) -> Path:
-    """Return the path of a copy of what that version wrote."""
+    """Return the path of a copy of the golden file of that version."""
     return Path(shutil.copy(GOLDEN / f"datastore.v{version}.json", tmp_path / "datastore"))
 
 
 def load(path: Path) -> Datastore:
-    """Return the datastore at `path`, which is there."""
+    """Return the datastore at `path`, which must exist."""
     found = datastore.load(str(path))
     assert found
     return found
 
 
 def summed(before: bytes) -> bytes:
-    """Return `before`, all of a datastore but its sum, with that."""
+    """Return `before`, all of a datastore except its sum, with the sum added."""
     return before + f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
 
 
 def as_version_1(path: Path) -> bytes:
-    """Replace a datastore by what version 1 would have written; return that.
+    """Replace a datastore by what version 1 would have written; return its bytes.
 
-    It knew nothing of generations.
+    Remove datastore.health as well, since version 1 had no generations.
     """
     path.with_name("datastore.health").unlink()
     known: dict[str, Any] = json.loads(path.read_bytes())
@@ -69,7 +69,7 @@ def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
     assert (store.version, store.upgraded, store.changed) == (2, True, True)
     assert {number: task.status for number, task in store.tasks.items()} == {
         **dict.fromkeys((1, 2, 3, 4, 5), "ACTIVE"),
-        7: "ACTIVE",  # failed or not, what it delivered is asked for again
+        7: "ACTIVE",  # even of a failed task, the deliveries are requested again
     }
     assert store.mappings == [
         mapping("/data/em1", "/archive/em1", 1_790_002_704),
@@ -163,7 +163,7 @@ def test_an_upgrade_keeps_deliveries_that_globus_still_shows(lab: Lab) -> None:
     assert (lab.state / "datastore.v1").read_bytes() == old
     assert lab.records() == {"/src/first", "/src/d/a", "/src/b"}
     polled = {each.path.rpartition("/")[2] for each in lab.world.requests if each.route == "task"}
-    assert polled == lab.world.tasks.keys(), "each is asked for once more"
+    assert polled == lab.world.tasks.keys(), "each is polled once more"
     assert all(task.verify_checksum for task in lab.store().tasks.values())
     assert len(lab.store().mappings) == 1
     lab.world.requests.clear()

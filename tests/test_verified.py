@@ -1,4 +1,4 @@
-"""What verifies a copy at the destination: its size, and a time that its task explains."""
+"""A copy is verified by its size, and by an mtime that its task explains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def task(**changes: Any) -> Task:
         "status": "SUCCEEDED",
         "submitted_at": BEGIN,
         "listed_at": BEGIN - 1,
-        "ended_at": END + 900,  # by this machine's clock, when it was polled
+        "ended_at": END + 900,  # by the clock of this machine, at the poll
         "requested_at": BEGIN,
         "completed_at": END,
         "source_dir": "/src",
@@ -48,12 +48,12 @@ UNKNOWN = "its time at the destination is another: nobody knows when its task en
         ((9, MTIME), {}, "its size at the destination is another: 9 bytes, not 10", 0),
         ((11, BEGIN + 1), {}, "its size at the destination is another: 11 bytes, not 10", 0),
         ((0, MTIME), EQUAL, "its size at the destination is another: 0 bytes, not 10", 0),
-        # The time of the original.
+        # The mtime of the original.
         ((10, MTIME), {}, None, 0),
         ((10, MTIME), EQUAL, None, 0),
         ((10, MTIME), {"completed_at": None}, None, 0),
         ((10, MTIME), {"requested_at": None}, None, 0),
-        # Written by the task, where times are not kept: two seconds of slack at both ends.
+        # Written by the task, where mtimes are not kept: two seconds of slack at both ends.
         ((10, BEGIN - 3), {}, f"{OLDER}: 3 seconds older", 0),
         ((10, BEGIN - 2), {}, None, 0),
         ((10, BEGIN), {}, None, 0),
@@ -61,16 +61,16 @@ UNKNOWN = "its time at the destination is another: nobody knows when its task en
         ((10, END + 2), {}, None, 0),
         ((10, END + 3), {}, f"{LATER}: 3 seconds later", 3),
         ((10, END + HOUR), {}, f"{LATER}: 3600 seconds later", HOUR),
-        # An older file that the task had to copy, by its list, but did not: as put back since.
+        # An older copy though the task lists the file as copied: somebody restored it since.
         ((10, MTIME - 1), {}, f"{OLDER}: 5001 seconds older", 0),
         ((10, MTIME + 1), {}, f"{OLDER}: 4999 seconds older", 0),
         ((10, 0), {}, f"{OLDER}: {BEGIN} seconds older", 0),
-        # Found equal by the task: any time up to its end.
+        # Found equal by the task: any mtime up to its end.
         ((10, MTIME - 1), EQUAL, None, 0),
         ((10, 0), EQUAL, None, 0),
         ((10, END + 2), EQUAL, None, 0),
         ((10, END + 3), EQUAL, f"{LATER}: 3 seconds later", 3),
-        # By this machine's clock only where Globus's is not known.
+        # By the clock of this machine only if the time at Globus is unknown.
         ((10, BEGIN - 4), {"requested_at": BEGIN - 4}, None, 0),
         ((10, BEGIN - 2), {"requested_at": None}, None, 0),
         ((10, BEGIN - 3), {"requested_at": None}, f"{OLDER}: 3 seconds older", 0),
@@ -163,10 +163,10 @@ def test_a_destination_clock_that_is_ahead_is_named(
     lab.given_transferred("first")
     lab.write("a")
     run_for_two_days(lab, [0.5, 0.5, 0.5, 0.5, 6, 16, 1, 23])
-    assert sends(lab, "/src/a") == (2 if gone else 1), "not before its time has come"
+    assert sends(lab, "/src/a") == (2 if gone else 1), "not before that time"
     messages = [text for text in mailbox.texts() if "the clock of the destination" in text]
     assert 1 <= len(messages) <= 4
-    # Once its time has come, Globus finds the copy equal, and that is proof enough.
+    # Once that time has come, Globus finds the copy equal, and that verifies it.
     assert (files(lab.source) == {}) is gone
     assert ("doubtful" not in lab.alerts()) is gone
 
@@ -203,7 +203,7 @@ def test_files_that_globus_did_not_verify_stay_with_one_alert(
     assert "Globus did not verify checksums of the files of /src" in message
     getattr(lab, which).disable_verify = False
     lab.write_and_transfer("c")
-    assert lab.delete() == 1, "it holds of a and b as before"
+    assert lab.delete() == 1, "a and b are still not verified"
     assert files(lab.source).keys() == {"a", "b"}
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.delete()] == [0, 0]

@@ -1,4 +1,4 @@
-"""transfer.py --wait ends with what the next run would find."""
+"""transfer.py --wait ends with what the next run would report."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A year unattended: who is told what, and how often, while files appear and things go wrong.
+"""A year unattended: which messages are sent while files appear and things go wrong.
 
-Both programs run hourly around troubles and daily elsewhere. Of each trouble there is one message
-when it starts, one a day while it lasts, one when it ends, and no other; and every file arrives.
+Both programs run hourly around each problem and daily otherwise. A problem is one message when it
+starts, one a day while it lasts, and one when it ends. Every file is delivered.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ENDLESS = 10**9  # seconds
 
 
 class Year:
-    """Two programs at work for a year in a laboratory, and all the mail that they sent.
+    """A laboratory in which both programs run for a year, and all the mail that they sent.
 
-    `pace` is that of the transfers that are submitted from now on; `halted` says that all that
-    are under way are suspended.
+    `pace` is that of the transfers submitted from now on. If `halted`, all tasks in progress are
+    suspended.
     """
 
     def __init__(self, lab: Lab, mailbox: Mailbox) -> None:
@@ -49,7 +49,7 @@ class Year:
         return [task for task in self.lab.world.tasks.values() if task.is_open]
 
     def run(self) -> None:
-        """Let both programs run, and Globus do its work, within an hour."""
+        """Run both programs, and let Globus do its work, within an hour."""
         self.lab.world.pace = self.pace
         self.lab.transfer()
         for task in self.under_way if self.halted else ():
@@ -61,9 +61,9 @@ class Year:
         self.lab.world.engine.advance()
 
     def pass_by(self, times: int, step: float) -> list[str]:
-        """Let a file appear and both programs run, `times`, every `step` seconds.
+        """Write a file and run both programs, `times` times, every `step` seconds.
 
-        Return what the subject of each message that was sent meanwhile counts.
+        Return the counts in the subject of each message that was sent meanwhile.
         """
         for _ in range(times):
             now = time.time()
@@ -75,7 +75,7 @@ class Year:
         return self.new_counts()
 
     def new_counts(self) -> list[str]:
-        """Return what the subjects of messages count that have come since this was asked last."""
+        """Return the counts in the subjects of all messages since the last call."""
         new = [self.mailbox.read(number) for number in range(self.read, len(self.mailbox.messages))]
         self.read += len(new)
         counts = [re.search(r": (.*) \(/src -> /dst\)$", message["Subject"]) for message in new]
@@ -87,7 +87,7 @@ Trouble = Callable[[Year], AbstractContextManager[None]]
 
 @contextlib.contextmanager
 def away(year: Year, which: str) -> Iterator[None]:
-    """Let an endpoint be out of reach."""
+    """Let an endpoint be offline."""
     endpoint = getattr(year.lab, which)
     endpoint.connected = False
     yield
@@ -96,7 +96,7 @@ def away(year: Year, which: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silent(year: Year) -> Iterator[None]:
-    """Let nothing of Globus be reached."""
+    """Let all of Globus be unreachable."""
     for route in ROUTE_NAMES.split():
         year.lab.world.faults.add(route, times=None, drop="before")
     yield
@@ -105,7 +105,7 @@ def silent(year: Year) -> Iterator[None]:
 
 @contextlib.contextmanager
 def revoked(year: Year) -> Iterator[None]:
-    """Let the login be revoked, until a person logs in again."""
+    """Revoke the login; a person logs in again at the end."""
     year.lab.world.identity.revoke_refresh_tokens()
     year.lab.world.identity.expire_access_tokens()
     yield
@@ -114,7 +114,7 @@ def revoked(year: Year) -> Iterator[None]:
 
 @contextlib.contextmanager
 def withdrawn(year: Year) -> Iterator[None]:
-    """Let a consent be withdrawn, until a person gives it again."""
+    """Withdraw the consents; a person gives them again at the end."""
     year.lab.world.identity.withdraw_consents()
     yield
     log_in(year.lab)
@@ -132,7 +132,7 @@ def planned(year: Year, plan: Plan) -> Iterator[None]:
 
 @contextlib.contextmanager
 def suspended(year: Year) -> Iterator[None]:
-    """Let every transfer be suspended, until a person acts."""
+    """Let every transfer be suspended until a person acts."""
     year.halted = True
     yield
     year.halted = False
@@ -142,7 +142,7 @@ def suspended(year: Year) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hanging(year: Year) -> Iterator[None]:
-    """Let transfers never come to their turn, so that they end by their deadline."""
+    """Let transfers never start, so that they end at their deadline."""
     year.pace = Pace.by_time(ENDLESS)
     yield
     year.pace = Pace.by_time(HOUR / 2)
@@ -166,8 +166,8 @@ def failing(year: Year) -> AbstractContextManager[None]:
     return planned(year, Plan("NO_SPACE_LEFT", kind="TRANSFER", fatal=True))
 
 
-# What goes wrong, for how many hours, how many are from run to run, and how many pass before it can
-# be known.
+# What goes wrong, for how many hours, with how many hours between runs, and after how many hours it
+# can be known.
 TROUBLES: list[tuple[Trouble, int, int, int]] = [
     (source, 1, 1, 0),
     (source, 24, 1, 0),
@@ -189,7 +189,7 @@ TROUBLES: list[tuple[Trouble, int, int, int]] = [
 
 @pytest.fixture
 def year(lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Year:
-    """Give a pair of directories at work, which a person has logged in and consented for."""
+    """Return a year in a laboratory in which a person has logged in and given consents."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     requires_consent(lab)
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
