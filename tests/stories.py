@@ -146,11 +146,11 @@ class People(RuleBasedStateMachine):
             if any(item.source == f"/src/{name}" for item in task.order.items)
         )
 
-    def _known(self) -> list[str]:
+    def _files(self) -> list[str]:
         """Return the files that are at the source."""
-        return [name for name in sorted(self.latest) if self._stands(name)]
+        return [name for name in sorted(self.latest) if self._exists(name)]
 
-    def _stands(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         path = self.lab.source / name
         return path.is_file() and not path.is_symlink()
 
@@ -170,29 +170,29 @@ class People(RuleBasedStateMachine):
         """Somebody creates a file, or replaces it by one of another size or mtime."""
         self._put(f"{directory}/{name}".lstrip("/"), size, time.time() - age)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), more=st.integers(1, 40))
     def append(self, data: Any, more: int) -> None:
         """An instrument continues to write to a file."""
-        name = data.draw(st.sampled_from(self._known()))
+        name = data.draw(st.sampled_from(self._files()))
         self._put(name, (self.lab.source / name).stat().st_size + more, time.time())
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), shift=st.sampled_from([-3600, -1, 1, 2, 30]))
     def rewrite(self, data: Any, shift: int) -> None:
         """Somebody rewrites a file with equal size and an earlier or later mtime."""
-        name = data.draw(st.sampled_from(self._known()))
+        name = data.draw(st.sampled_from(self._files()))
         old = (self.lab.source / name).stat()
         mtime = int(old.st_mtime) + shift
         while (old.st_size, mtime) in self.versions[name]:
             mtime += shift
         self._put(name, old.st_size, mtime)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data())
     def rewrite_at_once(self, data: Any) -> None:
         """Somebody rewrites a file within the second: size and mtime stay equal."""
-        self._write_again(data.draw(st.sampled_from(self._known())))
+        self._write_again(data.draw(st.sampled_from(self._files())))
 
     def _write_again(self, name: str) -> None:
         """Rewrite a file that was written within this second."""
@@ -203,11 +203,11 @@ class People(RuleBasedStateMachine):
         if young and not self._may_be_deleted(name):
             self._write(path, name, status.st_size, now)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), to=st.sampled_from(DIRECTORIES))
     def rename(self, data: Any, to: str) -> None:
         """Somebody moves a file to another directory, under a new name."""
-        name = data.draw(st.sampled_from(self._known()))
+        name = data.draw(st.sampled_from(self._files()))
         self.written += 1
         new = f"{to}/moved {self.written}".lstrip("/")
         with contextlib.suppress(NotADirectoryError, FileExistsError):
@@ -223,14 +223,14 @@ class People(RuleBasedStateMachine):
         if (self.lab.source / old).is_dir():
             (self.lab.source / old).rename(self.lab.source / new)
             for name in [name for name in self.latest if name.startswith(f"{old}/")]:
-                if self._stands(new + name[len(old) :]):
+                if self._exists(new + name[len(old) :]):
                     self._moved(name, new + name[len(old) :])
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), into=st.sampled_from(["nothing", "directory", "full one", "symlink"]))
     def remove(self, data: Any, into: str) -> None:
         """Somebody removes a file, or replaces it by a directory or a symlink."""
-        name = data.draw(st.sampled_from(self._known()))
+        name = data.draw(st.sampled_from(self._files()))
         path = self.lab.source / name
         path.unlink()
         del self.latest[name]
@@ -276,7 +276,7 @@ class People(RuleBasedStateMachine):
             if name == "datastore" or what == "everything":
                 (self.lab.state / name).write_bytes(content)
 
-    def name_asides(self) -> None:
+    def rename_quarantines(self) -> None:
         """Somebody renames the quarantined directories that have no record."""
         remembered: Any = {}
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -314,7 +314,7 @@ class People(RuleBasedStateMachine):
         path = data.draw(st.sampled_from(copies))
         content = path.read_bytes()
         for name in [name for name, latest in self.latest.items() if latest == content]:
-            if not self._stands(name):
+            if not self._exists(name):
                 del self.latest[name]
             elif self._may_be_deleted(name):
                 return
@@ -324,11 +324,11 @@ class People(RuleBasedStateMachine):
         if how == "remove":
             path.unlink()
         elif how in ("alter", "put back"):
-            self._alter_alike(path, len(content), how)
+            self._alter_with_equal_size(path, len(content), how)
         else:
             path.write_bytes(content + b"altered" if how == "lengthen" else content[:-1])
 
-    def _alter_alike(self, path: Path, size: int, how: str) -> None:
+    def _alter_with_equal_size(self, path: Path, size: int, how: str) -> None:
         """Alter a copy with equal size, so that only its mtime shows it.
 
         A copy that Globus found equal may have any mtime up to the end of its task, and so may any

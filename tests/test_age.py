@@ -101,8 +101,8 @@ def test_an_empty_directory_is_not_deleted_on_an_old_listing(lab: Lab) -> None:
     os.utime(lab.source / "x", (old, old))
     delay(lab, "submission_id", MINUTE + 1)
     assert (lab.delete(), deleted(lab)) == (0, [])
-    (aside,) = lab.store().asides
-    name = aside.rpartition("/")[2]
+    (quarantine,) = lab.store().asides
+    name = quarantine.rpartition("/")[2]
     assert tree(lab.source) == {name: None}
     lab.write(f"{name}/late", "late")
     assert lab.delete() == 0

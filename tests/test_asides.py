@@ -10,12 +10,12 @@ import pytest
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, tree
 
-ASIDE = ".globus_auto_empty."
+QUARANTINE = ".globus_auto_empty."
 NEW = {"x": None, "x/y": None, "x/y/new": b"arrived"}
 
 
 @pytest.fixture
-def bare(lab: Lab) -> Lab:
+def prunable(lab: Lab) -> Lab:
     """Return a laboratory in real time whose source has one file and an empty tree."""
     lab.real_time()
     lab.write_and_transfer("file")
@@ -24,15 +24,15 @@ def bare(lab: Lab) -> Lab:
     return lab
 
 
-def aside(lab: Lab) -> Path:
+def quarantine(lab: Lab) -> Path:
     """Return the quarantined directory."""
-    (found,) = lab.source.glob(f"{ASIDE}*")
+    (found,) = lab.source.glob(f"{QUARANTINE}*")
     return found
 
 
 def arrive(lab: Lab) -> None:
     """Write a file into the quarantined directory."""
-    lab.write(f"{aside(lab).name}/y/new", "arrived")
+    lab.write(f"{quarantine(lab).name}/y/new", "arrived")
 
 
 def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
@@ -44,90 +44,90 @@ def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
 
 
 @pytest.fixture
-def left(bare: Lab) -> Lab:
+def left(prunable: Lab) -> Lab:
     """Return a laboratory with a leftover quarantine, whose delete task was not accepted."""
-    (bare.source / "x" / "y").rmdir()
-    bare.world.faults.proxy("delete", 403)
-    assert bare.delete() == 1
-    assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
-    return bare
+    (prunable.source / "x" / "y").rmdir()
+    prunable.world.faults.proxy("delete", 403)
+    assert prunable.delete() == 1
+    assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
+    return prunable
 
 
 PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
 
 
 @PROGRAMS
-def test_a_kill_before_the_rename_leaves_the_directory(bare: Lab, program: str) -> None:
-    bare.kill("delete", "rename", effect=False)
-    assert list(bare.store().asides.values()) == ["/src/x"]
-    assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+def test_a_kill_before_the_rename_leaves_the_directory(prunable: Lab, program: str) -> None:
+    prunable.kill("delete", "rename", effect=False)
+    assert list(prunable.store().asides.values()) == ["/src/x"]
+    assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_a_kill_after_the_rename_leaves_no_quarantine(bare: Lab, program: str) -> None:
+def test_a_kill_after_the_rename_leaves_no_quarantine(prunable: Lab, program: str) -> None:
     """transfer.py restores the directory, delete.py removes it."""
-    bare.kill("delete", "rename")
-    assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
-    assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+    prunable.kill("delete", "rename")
+    assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
+    assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
+    assert prunable.store().asides == {}
 
 
-def test_after_a_kill_a_flat_quarantine_waits_for_delete(bare: Lab) -> None:
-    (bare.source / "x" / "y").rmdir()
-    bare.kill("delete", "rename")
-    assert run(bare, "transfer").keys() == {aside(bare).name}
-    assert run(bare, "delete") == {}
-    assert bare.store().asides == {}
-
-
-@PROGRAMS
-def test_after_a_kill_a_quarantine_with_a_file_is_restored(bare: Lab, program: str) -> None:
-    bare.kill("delete", "rename")
-    arrive(bare)
-    assert run(bare, program) == NEW
-    assert bare.store().asides == {}
+def test_after_a_kill_a_flat_quarantine_waits_for_delete(prunable: Lab) -> None:
+    (prunable.source / "x" / "y").rmdir()
+    prunable.kill("delete", "rename")
+    assert run(prunable, "transfer").keys() == {quarantine(prunable).name}
+    assert run(prunable, "delete") == {}
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_a_kill_at_the_submission_leaves_no_quarantine(bare: Lab, program: str) -> None:
+def test_after_a_kill_a_quarantine_with_a_file_is_restored(prunable: Lab, program: str) -> None:
+    prunable.kill("delete", "rename")
+    arrive(prunable)
+    assert run(prunable, program) == NEW
+    assert prunable.store().asides == {}
+
+
+@PROGRAMS
+def test_a_kill_at_the_submission_leaves_no_quarantine(prunable: Lab, program: str) -> None:
     """transfer.py restores the directory, delete.py removes it."""
-    bare.kill("delete", "delete", effect=False)
-    assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+    prunable.kill("delete", "delete", effect=False)
+    assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_a_kill_during_the_delete_task_loses_no_file(bare: Lab, program: str) -> None:
+def test_a_kill_during_the_delete_task_loses_no_file(prunable: Lab, program: str) -> None:
     """The next run cancels the task and restores the directory."""
-    bare.world.pace = Pace.after_looks(9)
-    bare.kill("delete", "delete")
-    bare.world.pace = Pace.at_once()
-    arrive(bare)
-    assert run(bare, program) == NEW
-    assert not any(task.is_open for task in bare.world.tasks.values())
-    assert bare.store().asides == {}
-    assert not bare.store().open_tasks("delete")
+    prunable.world.pace = Pace.after_looks(9)
+    prunable.kill("delete", "delete")
+    prunable.world.pace = Pace.at_once()
+    arrive(prunable)
+    assert run(prunable, program) == NEW
+    assert not any(task.is_open for task in prunable.world.tasks.values())
+    assert prunable.store().asides == {}
+    assert not prunable.store().open_tasks("delete")
 
 
 @PROGRAMS
-def test_a_kill_after_the_delete_task_leaves_no_record(bare: Lab, program: str) -> None:
-    bare.kill("delete", "delete")
-    assert run(bare, program) == {}
-    assert bare.store().asides == {}
+def test_a_kill_after_the_delete_task_leaves_no_record(prunable: Lab, program: str) -> None:
+    prunable.kill("delete", "delete")
+    assert run(prunable, program) == {}
+    assert prunable.store().asides == {}
 
 
 @pytest.mark.parametrize("effect", [False, True])
-def test_a_kill_during_the_restore_is_made_good(bare: Lab, effect: bool) -> None:
-    bare.world.faults.hook("rename", lambda _request: arrive(bare), when="after")
-    bare.kill(
+def test_a_kill_during_the_restore_is_made_good(prunable: Lab, effect: bool) -> None:
+    prunable.world.faults.hook("rename", lambda _request: arrive(prunable), when="after")
+    prunable.kill(
         "delete",
         "rename",
         effect=effect,
-        match=lambda request: ASIDE in request.body["old_path"],
+        match=lambda request: QUARANTINE in request.body["old_path"],
     )
-    assert run(bare, "transfer") == NEW
-    assert bare.store().asides == {}
+    assert run(prunable, "transfer") == NEW
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
@@ -136,7 +136,7 @@ def test_if_the_old_name_is_taken_both_are_kept_and_reported(
 ) -> None:
     arrive(left)
     left.write("x/other", "took the name")
-    name = aside(left).name
+    name = quarantine(left).name
     both = {f"{name}/y/new": b"arrived", "x/other": b"took the name"}
     assert run(left, program, 1).items() >= both.items()
     assert "its old name has been taken" in capsys.readouterr().err
@@ -153,7 +153,7 @@ def refuse(route: str, path: str) -> Callable[[Lab], None]:
 
     def fits(request: Any) -> bool:
         asked_for = request.query.get("path") or request.body["old_path"]
-        return ASIDE in asked_for if path == "*" else asked_for == path
+        return QUARANTINE in asked_for if path == "*" else asked_for == path
 
     return lambda lab: lab.world.faults.add(route, times=None, status=403, body={}, match=fits)
 
@@ -170,7 +170,7 @@ def test_a_quarantine_that_cannot_be_restored_is_tried_again(
     harm(left)
     assert left.transfer() == 1
     assert "cannot be given its name back now" in capsys.readouterr().err
-    assert left.store().asides == {f"/src/{aside(left).name}": "/src/x"}
+    assert left.store().asides == {f"/src/{quarantine(left).name}": "/src/x"}
     left.world.faults.clear()
     assert run(left, "transfer") == NEW
     assert left.store().asides == {}
@@ -179,13 +179,13 @@ def test_a_quarantine_that_cannot_be_restored_is_tried_again(
 
 
 def test_a_quarantine_that_somebody_removed_is_forgotten(left: Lab) -> None:
-    shutil.rmtree(aside(left))
+    shutil.rmtree(quarantine(left))
     assert run(left, "transfer") == {}
     assert left.store().asides == {}
 
 
 def test_a_recursive_task_leaves_quarantines_out(left: Lab) -> None:
-    name = aside(left).name
+    name = quarantine(left).name
     left.write("more")
     left.world.faults.hook("submission_id", lambda _request: left.write(f"{name}/late", "late"))
     assert left.transfer("--full") == 0

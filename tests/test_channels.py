@@ -127,17 +127,17 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def channel(lab: Lab, web: Web) -> Lab:
+def notifying(lab: Lab, web: Web) -> Lab:
     """Return a laboratory that sends its alerts to a web server, and has one to send."""
     lab.configure(ALERT_URLS=[f"json://me:pass-word@{web.place}/hook"])
     lab.src.connected = False
     return lab
 
 
-def test_alert_urls_get_an_alert_once_and_its_end(channel: Lab, web: Web) -> None:
-    assert (channel.transfer(), channel.transfer()) == (1, 1)
-    channel.src.connected = True
-    assert channel.transfer() == 0
+def test_alert_urls_get_an_alert_once_and_its_end(notifying: Lab, web: Web) -> None:
+    assert (notifying.transfer(), notifying.transfer()) == (1, 1)
+    notifying.src.connected = True
+    assert notifying.transfer() == 0
     (_, path, first), (_, _, last) = web.received
     assert path == "/hook"
     assert "1 new (/src -> /dst)" in json.loads(first)["title"]
@@ -146,26 +146,26 @@ def test_alert_urls_get_an_alert_once_and_its_end(channel: Lab, web: Web) -> Non
 
 
 def test_a_failing_alert_url_is_named_by_its_number(
-    channel: Lab, web: Web, capsys: pytest.CaptureFixture[str]
+    notifying: Lab, web: Web, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its address may hold a password. The next run tries it again."""
     web.status = 500
-    assert channel.transfer() == 1
+    assert notifying.transfer() == 1
     said = capsys.readouterr().err
     assert "Channel 1 of ALERT_URLS did not take the message" in said
-    assert "Channel 1 of ALERT_URLS did not take the message" in channel.log()
-    assert "pass-word" not in said + channel.log()
+    assert "Channel 1 of ALERT_URLS did not take the message" in notifying.log()
+    assert "pass-word" not in said + notifying.log()
     web.status = 200
-    assert channel.transfer() == 1
+    assert notifying.transfer() == 1
     assert "1 new" in json.loads(web.received[-1][2])["title"]
 
 
 def test_an_alert_that_one_notifier_sent_counts_as_sent(
-    channel: Lab, web: Web, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+    notifying: Lab, web: Web, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = channel.settings["ALERT_URLS"]
-    channel.configure(ALERT_URLS=["nosuchservice://pass-word", "json://127.0.0.1:1/", *good])
-    assert (channel.transfer(), channel.transfer()) == (1, 1)
+    good = notifying.settings["ALERT_URLS"]
+    notifying.configure(ALERT_URLS=["nosuchservice://pass-word", "json://127.0.0.1:1/", *good])
+    assert (notifying.transfer(), notifying.transfer()) == (1, 1)
     assert len(mailbox.messages) == len(web.received) == 1
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if "Channel" in line] == [

@@ -39,7 +39,7 @@ def task(status="SUCCEEDED", listed_at=OLD + 100):
     )
 
 
-def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
+def classified(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
     settle = terms.pop("settle", 0)
     return choose(
         FileVersion(size, mtime),
@@ -91,15 +91,15 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
     ],
 )
 def test_each_file_is_transferred_deferred_or_skipped(changes, verdict, reason):
-    found, why = chosen(**changes)
+    found, why = classified(**changes)
     assert (found, reason in why) == (verdict, True), why
 
 
 @pytest.mark.parametrize(
-    ("age_at_the_look", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
+    ("age_at_the_scan", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
 )
-def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_look, racy):
-    assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_look)) is racy
+def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_scan, racy):
+    assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_scan)) is racy
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_look, ra
 )
 def test_a_racy_file_is_sent_again_by_a_later_scan(later, verdict):
     """One that begins more than two seconds after the file was modified."""
-    found, why = chosen(of=task(listed_at=OLD), began=OLD + later)
+    found, why = classified(of=task(listed_at=OLD), began=OLD + later)
     assert found == verdict
     assert verdict == "unchanged" or "within a second" in why
 
 
 def test_a_racy_file_is_deferred_while_its_task_is_active():
-    assert chosen(of=task("ACTIVE", listed_at=OLD))[0] == "wait"
+    assert classified(of=task("ACTIVE", listed_at=OLD))[0] == "wait"
 
 
 def test_an_mtime_over_a_day_ahead_is_a_future_mtime():
@@ -140,7 +140,7 @@ def test_no_combination_overlooks_or_invents_a_change():
         (None, HERE, ELSEWHERE),
     ):
         of = task(status, listed)
-        verdict, why = chosen(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
+        verdict, why = classified(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
         same = (size, mtime) == (10, OLD)
         asked_for = pair == ELSEWHERE and not of.open
         assert (verdict == "unchanged") == (same and not asked_for and listed >= OLD + 2), why

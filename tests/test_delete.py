@@ -286,6 +286,6 @@ def test_only_directories_with_deletable_files_are_listed(lab: Lab) -> None:
     lab.world.requests.clear()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"run2/kept", "run3/deep/er/kept", "run4/new"}
-    looked = {request.query["path"] for request in lab.world.requests if request.route == "ls"}
-    arrived = {"/dst", "/dst/run1", "/dst/run1/deep"}
-    assert looked == arrived | {"/src", "/src/run1", "/src/run1/deep"}
+    listed = {request.query["path"] for request in lab.world.requests if request.route == "ls"}
+    copies = {"/dst", "/dst/run1", "/dst/run1/deep"}
+    assert listed == copies | {"/src", "/src/run1", "/src/run1/deep"}

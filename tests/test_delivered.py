@@ -65,14 +65,14 @@ def test_another_size_is_no_delivery_though_the_mtime_is_equal(lab: Lab) -> None
     assert files(lab.destination)["d/a"] == b"whole"
 
 
-@pytest.mark.parametrize("away", [{"status": 502, "body": {"code": "EndpointError"}}, {"down": 1}])
-def test_an_unlisted_destination_shows_no_delivery(lab: Lab, away: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fault", [{"status": 502, "body": {"code": "EndpointError"}}, {"down": 1}])
+def test_an_unlisted_destination_shows_no_delivery(lab: Lab, fault: dict[str, Any]) -> None:
     """A file that neither the task nor a listing of the destination shows is not delivered."""
     lab.write("d/a")
     lab.world.miss_paths("/src/d")
     lab.write("b")
     assert lab.transfer() == 0
-    if "down" in away:
+    if "down" in fault:
         lab.dst.connected = False
         assert lab.delete() == 1
         assert lab.records() == {"/src/d/a", "/src/b"}
@@ -84,7 +84,7 @@ def test_an_unlisted_destination_shows_no_delivery(lab: Lab, away: dict[str, Any
                 route,
                 times=None,
                 match=lambda request: request.query["path"][:6] == "/dst/d",
-                **away,
+                **fault,
             )
         assert lab.delete() == 0
     assert files(lab.source) == {"d/a": b"data"}
@@ -110,8 +110,8 @@ def test_after_a_failed_first_task_files_are_sent_as_items(lab: Lab) -> None:
 
 
 def test_a_first_task_that_was_never_accepted_is_still_the_first(lab: Lab) -> None:
-    refused = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
-    lab.world.faults.add("transfer", status=403, body=refused)
+    api_error = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
+    lab.world.faults.add("transfer", status=403, body=api_error)
     lab.write("a")
     assert [lab.transfer(), lab.transfer()] == [1, 0]
     assert recursive(lab) == [True, True]
@@ -125,9 +125,9 @@ def test_items_found_equal_get_a_task_record_of_their_own(lab: Lab) -> None:
     lab.write_and_transfer("new")
     assert lab.transfer() == 0
     store = lab.store()
-    twin, task = (store.tasks[store.entry(f"/src/{name}").task] for name in ("equal", "new"))
-    assert (twin.equal, task.equal) == (True, False)
-    assert (twin.task_id, twin.completed_at) == (task.task_id, task.completed_at)
+    equal_task, task = (store.tasks[store.entry(f"/src/{name}").task] for name in ("equal", "new"))
+    assert (equal_task.equal, task.equal) == (True, False)
+    assert (equal_task.task_id, equal_task.completed_at) == (task.task_id, task.completed_at)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 

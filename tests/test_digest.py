@@ -16,12 +16,12 @@ from globus_auto.alerts import Alert, Digest, Findings, OpenAlert
 HOUR = 3600
 
 
-def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
+def findings(*raised: Alert, resolved_kinds: tuple[str, ...] = ()) -> Findings:
     """Return the alerts of a run: those fired, and the kinds that it resolves."""
     found = Findings()
     for alert in raised:
         found.fire(alert)
-    for kind in well:
+    for kind in resolved_kinds:
         found.resolve(kind)
     return found
 
@@ -30,24 +30,24 @@ def alert(about: str = "/d", **changes: Any) -> Alert:
     return Alert(**{"kind": "unlisted", "about": about, "text": f"{about} is bad", **changes})
 
 
-def standing(about: str = "/d", **changes: Any) -> OpenAlert:
-    known = {"kind": "unlisted", "about": about, "text": "t", "since": 0, **changes}
-    return OpenAlert(**known)
+def open_alert(about: str = "/d", **changes: Any) -> OpenAlert:
+    earlier = {"kind": "unlisted", "about": about, "text": "t", "since": 0, **changes}
+    return OpenAlert(**earlier)
 
 
 class Reader:
     """Somebody who gets the message due after each run; `sent` has the counts of each message."""
 
     def __init__(self) -> None:
-        self.standing: list[OpenAlert] = []
+        self.open_alerts: list[OpenAlert] = []
         self.sent: list[tuple[int, int, int]] = []
 
     def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:
-        self.standing = alerts.updated(self.standing, found, now)
-        what = alerts.digest(self.standing, now, 24 * HOUR)
+        self.open_alerts = alerts.updated(self.open_alerts, found, now)
+        what = alerts.digest(self.open_alerts, now, 24 * HOUR)
         if any(what) and delivered:
             self.sent.append((len(what.new), len(what.again), len(what.resolved)))
-            self.standing = alerts.told(self.standing, what, now)
+            self.open_alerts = alerts.told(self.open_alerts, what, now)
 
 
 def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
@@ -56,9 +56,9 @@ def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
         reader.run(hour * HOUR, findings(alert()))
     assert reader.sent == [(1, 0, 0), (0, 1, 0), (0, 1, 0)]
     for hour in range(50, 99):
-        reader.run(hour * HOUR, findings(well=("unlisted",)))
+        reader.run(hour * HOUR, findings(resolved_kinds=("unlisted",)))
     assert reader.sent[3:] == [(0, 0, 1)]
-    assert reader.standing == []
+    assert reader.open_alerts == []
 
 
 def test_an_unsent_message_stays_due() -> None:
@@ -66,9 +66,9 @@ def test_an_unsent_message_stays_due() -> None:
     reader = Reader()
     reader.run(0, findings(alert(), alert("/e")), delivered=False)
     reader.run(1, findings(alert("/e"), alert("/f")), delivered=False)
-    reader.run(2, findings(well=("other",)))
+    reader.run(2, findings(resolved_kinds=("other",)))
     assert reader.sent == [(3, 0, 0)]
-    reader.run(3, findings(well=("unlisted",)), delivered=False)
+    reader.run(3, findings(resolved_kinds=("unlisted",)), delivered=False)
     reader.run(4, findings(), delivered=False)
     reader.run(5, findings(alert("/f")))
     assert reader.sent == [(3, 0, 0), (0, 0, 2)]
@@ -77,7 +77,7 @@ def test_an_unsent_message_stays_due() -> None:
 def test_an_alert_resolved_before_it_is_due_is_never_sent() -> None:
     reader = Reader()
     reader.run(0, findings(alert(after=HOUR)))
-    reader.run(HOUR - 1, findings(well=("unlisted",)))
+    reader.run(HOUR - 1, findings(resolved_kinds=("unlisted",)))
     reader.run(2 * HOUR, findings(alert(after=HOUR)))
     reader.run(3 * HOUR - 1, findings(alert(after=HOUR)))
     assert reader.sent == []
@@ -89,22 +89,22 @@ def test_a_note_is_sent_once_and_ends_silently() -> None:
     reader = Reader()
     for day in range(5):
         reader.run(day * 24 * HOUR, findings(alert(once=True)))
-    reader.run(5 * 24 * HOUR, findings(well=("unlisted",)))
+    reader.run(5 * 24 * HOUR, findings(resolved_kinds=("unlisted",)))
     assert reader.sent == [(1, 0, 0)]
-    assert reader.standing == []
+    assert reader.open_alerts == []
 
 
 def test_only_what_was_checked_is_resolved() -> None:
-    known = [standing("/d", told_at=0), standing("/e", told_at=0)]
+    earlier = [open_alert("/d", told_at=0), open_alert("/e", told_at=0)]
     found = Findings()
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.over for each in alerts.updated(known, found, 1)] == [True, False]
+    assert [each.over for each in alerts.updated(earlier, found, 1)] == [True, False]
 
 
 def test_an_alert_fired_in_a_run_is_not_resolved_by_it() -> None:
-    found = findings(alert(), well=("unlisted",))
+    found = findings(alert(), resolved_kinds=("unlisted",))
     assert not found.is_resolved(("unlisted", "/d"))
     assert found.is_resolved(("unlisted", "/e"))
 
@@ -118,7 +118,7 @@ def test_the_first_of_two_alerts_of_one_key_stays() -> None:
 
 
 def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
-    (kept,) = alerts.updated([standing(told_at=5)], findings(alert(text="newer")), 9)
+    (kept,) = alerts.updated([open_alert(told_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.told_at) == ("newer", 0, 5)
 
 
@@ -134,7 +134,7 @@ def test_an_alert_is_inhibited_by_its_cause() -> None:
     """It is not sent while the cause is open, nor in the run that resolves the cause."""
     reader, effect = Reader(), alert("/e", kind="failed", effect_of=("unlisted",))
     reader.run(0, findings(alert(), effect))
-    reader.run(1, findings(effect, well=("unlisted",)))
+    reader.run(1, findings(effect, resolved_kinds=("unlisted",)))
     assert reader.sent == [(1, 0, 0), (0, 0, 1)]
     reader.run(2, findings(effect))
     assert reader.sent[2:] == [(1, 0, 0)], "it lasts though its cause is resolved"
@@ -161,11 +161,11 @@ def test_the_other_program_does_not_resolve_an_own_alert() -> None:
             found.fire(each)
         return found
 
-    known = alerts.updated([standing(told_at=0)], of("transfer", alert()), 1)
-    assert [each.over for each in alerts.updated(known, of("delete"), 2)] == [False]
-    assert [each.over for each in alerts.updated(known, of("transfer"), 2)] == [True]
-    known = alerts.updated(known, of("delete", alert(), alone=False), 3)
-    assert [each.over for each in alerts.updated(known, of("transfer"), 4)] == [True]
+    earlier = alerts.updated([open_alert(told_at=0)], of("transfer", alert()), 1)
+    assert [each.over for each in alerts.updated(earlier, of("delete"), 2)] == [False]
+    assert [each.over for each in alerts.updated(earlier, of("transfer"), 2)] == [True]
+    earlier = alerts.updated(earlier, of("delete", alert(), alone=False), 3)
+    assert [each.over for each in alerts.updated(earlier, of("transfer"), 4)] == [True]
 
 
 EVENTS = st.lists(
@@ -183,7 +183,7 @@ def test_notified_and_resolved_always_alternate(
     for what, hours, delivered in events:
         now += hours * HOUR
         count = len(reader.sent)
-        found = findings(alert()) if what == "bad" else findings(well=("unlisted",))
+        found = findings(alert()) if what == "bad" else findings(resolved_kinds=("unlisted",))
         reader.run(now, findings() if what == "not looked at" else found, delivered=delivered)
         for new, again, resolved in reader.sent[count:]:
             assert new + again + resolved == 1
@@ -199,7 +199,7 @@ def test_notified_and_resolved_always_alternate(
 @given(st.text(), st.text(), st.text())
 @settings(max_examples=30, deadline=None, database=None, derandomize=True)
 def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) -> None:
-    what = Digest([standing(about, text=text)], [], [])
+    what = Digest([open_alert(about, text=text)], [], [])
     title = alerts.subject(what, "globus_auto", "host", pair)
     assert title.isprintable()
     said = alerts.body(what, "host", pair, "/log")
@@ -213,7 +213,9 @@ def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) ->
 
 def test_subject_and_body_name_host_counts_and_pair() -> None:
     what = Digest(
-        [standing(), standing("/e")], [standing("/f")], [standing("/g", text="gone", since=86_400)]
+        [open_alert(), open_alert("/e")],
+        [open_alert("/f")],
+        [open_alert("/g", text="gone", since=86_400)],
     )
     title = alerts.subject(what, "our beamline", "vesta", "/a -> /b")
     assert title == "our beamline on vesta: 2 new, 1 lasting, 1 resolved (/a -> /b)"
@@ -229,7 +231,7 @@ def test_subject_and_body_name_host_counts_and_pair() -> None:
 
 def test_a_flood_of_alerts_is_a_short_message() -> None:
     """It can be read on a phone."""
-    what = Digest([standing(f"/{number}") for number in range(5000)], [], [standing("/g")])
+    what = Digest([open_alert(f"/{number}") for number in range(5000)], [], [open_alert("/g")])
     assert "5000 new, 1 resolved" in alerts.subject(what, "globus_auto", "vesta", "/a -> /b")
     said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
     assert said.count("* unlisted: t") == 26

@@ -11,7 +11,7 @@ import pytest
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files, tree
 
-ASIDE = ".globus_auto_empty."
+QUARANTINE = ".globus_auto_empty."
 
 
 def make(lab: Lab, *names: str, age: float = 60) -> None:
@@ -29,17 +29,17 @@ def renames(lab: Lab) -> list[str]:
     return [each.body["old_path"] for each in lab.world.requests if each.route == "rename"]
 
 
-def asides(lab: Lab) -> list[Path]:
+def quarantined(lab: Lab) -> list[Path]:
     """Return the quarantined directories at the source."""
-    return sorted(lab.source.rglob(f"{ASIDE}*"))
+    return sorted(lab.source.rglob(f"{QUARANTINE}*"))
 
 
-def in_aside(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
+def in_quarantine(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
     """Return a hook that writes a file into each quarantined directory."""
 
     def write(_request: object) -> None:
-        for aside in asides(lab):
-            lab.write(str((aside / name).relative_to(lab.source)), content)
+        for quarantine in quarantined(lab):
+            lab.write(str((quarantine / name).relative_to(lab.source)), content)
 
     return write
 
@@ -59,7 +59,7 @@ def test_empty_trees_are_pruned_as_a_whole(lab: Lab) -> None:
     document = lab.submitted("delete")[-1]
     assert (document["recursive"], document["interpret_globs"]) == (True, False)
     assert all(
-        item["path"].startswith((f"/src/{ASIDE}", "/src/kept/")) for item in document["DATA"]
+        item["path"].startswith((f"/src/{QUARANTINE}", "/src/kept/")) for item in document["DATA"]
     )
 
 
@@ -104,9 +104,9 @@ def pipe(lab: Lab) -> None:
 
 
 def unlisted(lab: Lab) -> None:
-    refusal = {"status": 403, "body": {"code": "PermissionDenied"}}
+    api_error = {"status": 403, "body": {"code": "PermissionDenied"}}
     lab.world.faults.add(
-        "ls", times=None, match=lambda request: request.query["path"] == "/src/x/y", **refusal
+        "ls", times=None, match=lambda request: request.query["path"] == "/src/x/y", **api_error
     )
 
 
@@ -165,7 +165,7 @@ def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
 def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
     """The directory gets its name back, and the file is transferred."""
     make(lab, "x/y")
-    lab.world.faults.hook("rename", in_aside(lab, "y/new", "just arrived"), when="after")
+    lab.world.faults.hook("rename", in_quarantine(lab, "y/new", "just arrived"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
     assert lab.transfer() == 0
@@ -184,15 +184,15 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
     make(lab, "x")
 
     def arrive(_request: object) -> None:
-        in_aside(lab, "one", "in the moved directory")(None)
+        in_quarantine(lab, "one", "in the moved directory")(None)
         lab.write("x/two", "under the old name")
 
     lab.world.faults.hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
-    (aside,) = asides(lab)
+    (quarantine,) = quarantined(lab)
     assert files(lab.source) == {
-        f"{aside.name}/one": b"in the moved directory",
+        f"{quarantine.name}/one": b"in the moved directory",
         "x/two": b"under the old name",
     }
     lab.advance(90_000)
@@ -201,9 +201,9 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
     assert "its old name has been taken" in mail
     assert "Nothing in it is lost, sent or deleted." in mail
     assert lab.transfer() == 1
-    assert f"{aside.name} was moved aside" in lab.alerts()["aside"]
+    assert f"{quarantine.name} was moved aside" in lab.alerts()["aside"]
     assert files(lab.destination) == {"x/two": b"under the old name"}
-    aside.rename(lab.source / "moved by hand")
+    quarantine.rename(lab.source / "moved by hand")
     assert [lab.transfer(), lab.transfer(), lab.alerts()] == [0, 0, {}]
     assert files(lab.destination).items() >= files(lab.source).items()
     lab.advance(60)
@@ -215,14 +215,14 @@ def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
     make(lab, "x")
 
     def arrive(_request: object) -> None:
-        in_aside(lab, "one", "in the moved directory")(None)
+        in_quarantine(lab, "one", "in the moved directory")(None)
         (lab.source / "x").symlink_to("nowhere")
 
     lab.world.faults.hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
-    (aside,) = asides(lab)
-    assert tree(lab.source)[f"{aside.name}/one"] == b"in the moved directory"
+    (quarantine,) = quarantined(lab)
+    assert tree(lab.source)[f"{quarantine.name}/one"] == b"in the moved directory"
     assert lab.delete() == 0
 
 
@@ -286,7 +286,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     assert not any(task.is_open for task in lab.world.tasks.values())
     left = tree(lab.source)
     assert len([name for name in left if "/" not in name]) == 1, "the others are pruned"
-    assert (asides(lab), lab.store().asides) == ([], {})
+    assert (quarantined(lab), lab.store().asides) == ([], {})
     lab.world.requests.clear()
     assert (lab.delete(), renames(lab), tree(lab.source)) == (0, [], left)
     assert lab.alerts().keys() == {"delete failed"}, "it is tried once a day"
@@ -294,19 +294,19 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     assert (lab.delete(), tree(lab.source)) == (0, {})
 
 
-def leave_aside(lab: Lab) -> Path:
+def leave_quarantine(lab: Lab) -> Path:
     """Let delete.py leave its empty directory quarantined; return the directory."""
     lab.world.faults.proxy("delete", 403)
     assert lab.delete() == 1
-    (aside,) = asides(lab)
-    return aside
+    (quarantine,) = quarantined(lab)
+    return quarantine
 
 
 def test_a_leftover_quarantine_with_a_file_is_restored(lab: Lab) -> None:
     make(lab, "flat")
-    aside = leave_aside(lab)
-    assert lab.store().asides == {f"/src/{aside.name}": "/src/flat"}
-    lab.write(f"{aside.name}/new", "a late writer")
+    quarantine = leave_quarantine(lab)
+    assert lab.store().asides == {f"/src/{quarantine.name}": "/src/flat"}
+    lab.write(f"{quarantine.name}/new", "a late writer")
     assert lab.delete() == 0
     assert tree(lab.source) == {"flat": None, "flat/new": b"a late writer"}
 
@@ -314,7 +314,7 @@ def test_a_leftover_quarantine_with_a_file_is_restored(lab: Lab) -> None:
 def test_a_leftover_quarantine_is_removed_on_its_own(lab: Lab) -> None:
     make(lab, "flat")
     lab.write("data")
-    leave_aside(lab)
+    leave_quarantine(lab)
     assert lab.delete() == 0
     assert tree(lab.source) == {"data": b"data"}
     assert lab.store().asides == {}
@@ -322,7 +322,7 @@ def test_a_leftover_quarantine_is_removed_on_its_own(lab: Lab) -> None:
 
 def test_a_leftover_quarantine_goes_with_other_empty_trees(lab: Lab) -> None:
     make(lab, "x")
-    leave_aside(lab)
+    leave_quarantine(lab)
     make(lab, "y")
     assert lab.delete() == 0
     assert tree(lab.source) == {}

@@ -31,7 +31,7 @@ def refuse(code, status, **more):
     )
 
 
-def intents(lab):
+def unsubmitted(lab):
     """Return the unsubmitted tasks: those without a known task id."""
     return [task for task in lab.store().tasks.values() if task.task_id is None]
 
@@ -56,7 +56,7 @@ def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
     there = len(lab.world.tasks)
     lab.kill("transfer", "transfer", effect=effect)
     assert len(lab.world.tasks) == there + effect
-    assert len(intents(lab)) == 1
+    assert len(unsubmitted(lab)) == 1
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.world.tasks) == there + 1
     assert len(documents(lab)) == 1
@@ -115,7 +115,7 @@ def test_a_submission_is_repeated_at_once_if_its_answer_is_lost(ready: Lab, drop
     assert answers == [None, 200 if dropped == "after" else 202]  # Duplicate, or Accepted
     assert len(documents(ready)) == 1
     assert len(ready.world.tasks) == 2
-    assert intents(ready) == []
+    assert unsubmitted(ready) == []
 
 
 LOST = [
@@ -142,7 +142,7 @@ def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
     lab.configure(FILES_PER_TASK=2)
     lab.world.faults.add("transfer", times=None, **fault)
     assert lab.transfer() == (3 if fault.get("status") == 401 else 1)
-    assert len(intents(lab)) == 2
+    assert len(unsubmitted(lab)) == 2
     assert "crash" not in lab.alerts()
     assert lab.records() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
     lab.world.faults.clear()
@@ -225,7 +225,7 @@ def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
     obstacle = lab.state / "datastore.new"
     lab.world.faults.hook("transfer", lambda _request: obstacle.mkdir())
     assert lab.transfer() == 1
-    assert len(intents(lab)) == 1
+    assert len(unsubmitted(lab)) == 1
     obstacle.rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert (len(lab.world.tasks), len(documents(lab))) == (2, 1)
@@ -329,7 +329,7 @@ def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab):
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
     lab.world.faults.add("transfer", times=None, drop="after")
     assert lab.transfer() == 1
-    assert len(intents(lab)) == 2
+    assert len(unsubmitted(lab)) == 2
     lab.world.faults.clear()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(documents(lab)) == 3
@@ -358,7 +358,7 @@ def test_a_rejected_submission_is_discarded_with_an_alert(lab: Lab, fault, code,
     assert lab.transfer() == code
     assert lab.alerts().keys() == {kind}
     assert "/src/a.txt" not in lab.records()
-    assert intents(lab) == []
+    assert unsubmitted(lab) == []
     if fault["status"] == 400:
         assert lab.transfer() == 0
         assert (len(documents(lab)), lab.alerts().keys()) == (1, {kind}), "it is tried once a day"

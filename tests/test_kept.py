@@ -160,7 +160,7 @@ def test_a_missing_or_empty_destination_drops_no_records(
     assert len(lab.submitted()) == 1, "a cleared destination starts no transfer"
 
 
-def no_longer_looked_at(lab: Lab) -> None:
+def no_longer_verified(lab: Lab) -> None:
     """Turn verification off, as the alert advises."""
     lab.configure(VERIFY_DESTINATION=False)
 
@@ -171,7 +171,7 @@ def no_longer_there(lab: Lab) -> None:
     lab.write("b", "which has not been sent yet")
 
 
-@pytest.mark.parametrize("act", [no_longer_looked_at, no_longer_there])
+@pytest.mark.parametrize("act", [no_longer_verified, no_longer_there])
 def test_a_missing_destination_is_resolved_once_not_needed(
     lab: Lab, act: Callable[[Lab], None]
 ) -> None:

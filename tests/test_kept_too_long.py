@@ -37,14 +37,16 @@ def test_a_quarantine_found_after_a_reset_is_an_alert(lab: Lab) -> None:
     os.utime(lab.source / "x", (1, 1))
     lab.world.faults.proxy("delete", 403)
     assert lab.delete() == 1
-    (aside,) = (each for each in lab.source.iterdir() if each.name.startswith(".globus_auto_empty"))
-    lab.write(f"{aside.name}/late", "late")
+    (quarantine,) = (
+        each for each in lab.source.iterdir() if each.name.startswith(".globus_auto_empty")
+    )
+    lab.write(f"{quarantine.name}/late", "late")
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.transfer()] == [1, 1]
-    assert f"/src/{aside.name} was moved aside" in lab.alerts()["aside"]
+    assert f"/src/{quarantine.name} was moved aside" in lab.alerts()["aside"]
     assert "It has late" in lab.alerts()["aside"]
     assert files(lab.destination) == {}
-    aside.rename(lab.source / "x")
+    quarantine.rename(lab.source / "x")
     assert [lab.transfer(), lab.transfer(), "aside" in lab.alerts()] == [0, 0, False]
     assert files(lab.destination) == {"x/late": b"late"}
 
@@ -197,17 +199,17 @@ def test_a_source_emptied_by_hand_is_an_alert_for_stall_hours(
 
 def test_a_source_disk_that_comes_back_lost_no_records(stalls: Lab) -> None:
     stalls.given_transferred("a", "b")
-    away = stalls.home / "away"
-    stalls.source.rename(away)
+    unmounted = stalls.home / "away"
+    stalls.source.rename(unmounted)
     stalls.source.mkdir()
     for _ in range(2):
         assert stalls.transfer() == 1
         stalls.advance(2 * HOUR)
     stalls.source.rmdir()
-    away.rename(stalls.source)
+    unmounted.rename(stalls.source)
     assert (stalls.transfer(), stalls.submitted(), stalls.alerts()) == (0, [], {})
     stalls.advance(2 * DAY)
-    stalls.source.rename(away)
+    stalls.source.rename(unmounted)
     stalls.source.mkdir()
     assert stalls.transfer() == 1
     assert stalls.records() == {"/src/a", "/src/b"}, "STALL_HOURS count from the second time"

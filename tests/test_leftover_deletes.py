@@ -180,8 +180,8 @@ def test_a_refused_cancel_stops_all_until_the_deadline(lab: Lab) -> None:
     assert lab.delete() == 0
     lab.write_and_transfer("a")
     lab.world.stall_next(kind="DELETE")
-    refusal = {"code": "PermissionDenied", "message": "planned"}
-    lab.world.faults.add("cancel", times=None, status=403, body=refusal)
+    api_error = {"code": "PermissionDenied", "message": "planned"}
+    lab.world.faults.add("cancel", times=None, status=403, body=api_error)
     assert [lab.delete(), lab.transfer(), lab.delete()] == [1, 1, 1]
     assert len(lab.submitted("delete")) == 2, "first, and a"
     lab.advance(15 * 60 + 1)

@@ -29,7 +29,7 @@ def below(path: str) -> Callable[[Any], bool]:
     return lambda request: request.query["path"].startswith(path) and "limit" not in request.query
 
 
-def refusal(code: str, message: str = "planned") -> dict[str, str]:
+def api_error(code: str, message: str = "planned") -> dict[str, str]:
     """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
@@ -62,7 +62,7 @@ def test_a_service_that_always_says_429_ends_the_run_soon(lab: Lab, after: str) 
     lab.given_transferred("d/a")
     before, began = lab.datastore_bytes(), time.time()
     lab.write("d/new")
-    busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
+    busy = {"status": 429, "body": api_error("TooMany"), "headers": {"Retry-After": after}}
     lab.world.faults.add("ls", times=None, match=below("/src/d"), **busy)
     assert lab.transfer() == 1
     assert 230 < time.time() - began < 330
@@ -75,7 +75,7 @@ def test_a_service_that_always_says_429_ends_the_run_soon(lab: Lab, after: str) 
 def test_an_odd_retry_after_causes_a_short_back_off(lab: Lab, after: str) -> None:
     lab.given_transferred("d/a")
     lab.write("d/new")
-    busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
+    busy = {"status": 429, "body": api_error("TooMany"), "headers": {"Retry-After": after}}
     lab.world.faults.add("ls", times=3, match=below("/src/d"), **busy)
     began = time.time()
     assert lab.transfer() == 0
@@ -157,7 +157,7 @@ DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
 @pytest.mark.parametrize(
     "fault",
     [
-        {"status": 503, "body": refusal("ServiceUnavailable")},
+        {"status": 503, "body": api_error("ServiceUnavailable")},
         {"status": 502, **HTML},
         {"status": 500, "body": ""},
     ],
@@ -185,10 +185,10 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
 @pytest.mark.parametrize(
     ("fault", "times"),
     [
-        ({"status": 502, "body": refusal("EndpointError")}, None),
-        ({"status": 503, "body": refusal("ExternalError.DirListingFailed")}, None),
-        ({"status": 403, "body": refusal("PermissionDenied")}, None),
-        ({"status": 501, "body": refusal("NotImplemented")}, None),
+        ({"status": 502, "body": api_error("EndpointError")}, None),
+        ({"status": 503, "body": api_error("ExternalError.DirListingFailed")}, None),
+        ({"status": 403, "body": api_error("PermissionDenied")}, None),
+        ({"status": 501, "body": api_error("NotImplemented")}, None),
         ({"status": 503, "body": ""}, 6 * (listing.SERVICE_FAILURES - 1)),
     ],
     ids=["endpoint", "busy endpoint", "forbidden", "not implemented", "four failures"],
@@ -221,7 +221,7 @@ def test_a_404_for_an_internal_error_is_not_read_as_not_found(
 ) -> None:
     path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
     for route in ("ls", "stat"):
-        lab.world.faults.add(route, times=None, status=404, body=refusal(code, message))
+        lab.world.faults.add(route, times=None, status=404, body=api_error(code, message))
     listed = listing.list_directory(client, lab.src.id, path, limiter)
     refused = listing.refusal(client, lab.src.id, path, limiter)
     version = listing.stat_file(client, lab.src.id, path, limiter)
@@ -234,7 +234,7 @@ def test_a_404_for_an_internal_error_is_not_read_as_not_found(
 
 def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:
     lab.given_transferred("d/a")
-    failed = refusal("NotFound", "c=ENDPOINT_ERROR")
+    failed = api_error("NotFound", "c=ENDPOINT_ERROR")
     for route in ("ls", "stat"):
         lab.world.faults.add(
             route,
@@ -370,7 +370,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
             closed.append(threading.current_thread())
 
     # The other workers are waiting for an answer when the first one fails.
-    gone = {"status": 404, "body": refusal("EndpointDeleted")}
+    gone = {"status": 404, "body": api_error("EndpointDeleted")}
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)
     lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)

@@ -62,7 +62,7 @@ def fill(lab: Lab) -> None:
     os.mkdir(os.fsencode(lab.source) + b"/dir \xfe")
 
 
-def look(lister: Any) -> dict[str, Any]:
+def scan(lister: Any) -> dict[str, Any]:
     """Scan the source and return its listings; of unsendable names only their number."""
     found = {}
     for outcome in listing.walk(lister, ["/src"], lambda _name: True):
@@ -80,14 +80,14 @@ def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
         client_secret=lab.secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    pace = listing.RateLimiter(0)
+    limiter = listing.RateLimiter(0)
     with app:
-        remote = look(
+        remote = scan(
             lambda: listing.through_globus(
-                lambda: globus_sdk.TransferClient(app=app), lab.src.id, pace
+                lambda: globus_sdk.TransferClient(app=app), lab.src.id, limiter
             )
         )
-    here = look(lambda: mount.on_mount(str(lab.source), "/src"))
+    here = scan(lambda: mount.on_mount(str(lab.source), "/src"))
     assert here == remote
     assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)
     assert here["/src"].others == {

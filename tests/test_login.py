@@ -214,8 +214,8 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
 def test_a_new_token_that_globus_rejects_is_explained(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
-    logged_in.world.faults.add("endpoint", times=None, status=401, body=refusal)
+    api_error = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
+    logged_in.world.faults.add("endpoint", times=None, status=401, body=api_error)
     sentence = "Globus does not accept the login (401, ClientError.AuthenticationFailed, no, AbCdE)"
     asks_for_a_person(logged_in, capsys, sentence, again="Run: ")
 

@@ -60,19 +60,19 @@ def reason(**changes: Any) -> str | None:
         verify_checksum=case["verified"],
     )
     given = {name: case[name] for name in ("excluded", "under_way", "alike", "lost")}
-    entry = FileRecord(10, case["mtime"], 1)
-    return choosing.reason_to_keep(entry, task, Keeping(NOW, case["keep_days"]), **given)
+    record = FileRecord(10, case["mtime"], 1)
+    return choosing.reason_to_keep(record, task, Keeping(NOW, case["keep_days"]), **given)
 
 
 def test_a_file_is_kept_for_the_first_reason_that_applies() -> None:
     """It is deleted only where none applies."""
     assert reason() is None
     for number in range(1, len(REASONS) + 1):
-        for chosen in itertools.combinations(REASONS, number):
+        for combination in itertools.combinations(REASONS, number):
             changes: dict[str, Any] = {}
-            for change, _ in chosen:
+            for change, _ in combination:
                 changes |= change
-            assert reason(**changes) == chosen[0][1]
+            assert reason(**changes) == combination[0][1]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_the_bounds_of_the_reasons(changes: dict[str, Any], kept: bool) -> None:
 def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
     versions = [FileVersion(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
-        entry = FileRecord(version.size, version.mtime, 1)
-        assert (choosing.reason_of_source(entry, found) is None) is (found == version)
+        record = FileRecord(version.size, version.mtime, 1)
+        assert (choosing.reason_of_source(record, found) is None) is (found == version)
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def test_a_directory_that_cannot_be_restored_is_an_alert(lab: Lab, program: str)
     (lab.source / "x").mkdir()
 
     def arrive(_request: object) -> None:
-        for aside in lab.source.glob(".globus_auto_empty.*"):
-            lab.write(f"{aside.name}/new", "new")
+        for quarantine in lab.source.glob(".globus_auto_empty.*"):
+            lab.write(f"{quarantine.name}/new", "new")
 
     lab.world.faults.hook("rename", arrive, when="after")
     body = {"code": "PermissionDenied", "message": "planned"}

@@ -119,8 +119,8 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     lab.world.pace = Pace.after_looks(9)
     lab.write("one/b")
     assert lab.transfer() == 0
-    asides = lab.store().asides
-    assert asides
+    quarantines = lab.store().asides
+    assert quarantines
     backup = lab.datastore_bytes()
     assert backup
     lab.advance(600)
@@ -131,7 +131,7 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     assert lab.transfer() == 1
     store = lab.store()
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
-    assert store.asides == asides
+    assert store.asides == quarantines
     assert store.tasks[store.entry("/src/one/b").task].open
     lab.world.pace = Pace.at_once()
     for task in lab.world.tasks.values():

@@ -53,7 +53,7 @@ class Witness:
             program(*options)
             self._take_down()
 
-    def inquire(self) -> None:
+    def run_read_only_commands(self) -> None:
         """Run --check and --status, and record their output."""
         self.lab.transfer("--check")
         self.lab.transfer("--status")
@@ -105,7 +105,7 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
 
 
 @pytest.fixture(params=["a service account", "a person"])
-def known(request: pytest.FixtureRequest, lab: Lab) -> Lab:
+def any_login(request: pytest.FixtureRequest, lab: Lab) -> Lab:
     """Return a laboratory in which somebody has logged in."""
     if request.param == "a person":
         request.getfixturevalue("logged_in")
@@ -121,18 +121,18 @@ def repeated(lab: Lab) -> dict[str, Any]:
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_secrets_that_a_server_repeats_are_redacted(
-    known: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
+    any_login: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
-    witness = Witness(known, mailbox, capfd)
-    known.given_transferred("a")
+    witness = Witness(any_login, mailbox, capfd)
+    any_login.given_transferred("a")
     for route in ("token", *ROUTES):
-        known.write(f"before {route}")
+        any_login.write(f"before {route}")
         if route == "token":
-            known.world.identity.expire_access_tokens()
-        known.world.faults.add(route, times=None, status=status, body=repeated(known))
+            any_login.world.identity.expire_access_tokens()
+        any_login.world.faults.add(route, times=None, status=status, body=repeated(any_login))
         witness.run("-v")
-        witness.inquire()
-        known.world.faults.clear()
+        witness.run_read_only_commands()
+        any_login.world.faults.clear()
     assert "[a secret]" in witness.said
     witness.check()
 

@@ -185,7 +185,7 @@ def clone(tmp_path: Path) -> Path:
     return copy
 
 
-def refusals(file: Path) -> list[str]:
+def problems_of(file: Path) -> list[str]:
     """Return the problems of the settings in `file`."""
     with pytest.raises(settings.SettingsError) as caught:
         settings.load(str(file))
@@ -208,7 +208,7 @@ def test_an_unreadable_config_is_all_that_is_reported(
     file = tmp_path / "config.py"
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    problems = refusals(file)
+    problems = problems_of(file)
     assert len(problems) == 1
     assert sentence in problems[0]
     assert "\n" not in problems[0]
@@ -220,7 +220,7 @@ def test_a_file_must_set_code_path(lab: Lab, line: str) -> None:
     lab.configure()
     with lab.config.open("a", encoding="utf-8") as config:
         config.write(line)
-    assert refusals(lab.config) == [
+    assert problems_of(lab.config) == [
         f"{lab.config} must set CODE_PATH: two pairs can never share one."
     ]
 
@@ -251,13 +251,13 @@ def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
         SRC_LOCAL_DIR="/mnt//x/",
         TOKEN_PATH="/elsewhere/token",
     )
-    known = settings.load(str(lab.config))
-    assert (known.src_dir, known.dst_dir) == ("/a/b/c", "/~/x")
-    assert known.src_id == lab.src.id
-    assert known.src_local_dir == "/mnt/x"
-    assert known.datastore_path == f"{lab.state}/datastore"
-    assert known.token_path == "/elsewhere/token"
-    assert known.python_path == sys.executable
+    loaded = settings.load(str(lab.config))
+    assert (loaded.src_dir, loaded.dst_dir) == ("/a/b/c", "/~/x")
+    assert loaded.src_id == lab.src.id
+    assert loaded.src_local_dir == "/mnt/x"
+    assert loaded.datastore_path == f"{lab.state}/datastore"
+    assert loaded.token_path == "/elsewhere/token"
+    assert loaded.python_path == sys.executable
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_nested_directories_on_one_endpoint_are_refused(
 ) -> None:
     """So are equal ones."""
     lab.configure(SRC_DIR=source, DST_DIR=destination, DST_ID=lab.src.id.upper())
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert "two separate directories on one endpoint" in problem
     lab.configure(DST_ID=lab.dst.id)
     settings.load(str(lab.config))
@@ -288,7 +288,7 @@ def guarded(request: pytest.FixtureRequest, lab: Lab) -> Path:
 
 def test_a_world_writable_config_or_directory_is_refused(lab: Lab, guarded: Path) -> None:
     guarded.chmod(guarded.stat().st_mode | 0o002)
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
     assert "can be written by everybody" in problem
 
@@ -302,14 +302,14 @@ def test_a_world_writable_config_or_directory_is_not_used(lab: Lab, mailbox: Mai
     ran = lab.home / "ran"
     lab.config.write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
     lab.config.chmod(0o666)
-    assert "can be written by everybody" in refusals(lab.config)[0]
+    assert "can be written by everybody" in problems_of(lab.config)[0]
     assert not ran.exists()
 
 
 @as_root
 def test_a_config_or_directory_of_another_user_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, FOREIGN, -1)
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
     assert "belongs to another user (uid 12345)" in problem
 
@@ -324,7 +324,7 @@ def test_a_config_writable_by_another_group_is_refused(lab: Lab, guarded: Path) 
     os.chown(guarded, -1, FOREIGN)
     settings.load(str(lab.config))
     guarded.chmod(guarded.stat().st_mode | 0o020)
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
     assert "can be written by a group" in problem
 
@@ -345,7 +345,7 @@ def test_an_exposed_empty_or_unreadable_secret_is_refused(
     file.write_bytes(text.encode("latin-1"))
     file.chmod(mode)
     lab.configure(CLIENT_SECRET_FILE="secret")
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert sentence in problem
     assert f"CLIENT_SECRET_FILE {file}" in problem
 

@@ -11,7 +11,7 @@ HOUR = 3600
 
 
 @pytest.fixture(name="task")
-def task_under_way(lab: Lab):
+def task_in_progress(lab: Lab):
     """Return a task at Globus with a.txt, b.txt and c.txt of 4 bytes, which was not polled yet."""
     lab.given_transferred("old.txt")
     for name in NAMES:
@@ -23,11 +23,11 @@ def task_under_way(lab: Lab):
     return list(lab.world.tasks.values())[-1]
 
 
-def settle(lab, task, code=0):
+def poll(lab, task, code=0):
     """End the task, poll it, and return which of its paths are sent again."""
     task.looks = 2
     assert lab.transfer() == code
-    return again(lab)
+    return sent_again(lab)
 
 
 def fail(lab, task):
@@ -37,18 +37,18 @@ def fail(lab, task):
     task.status = "FAILED"
 
 
-def again(lab):
+def sent_again(lab):
     """Return the source paths of what was submitted since the task."""
     return {item["source_path"] for document in lab.submitted() for item in document["DATA"]}
 
 
-def refusal(code, status, **more):
+def api_error(code, status, **more):
     """Return a fault that rejects a call."""
     return {"status": status, "body": {"code": code, "message": "planned", **more}}
 
 
 def test_succeeded_means_delivered(lab: Lab, task):
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     (number,) = {lab.store().entry(path).task for path in PATHS}
     record = lab.store().tasks[number]
     assert (record.status, record.task_id) == ("SUCCEEDED", task.id)
@@ -58,7 +58,7 @@ def test_succeeded_means_delivered(lab: Lab, task):
 
 def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox):
     lab.world.skip_paths("/src/b.txt")
-    assert settle(lab, task, 1) == {"/src/b.txt"}
+    assert poll(lab, task, 1) == {"/src/b.txt"}
     assert "skipped in /src: b.txt (PERMISSION_DENIED)" in mailbox.texts()[0]
     assert "SUCCEEDED, 2 of 3 files sent" in lab.log()
     assert not (lab.destination / "b.txt").exists()
@@ -73,7 +73,7 @@ def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox)
 
 def test_a_skipped_file_that_is_gone_is_no_alert(lab: Lab, task, capfd):
     (lab.source / "b.txt").unlink()
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     assert "/src/b.txt" not in lab.records()
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
@@ -81,7 +81,7 @@ def test_a_skipped_file_that_is_gone_is_no_alert(lab: Lab, task, capfd):
 def test_all_pages_of_skipped_errors_are_read(lab: Lab, task):
     lab.world.page_size = 1
     lab.world.skip_paths("/src/a.txt", "/src/c.txt")
-    assert settle(lab, task, 1) == {"/src/a.txt", "/src/c.txt"}
+    assert poll(lab, task, 1) == {"/src/a.txt", "/src/c.txt"}
 
 
 def test_files_below_a_skipped_directory_are_sent_again(lab: Lab):
@@ -115,9 +115,9 @@ SKIPPED = "skipped_errors"
     [
         pytest.param({"status": 200, "body": {"DATA": []}}, id="shorter than the count"),
         pytest.param({"status": 200, "body": {"DATA": [{"source_path": None}]}}, id="null path"),
-        pytest.param(refusal("PermissionDenied", 403), id="forbidden"),
-        pytest.param(refusal("ClientError.NotFound", 404), id="no longer there"),
-        pytest.param(refusal("ClientError.BadRequest", 400), id="refused"),
+        pytest.param(api_error("PermissionDenied", 403), id="forbidden"),
+        pytest.param(api_error("ClientError.NotFound", 404), id="no longer there"),
+        pytest.param(api_error("ClientError.BadRequest", 400), id="refused"),
     ],
 )
 def test_missing_skipped_errors_are_requested_for_an_hour(lab: Lab, task, fault):
@@ -134,13 +134,13 @@ def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task):
 
 def asked_for_an_hour(lab, task):
     """Check that no record changes for an hour, and that then all are dropped."""
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     lab.advance(HOUR - 60)
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
     assert lab.alerts() == {}
     lab.advance(120)
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert "does not tell what a transfer of /src did" in lab.alerts()["failed"]
 
 
@@ -150,7 +150,7 @@ def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task, path):
     lab.world.faults.add(SKIPPED, status=200, body={"DATA": [{"source_path": path}]})
     task.looks = 2
     assert lab.transfer() in (0, 1)
-    assert again(lab) == PATHS
+    assert sent_again(lab) == PATHS
 
 
 def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox):
@@ -158,7 +158,7 @@ def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox)
     lab.world.engine.advance()
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
-    assert settle(lab, task, 1) == {"/src/b.txt"}
+    assert poll(lab, task, 1) == {"/src/b.txt"}
     assert lab.store().tasks[lab.store().entry("/src/a.txt").task].status == "FAILED"
     assert "failed (NO_SPACE_LEFT, disk full)" in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
@@ -169,7 +169,7 @@ def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox)
 @pytest.mark.parametrize("code", ["EXPIRED", "CANCELED"])
 def test_expired_and_cancelled_mean_failed(lab: Lab, task, code):
     task.finish("FAILED", code, "planned")
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert f"failed ({code}, planned)" in lab.alerts()["failed"]
 
 
@@ -178,7 +178,7 @@ def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
     task.tell("PERMISSION_DENIED", "the last", is_error=True)
     task.tell("PROGRESS", "no error")
     task.status, task.fatal_error = "FAILED", None
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert "failed (PERMISSION_DENIED, permission denied: the last)" in lab.alerts()["failed"]
 
 
@@ -186,7 +186,7 @@ def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
 def test_a_failure_without_any_reason_is_an_alert_too(lab: Lab, task, fault):
     task.status, task.fatal_error = "FAILED", None
     lab.world.faults.add("event_list", times=None, **fault)
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert "failed. What it did not send" in lab.alerts()["failed"]
 
 
@@ -194,14 +194,14 @@ def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):
     (lab.source / "b.txt").write_text("longer than it was")
     fail(lab, task)
     lab.write("b.txt", "data")  # as it was in the scan
-    assert settle(lab, task, 1) == {"/src/b.txt"}
+    assert poll(lab, task, 1) == {"/src/b.txt"}
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(refusal("ClientError.NotFound", 404), id="no longer there"),
-        pytest.param(refusal("PermissionDenied", 403), id="forbidden"),
+        pytest.param(api_error("ClientError.NotFound", 404), id="no longer there"),
+        pytest.param(api_error("PermissionDenied", 403), id="forbidden"),
         pytest.param({"status": 200, "body": {"DATA": []}}, id="empty"),
         pytest.param(
             {"status": 200, "body": {"DATA": [{"source_path": None, "size": 4}]}}, id="null path"
@@ -219,13 +219,13 @@ def test_a_failed_task_without_sizes_or_paths_delivers_nothing(lab: Lab, task, p
     fail(lab, task)
     rows = [{"source_path": path and path.format(name)} for name in NAMES]
     lab.world.faults.add("successful_transfers", status=200, body={"DATA": rows})
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
 
 
 def test_all_pages_of_successful_transfers_are_read(lab: Lab, task):
     lab.world.page_size = 1
     fail(lab, task)
-    assert settle(lab, task, 1) == set()
+    assert poll(lab, task, 1) == set()
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["404", "403"])
@@ -234,9 +234,9 @@ def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task, gone):
     if gone:
         del lab.world.tasks[task.id]
     else:
-        lab.world.faults.add("task", **refusal("PermissionDenied", 403))
+        lab.world.faults.add("task", **api_error("PermissionDenied", 403))
         task.finish("FAILED", "CANCELED")
-    assert settle(lab, task) == PATHS
+    assert poll(lab, task) == PATHS
     assert lab.transfer() == 0
     assert files(lab.destination) == files(lab.source)
 
@@ -245,14 +245,14 @@ def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbo
     """A person must act: the exit code is 3."""
     task.status = "INACTIVE"
     task.tell("CREDENTIALS_EXPIRED", "log in", is_error=True)
-    assert settle(lab, task, 3) == set()
+    assert poll(lab, task, 3) == set()
     assert lab.transfer() == 3
     (message,) = mailbox.texts()
     assert "CREDENTIALS_EXPIRED" in message
     assert f"https://app.globus.org/activity/{task.id}" in message
     assert [each.status for each in lab.store().open_tasks("transfer").values()] == ["INACTIVE"]
     task.status = "ACTIVE"
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     assert "RESOLVED" in mailbox.texts()[1]
 
 
@@ -287,13 +287,13 @@ def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     task.tell("PROGRESS", "still at work")
     assert lab.transfer() == 0
     assert lab.alerts() == {}
-    assert again(lab) == set()
+    assert sent_again(lab) == set()
 
 
 UNCLEAR = [
     pytest.param({"status": 500, "body": {}}, id="server error"),
     pytest.param({"status": 502, "body": "<html>"}, id="gateway error"),
-    pytest.param(refusal("TooManyRequests", 429), id="too many requests"),
+    pytest.param(api_error("TooManyRequests", 429), id="too many requests"),
     pytest.param({"drop": "before"}, id="dropped"),
     pytest.param({"drop": "after"}, id="dropped after the effect"),
     pytest.param({"truncate": True}, id="truncated"),
@@ -317,7 +317,7 @@ def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     lab.world.faults.add(route, times=None, match=lambda request: task.id in request.path, **fault)
     assert lab.transfer() == 1
     assert "Nothing is concluded" in lab.alerts()["unclear"]
-    assert again(lab) == {"/src/new.txt"}  # the run continues
+    assert sent_again(lab) == {"/src/new.txt"}  # the run continues
     assert lab.records() == PATHS | {"/src/old.txt", "/src/new.txt"}
     (open_task, *_) = lab.store().open_tasks("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)
@@ -338,7 +338,7 @@ def test_a_task_document_without_a_required_field_is_invalid(lab: Lab, task, mis
         body[missing] = None
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (sent_again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize("changes", [{"status": "DONE"}, {"task_id": "another"}, {"status": 1}])
@@ -346,7 +346,7 @@ def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, chang
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0} | changes
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (sent_again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize(
@@ -361,15 +361,15 @@ def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, chang
 )
 def test_a_rejected_login_ends_the_run(lab: Lab, task, status, more, kind):
     """No record changes, and one alert says what to do."""
-    fault = refusal("PermissionDenied", status)
+    fault = api_error("PermissionDenied", status)
     fault["body"] |= more
     lab.world.faults.add("task", times=None, **fault)
     before = lab.datastore_bytes()
-    assert settle(lab, task, 3) == set()
+    assert poll(lab, task, 3) == set()
     assert lab.alerts().keys() == {kind}
     assert lab.datastore_bytes() == before
     lab.world.faults.clear()
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     assert lab.alerts() == {}
 
 

@@ -67,12 +67,12 @@ ROUTES = [
     "submission_id",
     "endpoint",
 ]
-REFUSALS: list[dict[str, Any]] = [
+API_ERRORS: list[dict[str, Any]] = [
     {"status": 400, "body": {"code": "ClientError.BadRequest", "message": "planned"}},
     {"status": 403, "body": {"code": "PermissionDenied", "message": "planned"}},
 ]
 REPLIES: list[dict[str, Any]] = [
-    *REFUSALS,
+    *API_ERRORS,
     {"drop": "before", "times": 6},
     {"drop": "after", "times": 1},
     {"drop": "after", "times": 6},
@@ -111,7 +111,7 @@ class Story(People):
         """End the story: without faults and after a few runs, every file is delivered."""
         try:
             if self.latest:
-                self._end_well()
+                self._finish()
         finally:
             self.stack.close()
 
@@ -176,27 +176,27 @@ class Story(People):
         """A recursive task does not see a directory, or a file."""
         self.world.miss_paths(directory)
 
-    @rule(route=st.sampled_from(CHANGING), refusal=st.sampled_from(REFUSALS))
-    def refuse(self, route: str, refusal: dict[str, Any]) -> None:
+    @rule(route=st.sampled_from(CHANGING), api_error=st.sampled_from(API_ERRORS))
+    def refuse(self, route: str, api_error: dict[str, Any]) -> None:
         """Globus rejects a call."""
-        self.world.faults.add(route, **refusal)
+        self.world.faults.add(route, **api_error)
 
-    @precondition(lambda self: self._known())
-    @rule(data=st.data(), refusal=st.sampled_from(REFUSALS))
-    def refuse_file(self, data: Any, refusal: dict[str, Any]) -> None:
+    @precondition(lambda self: self._files())
+    @rule(data=st.data(), api_error=st.sampled_from(API_ERRORS))
+    def refuse_file(self, data: Any, api_error: dict[str, Any]) -> None:
         """Globus rejects, for a while, every transfer with a certain file in it."""
         path = f"/src/{data.draw(st.sampled_from(self._known()))}"
 
         def has_it(request: Any) -> bool:
             return any(item["source_path"] == path for item in request.body["DATA"])
 
-        self.world.faults.add("transfer", times=None, match=has_it, **refusal)
+        self.world.faults.add("transfer", times=None, match=has_it, **api_error)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data())
     def take_place(self, data: Any) -> None:
         """For a while a directory is in the way of a file at the destination."""
-        place = self.lab.destination / "one" / data.draw(st.sampled_from(self._known()))
+        place = self.lab.destination / "one" / data.draw(st.sampled_from(self._files()))
         with contextlib.suppress(FileExistsError, NotADirectoryError):
             place.mkdir(parents=True)
             self.in_the_way.append(place)
@@ -320,7 +320,7 @@ class Story(People):
         """transfer.py runs; it may die."""
         options = ["--full"] * full + ["--dry-run"] * dry
         with dying(death, what):
-            self._well_behaved(self.lab.transfer(*options))
+            self._behaves(self.lab.transfer(*options))
 
     @rule(
         dry=st.sampled_from([False, False, False, True]),
@@ -330,7 +330,7 @@ class Story(People):
     def delete(self, dry: bool, death: int | None, what: str) -> None:
         """delete.py runs; it may die."""
         with dying(death, what):
-            self._well_behaved(self.lab.delete(*["--dry-run"] * dry))
+            self._behaves(self.lab.delete(*["--dry-run"] * dry))
 
     @rule(programs=st.lists(st.sampled_from(["transfer", "delete"]), min_size=1, max_size=3))
     def all_goes_well(self, programs: list[str]) -> None:
@@ -338,7 +338,7 @@ class Story(People):
         self.faults_pass()
         self.world.pace = Pace.at_once()
         for program in programs:
-            self._well_behaved(getattr(self.lab, program)())
+            self._behaves(getattr(self.lab, program)())
 
     @rule(name=st.sampled_from(NAMES), directory=st.sampled_from(DIRECTORIES))
     def write_twice(self, name: str, directory: str) -> None:
@@ -346,10 +346,10 @@ class Story(People):
         name = f"{directory}/{name}".lstrip("/")
         self._put(name, 20, time.time())
         self.transfer(False, False, None, "")
-        if self._stands(name):
+        if self._exists(name):
             self._write_again(name)
 
-    def _well_behaved(self, code: int) -> None:
+    def _behaves(self, code: int) -> None:
         assert code in (0, 1, 2, 3)
         assert "an error that is its own" not in self.lab.log(), self.lab.log()
 
@@ -361,15 +361,15 @@ class Story(People):
         self.newest = max(self.newest, time.time())
         copies = {p.read_bytes() for p in self.lab.destination.rglob("*") if p.is_file()}
         # Where a program died, a directory may still be quarantined.
-        aside = {p.read_bytes() for p in self.lab.source.rglob("*") if p.is_file()}
+        originals = {p.read_bytes() for p in self.lab.source.rglob("*") if p.is_file()}
         for name, content in self.latest.items():
-            assert content in copies or content in aside, f"{name} is lost\n{self.lab.log()}"
+            assert content in copies or content in originals, f"{name} is lost\n{self.lab.log()}"
 
-    def _end_well(self) -> None:
+    def _finish(self) -> None:
         self.faults_pass()
         self.world.pace = Pace.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
-        self.name_asides()
+        self.rename_quarantines()
         self.lab.advance(200_000)
         codes = []
         for _ in range(4):
@@ -388,12 +388,12 @@ class Story(People):
         for name, content in self.latest.items():
             if "\n" in name or self._refused(name) or self._ambiguous(name, names):
                 continue
-            twins = [other for other in names if folded(name) == folded(other)]
+            similar = [other for other in names if folded(name) == folded(other)]
             # A file kept for a similar name is not compared with its copy, which may be altered.
-            if len(twins) == 1 or not self.damaged:
+            if len(similar) == 1 or not self.damaged:
                 assert content in copies, f"{name!r} did not arrive; {details}"
-            if len(twins) == 1:
-                assert not self._stands(name), f"{name!r} was not deleted; {details}"
+            if len(similar) == 1:
+                assert not self._exists(name), f"{name!r} was not deleted; {details}"
 
     def _ambiguous(self, name: str, names: set[str]) -> bool:
         """Return whether the destination takes a name in the path of a file for another name."""

@@ -37,9 +37,9 @@ def test_a_new_or_changed_file_starts_exactly_one_task(lab: Lab, name, content, 
     assert items(document) == {f"/src/{name}": f"/dst/{name}"}
     assert [item["recursive"] for item in document["DATA"]] == [False]
     assert files(lab.destination) == files(lab.source)
-    entry = lab.store().entry(f"/src/{name}")
-    assert entry
-    assert (entry.size, entry.mtime) == (len(content), int(path.stat().st_mtime))
+    record = lab.store().entry(f"/src/{name}")
+    assert record
+    assert (record.size, record.mtime) == (len(content), int(path.stat().st_mtime))
 
 
 @pytest.mark.parametrize(

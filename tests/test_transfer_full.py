@@ -98,12 +98,12 @@ def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
 def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     """So it has for the reserved names, .globus_auto*."""
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
-    aside = ".globus_auto_empty.0123456789ab"
+    quarantine = ".globus_auto_empty.0123456789ab"
     lab.given_transferred("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
-    lab.write(f"d/{aside}/late.txt")
+    lab.write(f"d/{quarantine}/late.txt")
     lab.write("d/.globus_auto.notes")
     assert lab.transfer("--full") == 1
-    assert f"/src/d/{aside} was moved aside" in lab.alerts()["aside"]
+    assert f"/src/d/{quarantine} was moved aside" in lab.alerts()["aside"]
     (document,) = lab.submitted()
     assert [(rule["method"], rule["name"]) for rule in document["filter_rules"]] == [
         ("exclude", "*.tmp"),
@@ -115,21 +115,21 @@ def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     # A later run does not send it under that name, either.
     assert lab.transfer() == lab.transfer() == 1
     assert files(lab.destination).keys() == {"a.txt"}
-    (lab.source / "d" / aside).rename(lab.source / "d" / "found")
+    (lab.source / "d" / quarantine).rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
     assert "aside" not in lab.alerts()
 
 
 def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
-    aside = lab.source / "d" / ".globus_auto_empty.0123456789ab"
+    quarantine = lab.source / "d" / ".globus_auto_empty.0123456789ab"
     lab.write("a.txt")
-    lab.write(f"d/{aside.name}/late.txt")
+    lab.write(f"d/{quarantine.name}/late.txt")
     assert lab.transfer() == 1
     assert "It has late.txt." in lab.alerts()["aside"]
     assert lab.records() == {"/src/a.txt"}
     assert files(lab.destination).keys() == {"a.txt"}
-    aside.rename(lab.source / "d" / "found")
+    quarantine.rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
     assert lab.alerts() == {}

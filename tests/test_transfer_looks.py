@@ -20,22 +20,22 @@ def listing_of(*paths):
     return lambda request: request.query["path"] in paths and "limit" not in request.query
 
 
-def refusal(code, message="planned"):
+def api_error(code, message="planned"):
     """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
 
 HOLES = [
     pytest.param(
-        {"status": 403, "body": refusal("EndpointPermissionDenied")}, "r123", id="forbidden"
+        {"status": 403, "body": api_error("EndpointPermissionDenied")}, "r123", id="forbidden"
     ),
     pytest.param(
-        {"status": 502, "body": refusal("ExternalError.DirListingFailed.SizeLimit")},
+        {"status": 502, "body": api_error("ExternalError.DirListingFailed.SizeLimit")},
         "SizeLimit",
         id="too large",
     ),
     pytest.param(
-        {"status": 502, "body": refusal("EndpointError"), "times": None}, "502", id="server error"
+        {"status": 502, "body": api_error("EndpointError"), "times": None}, "502", id="server error"
     ),
     pytest.param({"truncate": True, "times": None}, "no whole listing", id="half an answer"),
     pytest.param({"status": 200, "body": {"DATA": []}}, "no whole listing", id="no total"),
@@ -87,7 +87,7 @@ def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capf
         match=listing_of("/src/d"),
         status=404,
         times=3,
-        body=refusal("ClientError.NotFound"),
+        body=api_error("ClientError.NotFound"),
     )
     assert lab.transfer() == 0
     assert lab.records() == before | {"/src/new.txt"}
@@ -116,9 +116,9 @@ def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
 @pytest.mark.parametrize(
     "fault",
     [
-        {"status": 404, "body": refusal("EndpointDeleted")},
-        {"status": 502, "body": refusal("ExternalError.DirListingFailed.GCDisconnected")},
-        {"status": 429, "body": refusal("TooManyRequests")},
+        {"status": 404, "body": api_error("EndpointDeleted")},
+        {"status": 502, "body": api_error("ExternalError.DirListingFailed.GCDisconnected")},
+        {"status": 429, "body": api_error("TooManyRequests")},
         {"drop": "before"},
     ],
 )
@@ -140,7 +140,7 @@ def test_a_429_makes_the_scan_back_off(lab: Lab):
     lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add(
-        "ls", match=listing_of("/src/d"), times=3, status=429, body=refusal("TooManyRequests")
+        "ls", match=listing_of("/src/d"), times=3, status=429, body=api_error("TooManyRequests")
     )
     assert lab.transfer() == 0
     assert sent_paths(lab) == ["/src/d/b.txt"]

@@ -29,7 +29,7 @@ def test_nothing_is_sent_while_an_endpoint_is_not_ready(
     lab.given_transferred("a.txt")
     lab.write("b.txt")
     before, endpoint = lab.datastore_bytes(), getattr(lab, which)
-    well = {name: getattr(endpoint, name) for name in state}
+    ready_state = {name: getattr(endpoint, name) for name in state}
     for name, value in state.items():
         setattr(endpoint, name, value)
     assert [lab.transfer(), lab.transfer()] == [code, code]
@@ -37,7 +37,7 @@ def test_nothing_is_sent_while_an_endpoint_is_not_ready(
     (message,) = mailbox.texts()
     assert said in message
     assert endpoint.id in message
-    for name, value in well.items():
+    for name, value in ready_state.items():
         setattr(endpoint, name, value)
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "b.txt"}
@@ -134,8 +134,8 @@ def test_another_source_directory_to_one_destination_is_refused(lab: Lab, capfd)
 
 def test_a_mapping_without_an_accepted_task_can_be_corrected(lab: Lab):
     lab.configure(SRC_DIR="/src/wrong")
-    refused = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
-    lab.world.faults.add("transfer", status=403, body=refused)
+    api_error = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
+    lab.world.faults.add("transfer", status=403, body=api_error)
     lab.write("wrong/a.txt")
     lab.write("right/a.txt", "another file")
     assert lab.transfer() == 1

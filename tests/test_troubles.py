@@ -162,13 +162,13 @@ def test_a_rejected_file_that_is_gone_is_resolved(lab: Lab, mailbox: Mailbox) ->
     """Even though other files keep arriving."""
     lab.configure(KEEP_DAYS=9)
     lab.given_transferred("sent")
-    refusal = {"code": "ClientError.BadRequest", "message": "no such name"}
+    api_error = {"code": "ClientError.BadRequest", "message": "no such name"}
     lab.write("bad")
     lab.world.faults.add(
         "transfer",
         times=None,
         status=400,
-        body=refusal,
+        body=api_error,
         match=lambda request: "/bad" in str(request),
     )
     hours(lab, 2)
@@ -231,10 +231,10 @@ def test_a_quarantine_is_resolved_with_pruning_turned_off(
     """Once the directory has its name back, or is gone."""
     lab.given_transferred("kept")
     lab.configure(KEEP_DAYS=9)
-    aside = lab.source / ".globus_auto_empty.0123456789ab"
-    lab.write(f"{aside.name}/late")
+    quarantine = lab.source / ".globus_auto_empty.0123456789ab"
+    lab.write(f"{quarantine.name}/late")
     store = lab.store()
-    store.asides[f"/src/{aside.name}"] = "/src/d"
+    store.asides[f"/src/{quarantine.name}"] = "/src/d"
     datastore.save(f"{lab.state}/datastore", store)
     lab.world.faults.add("rename", times=None, status=403, body={"code": "PermissionDenied"})
     lab.configure(DELETE_EMPTY_DIRS=False)
@@ -242,7 +242,7 @@ def test_a_quarantine_is_resolved_with_pruning_turned_off(
     assert counts(mailbox) == ["1 new"]
     assert lab.alerts().keys() == {"aside"}
     if removed:
-        shutil.rmtree(aside)
+        shutil.rmtree(quarantine)
     lab.world.faults.clear()
     hours(lab, 2)
     assert counts(mailbox) == ["1 new", "1 resolved"]

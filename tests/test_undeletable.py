@@ -24,8 +24,8 @@ def sizes(lab: Lab) -> list[int]:
 
 def test_a_path_that_globus_refuses_to_delete_delays_no_others(lab: Lab) -> None:
     lab.given_transferred("bad", *(f"f{number}" for number in range(9)))
-    refusal = {"code": "ClientError.BadRequest", "message": "no such name", "request_id": "r1"}
-    lab.world.faults.add("delete", times=None, status=400, body=refusal, match=has("/src/bad"))
+    api_error = {"code": "ClientError.BadRequest", "message": "no such name", "request_id": "r1"}
+    lab.world.faults.add("delete", times=None, status=400, body=api_error, match=has("/src/bad"))
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"bad"}
     assert not lab.store().open_tasks("delete")
@@ -40,8 +40,8 @@ def test_a_path_that_globus_refuses_to_delete_delays_no_others(lab: Lab) -> None
 @pytest.mark.slow
 def test_rejected_delete_tasks_are_bounded_in_a_run(lab: Lab) -> None:
     lab.given_transferred(*(f"bad{number:02}" for number in range(60)))
-    refusal = {"code": "ClientError.BadRequest", "message": "no"}
-    lab.world.faults.add("delete", times=None, status=400, body=refusal)
+    api_error = {"code": "ClientError.BadRequest", "message": "no"}
+    lab.world.faults.add("delete", times=None, status=400, body=api_error)
     assert lab.delete() == 1
     assert len(sizes(lab)) <= 60
 

@@ -50,13 +50,13 @@ def as_version_1(path: Path) -> bytes:
     Remove datastore.health as well, since version 1 had no generations.
     """
     path.with_name("datastore.health").unlink()
-    known: dict[str, Any] = json.loads(path.read_bytes())
+    document: dict[str, Any] = json.loads(path.read_bytes())
     for name in (*NEW, "sum"):
-        del known[name]
-    for task in known["tasks"].values():
+        del document[name]
+    for task in document["tasks"].values():
         for name in NEW_OF_TASKS:
             task.pop(name, None)
-    old = summed(json.dumps(known | {"version": 1}).encode()[:-1] + b",\n ")
+    old = summed(json.dumps(document | {"version": 1}).encode()[:-1] + b",\n ")
     path.write_bytes(old)
     return old
 

@@ -44,7 +44,7 @@ class Year:
         return int(time.time() - self.began) // DAY
 
     @property
-    def under_way(self) -> list[Task]:
+    def in_progress(self) -> list[Task]:
         """The tasks that have not ended."""
         return [task for task in self.lab.world.tasks.values() if task.is_open]
 
@@ -52,7 +52,7 @@ class Year:
         """Run both programs, and let Globus do its work, within an hour."""
         self.lab.world.pace = self.pace
         self.lab.transfer()
-        for task in self.under_way if self.halted else ():
+        for task in self.in_progress if self.halted else ():
             task.status = "INACTIVE"
         self.lab.advance(HOUR / 4)
         self.lab.world.pace = Pace.at_once()
@@ -86,7 +86,7 @@ Trouble = Callable[[Year], AbstractContextManager[None]]
 
 
 @contextlib.contextmanager
-def away(year: Year, which: str) -> Iterator[None]:
+def offline(year: Year, which: str) -> Iterator[None]:
     """Let an endpoint be offline."""
     endpoint = getattr(year.lab, which)
     endpoint.connected = False
@@ -126,7 +126,7 @@ def planned(year: Year, plan: Plan) -> Iterator[None]:
     year.lab.world.plans += [plan] * 1000
     yield
     year.lab.world.plans.clear()
-    for task in year.under_way:
+    for task in year.in_progress:
         task.plan, task.pace = None, Pace.at_once()
 
 
@@ -136,7 +136,7 @@ def suspended(year: Year) -> Iterator[None]:
     year.halted = True
     yield
     year.halted = False
-    for task in year.under_way:
+    for task in year.in_progress:
         task.status, task.pace = "ACTIVE", Pace.at_once()
 
 
@@ -146,16 +146,16 @@ def hanging(year: Year) -> Iterator[None]:
     year.pace = Pace.by_time(ENDLESS)
     yield
     year.pace = Pace.by_time(HOUR / 2)
-    for task in year.under_way:
+    for task in year.in_progress:
         task.pace = Pace.at_once()
 
 
 def source(year: Year) -> AbstractContextManager[None]:
-    return away(year, "src")
+    return offline(year, "src")
 
 
 def destination(year: Year) -> AbstractContextManager[None]:
-    return away(year, "dst")
+    return offline(year, "dst")
 
 
 def stalled(year: Year) -> AbstractContextManager[None]:
