@@ -169,7 +169,9 @@ def test_the_other_program_does_not_resolve_an_own_alert() -> None:
 
 
 EVENTS = st.lists(
-    st.tuples(st.sampled_from(["bad", "well", "not looked at"]), st.integers(0, 30), st.booleans()),
+    st.tuples(
+        st.sampled_from(["bad", "resolved", "not checked"]), st.integers(0, 30), st.booleans()
+    ),
     max_size=30,
 )
 
@@ -184,7 +186,7 @@ def test_notified_and_resolved_always_alternate(
         now += hours * HOUR
         count = len(reader.sent)
         found = findings(alert()) if what == "bad" else findings(resolved_kinds=("unlisted",))
-        reader.run(now, findings() if what == "not looked at" else found, delivered=delivered)
+        reader.run(now, findings() if what == "not checked" else found, delivered=delivered)
         for new, again, resolved in reader.sent[count:]:
             assert new + again + resolved == 1
             if new:

@@ -37,12 +37,12 @@ def test_a_leftover_delete_task_is_found_by_its_label(deletable: Lab) -> None:
     assert [task.task_id for task in deletable.store().open_tasks("delete").values()] == [None]
     left = the_delete(deletable)
     assert left.is_open
-    deletable.write("a", "changed while nobody looked")
+    deletable.write("a", "changed meanwhile")
     deletable.world.requests.clear()
     assert deletable.delete() == 0
     assert left.status == "FAILED"
     assert delete_routes(deletable) == ["cancel", "delete"]
-    assert files(deletable.source) == {"a": b"changed while nobody looked"}
+    assert files(deletable.source) == {"a": b"changed meanwhile"}
     assert not deletable.store().open_tasks("delete")
 
 
@@ -52,12 +52,12 @@ def test_a_leftover_delete_task_with_a_known_id_is_cancelled(deletable: Lab) -> 
     deletable.kill("delete", "task", match=lambda _each: "delete" in delete_routes(deletable))
     (record,) = deletable.store().open_tasks("delete").values()
     assert record.task_id == the_delete(deletable).id
-    deletable.write("a", "changed while nobody looked")
+    deletable.write("a", "changed meanwhile")
     left = the_delete(deletable)
     deletable.world.pace = Pace.at_once()
     assert deletable.delete() == 0
     assert left.status == "FAILED"
-    assert files(deletable.source) == {"a": b"changed while nobody looked"}
+    assert files(deletable.source) == {"a": b"changed meanwhile"}
     assert deletable.submitted("delete")[-1]["DATA"] == [
         {"DATA_TYPE": "delete_item", "path": "/src/b"}
     ]
@@ -126,13 +126,13 @@ def test_transfer_cancels_a_leftover_delete_task_too(deletable: Lab) -> None:
     deletable.world.pace = Pace.after_looks(9)
     deletable.kill("delete", "delete")
     left = the_delete(deletable)
-    deletable.write("a", "changed while nobody looked")
+    deletable.write("a", "changed meanwhile")
     deletable.world.pace = Pace.at_once()
     assert deletable.transfer() == 0
     assert left.status == "FAILED"
     assert not deletable.store().open_tasks("delete")
     assert files(deletable.source).keys() == {"a", "b"}
-    assert files(deletable.destination)["a"] == b"changed while nobody looked"
+    assert files(deletable.destination)["a"] == b"changed meanwhile"
 
 
 def drop_answers(lab: Lab) -> None:

@@ -25,7 +25,7 @@ def test_status_shows_the_state_of_all_files(lab: Lab, capsys: pytest.CaptureFix
     lab.write_and_transfer("sent", "excluded.tmp")
     lab.configure(EXCLUDE=["*.tmp"])
     lab.world.stall_next()
-    lab.write("under way", b"12345")
+    lab.write("in progress", b"12345")
     assert lab.transfer() == 0
     lab.write("waiting", b"123", age=900)
     lab.world.requests.clear()
