@@ -185,7 +185,7 @@ class Story(People):
     @rule(data=st.data(), api_error=st.sampled_from(API_ERRORS))
     def refuse_file(self, data: Any, api_error: dict[str, Any]) -> None:
         """Globus rejects, for a while, every transfer with a certain file in it."""
-        path = f"/src/{data.draw(st.sampled_from(self._known()))}"
+        path = f"/src/{data.draw(st.sampled_from(self._files()))}"
 
         def has_it(request: Any) -> bool:
             return any(item["source_path"] == path for item in request.body["DATA"])
