@@ -1,4 +1,4 @@
-"""A laboratory for tests: two directories, a local Globus that serves them, the real programs."""
+"""The laboratory of the tests: two directories, a sandbox of Globus, and the real programs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from globus_auto.marker import MARKER
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
-POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 START = 1_795_428_000.0  # seconds since 1970 UTC
-# What running the programs in a clone leaves there, and a copy of the clone does not want.
+# What running the programs leaves in a clone; copies of the clone leave it out.
 LEFT = (
     *("__pycache__", "datastore", "datastore.health*", "datastore.*lock", "datastore.v1"),
     *("datastore.new", "refresh_token*", "*.log*"),
@@ -38,7 +38,7 @@ LEFT = (
 
 
 class Lab:
-    """Source and destination on disk, a world that serves them, a config, and both programs."""
+    """Source and destination on disk, a sandbox that serves them, a config file, both programs."""
 
     def __init__(self, home: Path, world: World, sandbox: Sandbox, clock: Any) -> None:
         self.home = home
@@ -72,7 +72,7 @@ class Lab:
         self.configure()
 
     def configure(self, **changes: Any) -> None:
-        """Change settings, and write the config file."""
+        """Change settings and write the config file."""
         self.settings.update(changes)
         lines = [f"{name} = {value!r}\n" for name, value in self.settings.items()]
         self.config.write_text("".join(lines), encoding="utf-8")
@@ -85,7 +85,7 @@ class Lab:
         """Run delete.py and return its exit code."""
         return delete.main(["--config", str(self.config), *options])
 
-    def later(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.shift(seconds)
 
@@ -93,25 +93,27 @@ class Lab:
         """Write a file at the source, last modified `age` seconds ago."""
         return put(self.source / name, content, time.time() - age)
 
-    def send(self, *names: str, age: float = 60) -> None:
-        """Write these files at the source, each with its own content, and transfer them."""
+    def write_and_transfer(self, *names: str, age: float = 60) -> None:
+        """Write files with content of their own at the source, and run transfer.py once."""
         for name in names:
             self.write(name, f"the content of {name}", age)
         assert self.transfer() == 0
 
     def real_time(self) -> None:
-        """Set the clock to the real time, which processes have."""
+        """Set the clock to the real time, which child processes use."""
         self.clock.move_to(time_machine.escape_hatch.time.time())
 
-    def start(self, program: str, *options: str, powerless: bool = False) -> subprocess.Popen[str]:
-        """Start a program as a process of its own.
+    def start(
+        self, program: str, *options: str, unprivileged: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start a program as a child process.
 
-        If `powerless`, root is subject to the modes of files, like everybody.
+        If `unprivileged`, file modes apply to root as well.
         """
         self.real_time()
         return subprocess.Popen(
             [
-                *(POWERLESS if powerless and os.geteuid() == 0 else ()),
+                *(UNPRIVILEGED if unprivileged and os.geteuid() == 0 else ()),
                 sys.executable,
                 "-m",
                 f"globus_auto.{program}",
@@ -133,7 +135,7 @@ class Lab:
         effect: bool = True,
         match: Callable[[Any], bool] = lambda _request: True,
     ) -> None:
-        """Kill a program, run as a process, at a request; with `effect` after that is done."""
+        """Kill a child process at a request; with `effect`, after the request took effect."""
         started: list[subprocess.Popen[str]] = []
 
         def shoot(request: Any) -> bool:
@@ -147,8 +149,8 @@ class Lab:
             self.world.faults.add(route, drop="before", match=shoot)
         started.append(self.start(program))
         with started[0] as process:
-            _, told = process.communicate()
-        assert process.returncode == -signal.SIGKILL, told
+            _, stderr = process.communicate()
+        assert process.returncode == -signal.SIGKILL, stderr
 
     def store(self) -> datastore.Datastore:
         """Return the datastore."""
@@ -156,8 +158,8 @@ class Lab:
         assert found is not None, "there is no datastore"
         return found
 
-    def entries(self) -> set[str]:
-        """Return the paths that the datastore knows."""
+    def records(self) -> set[str]:
+        """Return the paths that have a record in the datastore."""
         return {
             datastore.joined(directory, name)
             for directory, names in self.store().files.items()
@@ -165,23 +167,23 @@ class Lab:
         }
 
     def submitted(self, route: str = "transfer") -> list[Any]:
-        """Return the documents that were submitted."""
+        """Return the submitted documents."""
         return [request.body for request in self.world.requests if request.route == route]
 
-    def sent(self, *names: str) -> None:
-        """Write files at the source, let them be sent and settled, and forget the requests."""
+    def given_transferred(self, *names: str) -> None:
+        """Write files at the source, transfer them, poll the result, and clear the requests."""
         for name in names:
             self.write(name)
         assert (self.transfer(), self.transfer()) == (0, 0)
         self.world.requests.clear()
 
     def alerts(self) -> dict[str, str]:
-        """Return the texts of the open alerts by kind, the last of each kind."""
+        """Return the texts of the open alerts by kind; of each kind the last one."""
         found = self.health()["alerts"]
         return {alert["kind"]: alert["text"] for alert in found if not alert.get("over")}
 
-    def remembered(self) -> bytes | None:
-        """Return the bytes of the datastore."""
+    def datastore_bytes(self) -> bytes | None:
+        """Return the bytes of the datastore, or None if there is none."""
         path = self.state / "datastore"
         return path.read_bytes() if path.exists() else None
 
@@ -190,12 +192,12 @@ class Lab:
         return (self.state / "globus_auto.log").read_text(encoding="utf-8")
 
     def health(self) -> Any:
-        """Return what is remembered of alerts and good runs."""
+        """Return the content of datastore.health: alerts and good runs."""
         return json.loads((self.state / "datastore.health").read_text(encoding="utf-8"))
 
 
 def log_in(lab: Lab) -> None:
-    """Let a person log in, and consent to what the endpoints want."""
+    """Log in as a person, and give the consents that the collections require."""
 
     class Approved(CommandLineLoginFlowManager):
         def print_authorize_url(self, authorize_url: str) -> None:
@@ -217,7 +219,7 @@ def log_in(lab: Lab) -> None:
     app.close()
 
 
-def asked(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+def run_transfer(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
     """Run transfer.py with `options`; return its exit code and what it printed."""
     capsys.readouterr()
     code = lab.transfer(*options)
@@ -225,7 +227,7 @@ def asked(lab: Lab, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[
 
 
 def changes(lab: Lab) -> list[str]:
-    """Return the routes of requests that change something, but for the making of the marker."""
+    """Return the routes of requests that change something, except making the marker."""
     changing = ("transfer", "delete", "mkdir", "rename", "cancel")
     return [
         request.route
@@ -258,7 +260,7 @@ def marks(request: Any) -> bool:
 
 @contextlib.contextmanager
 def another_run(lab: Lab) -> Iterator[None]:
-    """Hold all locks, as another run at work does."""
+    """Hold all locks, as another run does."""
     with contextlib.ExitStack() as held:
         for name in ("datastore", "datastore.transfer", "datastore.delete"):
             lock = held.enter_context(open(f"{lab.state}/{name}.lock", "a", encoding="ascii"))
@@ -267,13 +269,13 @@ def another_run(lab: Lab) -> Iterator[None]:
 
 
 def requires_consent(lab: Lab) -> None:
-    """Let the destination be of the kind that files are reached at only after a consent."""
+    """Make the destination a collection that requires a data_access consent."""
     lab.dst.entity_type = "GCSv5_mapped_collection"
     lab.dst.data_access_required = True
 
 
 def put(path: Path, content: str | bytes, mtime: float) -> Path:
-    """Write a file with this content and mtime (seconds since 1970 UTC), and its parents."""
+    """Write a file with this content and mtime (seconds since 1970 UTC); make its parents."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     os.utime(path, (mtime, mtime))
@@ -281,7 +283,7 @@ def put(path: Path, content: str | bytes, mtime: float) -> Path:
 
 
 def tree(directory: Path) -> dict[str, bytes | str | None]:
-    """Return all below `directory` by relative path: a file's content, a link's target, None.
+    """Return all paths below `directory`: content of files, targets of links, None of the rest.
 
     The marker is left out.
     """
@@ -304,7 +306,7 @@ def files(directory: Path) -> dict[str, bytes | str]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Set the clock, which goes on by itself; sleeping lets it jump instead."""
+    """Set the clock and let it run; time.sleep() advances it at once."""
     with time_machine.travel(START, tick=True) as traveller:
         monkeypatch.setattr(time, "sleep", traveller.shift)
         yield traveller
@@ -312,7 +314,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def lab(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """Give a laboratory with a service account."""
+    """Yield a laboratory with a service account."""
     world = World()
     with Sandbox(world) as sandbox:
         for name, value in sandbox.environment().items():
@@ -324,7 +326,7 @@ def lab(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Give a laboratory in which a person has to log in, and a file that waits to be sent."""
+    """Return a laboratory in which a person has to log in, with a new file."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
     lab.write("a")
@@ -333,19 +335,19 @@ def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 @pytest.fixture
 def logged_in(person: Lab) -> Lab:
-    """Give a laboratory in which a person has logged in."""
+    """Return a laboratory in which a person has logged in."""
     log_in(person)
     return person
 
 
 class Mailbox:
-    """What a mail server has taken."""
+    """The messages that a mail server has accepted."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        """Take a message."""
+        """Accept a message."""
         self.messages.append(envelope.content.decode())
         return "250 OK"
 
@@ -355,12 +357,12 @@ class Mailbox:
         return [parse(each, policy=email.policy.default).get_content() for each in self.messages]
 
     def read(self, number: int) -> Any:
-        """Return one message as an EmailMessage, its headers and its text decoded."""
+        """Return one message as an EmailMessage, with headers and text decoded."""
         return email.message_from_string(self.messages[number], policy=email.policy.default)
 
 
 class MailServer(Controller):
-    """A mail server at a port that is free; `port` tells which."""
+    """A mail server at a free port; `port` is its number."""
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]
@@ -369,7 +371,7 @@ class MailServer(Controller):
 
 @pytest.fixture
 def mailbox(lab: Lab) -> Iterator[Mailbox]:
-    """Start a mail server and let the alerts of the laboratory go there."""
+    """Start a mail server and send the alerts of the laboratory there."""
     box = Mailbox()
     server = MailServer(box, hostname="127.0.0.1", port=0)
     server.start()

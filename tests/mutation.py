@@ -1,9 +1,10 @@
-"""Try the deliberate mistakes of mutants.py: the test that is named for each must fail.
+"""Try the deliberate mistakes of mutants.py: the test named for each must fail.
 
     python tests/mutation.py [WORD]
 
-tries those whose rule has WORD in its name, or all. It works on a copy in a temporary directory,
-takes some minutes, and ends with 1 unless each mistake makes just its test fail, by an assertion.
+tries all of them, or those whose rule contains WORD. It works on a copy in a temporary directory
+and takes some minutes. The exit code is 1 unless every test passes without a mistake and fails
+with it, by an assertion.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ASSERTION = re.compile(r"(\w+\.)*(AssertionError|assert\b|Failed: DID NOT RAISE)
 
 
 def outcome(test: str, home: Path) -> str:
-    """Return how the `test` of the copy at `home` ends: "passed", "failed", or what else."""
+    """Run `test` in the copy at `home`; return "passed", "failed", or another outcome."""
     define = f"def {test}("
     found = [path for path in home.glob("tests/**/test_*.py") if define in path.read_text()]
     if len(found) != 1:
@@ -57,7 +58,7 @@ def outcome(test: str, home: Path) -> str:
 
 
 def tried(mutant: Mutant, home: Path) -> str:
-    """Return "noticed" if the test of `mutant` fails in the copy at `home`, or what else."""
+    """Make the mistake of `mutant` in the copy at `home`; return "noticed" if its test fails."""
     path = home / "globus_auto" / mutant.file
     code = path.read_text(encoding="utf-8")
     if code.count(mutant.old) != 1:
@@ -69,10 +70,10 @@ def tried(mutant: Mutant, home: Path) -> str:
 
 
 def main() -> int:
-    """Try the mutants that were asked for; return 1 if one is not noticed as it should be."""
+    """Try the selected mutants; return 1 if one is not noticed."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     mutants = [mutant for mutant in MUTANTS if word in mutant.rule]
-    well = True
+    good = True
     with tempfile.TemporaryDirectory(prefix="mutation.") as directory:
         home = Path(directory)
         for name in ("globus_auto", "tests"):
@@ -81,13 +82,13 @@ def main() -> int:
         for test in sorted({mutant.test for mutant in mutants}):
             ended = outcome(test, home)
             if ended != "passed":
-                well = False
+                good = False
                 print(f"without any mistake: {ended} {test}", flush=True)
         for mutant in mutants:
             ended = tried(mutant, home)
-            well &= ended == "noticed"
+            good &= ended == "noticed"
             print(f"{ended:9} {mutant.rule} ({mutant.file})", flush=True)
-    return 0 if well else 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

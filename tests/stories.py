@@ -1,4 +1,4 @@
-"""What stories are told with: a laboratory, what people do in it, and programs that die."""
+"""The base of the stories: a laboratory, people who work in it, and programs that die."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ DIRECTORIES = ["", "sub", "sub/deep", "Sub", "other dir"]
 
 
 class Killed(BaseException):
-    """The program dies here, as far as it can tell."""
+    """Stands for the death of the program."""
 
 
 @contextlib.contextmanager
 def dying(at: int | None, what: str) -> Iterator[None]:
-    """Let the program die at the `at`-th time that it asks Globus, is answered, or saves."""
+    """Let the program die at its `at`-th request, answer or save; `what` says which."""
     left = [at or 0]
 
     def reach(moment: str) -> None:
         if left[0] >= 0 and moment == what:
             left[0] -= 1
         if left[0] < 0:
-            # Nothing that the dead would still do may have an effect.
+            # A dead program must not have any further effect.
             raise Killed
 
     send = requests.adapters.HTTPAdapter.send
@@ -85,9 +85,9 @@ def dying(at: int | None, what: str) -> Iterator[None]:
 
 
 class People(RuleBasedStateMachine):
-    """What people and instruments do to files at the source, and others at the destination.
+    """What people and instruments do to files at the source and at the destination.
 
-    `latest` has the last content of every file that was seen at the source.
+    `latest` has the latest content of every file that was ever at the source.
     """
 
     def __init__(self) -> None:
@@ -111,14 +111,14 @@ class People(RuleBasedStateMachine):
         self.written = 0
 
     def _content(self, size: int) -> bytes:
-        """Return content that no other file ever had, of just this size."""
+        """Return content of this size that no other file ever had."""
         self.written += 1
         return f"{self.written:08}".encode().ljust(size, b".")
 
     def _put(self, name: str, size: int, mtime: float) -> None:
-        """Write a file, of another size if it was of this size and mtime before.
+        """Write a file; choose another size if it already had this size and mtime.
 
-        For nobody can tell such a rewrite; and none within the seconds of an open delete.
+        Nobody could notice such a rewrite. Nothing is written while a leftover delete task is open.
         """
         path = self.lab.source / name
         if self._may_be_deleted(name):
@@ -139,23 +139,23 @@ class People(RuleBasedStateMachine):
             self.versions[name].add((size, int(mtime)))
 
     def _may_be_deleted(self, name: str) -> bool:
-        """Return whether an open delete of a run that died is held up, and may happen any time."""
+        """Return whether a delete task of a run that died is open and may run at any time."""
         return any(
             task.is_open and task.order.kind == "DELETE" and task.looks >= task.pace.looks
             for task in self.world.tasks.values()
             if any(item.source == f"/src/{name}" for item in task.order.items)
         )
 
-    def _known(self) -> list[str]:
-        """Return the files that stand at the source."""
-        return [name for name in sorted(self.latest) if self._stands(name)]
+    def _files(self) -> list[str]:
+        """Return the files that are at the source."""
+        return [name for name in sorted(self.latest) if self._exists(name)]
 
-    def _stands(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         path = self.lab.source / name
         return path.is_file() and not path.is_symlink()
 
     def _moved(self, old: str, new: str) -> None:
-        """Take down that a file has a new name, which none had before."""
+        """Note the new name of a file, which no file had before."""
         status = (self.lab.source / new).stat()
         self.latest[new] = self.latest.pop(old)
         self.versions[new].add((status.st_size, int(status.st_mtime)))
@@ -167,47 +167,47 @@ class People(RuleBasedStateMachine):
         age=st.sampled_from([0, 1, 2, 3, 100, 5000, -50, -200_000]),
     )
     def create(self, name: str, directory: str, size: int, age: int) -> None:
-        """A file appears, or is replaced by one of another size or time."""
+        """Somebody creates a file, or replaces it by one of another size or mtime."""
         self._put(f"{directory}/{name}".lstrip("/"), size, time.time() - age)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), more=st.integers(1, 40))
     def append(self, data: Any, more: int) -> None:
-        """An instrument goes on writing to a file."""
-        name = data.draw(st.sampled_from(self._known()))
+        """An instrument continues to write to a file."""
+        name = data.draw(st.sampled_from(self._files()))
         self._put(name, (self.lab.source / name).stat().st_size + more, time.time())
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), shift=st.sampled_from([-3600, -1, 1, 2, 30]))
     def rewrite(self, data: Any, shift: int) -> None:
-        """A file is rewritten with equal size, its time set forwards or back."""
-        name = data.draw(st.sampled_from(self._known()))
+        """Somebody rewrites a file with equal size and an earlier or later mtime."""
+        name = data.draw(st.sampled_from(self._files()))
         old = (self.lab.source / name).stat()
         mtime = int(old.st_mtime) + shift
         while (old.st_size, mtime) in self.versions[name]:
             mtime += shift
         self._put(name, old.st_size, mtime)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data())
     def rewrite_at_once(self, data: Any) -> None:
-        """A file is rewritten twice within one second: size and time stay alike."""
-        self._write_again(data.draw(st.sampled_from(self._known())))
+        """Somebody rewrites a file within the second: size and mtime stay equal."""
+        self._write_again(data.draw(st.sampled_from(self._files())))
 
     def _write_again(self, name: str) -> None:
         """Rewrite a file that was written within this second."""
         path = self.lab.source / name
         status, now = path.stat(), time.time()
-        # Not where the clock was set back to that second: nobody can tell that.
+        # Not if the clock was set back to that second: nobody could notice that.
         young = int(status.st_mtime) == int(now) and now >= self.newest
         if young and not self._may_be_deleted(name):
             self._write(path, name, status.st_size, now)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), to=st.sampled_from(DIRECTORIES))
     def rename(self, data: Any, to: str) -> None:
-        """A file moves to another directory under a name of its own."""
-        name = data.draw(st.sampled_from(self._known()))
+        """Somebody moves a file to another directory, under a new name."""
+        name = data.draw(st.sampled_from(self._files()))
         self.written += 1
         new = f"{to}/moved {self.written}".lstrip("/")
         with contextlib.suppress(NotADirectoryError, FileExistsError):
@@ -217,20 +217,20 @@ class People(RuleBasedStateMachine):
 
     @rule(old=st.sampled_from(DIRECTORIES[1:]))
     def move_directory(self, old: str) -> None:
-        """A directory moves with all that is in it."""
+        """Somebody moves a directory and all that is in it."""
         self.written += 1
         new = f"moved {self.written}"
         if (self.lab.source / old).is_dir():
             (self.lab.source / old).rename(self.lab.source / new)
             for name in [name for name in self.latest if name.startswith(f"{old}/")]:
-                if self._stands(new + name[len(old) :]):
+                if self._exists(new + name[len(old) :]):
                     self._moved(name, new + name[len(old) :])
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data(), into=st.sampled_from(["nothing", "directory", "full one", "symlink"]))
     def remove(self, data: Any, into: str) -> None:
-        """A person removes a file, or puts a directory or a symlink in its place."""
-        name = data.draw(st.sampled_from(self._known()))
+        """Somebody removes a file, or replaces it by a directory or a symlink."""
+        name = data.draw(st.sampled_from(self._files()))
         path = self.lab.source / name
         path.unlink()
         del self.latest[name]
@@ -242,14 +242,14 @@ class People(RuleBasedStateMachine):
             self._put(f"{name}/inside", 20, time.time() - 60)
 
     def _replaced(self) -> list[str]:
-        """Return the names that were a file's, and are a directory's or a symlink's now."""
+        """Return the names of former files that are directories or symlinks now."""
         paths = {name: self.lab.source / name for name in sorted(self.versions)}
         return [name for name, path in paths.items() if path.is_symlink() or path.is_dir()]
 
     @precondition(lambda self: self._replaced())
     @rule(data=st.data(), size=st.integers(8, 40))
     def make_file_again(self, data: Any, size: int) -> None:
-        """A file takes the place of an empty directory or a symlink that stands at its name."""
+        """Somebody replaces an empty directory or a symlink by a file again."""
         name = data.draw(st.sampled_from(self._replaced()))
         path = self.lab.source / name
         with contextlib.suppress(OSError):
@@ -259,7 +259,7 @@ class People(RuleBasedStateMachine):
 
     @rule()
     def back_up(self) -> None:
-        """Somebody makes a backup of the state of both programs."""
+        """Somebody backs up the state of both programs."""
         self.backup = {
             path.name: path.read_bytes()
             for path in self.lab.state.glob("datastore*")
@@ -268,7 +268,7 @@ class People(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["datastore", "everything", "nothing"]))
     def restore(self, what: str) -> None:
-        """Somebody restores the datastore, or all state, from the backup, or deletes it."""
+        """Somebody restores the datastore or all state from a backup, or deletes the datastore."""
         if what == "nothing":
             (self.lab.state / "datastore").unlink(missing_ok=True)
             return
@@ -276,8 +276,8 @@ class People(RuleBasedStateMachine):
             if name == "datastore" or what == "everything":
                 (self.lab.state / name).write_bytes(content)
 
-    def name_asides(self) -> None:
-        """A person gives directories a name that were moved aside, and of which nobody knows."""
+    def rename_quarantines(self) -> None:
+        """Somebody renames the quarantined directories that have no record."""
         remembered: Any = {}
         with contextlib.suppress(FileNotFoundError, ValueError):
             remembered = json.loads((self.lab.state / "datastore").read_text())
@@ -292,21 +292,21 @@ class People(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["empty", "sub/empty", "empty/nested", "a", "sub"]))
     def make_directory(self, name: str) -> None:
-        """An empty directory appears."""
+        """Somebody makes an empty directory."""
         with contextlib.suppress(OSError):
             (self.lab.source / name).mkdir(parents=True)
 
     @rule(name=st.sampled_from(["empty", "sub/empty", "sub", "other dir"]))
     def remove_directory(self, name: str) -> None:
-        """A person removes an empty directory."""
+        """Somebody removes an empty directory."""
         with contextlib.suppress(OSError):
             (self.lab.source / name).rmdir()
 
     @rule(data=st.data(), how=st.sampled_from(["remove", "lengthen", "cut", "alter", "put back"]))
     def damage_copy(self, data: Any, how: str) -> None:
-        """Somebody removes or alters a copy at the destination whose original still stands.
+        """Somebody removes or alters a copy whose original is still at the source.
 
-        Altered to other content of equal size, it has another time: that of now, or an older one.
+        A copy altered with equal size has another mtime: the present one, or an older one.
         """
         copies = [path for path in sorted(self.lab.destination.rglob("*")) if path.is_file()]
         if not copies:
@@ -314,25 +314,25 @@ class People(RuleBasedStateMachine):
         path = data.draw(st.sampled_from(copies))
         content = path.read_bytes()
         for name in [name for name, latest in self.latest.items() if latest == content]:
-            if not self._stands(name):
+            if not self._exists(name):
                 del self.latest[name]
             elif self._may_be_deleted(name):
                 return
-        # Without the look at the destination nobody would notice.
+        # Without verification at the destination nobody would notice.
         self.damaged = True
         self.lab.configure(VERIFY_DESTINATION=True)
         if how == "remove":
             path.unlink()
         elif how in ("alter", "put back"):
-            self._alter_alike(path, len(content), how)
+            self._alter_with_equal_size(path, len(content), how)
         else:
             path.write_bytes(content + b"altered" if how == "lengthen" else content[:-1])
 
-    def _alter_alike(self, path: Path, size: int, how: str) -> None:
-        """Alter a copy so that only its time tells, as it must be to be noticed.
+    def _alter_with_equal_size(self, path: Path, size: int, how: str) -> None:
+        """Alter a copy with equal size, so that only its mtime shows it.
 
-        A copy that was found equal may have any time up to the end of its task, and so may any copy
-        where the destination keeps no times: there nobody can tell one that is older.
+        A copy that Globus found equal may have any mtime up to the end of its task, and so may any
+        copy at a destination that keeps no mtimes. There nobody could notice an older one.
         """
         times = [task.completed for task in self.world.tasks.values() if task.completed]
         found_equal = any(task.files_skipped for task in self.world.tasks.values())

@@ -1,4 +1,4 @@
-"""A terminal on which a program runs, and a person who reads and types."""
+"""A terminal on which a program runs, with a test in place of the person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import Lab
 
 
 class Terminal:
-    """A program on a terminal of its own, read and typed at by a test."""
+    """A program on a terminal of its own, from which a test reads and to which it types."""
 
     def __init__(self, process: subprocess.Popen[bytes], terminal: int) -> None:
         self.process = process
@@ -22,16 +22,16 @@ class Terminal:
         self.shown = ""
 
     def _read(self) -> bool:
-        """Read on; return whether the program is still there."""
+        """Read more output; return whether the program is still running."""
         assert select.select([self.terminal], [], [], 30)[0], f"silence after {self.shown!r}"
         try:
             self.shown += os.read(self.terminal, 65536).decode().replace("\r", "")
-        except OSError:  # what a terminal whose last program has left answers
+        except OSError:  # the last program on the terminal has exited
             return False
         return True
 
     def url(self) -> str:
-        """Return the address to log in at, once it is shown and a code is asked for."""
+        """Wait until the program asks for a code; return the address to log in at."""
         while "Authorization Code here:" not in self.shown:
             assert self._read(), self.shown
         before, _, self.shown = self.shown.partition("Authorization Code here:")
@@ -42,7 +42,7 @@ class Terminal:
         os.write(self.terminal, f"{text}\n".encode())
 
     def code(self) -> int:
-        """Return the exit code, once the program has left."""
+        """Wait until the program exits; return its exit code."""
         while self._read():
             pass
         return self.process.wait(30)

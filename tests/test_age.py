@@ -1,4 +1,4 @@
-"""A listing justifies a deletion for a minute only, however long a run is held up in between."""
+"""A listing justifies a deletion for one minute only, however long the run is suspended."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ MINUTE = 60
 
 
 def deleted(lab: Lab) -> list[list[str]]:
-    """Return the paths of each delete that was submitted."""
+    """Return the paths of each submitted delete task."""
     return [[item["path"] for item in body["DATA"]] for body in lab.submitted("delete")]
 
 
@@ -24,18 +24,18 @@ def delay(lab: Lab, route: str, seconds: float, path: str | None = None, times: 
     """Let time pass at the next requests of a route."""
     lab.world.faults.hook(
         route,
-        lambda _asked: lab.later(seconds),
+        lambda _request: lab.advance(seconds),
         times=times,
-        match=lambda asked: path in (None, asked.query.get("path")),
+        match=lambda request: path in (None, request.query.get("path")),
     )
 
 
 def test_nothing_is_deleted_on_an_old_listing(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
-    lab.sent("a/1", "b/2", "c/3")
+    lab.given_transferred("a/1", "b/2", "c/3")
 
-    def suspend(_asked: object) -> None:
-        lab.later(MINUTE + 1)
+    def suspend(_request: object) -> None:
+        lab.advance(MINUTE + 1)
         lab.write("a/1", "changed meanwhile")
 
     lab.world.faults.hook("submission_id", suspend)
@@ -47,16 +47,16 @@ def test_nothing_is_deleted_on_an_old_listing(lab: Lab) -> None:
     assert not lab.store().open_tasks("delete")
 
 
-def test_a_listing_a_little_younger_than_a_minute_is_good(lab: Lab) -> None:
-    lab.sent("a/1", "b/2")
+def test_a_listing_of_less_than_a_minute_ago_is_used(lab: Lab) -> None:
+    lab.given_transferred("a/1", "b/2")
     delay(lab, "submission_id", MINUTE - 5)
     assert lab.delete() == 0
     assert deleted(lab)[0] == ["/src/a/1", "/src/b/2"]
 
 
-def test_what_takes_too_long_to_list_is_listed_in_halves(lab: Lab) -> None:
+def test_directories_that_list_slowly_are_listed_in_halves(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
-    lab.sent("a/1", "b/2", "c/3", "d/4")
+    lab.given_transferred("a/1", "b/2", "c/3", "d/4")
     delay(lab, "ls", 2 * MINUTE, "/src/d")
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -65,18 +65,18 @@ def test_what_takes_too_long_to_list_is_listed_in_halves(lab: Lab) -> None:
 
 def test_one_directory_may_take_its_listing_and_a_minute(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False, DELETE_DEADLINE_MINUTES=7)
-    lab.sent("a/1")
+    lab.given_transferred("a/1")
     delay(lab, "ls", 100, "/src/a")
     began = time.time()
     assert lab.delete() == 0
     assert files(lab.source) == {}
     (task,) = (each for each in lab.world.tasks.values() if each.order.kind == "DELETE")
-    assert task.order.deadline - began <= 7 * MINUTE + 5, "it counts from before the listing"
+    assert task.order.deadline - began <= 7 * MINUTE + 5, "counted from before the listing"
 
 
-def test_one_directory_may_not_take_more_than_that(lab: Lab) -> None:
+def test_one_directory_may_take_no_longer(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
-    lab.sent("a/1")
+    lab.given_transferred("a/1")
     delay(lab, "ls", 100, "/src/a")
     delay(lab, "submission_id", MINUTE + 1)
     assert lab.delete() == 0
@@ -88,8 +88,8 @@ def test_one_directory_may_not_take_more_than_that(lab: Lab) -> None:
 
 def test_a_directory_that_is_always_too_slow_is_an_alert(lab: Lab) -> None:
     lab.configure(STALL_HOURS=2)
-    lab.sent("a/1")
-    lab.later(3 * 3600)
+    lab.given_transferred("a/1")
+    lab.advance(3 * 3600)
     delay(lab, "submission_id", MINUTE + 100)
     assert lab.delete() == 1
     assert "could not be listed in time" in lab.alerts()["kept"]
@@ -101,28 +101,29 @@ def test_an_empty_directory_is_not_deleted_on_an_old_listing(lab: Lab) -> None:
     os.utime(lab.source / "x", (old, old))
     delay(lab, "submission_id", MINUTE + 1)
     assert (lab.delete(), deleted(lab)) == (0, [])
-    (aside,) = lab.store().asides
-    name = aside.rpartition("/")[2]
+    (quarantine,) = lab.store().asides
+    name = quarantine.rpartition("/")[2]
     assert tree(lab.source) == {name: None}
     lab.write(f"{name}/late", "late")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/late": b"late"}
 
 
-def test_a_delete_of_a_suspended_run_expires_and_the_changed_file_stays(lab: Lab) -> None:
+def test_the_delete_task_of_a_suspended_run_expires(lab: Lab) -> None:
+    """A file that was changed meanwhile stays."""
     lab.real_time()
-    lab.sent("a")
+    lab.given_transferred("a")
     lab.world.pace = Pace.after_looks(9)
     started: list[subprocess.Popen[str]] = []
 
-    def suspend(_asked: Any) -> None:
+    def suspend(_request: Any) -> None:
         started[0].send_signal(signal.SIGSTOP)
-        lab.later(16 * MINUTE)
+        lab.advance(16 * MINUTE)
         lab.write("a", "changed while it was suspended")
         lab.world.engine.advance()
         started[0].send_signal(signal.SIGCONT)
 
-    lab.world.faults.hook("task", suspend, match=lambda _asked: bool(lab.submitted("delete")))
+    lab.world.faults.hook("task", suspend, match=lambda _request: bool(lab.submitted("delete")))
     started.append(lab.start("delete"))
     with started[0] as process:
         process.communicate()
@@ -130,7 +131,7 @@ def test_a_delete_of_a_suspended_run_expires_and_the_changed_file_stays(lab: Lab
     (task,) = (each for each in lab.world.tasks.values() if each.order.kind == "DELETE")
     assert (task.status, (task.fatal_error or {})["code"]) == ("FAILED", "EXPIRED")
     assert files(lab.source) == {"a": b"changed while it was suspended"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Alerts: told once, repeated rarely, closed with "resolved"; one message a run at most."""
+"""Alerts are sent once, repeated rarely and then resolved; a run sends one message at most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOUR = 3600
 
 
 def unlisted(lab: Lab, *names: str) -> None:
-    """Let the listing of these directories below the source be refused, until faults end."""
+    """Let Globus refuse to list these directories below the source until the faults end."""
     for name in names:
         lab.world.faults.add(
             "ls",
@@ -23,7 +23,7 @@ def unlisted(lab: Lab, *names: str) -> None:
 
 @pytest.fixture
 def troubled(lab: Lab, mailbox: Mailbox) -> Lab:
-    """Give a laboratory with a directory that cannot be listed, and a file beside it."""
+    """Return a laboratory with a directory that cannot be listed, and another file."""
     lab.write("d/a")
     lab.write("b")
     unlisted(lab, "d")
@@ -46,7 +46,7 @@ def test_a_message_names_everything_and_the_work_goes_on(troubled: Lab, mailbox:
     assert f"{troubled.state}/globus_auto.log" in message.get_content()
 
 
-def test_all_that_one_run_finds_is_one_message(troubled: Lab, mailbox: Mailbox) -> None:
+def test_all_alerts_of_one_run_are_one_message(troubled: Lab, mailbox: Mailbox) -> None:
     troubled.write("e/a")
     unlisted(troubled, "e")
     (troubled.source / "link").symlink_to("b")
@@ -55,22 +55,23 @@ def test_all_that_one_run_finds_is_one_message(troubled: Lab, mailbox: Mailbox) 
     assert "3 new" in mailbox.read(0)["Subject"]
 
 
-def test_an_alert_is_mailed_once_again_after_its_hours_and_resolved_once(
+def test_an_alert_is_mailed_once_repeated_and_resolved_once(
     troubled: Lab, mailbox: Mailbox
 ) -> None:
+    """A reminder is due every EMAIL_REPEAT_HOURS."""
     troubled.configure(EMAIL_REPEAT_HOURS=2)
     for _ in range(2):
         assert (troubled.transfer(), troubled.transfer()) == (1, 1)
-        troubled.later(2 * HOUR)
+        troubled.advance(2 * HOUR)
     troubled.world.faults.clear()
     assert (troubled.transfer(), troubled.transfer(), troubled.delete()) == (0, 0, 0)
-    told = [mailbox.read(number)["Subject"].split(": ")[1] for number in range(3)]
-    assert told == [f"1 {word} (/src -> /dst)" for word in ("new", "lasting", "resolved")]
+    subjects = [mailbox.read(number)["Subject"].split(": ")[1] for number in range(3)]
+    assert subjects == [f"1 {word} (/src -> /dst)" for word in ("new", "lasting", "resolved")]
     assert len(mailbox.messages) == 3
     assert troubled.health()["alerts"] == []
 
 
-def test_delete_does_not_resolve_what_it_has_not_looked_at(troubled: Lab, mailbox: Mailbox) -> None:
+def test_delete_does_not_resolve_what_it_did_not_check(troubled: Lab, mailbox: Mailbox) -> None:
     assert troubled.transfer() == 1
     troubled.world.faults.clear()
     assert troubled.delete() == 0
@@ -78,7 +79,7 @@ def test_delete_does_not_resolve_what_it_has_not_looked_at(troubled: Lab, mailbo
     assert [each["about"] for each in troubled.health()["alerts"]] == ["/src/d"]
 
 
-def test_what_is_below_something_unlisted_is_not_resolved(troubled: Lab, mailbox: Mailbox) -> None:
+def test_alerts_below_an_unlisted_directory_stay_open(troubled: Lab, mailbox: Mailbox) -> None:
     troubled.write("d/e/a")
     troubled.world.faults.clear()
     unlisted(troubled, "e")
@@ -91,9 +92,10 @@ def test_what_is_below_something_unlisted_is_not_resolved(troubled: Lab, mailbox
     assert "resolved" not in mailbox.read(1)["Subject"]
 
 
-def test_a_message_that_is_not_taken_stays_due_and_changes_nothing_else(
+def test_a_message_that_is_not_accepted_stays_due(
     troubled: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The transfer goes on, and the next run sends the message."""
     host = troubled.settings["EMAIL_HOST"]
     troubled.configure(EMAIL_HOST="127.0.0.1:1")
     assert troubled.transfer() == 1
@@ -105,7 +107,7 @@ def test_a_message_that_is_not_taken_stays_due_and_changes_nothing_else(
     assert "1 new" in mailbox.read(0)["Subject"]
 
 
-def test_an_address_that_breaks_the_mail_library_changes_nothing_else(
+def test_an_address_that_breaks_the_mail_library_stops_nothing(
     troubled: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     troubled.configure(EMAIL_RECIPIENTS=["a@["])
@@ -115,16 +117,16 @@ def test_an_address_that_breaks_the_mail_library_changes_nothing_else(
     assert "b" in files(troubled.destination)
 
 
-def test_a_conflict_is_told_only_if_it_goes_on(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_conflict_is_mailed_only_if_it_lasts(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(STALL_HOURS=2)
     conflict = {"code": "Conflict", "message": "A transfer with identical paths is under way"}
     lab.write("a")
     lab.world.faults.add("transfer", times=None, status=409, body=conflict)
     assert lab.transfer() == 0
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert lab.transfer() == 0
     assert mailbox.messages == []
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert (lab.transfer(), lab.transfer()) == (0, 0)
     assert "identical paths" in mailbox.read(0).get_content()
     lab.world.faults.clear()
@@ -133,12 +135,12 @@ def test_a_conflict_is_told_only_if_it_goes_on(lab: Lab, mailbox: Mailbox) -> No
     assert len(mailbox.messages) == 2
 
 
-def test_a_symlink_is_told_once_and_nothing_is_wrong(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_symlink_is_mailed_once_and_is_no_error(lab: Lab, mailbox: Mailbox) -> None:
     link = lab.source / "link"
     link.symlink_to("nowhere")
     for _ in range(3):
         assert lab.transfer() == 0
-        lab.later(30 * HOUR)
+        lab.advance(30 * HOUR)
     link.unlink()
     assert lab.transfer() == 0
     assert len(mailbox.messages) == 1
@@ -146,9 +148,10 @@ def test_a_symlink_is_told_once_and_nothing_is_wrong(lab: Lab, mailbox: Mailbox)
 
 
 @pytest.mark.parametrize("name", ["a\nBcc: x@example.org", "b\r\n.\r\nDATA", "c\udcff"])
-def test_names_that_cannot_be_sent_do_no_harm_in_mail_log_and_memory(
+def test_unsendable_names_do_no_harm_in_mail_and_log(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
+    """They do none in the alert state, either."""
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     lab.write(name)
     lab.write("fine")
@@ -163,7 +166,7 @@ def test_names_that_cannot_be_sent_do_no_harm_in_mail_log_and_memory(
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"alerts": 1}', '{"novelty": 1}', "\xff", "[" * 9999]
 )
-def test_a_damaged_memory_of_alerts_makes_them_told_anew(
+def test_a_damaged_alert_state_sends_open_alerts_again(
     troubled: Lab, mailbox: Mailbox, text: str
 ) -> None:
     assert troubled.transfer() == 1
@@ -174,7 +177,7 @@ def test_a_damaged_memory_of_alerts_makes_them_told_anew(
     assert len(mailbox.messages) == 2
 
 
-def test_where_alerts_cannot_be_remembered_they_are_told_all_the_same(
+def test_alerts_are_sent_though_their_state_cannot_be_saved(
     troubled: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (troubled.state / "datastore.health.lock").mkdir()
@@ -184,13 +187,13 @@ def test_where_alerts_cannot_be_remembered_they_are_told_all_the_same(
     assert len(mailbox.messages) == 1
 
 
-def test_the_last_good_run_of_each_program_is_remembered(lab: Lab) -> None:
+def test_the_last_good_run_of_each_program_is_recorded(lab: Lab) -> None:
     assert lab.transfer() == 0
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert lab.delete() == 0
     before = lab.health()["last_good"]
     assert before["delete"] - before["transfer"] >= HOUR
     lab.src.connected = False
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert (lab.transfer(), lab.delete()) == (1, 1)
     assert lab.health()["last_good"] == before

@@ -1,4 +1,4 @@
-"""delete.py killed while a directory stands aside: the next run of either program finishes it."""
+"""delete.py is killed during a quarantine: the next run of either program finishes the work."""
 
 import shutil
 from collections.abc import Callable
@@ -10,33 +10,33 @@ import pytest
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, tree
 
-ASIDE = ".globus_auto_empty."
+QUARANTINE = ".globus_auto_empty."
 NEW = {"x": None, "x/y": None, "x/y/new": b"arrived"}
 
 
 @pytest.fixture
-def bare(lab: Lab) -> Lab:
-    """Give a laboratory in real time whose source has one file and an empty directory."""
+def prunable(lab: Lab) -> Lab:
+    """Return a laboratory in real time whose source has one file and an empty tree."""
     lab.real_time()
-    lab.send("file")
+    lab.write_and_transfer("file")
     (lab.source / "x" / "y").mkdir(parents=True)
     lab.configure(KEEP_DAYS=1)
     return lab
 
 
-def aside(lab: Lab) -> Path:
-    """Return the directory that stands aside."""
-    (found,) = lab.source.glob(f"{ASIDE}*")
+def quarantine(lab: Lab) -> Path:
+    """Return the quarantined directory."""
+    (found,) = lab.source.glob(f"{QUARANTINE}*")
     return found
 
 
 def arrive(lab: Lab) -> None:
-    """Write a file into what stands aside."""
-    lab.write(f"{aside(lab).name}/y/new", "arrived")
+    """Write a file into the quarantined directory."""
+    lab.write(f"{quarantine(lab).name}/y/new", "arrived")
 
 
 def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
-    """Run a program and return what is at the source then, but for the file that stays."""
+    """Run a program and return what is left at the source, except the file that stays."""
     assert getattr(lab, program)() == code
     found = tree(lab.source)
     assert found.pop("file") == b"the content of file"
@@ -44,100 +44,99 @@ def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
 
 
 @pytest.fixture
-def left(bare: Lab) -> Lab:
-    """Give one where a directory was left aside, since its delete did not come through."""
-    (bare.source / "x" / "y").rmdir()
-    bare.world.faults.proxy("delete", 403)
-    assert bare.delete() == 1
-    assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
-    return bare
+def left(prunable: Lab) -> Lab:
+    """Return a laboratory with a leftover quarantine, whose delete task was not accepted."""
+    (prunable.source / "x" / "y").rmdir()
+    prunable.world.faults.proxy("delete", 403)
+    assert prunable.delete() == 1
+    assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
+    return prunable
 
 
 PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
 
 
 @PROGRAMS
-def test_killed_before_the_rename_it_stays_an_ordinary_directory(bare: Lab, program: str) -> None:
-    bare.kill("delete", "rename", effect=False)
-    assert list(bare.store().asides.values()) == ["/src/x"]
-    assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+def test_a_kill_before_the_rename_leaves_the_directory(prunable: Lab, program: str) -> None:
+    prunable.kill("delete", "rename", effect=False)
+    assert list(prunable.store().asides.values()) == ["/src/x"]
+    assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_killed_after_the_rename_it_is_put_back_or_removed(bare: Lab, program: str) -> None:
-    bare.kill("delete", "rename")
-    assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
-    assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+def test_a_kill_after_the_rename_leaves_no_quarantine(prunable: Lab, program: str) -> None:
+    """transfer.py restores the directory, delete.py removes it."""
+    prunable.kill("delete", "rename")
+    assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
+    assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
+    assert prunable.store().asides == {}
 
 
-def test_killed_after_the_rename_what_is_flat_waits_for_delete(bare: Lab) -> None:
-    (bare.source / "x" / "y").rmdir()
-    bare.kill("delete", "rename")
-    assert run(bare, "transfer").keys() == {aside(bare).name}
-    assert run(bare, "delete") == {}
-    assert bare.store().asides == {}
-
-
-@PROGRAMS
-def test_killed_after_the_rename_a_file_that_arrives_is_put_back(bare: Lab, program: str) -> None:
-    bare.kill("delete", "rename")
-    arrive(bare)
-    assert run(bare, program) == NEW
-    assert bare.store().asides == {}
+def test_after_a_kill_a_flat_quarantine_waits_for_delete(prunable: Lab) -> None:
+    (prunable.source / "x" / "y").rmdir()
+    prunable.kill("delete", "rename")
+    assert run(prunable, "transfer").keys() == {quarantine(prunable).name}
+    assert run(prunable, "delete") == {}
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_killed_before_the_delete_arrives_it_is_put_back_or_removed(
-    bare: Lab, program: str
-) -> None:
-    bare.kill("delete", "delete", effect=False)
-    assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+def test_after_a_kill_a_quarantine_with_a_file_is_restored(prunable: Lab, program: str) -> None:
+    prunable.kill("delete", "rename")
+    arrive(prunable)
+    assert run(prunable, program) == NEW
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_killed_while_its_delete_waits_that_is_cancelled_and_the_file_put_back(
-    bare: Lab, program: str
-) -> None:
-    bare.world.pace = Pace.after_looks(9)
-    bare.kill("delete", "delete")
-    bare.world.pace = Pace.at_once()
-    arrive(bare)
-    assert run(bare, program) == NEW
-    assert not any(task.is_open for task in bare.world.tasks.values())
-    assert bare.store().asides == {}
-    assert not bare.store().open_tasks("delete")
+def test_a_kill_at_the_submission_leaves_no_quarantine(prunable: Lab, program: str) -> None:
+    """transfer.py restores the directory, delete.py removes it."""
+    prunable.kill("delete", "delete", effect=False)
+    assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_killed_after_the_delete_it_is_forgotten(bare: Lab, program: str) -> None:
-    bare.kill("delete", "delete")
-    assert run(bare, program) == {}
-    assert bare.store().asides == {}
+def test_a_kill_during_the_delete_task_loses_no_file(prunable: Lab, program: str) -> None:
+    """The next run cancels the task and restores the directory."""
+    prunable.world.pace = Pace.after_looks(9)
+    prunable.kill("delete", "delete")
+    prunable.world.pace = Pace.at_once()
+    arrive(prunable)
+    assert run(prunable, program) == NEW
+    assert not any(task.is_open for task in prunable.world.tasks.values())
+    assert prunable.store().asides == {}
+    assert not prunable.store().open_tasks("delete")
+
+
+@PROGRAMS
+def test_a_kill_after_the_delete_task_leaves_no_record(prunable: Lab, program: str) -> None:
+    prunable.kill("delete", "delete")
+    assert run(prunable, program) == {}
+    assert prunable.store().asides == {}
 
 
 @pytest.mark.parametrize("effect", [False, True])
-def test_killed_while_it_is_put_back_the_next_run_does_so(bare: Lab, effect: bool) -> None:
-    bare.world.faults.hook("rename", lambda _asked: arrive(bare), when="after")
-    bare.kill(
+def test_a_kill_during_the_restore_is_made_good(prunable: Lab, effect: bool) -> None:
+    prunable.world.faults.hook("rename", lambda _request: arrive(prunable), when="after")
+    prunable.kill(
         "delete",
         "rename",
         effect=effect,
-        match=lambda asked: ASIDE in asked.body["old_path"],
+        match=lambda request: QUARANTINE in request.body["old_path"],
     )
-    assert run(bare, "transfer") == NEW
-    assert bare.store().asides == {}
+    assert run(prunable, "transfer") == NEW
+    assert prunable.store().asides == {}
 
 
 @PROGRAMS
-def test_if_the_old_name_is_taken_both_are_kept_and_told(
+def test_if_the_old_name_is_taken_both_are_kept_and_reported(
     left: Lab, program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrive(left)
     left.write("x/other", "took the name")
-    name = aside(left).name
+    name = quarantine(left).name
     both = {f"{name}/y/new": b"arrived", "x/other": b"took the name"}
     assert run(left, program, 1).items() >= both.items()
     assert "its old name has been taken" in capsys.readouterr().err
@@ -145,16 +144,16 @@ def test_if_the_old_name_is_taken_both_are_kept_and_told(
     assert left.transfer() == 1
     assert f"/src/{name} was moved aside" in capsys.readouterr().err
     assert tree(left.destination)["x/other"] == b"took the name"
-    assert name not in tree(left.destination), "it has no name of its own yet"
+    assert name not in tree(left.destination), "it is still quarantined"
     assert tree(left.source).items() >= both.items()
 
 
 def refuse(route: str, path: str) -> Callable[[Lab], None]:
-    """Return what lets requests for a path below the source be refused; "*" stands for asides."""
+    """Return a function that refuses requests for a path; "*" means quarantined directories."""
 
-    def fits(asked: Any) -> bool:
-        asked_for = asked.query.get("path") or asked.body["old_path"]
-        return ASIDE in asked_for if path == "*" else asked_for == path
+    def fits(request: Any) -> bool:
+        asked_for = request.query.get("path") or request.body["old_path"]
+        return QUARANTINE in asked_for if path == "*" else asked_for == path
 
     return lambda lab: lab.world.faults.add(route, times=None, status=403, body={}, match=fits)
 
@@ -162,16 +161,16 @@ def refuse(route: str, path: str) -> Callable[[Lab], None]:
 @pytest.mark.parametrize(
     "harm",
     [refuse("ls", "*"), refuse("ls", "/src"), refuse("rename", "*")],
-    ids=["the aside is not listed", "its parent is not listed", "no rename"],
+    ids=["quarantine not listed", "parent not listed", "no rename"],
 )
-def test_what_cannot_be_put_back_now_is_put_back_later(
+def test_a_quarantine_that_cannot_be_restored_is_tried_again(
     left: Lab, harm: Callable[[Lab], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrive(left)
     harm(left)
     assert left.transfer() == 1
     assert "cannot be given its name back now" in capsys.readouterr().err
-    assert left.store().asides == {f"/src/{aside(left).name}": "/src/x"}
+    assert left.store().asides == {f"/src/{quarantine(left).name}": "/src/x"}
     left.world.faults.clear()
     assert run(left, "transfer") == NEW
     assert left.store().asides == {}
@@ -179,16 +178,16 @@ def test_what_cannot_be_put_back_now_is_put_back_later(
     assert tree(left.destination)["x/y/new"] == b"arrived"
 
 
-def test_what_someone_else_removed_meanwhile_is_forgotten(left: Lab) -> None:
-    shutil.rmtree(aside(left))
+def test_a_quarantine_that_somebody_removed_is_forgotten(left: Lab) -> None:
+    shutil.rmtree(quarantine(left))
     assert run(left, "transfer") == {}
     assert left.store().asides == {}
 
 
-def test_a_full_task_does_not_take_along_what_stands_aside(left: Lab) -> None:
-    name = aside(left).name
+def test_a_recursive_task_leaves_quarantines_out(left: Lab) -> None:
+    name = quarantine(left).name
     left.write("more")
-    left.world.faults.hook("submission_id", lambda _asked: left.write(f"{name}/late", "late"))
+    left.world.faults.hook("submission_id", lambda _request: left.write(f"{name}/late", "late"))
     assert left.transfer("--full") == 0
     assert tree(left.destination).keys() == {"file", "more"}
     assert left.transfer() == 0

@@ -1,4 +1,4 @@
-"""Channels: mail encrypted where that is offered, Apprise, and the watcher that is pinged."""
+"""Notifiers: mail, encrypted if the server can; Apprise; and the pings to PING_URL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 
 def self_signed(directory: Path) -> ssl.SSLContext:
-    """Return a server's TLS context with a certificate that nobody vouches for."""
+    """Return a server's TLS context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example.org")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -50,7 +50,7 @@ def self_signed(directory: Path) -> ssl.SSLContext:
 
 
 class Encrypted(Mailbox):
-    """What a mail server has taken, and whether it came encrypted."""
+    """The messages that a mail server has accepted, and whether they came encrypted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,17 +86,17 @@ def test_mail_is_encrypted_where_the_server_offers_it(lab: Lab, tmp_path: Path) 
 
 
 class Web:
-    """A web server on this machine: what it was asked, and how it answers."""
+    """A web server on this machine: the requests that it received, and the status it answers."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, bytes]] = []
+        self.received: list[tuple[str, str, bytes]] = []
         self.status = 200
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 size = int(self.headers.get("Content-Length", 0))
-                web.asked.append((self.command, self.path, self.rfile.read(size)))
+                web.received.append((self.command, self.path, self.rfile.read(size)))
                 self.send_response(web.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -111,7 +111,7 @@ class Web:
 
     @property
     def paths(self) -> list[str]:
-        return [path for _, path, _ in self.asked]
+        return [path for _, path, _ in self.received]
 
 
 @pytest.fixture
@@ -127,45 +127,46 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def channel(lab: Lab, web: Web) -> Lab:
-    """Give a laboratory that tells its alerts to a web server, and has one to tell."""
+def notifying(lab: Lab, web: Web) -> Lab:
+    """Return a laboratory that sends its alerts to a web server, and has one to send."""
     lab.configure(ALERT_URLS=[f"json://me:pass-word@{web.place}/hook"])
     lab.src.connected = False
     return lab
 
 
-def test_another_channel_is_told_once_and_of_the_end(channel: Lab, web: Web) -> None:
-    assert (channel.transfer(), channel.transfer()) == (1, 1)
-    channel.src.connected = True
-    assert channel.transfer() == 0
-    (_, path, first), (_, _, last) = web.asked
+def test_alert_urls_get_an_alert_once_and_its_end(notifying: Lab, web: Web) -> None:
+    assert (notifying.transfer(), notifying.transfer()) == (1, 1)
+    notifying.src.connected = True
+    assert notifying.transfer() == 0
+    (_, path, first), (_, _, last) = web.received
     assert path == "/hook"
     assert "1 new (/src -> /dst)" in json.loads(first)["title"]
     assert "is not connected to Globus" in json.loads(first)["message"]
     assert "RESOLVED" in json.loads(last)["message"]
 
 
-def test_a_channel_that_fails_is_named_by_its_number_and_tried_again(
-    channel: Lab, web: Web, capsys: pytest.CaptureFixture[str]
+def test_a_failing_alert_url_is_named_by_its_number(
+    notifying: Lab, web: Web, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Its address may hold a password. The next run tries it again."""
     web.status = 500
-    assert channel.transfer() == 1
+    assert notifying.transfer() == 1
     said = capsys.readouterr().err
     assert "Channel 1 of ALERT_URLS did not take the message" in said
-    assert "Channel 1 of ALERT_URLS did not take the message" in channel.log()
-    assert "pass-word" not in said + channel.log()
+    assert "Channel 1 of ALERT_URLS did not take the message" in notifying.log()
+    assert "pass-word" not in said + notifying.log()
     web.status = 200
-    assert channel.transfer() == 1
-    assert "1 new" in json.loads(web.asked[-1][2])["title"]
+    assert notifying.transfer() == 1
+    assert "1 new" in json.loads(web.received[-1][2])["title"]
 
 
-def test_an_alert_that_one_channel_took_counts_as_told(
-    channel: Lab, web: Web, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+def test_an_alert_that_one_notifier_sent_counts_as_sent(
+    notifying: Lab, web: Web, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = channel.settings["ALERT_URLS"]
-    channel.configure(ALERT_URLS=["nosuchservice://pass-word", "json://127.0.0.1:1/", *good])
-    assert (channel.transfer(), channel.transfer()) == (1, 1)
-    assert len(mailbox.messages) == len(web.asked) == 1
+    good = notifying.settings["ALERT_URLS"]
+    notifying.configure(ALERT_URLS=["nosuchservice://pass-word", "json://127.0.0.1:1/", *good])
+    assert (notifying.transfer(), notifying.transfer()) == (1, 1)
+    assert len(mailbox.messages) == len(web.received) == 1
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if "Channel" in line] == [
         f"Channel {number} of ALERT_URLS did not take the message" for number in (1, 2)
@@ -173,7 +174,7 @@ def test_an_alert_that_one_channel_took_counts_as_told(
     assert "pass-word" not in said
 
 
-def test_the_watcher_hears_how_each_run_of_each_program_went(lab: Lab, web: Web) -> None:
+def test_each_run_of_each_program_pings_its_outcome(lab: Lab, web: Web) -> None:
     lab.configure(PING_URL=f"http://{web.place}/ping/{{program}}")
     assert (lab.transfer(), lab.delete()) == (0, 0)
     lab.src.connected = False
@@ -187,17 +188,18 @@ def test_the_watcher_hears_how_each_run_of_each_program_went(lab: Lab, web: Web)
         "/ping/transfer/fail",
     ]
     assert lab.transfer("--dry-run") == 1
-    assert len(web.asked) == 5, "a rehearsal is no run"
+    assert len(web.received) == 5, "a dry run pings nothing"
 
 
-def test_another_run_at_work_pings_nothing_and_says_nothing(
+def test_a_start_during_another_run_pings_nothing(
     lab: Lab, web: Web, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Nor does it print anything: only the log says why."""
     lab.configure(PING_URL=f"http://{web.place}/{{program}}")
     with (lab.state / "datastore.transfer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert lab.transfer() == 0
-        assert web.asked == []
+        assert web.received == []
         assert lab.delete() == 0
     assert web.paths == ["/delete"]
     assert capsys.readouterr().err == ""
@@ -205,7 +207,7 @@ def test_another_run_at_work_pings_nothing_and_says_nothing(
 
 
 @pytest.mark.parametrize("answer", ["refused", "status", "nonsense", "hung up", "port", "name"])
-def test_a_watcher_that_cannot_be_reached_changes_nothing(
+def test_an_unreachable_ping_url_changes_nothing(
     lab: Lab, web: Web, capsys: pytest.CaptureFixture[str], answer: str
 ) -> None:
     urls = {"refused": "http://127.0.0.1:1/", "port": "http://127.0.0.1:99999/"}
@@ -226,7 +228,7 @@ def test_a_watcher_that_cannot_be_reached_changes_nothing(
 
 
 def reply(listener: socket.socket, nonsense: bool) -> None:
-    """Answer one request with what is no HTTP."""
+    """Answer one request, but not in HTTP."""
     with listener.accept()[0] as connection:
         connection.recv(1000)
         if nonsense:
@@ -235,14 +237,14 @@ def reply(listener: socket.socket, nonsense: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drip", [b"", b"X"], ids=["silent", "dripping"])
-def test_a_watcher_that_does_not_come_to_an_end_is_left_behind(lab: Lab, drip: bytes) -> None:
+def test_an_endless_answer_to_a_ping_is_abandoned(lab: Lab, drip: bytes) -> None:
     ended = threading.Event()
 
     def dawdle() -> None:
         with listener.accept()[0] as connection:
             connection.recv(1000)
             connection.sendall(b"HTTP/1.1 200 OK\r\n")
-            with contextlib.suppress(OSError):  # the program has left
+            with contextlib.suppress(OSError):  # the program has exited
                 while not ended.wait(1):
                     connection.sendall(drip)
 
@@ -261,7 +263,7 @@ def test_a_watcher_that_does_not_come_to_an_end_is_left_behind(lab: Lab, drip: b
     assert "Cannot reach PING_URL" in lab.log()
 
 
-def test_a_query_stays_at_the_end_of_what_is_pinged(lab: Lab, web: Web) -> None:
+def test_a_query_stays_at_the_end_of_ping_url(lab: Lab, web: Web) -> None:
     lab.configure(PING_URL=f"http://{web.place}/{{program}}/?key={{program}}")
     lab.src.connected = False
     assert lab.transfer() == 1

@@ -1,4 +1,4 @@
-"""--check: a line for everything that a run needs, the way out of what is wrong, no change."""
+"""--check: one line for everything that a run needs, and what to do about each problem."""
 
 from __future__ import annotations
 
@@ -10,44 +10,46 @@ from typing import Any
 import pytest
 
 from globus_auto.marker import MARKER
-from tests.conftest import Lab, Mailbox, another_run, asked, changes, log_in, tree
+from tests.conftest import Lab, Mailbox, another_run, changes, log_in, run_transfer, tree
 
 
-def levels(told: str) -> dict[str, str]:
-    """Return the level of each line of a check by what was looked at."""
-    return {line[9:].partition(":")[0]: line[:9].strip() for line in told.splitlines()}
+def levels(output: str) -> dict[str, str]:
+    """Return the level of each line of a check by its subject."""
+    return {line[9:].partition(":")[0]: line[:9].strip() for line in output.splitlines()}
 
 
-def test_check_says_ok_where_all_is_well_and_changes_nothing(
+def test_check_says_ok_and_changes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("a")
-    before = lab.remembered(), tree(lab.source), tree(lab.destination), lab.health()
+    lab.write_and_transfer("a")
+    before = lab.datastore_bytes(), tree(lab.source), tree(lab.destination), lab.health()
     lab.world.requests.clear()
-    code, told = asked(lab, capsys, "--check")
-    assert code == 0, told
-    assert set(levels(told).values()) == {"ok"}, told
-    assert {"settings", "state directory", "datastore", "login", "mail", "clock"} <= {*levels(told)}
+    code, output = run_transfer(lab, capsys, "--check")
+    assert code == 0, output
+    assert set(levels(output).values()) == {"ok"}, output
+    assert {"settings", "state directory", "datastore", "login", "mail", "clock"} <= {
+        *levels(output)
+    }
     assert not changes(lab)
-    assert (lab.remembered(), tree(lab.source), tree(lab.destination), lab.health()) == before
+    assert (lab.datastore_bytes(), tree(lab.source), tree(lab.destination), lab.health()) == before
     assert not mailbox.messages
 
 
-def test_check_with_probe_writes_at_the_destination_and_sends_a_message(
+def test_check_with_probe_makes_the_marker_and_sends_a_message(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = asked(lab, capsys, "--check", "--probe")
-    assert code == 0, told
-    assert levels(told)["writing there"] == "ok"
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
+    assert code == 0, output
+    assert levels(output)["writing there"] == "ok"
     assert [each.route for each in lab.world.requests if each.method == "POST"][1:] == ["mkdir"]
     (marker,) = lab.destination.iterdir()
-    assert f"/dst has its marker, {marker.name}" in line(told, "writing there")
+    assert f"/dst has its marker, {marker.name}" in line(output, "writing there")
     assert MARKER.fullmatch(marker.name) and not list(marker.iterdir())
     assert not tree(lab.source)
     assert len(mailbox.messages) == 1
 
 
-def test_check_names_each_trouble_and_the_way_out(
+def test_check_names_each_problem_and_the_remedy(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.src.connected = False
@@ -56,48 +58,46 @@ def test_check_names_each_trouble_and_the_way_out(
         EMAIL_HOST="127.0.0.1:1", EMAIL_SENDER="a@example.org", EMAIL_RECIPIENTS=["b@example.org"]
     )
     (lab.state / "datastore").write_bytes(b"{}")
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 3
-    found = levels(told)
+    found = levels(output)
     assert [found[what] for what in ("mail", "datastore", "source")] == ["problem"] * 3
-    assert "start Globus Connect Personal" in told
-    assert "high-assurance" in told
+    assert "start Globus Connect Personal" in output
+    assert "high-assurance" in output
     assert (lab.state / "datastore").read_bytes() == b"{}"
 
 
-def test_check_tells_of_a_login_that_is_refused(
+def test_check_reports_a_rejected_login(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "wrong")
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 3
-    assert levels(told)["login"] == "problem"
+    assert levels(output)["login"] == "problem"
 
 
-def test_check_of_wrong_settings_is_their_sentences(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_reports_wrong_settings(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.configure(SRC_ID="none", KEEP_DAYS=-1)
     assert lab.transfer("--check") == 2
-    told = capsys.readouterr().err
-    assert "SRC_ID" in told
-    assert "KEEP_DAYS" in told
+    stderr = capsys.readouterr().err
+    assert "SRC_ID" in stderr
+    assert "KEEP_DAYS" in stderr
 
 
-def test_check_tells_of_directories_that_cannot_be_listed(
+def test_check_reports_directories_that_cannot_be_listed(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.source.rmdir()
     body = {"code": "ExternalError.DirListingFailed.PermissionDenied", "message": "no"}
     lab.world.faults.add("ls", status=502, body=body, times=None)
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 1
-    assert levels(told)["source directory"] == "problem"
+    assert levels(output)["source directory"] == "problem"
 
 
-def line(told: str, what: str) -> str:
+def line(output: str, what: str) -> str:
     """Return the line about `what`."""
-    (found,) = [each for each in told.splitlines() if each[9:].startswith(f"{what}: ")]
+    (found,) = [each for each in output.splitlines() if each[9:].startswith(f"{what}: ")]
     return found
 
 
@@ -184,39 +184,41 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_each_problem_has_its_line_with_the_way_out_and_its_exit_code(
+def test_each_problem_has_a_line_with_the_remedy(
     lab: Lab, capsys: pytest.CaptureFixture[str], wrong: str
 ) -> None:
+    """The exit code is that of the problem."""
     arrange, what, expected, sentence = WRONG[wrong]
-    lab.send("a")
+    lab.write_and_transfer("a")
     arrange(lab)
-    code, told = asked(lab, capsys, "--check")
-    assert code == expected, told
-    found = [each for each in told.splitlines() if each[9:].startswith(f"{what}: ")]
-    assert found, told
+    code, output = run_transfer(lab, capsys, "--check")
+    assert code == expected, output
+    found = [each for each in output.splitlines() if each[9:].startswith(f"{what}: ")]
+    assert found, output
     assert all(each.startswith("problem") for each in found)
     assert sentence in found[0]
     assert not changes(lab) or changes(lab) == ["transfer"]
 
 
-def test_a_missing_destination_directory_is_no_problem_and_not_written_to(
+def test_a_missing_destination_directory_is_no_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """--probe does not make it: the first transfer does."""
     lab.destination.rmdir()
-    code, told = asked(lab, capsys, "--check", "--probe")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 0
-    assert "/dst will be made by the first transfer" in line(told, "destination directory")
-    assert line(told, "writing there").startswith("warning")
+    assert "/dst will be made by the first transfer" in line(output, "destination directory")
+    assert line(output, "writing there").startswith("warning")
     assert not lab.destination.exists()
 
 
-def test_one_place_under_two_names_is_a_problem(
+def test_one_directory_under_two_names_is_a_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.dst.root = lab.src.root
-    code, told = asked(lab, capsys, "--check", "--probe")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 2
-    assert "/dst is SRC_DIR, or inside it, under another name." in line(told, "writing there")
+    assert "/dst is SRC_DIR, or inside it, under another name." in line(output, "writing there")
     assert not tree(lab.source)
 
 
@@ -224,10 +226,10 @@ def test_a_destination_that_cannot_be_written_is_a_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refuse(lab, "mkdir", 502, "ExternalError.MkdirFailed.PermissionDenied")
-    code, told = asked(lab, capsys, "--check", "--probe")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 1
-    assert line(told, "writing there").startswith("problem")
-    assert "Let Globus write there" in line(told, "writing there")
+    assert line(output, "writing there").startswith("problem")
+    assert "Let Globus write there" in line(output, "writing there")
 
 
 @pytest.mark.parametrize(
@@ -245,33 +247,33 @@ def test_a_clock_that_differs_from_that_of_globus_is_a_warning(
     body = {"id": lab.src.id, "gcp_connected": True}
     date = {"Date": formatdate(time.time() + seconds, usegmt=True)}
     lab.world.faults.add("endpoint", status=200, body=body, headers=date)
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
-    assert line(told, "clock").startswith(level)
-    assert said in line(told, "clock")
+    assert line(output, "clock").startswith(level)
+    assert said in line(output, "clock")
 
 
 @pytest.mark.parametrize("date", ["", "yesterday"])
-def test_a_service_that_does_not_tell_its_time_is_survived(
+def test_an_answer_without_a_date_is_a_warning(
     lab: Lab, capsys: pytest.CaptureFixture[str], date: str
 ) -> None:
     body = {"id": lab.src.id, "gcp_connected": True}
     lab.world.faults.add("endpoint", status=200, body=body, headers={"Date": date})
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
-    assert line(told, "clock") == "warning  clock: the service did not tell its time"
-    assert line(told, "destination directory").startswith("ok")
+    assert line(output, "clock") == "warning  clock: the service did not tell its time"
+    assert line(output, "destination directory").startswith("ok")
 
 
 def test_a_high_assurance_collection_is_explained(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.dst.high_assurance = True
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
     assert (
         "warning  destination: destination is a high-assurance collection: its sessions end, and"
-        " only a person can renew them. Use a service account or another collection." in told
+        " only a person can renew them. Use a service account or another collection." in output
     )
 
 
@@ -280,94 +282,94 @@ def test_a_collection_that_disables_verification_is_a_problem(
     lab: Lab, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
     getattr(lab, which).disable_verify = True
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 1
     what, other = ("source", "destination") if which == "src" else ("destination", "source")
     sentence = f"{what} disables checksum verification by its policy: nothing would be deleted"
-    assert f"problem  {what}: {sentence}" in told
-    assert f"{other} disables" not in told
+    assert f"problem  {what}: {sentence}" in output
+    assert f"{other} disables" not in output
 
 
 def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None:
     assert lab.transfer() == 0
     lab.state.chmod(0o500)
-    with lab.start("transfer", "--check", powerless=True) as process:
-        told, _ = process.communicate()
+    with lab.start("transfer", "--check", unprivileged=True) as process:
+        output, _ = process.communicate()
     lab.state.chmod(0o700)
     assert process.returncode == 1
-    assert f"{lab.state} cannot be written; see its rights." in line(told, "state directory")
+    assert f"{lab.state} cannot be written; see its rights." in line(output, "state directory")
 
 
-def test_a_person_who_has_not_logged_in_is_told_how(
+def test_check_explains_how_to_log_in(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 3
-    assert f"transfer.py --login --config {lab.config}" in line(told, "login")
+    assert f"transfer.py --login --config {lab.config}" in line(output, "login")
 
 
-def test_a_login_that_was_revoked_is_found_out(
+def test_check_finds_a_revoked_login(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
     log_in(lab)
-    assert asked(lab, capsys, "--check")[0] == 0
+    assert run_transfer(lab, capsys, "--check")[0] == 0
     lab.world.identity.expire_access_tokens()
     lab.world.identity.revoke_refresh_tokens()
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 3
-    assert "Globus no longer accepts the stored login" in line(told, "login")
-    assert told.count("problem") == 1
+    assert "Globus no longer accepts the stored login" in line(output, "login")
+    assert output.count("problem") == 1
 
 
-def test_nobody_to_tell_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = asked(lab, capsys, "--check", "--probe")
+def test_no_recipient_for_alerts_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 0
-    assert line(told, "mail").startswith("warning  mail: nobody is told of trouble")
+    assert line(output, "mail").startswith("warning  mail: nobody is told of trouble")
 
 
-def test_mail_that_is_not_taken_is_a_problem(
+def test_mail_that_is_not_accepted_is_a_problem(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(EMAIL_RECIPIENTS=["ill formed@"])
     assert lab.transfer("--check") == 2
     lab.configure(EMAIL_RECIPIENTS=["a@["])
-    code, told = asked(lab, capsys, "--check", "--probe")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 1
-    assert line(told, "mail") == "problem  mail: the test message was not taken; see above"
+    assert line(output, "mail") == "problem  mail: the test message was not taken; see above"
     assert not mailbox.messages
     lab.configure(EMAIL_HOST="127.0.0.1:1")
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 1
-    assert "Set EMAIL_HOST or ALERT_URLS." in line(told, "mail")
+    assert "Set EMAIL_HOST or ALERT_URLS." in line(output, "mail")
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-def test_other_channels_are_tried_with_probe_only(
+def test_alert_urls_are_tried_only_with_probe(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.configure(ALERT_URLS=["json://127.0.0.1:1/"])
-    code, told = asked(lab, capsys, "--check")
-    assert (code, line(told, "ALERT_URLS")[:2]) == (0, "ok")
-    code, told = asked(lab, capsys, "--check", "--probe")
+    code, output = run_transfer(lab, capsys, "--check")
+    assert (code, line(output, "ALERT_URLS")[:2]) == (0, "ok")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 1
-    assert "0 of 1 channels took the test message" in line(told, "ALERT_URLS")
+    assert "0 of 1 channels took the test message" in line(output, "ALERT_URLS")
     monkeypatch.setitem(sys.modules, "apprise", None)
-    code, told = asked(lab, capsys, "--check")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 1
-    assert "ALERT_URLS needs Apprise; run: " in line(told, "ALERT_URLS")
+    assert "ALERT_URLS needs Apprise; run: " in line(output, "ALERT_URLS")
 
 
-def test_check_works_while_another_run_is_at_work_and_writes_nothing(
+def test_check_works_during_another_run_and_writes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     with another_run(lab):
         before = tree(lab.home)
-        code, told = asked(lab, capsys, "--check", "--probe")
-    assert code == 0, told
+        code, output = run_transfer(lab, capsys, "--check", "--probe")
+    assert code == 0, output
     assert tree(lab.home) == before
     assert len(mailbox.messages) == 1

@@ -1,4 +1,4 @@
-"""Which files are sent, and why: the whole table, without a disk."""
+"""Which files are transferred, deferred or skipped, and why: the whole table, without a disk."""
 
 import itertools
 
@@ -21,7 +21,7 @@ from globus_auto.datastore import FileRecord, FileVersion, Task
 
 TRANSFER, DEFER, SKIP = Verdict.TRANSFER, Verdict.DEFER, Verdict.SKIP
 NOW = 1_795_428_000
-OLD = NOW - 1000  # an mtime; the entry's task looked 100 seconds after it
+OLD = NOW - 1000  # an mtime; the scan of the record's task began 100 seconds later
 SETTLE = 600
 KNOWN = FileRecord(10, OLD, 1)
 HERE = ("/src", "", "/dst")  # the mapping of each task here
@@ -42,7 +42,7 @@ def task(status="SUCCEEDED", listed_at=OLD + 100):
     )
 
 
-def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
+def classified(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
     settle = terms.pop("settle", 0)
     return choose(
         FileVersion(size, mtime),
@@ -66,7 +66,7 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"size": 11, "of": task("ACTIVE")}, DEFER, "its last transfer is in progress"),
         ({"size": 11, "of": task("INACTIVE")}, DEFER, "its last transfer is in progress"),
         ({"size": 11, "of": task("FAILED")}, TRANSFER, "changed"),
-        # --full is for another mapping than that of the task, or for the same.
+        # --full for another mapping than that of the task, or for the same.
         ({"pair": ELSEWHERE}, TRANSFER, "transferred elsewhere before"),
         ({"pair": ELSEWHERE, "of": task("ACTIVE")}, SKIP, ""),
         ({"pair": ELSEWHERE, "size": 11}, TRANSFER, "changed"),
@@ -76,7 +76,7 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"entry": None, "under_way": True}, DEFER, "its last transfer is in progress"),
         ({"size": 11, "under_way": True}, DEFER, "its last transfer is in progress"),
         ({"under_way": True}, SKIP, ""),
-        # Quiet for SETTLE_SECONDS, to the second.
+        # Stable for SETTLE_SECONDS, to the second.
         ({"entry": None, "settle": SETTLE}, TRANSFER, "new"),
         ({"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE}, TRANSFER, "new"),
         (
@@ -93,35 +93,35 @@ def chosen(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"entry": None, "settle": SETTLE, "mtime": NOW + LABEL_SECONDS + 1}, TRANSFER, "new"),
     ],
 )
-def test_a_file_is_sent_waits_or_is_left(changes, verdict, reason):
-    decision = chosen(**changes)
+def test_each_file_is_transferred_deferred_or_skipped(changes, verdict, reason):
+    decision = classified(**changes)
     assert (decision.verdict, reason in str(decision)) == (verdict, True)
 
 
 @pytest.mark.parametrize(
-    ("age_at_the_look", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
+    ("age_at_the_scan", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
 )
-def test_an_entry_is_racy_whose_file_was_written_less_than_two_seconds_before(
-    age_at_the_look, racy
-):
-    assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_look)) is racy
+def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_scan, racy):
+    assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_scan)) is racy
 
 
 @pytest.mark.parametrize(
     ("later", "verdict"), [(0, SKIP), (2, SKIP), (3, TRANSFER), (100, TRANSFER)]
 )
-def test_a_racy_file_is_sent_again_once_a_look_begins_late_enough(later, verdict):
-    decision = chosen(of=task(listed_at=OLD), began=OLD + later)
+def test_a_racy_file_is_sent_again_by_a_later_scan(later, verdict):
+    """One that begins more than two seconds after the file was modified."""
+    decision = classified(of=task(listed_at=OLD), began=OLD + later)
     reasons = (TransferReason.RACY,) if verdict is TRANSFER else ()
     assert decision.verdict is verdict
     assert tuple(why.reason for why in decision.reasons) == reasons
 
 
-def test_a_racy_file_waits_while_its_task_is_open():
-    assert chosen(of=task("ACTIVE", listed_at=OLD)).verdict is DEFER
+def test_a_racy_file_is_deferred_while_its_task_is_active():
+    assert classified(of=task("ACTIVE", listed_at=OLD)).verdict is DEFER
 
 
-def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
+def test_an_mtime_over_a_day_ahead_is_a_future_mtime():
+    """It does not show when the file was written: the file is neither racy nor too young."""
     ahead = OLD + LABEL_SECONDS
     assert not is_label(ahead, OLD)
     assert is_label(ahead + 1, OLD)
@@ -131,8 +131,8 @@ def test_a_time_more_than_a_day_ahead_is_no_time_of_writing():
     assert is_quiet(ahead + 1, OLD, 1)
 
 
-def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never_overlooked():
-    """Every combination: no verdict but these, and SKIP only where it is true."""
+def test_no_combination_overlooks_or_invents_a_change():
+    """Check that SKIP is decided exactly where nothing changed, and nothing in progress is sent."""
     count = 0
     for size, mtime, status, listed, settle, under_way, pair in itertools.product(
         (10, 11),
@@ -144,7 +144,7 @@ def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never
         (None, HERE, ELSEWHERE),
     ):
         of = task(status, listed)
-        verdict, why = chosen(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
+        verdict, why = classified(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
         same = (size, mtime) == (10, OLD)
         asked_for = pair == ELSEWHERE and not of.open
         assert (verdict is SKIP) == (same and not asked_for and listed >= OLD + 2), why
@@ -153,8 +153,8 @@ def test_whatever_else_holds_nothing_changed_sends_nothing_and_a_change_is_never
     assert count == 2 * 6 * 4 * 4 * 3 * 2 * 3
 
 
-def test_of_an_ended_task_older_files_are_beyond_doubt():
-    """What the listing of nearly all files is compared with: only tasks of the mapping count."""
+def test_older_files_of_ended_tasks_cannot_be_racy():
+    """Only tasks of the mapping count; this short cut decides about nearly all files of a scan."""
     tasks = {1: task(), 2: task("ACTIVE"), 3: task("FAILED", OLD)}
     assert calm_until(tasks) == {1: OLD + 98, 3: OLD - 2}
     assert calm_until(tasks, HERE) == {1: OLD + 98, 3: OLD - 2}
@@ -171,7 +171,7 @@ def test_of_an_ended_task_older_files_are_beyond_doubt():
         (["Ä*"], ["Ärger"], ["ärger"]),
     ],
 )
-def test_patterns_are_those_of_a_shell_on_one_whole_name(patterns, fits, fits_not):
+def test_patterns_match_one_whole_name_as_in_a_shell(patterns, fits, fits_not):
     excluded = matcher(patterns)
     assert [name for name in fits + fits_not if excluded(name)] == fits
 

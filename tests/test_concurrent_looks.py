@@ -1,4 +1,4 @@
-"""Looking at many directories at once: it ends when asked to, and its order changes nothing."""
+"""Concurrent scans: a signal ends them, and the order of answers changes nothing."""
 
 import logging
 import signal
@@ -14,17 +14,15 @@ NAMES = [f"d{number:02}/{name}" for number in range(20) for name in ("a", "b")]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_look_at_once_though_no_answer_comes(
-    number: signal.Signals, lab: Lab
-) -> None:
+def test_a_signal_ends_a_scan_that_waits_for_answers(number: signal.Signals, lab: Lab) -> None:
     lab.configure(LIST_CONCURRENCY=WORKERS)
-    lab.sent(*NAMES)
+    lab.given_transferred(*NAMES)
     lab.write("new")
-    before = lab.remembered()
-    asked, answered = threading.Semaphore(0), threading.Event()
+    before = lab.datastore_bytes()
+    waiting, answered = threading.Semaphore(0), threading.Event()
 
     def hold(_request: object) -> None:
-        asked.release()
+        waiting.release()
         answered.wait()
 
     lab.world.faults.hook(
@@ -33,27 +31,27 @@ def test_a_signal_ends_a_look_at_once_though_no_answer_comes(
     try:
         with lab.start("transfer") as process:
             for _ in range(WORKERS):
-                assert asked.acquire(timeout=60)
+                assert waiting.acquire(timeout=60)
             process.send_signal(number)
-            # It would wait for a minute for each answer.
-            _, told = process.communicate(timeout=30)
+            # Without the signal it would wait a minute for each answer.
+            _, stderr = process.communicate(timeout=30)
     finally:
         answered.set()
     assert process.returncode == 1
-    assert ("stopped by a signal" if number == signal.SIGTERM else "Interrupted") in told
-    assert "Traceback" not in told
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert ("stopped by a signal" if number == signal.SIGTERM else "Interrupted") in stderr
+    assert "Traceback" not in stderr
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.world.faults.clear()
     assert lab.transfer() == 0
-    assert "/src/new" in lab.entries()
+    assert "/src/new" in lab.records()
 
 
-def test_the_order_of_answers_changes_nothing_of_what_is_submitted(lab: Lab) -> None:
+def test_the_order_of_answers_does_not_change_a_submission(lab: Lab) -> None:
     lab.configure(LIST_CONCURRENCY=WORKERS)
-    lab.sent("old")
+    lab.given_transferred("old")
     for name in NAMES:
         lab.write(name)
-    # The first directories are answered last.
+    # The answers for the first directories come last.
     for number in range(WORKERS):
         lab.world.faults.add(
             "ls",
@@ -66,22 +64,21 @@ def test_the_order_of_answers_changes_nothing_of_what_is_submitted(lab: Lab) -> 
 
 
 @pytest.mark.slow
-def test_each_worker_asks_through_one_connection_and_nobody_warns_of_pools(
-    lab: Lab, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_worker_uses_one_connection(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing warns of connection pools."""
     lab.configure(LIST_CONCURRENCY=32)
-    lab.sent(*(f"d{number:03}/a" for number in range(200)))
+    lab.given_transferred(*(f"d{number:03}/a" for number in range(200)))
     assert lab.transfer() == 0
     listings = [request for request in lab.world.requests if request.route == "ls"]
     assert len(listings) > 200
-    # One more is that of the main thread.
+    # The main thread has one more.
     assert len({request.port for request in listings}) <= 32 + 1
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_one_directory_that_fails_holds_up_none_of_many(lab: Lab) -> None:
+def test_one_failing_directory_delays_no_others(lab: Lab) -> None:
     lab.configure(LIST_CONCURRENCY=WORKERS)
-    lab.sent("old", *NAMES)
+    lab.given_transferred("old", *NAMES)
     for name in NAMES:
         lab.write(name, "changed")
     lab.world.faults.add(

@@ -1,4 +1,4 @@
-"""The datastore: what is saved is what is loaded, or it is called damaged; never empty."""
+"""The datastore loads exactly what was saved, or is damaged; it is never read as empty."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ MAPPINGS = st.builds(
 
 @st.composite
 def stores(draw: Any) -> Datastore:
-    """Invent a datastore whose entries refer to its tasks."""
+    """Draw a datastore whose file records refer to its tasks."""
     tasks = draw(st.dictionaries(st.integers(1, 10**9), TASKS, min_size=1, max_size=4))
     entries = st.builds(FileRecord, NUMBERS, NUMBERS, st.sampled_from(sorted(tasks)))
     names = st.dictionaries(TEXT, entries, min_size=1, max_size=4)
@@ -95,7 +95,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, store: Datastore) -> No
 
 
 def example(directories: int = 2) -> Datastore:
-    """Return a datastore with three files in each of some directories."""
+    """Return a datastore with three files in each of its directories."""
     task = Task(
         kind="transfer",
         submission_id="s",
@@ -115,7 +115,7 @@ def example(directories: int = 2) -> Datastore:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Give the path of a saved datastore."""
+    """Return the path of a saved datastore."""
     datastore.save(str(tmp_path / "datastore"), example())
     return tmp_path / "datastore"
 
@@ -124,7 +124,8 @@ def test_without_a_file_there_is_no_datastore(tmp_path: Path) -> None:
     assert datastore.load(str(tmp_path / "datastore")) is None
 
 
-def test_a_directory_stands_on_one_line_and_the_sum_is_that_of_all_before(path: Path) -> None:
+def test_each_directory_is_one_line_and_the_sum_comes_last(path: Path) -> None:
+    """The sum is the SHA-256 of all that comes before it."""
     data = path.read_bytes()
     lines = data.decode().splitlines()
     assert lines[0] == '{"version": 2,'
@@ -135,7 +136,7 @@ def test_a_directory_stands_on_one_line_and_the_sum_is_that_of_all_before(path: 
     assert key + value == f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
 
 
-def test_nothing_is_written_where_nothing_has_changed(path: Path) -> None:
+def test_an_unchanged_datastore_is_not_written(path: Path) -> None:
     before = untouched(path)
     store = datastore.load(str(path))
     assert store
@@ -159,12 +160,12 @@ def test_only_its_owner_can_read_it_whatever_the_umask(tmp_path: Path, umask: in
 
 
 def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
-    """Write `data` and load it; return whether it counts as damaged."""
+    """Write `data` and load it; return whether it is damaged."""
     path.write_bytes(data)
     try:
         store = datastore.load(str(path))
     except DatastoreNewer as error:
-        # A digit of its version was altered: that is refused as well, in other words.
+        # A digit of its version was altered: that is refused too, with another message.
         assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
         assert f"{path} was written by a newer globus_auto" in str(error)
         return True
@@ -183,7 +184,7 @@ def test_a_datastore_cut_at_any_length_is_damaged(path: Path) -> None:
     assert damaged == [True] * (len(data) - 1) + [False], "only the last newline may be missing"
 
 
-def test_a_datastore_with_any_byte_altered_added_or_missing_is_damaged(path: Path) -> None:
+def test_any_altered_added_or_missing_byte_is_damage(path: Path) -> None:
     data = path.read_bytes()
     for place in range(len(data) - 1):
         for byte in (data[place] ^ 1, 0):
@@ -233,7 +234,7 @@ def test_a_large_datastore_with_some_byte_altered_is_damaged(tmp_path: Path) -> 
         (b'"/d/0": ', b'"\xff": ', ""),
     ],
 )
-def test_a_shape_that_this_version_did_not_write_is_damaged_though_the_sum_fits(
+def test_an_unknown_shape_is_damage_though_the_sum_matches(
     path: Path, old: bytes, new: bytes, reason: str
 ) -> None:
     before = path.read_bytes().partition(b'"sum"')[0]
@@ -247,7 +248,7 @@ def test_a_shape_that_this_version_did_not_write_is_damaged_though_the_sum_fits(
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """Let writing fail beyond this size, as on a full disk."""
+    """Let writing a file fail beyond this size, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -256,7 +257,8 @@ def no_file_above(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_what_it_left_does_no_harm(path: Path) -> None:
+def test_a_failed_save_leaves_the_old_file(path: Path) -> None:
+    """The temporary file that it leaves does no harm to the next save."""
     before = path.read_bytes()
     larger = example(100)
     with no_file_above(1000), pytest.raises(OSError, match="File too large"):
@@ -297,69 +299,76 @@ def replace_by_a_loop(path: Path) -> None:
 
 
 def untouched(path: Path) -> tuple[int, int, int]:
-    """Return what differs when a file is written or replaced, but not when it is read."""
+    """Return what changes when a file is written or replaced, but not when it is read."""
     status = path.lstat()
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @pytest.fixture
-def sent(lab: Lab, mailbox: Mailbox) -> Lab:
-    """Give a laboratory with a file sent that could be deleted, and one that waits to be sent."""
+def transferred(lab: Lab, mailbox: Mailbox) -> Lab:
+    """Return a laboratory with a delivered file that could be deleted, and a new one."""
     assert mailbox.messages == []
-    lab.sent("sent")
+    lab.given_transferred("sent")
     lab.write("new")
     return lab
 
 
 @pytest.mark.parametrize("damage", [cut, alter, empty, replace_by_a_directory, replace_by_a_loop])
-def test_a_damaged_datastore_stops_both_programs_with_one_alert_and_nothing_changed(
-    sent: Lab,
+def test_a_damaged_datastore_stops_both_programs(
+    transferred: Lab,
     mailbox: Mailbox,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], None],
 ) -> None:
-    path = sent.state / "datastore"
+    """There is one alert, and nothing is transferred, deleted or written."""
+    path = transferred.state / "datastore"
     damage(path)
-    before = untouched(path), files(sent.source), files(sent.destination)
+    before = untouched(path), files(transferred.source), files(transferred.destination)
     capsys.readouterr()
-    for program in (sent.transfer, sent.delete, sent.delete, sent.transfer):
+    for program in (
+        transferred.transfer,
+        transferred.delete,
+        transferred.delete,
+        transferred.transfer,
+    ):
         assert program() == 3
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert f"{path} is damaged" in said
-    assert (untouched(path), files(sent.source), files(sent.destination)) == before
-    assert sent.world.requests == []
+    assert (untouched(path), files(transferred.source), files(transferred.destination)) == before
+    assert transferred.world.requests == []
     assert len(mailbox.messages) == 1
     assert "Restore it from a backup, or delete it" in mailbox.read(0).get_content()
 
 
-def test_deleting_the_datastore_starts_over(sent: Lab, mailbox: Mailbox) -> None:
-    path = sent.state / "datastore"
+def test_deleting_the_datastore_starts_over(transferred: Lab, mailbox: Mailbox) -> None:
+    path = transferred.state / "datastore"
     empty(path)
-    assert sent.delete() == 3
+    assert transferred.delete() == 3
     path.unlink()
-    assert sent.delete() == 0
+    assert transferred.delete() == 0
     assert "RESOLVED" in mailbox.read(1).get_content()
-    assert files(sent.source).keys() == {"sent", "new"}, "nothing is known to have been sent"
-    assert sent.transfer() == 0
-    assert sent.submitted()[-1]["DATA"][0]["recursive"] is True
-    assert sent.delete() == 0
-    assert files(sent.source) == {}
-    assert files(sent.destination).keys() == {"sent", "new"}
+    assert files(transferred.source).keys() == {"sent", "new"}, "nothing is known to have been sent"
+    assert transferred.transfer() == 0
+    assert transferred.submitted()[-1]["DATA"][0]["recursive"] is True
+    assert transferred.delete() == 0
+    assert files(transferred.source) == {}
+    assert files(transferred.destination).keys() == {"sent", "new"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
+def test_a_disk_that_fills_during_a_save_changes_nothing(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], program: str
 ) -> None:
-    lab.sent(*(f"{number:050}" for number in range(80)))
-    lab.write("first to show that both places are two")
+    """One line says so, and an alert that the next run resolves."""
+    lab.given_transferred(*(f"{number:050}" for number in range(80)))
+    lab.write("first, to make the marker")
     assert (lab.transfer(), lab.delete()) == (0, 0)
-    lab.sent(*(f"{number:060}" for number in range(80)))
+    lab.given_transferred(*(f"{number:060}" for number in range(80)))
     (lab.state / "globus_auto.log").unlink()
     lab.write("new")
-    before = lab.remembered(), files(lab.source), files(lab.destination)
+    before = lab.datastore_bytes(), files(lab.source), files(lab.destination)
     capsys.readouterr()
     with no_file_above(4096):
         assert getattr(lab, program)() == 1
@@ -368,7 +377,7 @@ def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
         f"{program}.py cannot read or write {lab.state}/: File too large."
         " It stopped there; the next run tries again.\n"
     )
-    assert (lab.remembered(), files(lab.source), files(lab.destination)) == before
+    assert (lab.datastore_bytes(), files(lab.source), files(lab.destination)) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
     assert "File too large" in mailbox.read(-1).get_content()
     assert getattr(lab, program)() == 0
@@ -383,22 +392,31 @@ def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
         ("", 0o555, 1, "cannot read or write {}/"),
     ],
 )
-def test_a_datastore_that_cannot_be_read_or_written_is_one_sentence_and_nothing_changed(
-    sent: Lab, mailbox: Mailbox, program: str, name: str, mode: int, code: int, sentence: str
+def test_an_unreadable_or_unwritable_datastore_stops_the_run(
+    transferred: Lab, mailbox: Mailbox, program: str, name: str, mode: int, code: int, sentence: str
 ) -> None:
-    path = sent.state / name
-    before = sent.remembered(), files(sent.source), files(sent.destination)
+    """One line says so, and one message; nothing changes."""
+    path = transferred.state / name
+    before = (
+        transferred.datastore_bytes(),
+        files(transferred.source),
+        files(transferred.destination),
+    )
     was = path.stat().st_mode
     path.chmod(mode)
     try:
-        with sent.start(program, powerless=True) as process:
+        with transferred.start(program, unprivileged=True) as process:
             _, said = process.communicate()
     finally:
         path.chmod(was)
     assert process.returncode == code
     first, *more = said.splitlines()
-    assert sentence.format(sent.state) in first
+    assert sentence.format(transferred.state) in first
     assert all(line.startswith("Cannot remember which alerts were told") for line in more)
-    assert (sent.remembered(), files(sent.source), files(sent.destination)) == before
-    assert sent.submitted("transfer") + sent.submitted("delete") == []
+    assert (
+        transferred.datastore_bytes(),
+        files(transferred.source),
+        files(transferred.destination),
+    ) == before
+    assert transferred.submitted("transfer") + transferred.submitted("delete") == []
     assert len(mailbox.messages) == 1

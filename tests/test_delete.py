@@ -1,4 +1,4 @@
-"""delete.py removes exactly what is proven, by explicit path, and asks for nothing more."""
+"""delete.py deletes exactly the verified files, by explicit path, and nothing else."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from tests.conftest import Lab, files, tree
 
 
 def deleted(lab: Lab) -> list[list[str]]:
-    """Return the paths of each delete of files at the source that was asked for."""
+    """Return the paths of each submitted delete task for files at the source."""
     return [
         [item["path"] for item in document["DATA"]]
         for document in lab.submitted("delete")
@@ -20,14 +20,14 @@ def deleted(lab: Lab) -> list[list[str]]:
 
 def probed(lab: Lab) -> Lab:
     """Return the laboratory after it has deleted a file."""
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     return lab
 
 
-def test_exactly_the_proven_files_are_deleted(lab: Lab) -> None:
-    lab.send("a", "run/b", "run/changed")
+def test_exactly_the_verified_files_are_deleted(lab: Lab) -> None:
+    lab.write_and_transfer("a", "run/b", "run/changed")
     lab.write("run/changed", "changed since")
     lab.write("run/new", "never sent")
     (lab.source / "run" / "link").symlink_to("b")
@@ -40,28 +40,29 @@ def test_exactly_the_proven_files_are_deleted(lab: Lab) -> None:
         "run/link": "-> b",
     }
     assert files(lab.destination) == before
-    assert lab.entries() == {"/src/run/changed"}
+    assert lab.records() == {"/src/run/changed"}
     assert "Deleted /src/run/b (20 bytes)" in lab.log()
 
 
-def test_nothing_to_delete_asks_for_no_delete_and_writes_nothing(
+def test_nothing_to_delete_submits_and_writes_nothing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     probed(lab)
     path = lab.state / "datastore"
     before = path.stat()
-    asked = len(lab.world.requests)
+    count = len(lab.world.requests)
     capsys.readouterr()
     assert lab.delete() == 0
-    assert {each.method for each in lab.world.requests[asked:]} <= {"GET"}
+    assert {each.method for each in lab.world.requests[count:]} <= {"GET"}
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline(lab: Lab) -> None:
+def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
+    """Globs and the mails of Globus are off; the deadline is DELETE_DEADLINE_MINUTES."""
     lab.configure(DELETE_DEADLINE_MINUTES=7, DELETE_EMPTY_DIRS=False)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     began = time.time()
     lab.delete()
     document = lab.submitted("delete")[-1]
@@ -73,9 +74,9 @@ def test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline(lab: Lab) -> 
     assert 7 * 60 - 1 <= task.order.deadline - began <= 7 * 60 + 60
 
 
-def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> None:
+def test_each_group_is_listed_just_before_it_is_deleted(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=2, DELETE_EMPTY_DIRS=False)
-    lab.send("a", "b", "run/c", "run/d", "run/e")
+    lab.write_and_transfer("a", "b", "run/c", "run/d", "run/e")
     lab.delete()
     assert deleted(lab) == [["/src/a", "/src/b"], ["/src/run/c", "/src/run/d"], ["/src/run/e"]]
     steps = [
@@ -88,9 +89,9 @@ def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> Non
     assert files(lab.source) == {}
 
 
-def test_a_group_of_which_nothing_is_proven_does_not_hold_up_the_next(lab: Lab) -> None:
+def test_a_group_without_verified_files_delays_no_other(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=1)
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     lab.write("a", "changed")
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a"}
@@ -98,8 +99,8 @@ def test_a_group_of_which_nothing_is_proven_does_not_hold_up_the_next(lab: Lab) 
 
 def test_a_file_changed_while_another_group_is_deleted_stays(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
-    lab.send("a", "b")
-    lab.world.faults.hook("delete", lambda _asked: lab.write("b", "changed meanwhile"))
+    lab.write_and_transfer("a", "b")
+    lab.world.faults.hook("delete", lambda _request: lab.write("b", "changed meanwhile"))
     assert lab.delete() == 0
     assert files(lab.source) == {"b": b"changed meanwhile"}
 
@@ -109,7 +110,7 @@ ODD += ["é\u0301", "日本", "\U0001f52c", "%2e", "a&b=c#d", ".hidden", "tab\th
 
 
 def test_odd_names_are_deleted_literally(lab: Lab) -> None:
-    lab.send(*ODD)
+    lab.write_and_transfer(*ODD)
     assert files(lab.destination).keys() == set(ODD)
     like = {"ab", "ac", "a", "b", "backslash", "-d ir/other"}
     for name in like:
@@ -119,19 +120,18 @@ def test_odd_names_are_deleted_literally(lab: Lab) -> None:
 
 
 def test_nothing_outside_of_the_source_directory_is_deleted(lab: Lab) -> None:
-    lab.send("a", "sub/b", "subway/c")
+    lab.write_and_transfer("a", "sub/b", "subway/c")
     lab.configure(SRC_DIR="/src/sub", DST_DIR="/dst/sub")
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a", "subway/c"}
-    assert lab.entries() == {"/src/a", "/src/subway/c"}
+    assert lab.records() == {"/src/a", "/src/subway/c"}
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_the_copy_is_looked_for_where_it_was_sent_though_the_settings_have_changed(
-    elsewhere: bool, lab: Lab
-) -> None:
+def test_a_copy_is_verified_where_it_was_sent(elsewhere: bool, lab: Lab) -> None:
+    """Even after DST_ID or DST_DIR has changed."""
     lab.configure(DST_DIR="/dst/old")
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     (lab.destination / "old" / "b").unlink()
     if elsewhere:
         other = lab.home / "other"
@@ -145,34 +145,34 @@ def test_the_copy_is_looked_for_where_it_was_sent_though_the_settings_have_chang
 
 def test_without_verification_the_destination_is_not_asked(lab: Lab) -> None:
     lab.configure(VERIFY_DESTINATION=False)
-    lab.send("a", "run/b")
+    lab.write_and_transfer("a", "run/b")
     (lab.destination / "a").unlink()
     assert lab.delete() == 0
     assert files(lab.source) == {}
     listed = [each.query for each in lab.world.requests if each.route == "ls"]
     there = [query for query in listed if query["path"].startswith("/dst")]
-    # One entry shows that it can be reached; then only the marker is asked for.
+    # A listing of one name shows that it can be reached; then only the marker is requested.
     assert all(query.get("limit") == "1" or "filter" in query for query in there)
 
 
-def test_without_verification_a_changed_file_stays_all_the_same(lab: Lab) -> None:
+def test_without_verification_a_changed_file_still_stays(lab: Lab) -> None:
     lab.configure(VERIFY_DESTINATION=False)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("a", "changed")
     assert lab.delete() == 0
     assert files(lab.source) == {"a": b"changed"}
 
 
-def test_a_dry_run_prints_what_would_go_and_changes_nothing(
+def test_a_dry_run_prints_deletions_and_changes_nothing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     lab.write("b", "changed")
     (lab.source / "empty" / "deep").mkdir(parents=True)
     (lab.destination / "c").touch()
     before = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)
     lists = sorted(path.name for path in lab.state.iterdir())
-    asked = len(lab.world.requests)
+    count = len(lab.world.requests)
     capsys.readouterr()
     assert lab.delete("-n", "-v") == 0
     out, err = capsys.readouterr()
@@ -188,45 +188,44 @@ def test_a_dry_run_prints_what_would_go_and_changes_nothing(
     after = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)
     assert after == before
     assert sorted(path.name for path in lab.state.iterdir()) == lists
-    assert {each.route for each in lab.world.requests[asked:] if each.method == "POST"} <= {"token"}
+    assert {each.route for each in lab.world.requests[count:] if each.method == "POST"} <= {"token"}
 
 
-def test_a_dry_run_keeps_the_entry_of_a_file_that_is_missing_at_the_destination(lab: Lab) -> None:
-    lab.send("a", "b")
+def test_a_dry_run_keeps_the_record_of_a_missing_copy(lab: Lab) -> None:
+    lab.write_and_transfer("a", "b")
     (lab.destination / "a").unlink()
     assert lab.delete("-n") == 1
-    assert lab.entries() == {"/src/a", "/src/b"}
+    assert lab.records() == {"/src/a", "/src/b"}
 
 
 @pytest.mark.parametrize("plan", ["stall_next", "fail_next"])
-def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
-    plan: str, lab: Lab, mailbox: Any
-) -> None:
+def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mailbox: Any) -> None:
+    """It is cancelled if it stalls, and is an alert; the other groups are deleted."""
     probed(lab).configure(FILES_PER_TASK=2)
-    lab.send("a", "b", "c")
+    lab.write_and_transfer("a", "b", "c")
     getattr(lab.world, plan)(kind="DELETE", details="read-only disk")
     began = time.time()
     assert lab.delete() == 1
     waited = time.time() - began
     assert 120 <= waited < 140 if plan == "stall_next" else waited < 10
     assert not any(task.is_open for task in lab.world.tasks.values())
-    assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group goes"
+    assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group is deleted"
     assert files(lab.source).keys() == {"a", "b"}
-    assert lab.entries() == {"/src/a", "/src/b"}
+    assert lab.records() == {"/src/a", "/src/b"}
     assert not lab.store().open_tasks("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
     assert ("(ENDPOINT_ERROR, read-only disk)" in mail) == (plan == "fail_next")
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert "RESOLVED" in mailbox.messages[-1]
 
 
-def test_after_ten_deletes_that_do_not_succeed_no_other_is_tried(lab: Lab) -> None:
+def test_a_run_stops_after_ten_failed_delete_tasks(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
     names = "abcdefghijkl"
-    lab.send(*names)
+    lab.write_and_transfer(*names)
     for _ in range(10):
         lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
@@ -234,13 +233,13 @@ def test_after_ten_deletes_that_do_not_succeed_no_other_is_tried(lab: Lab) -> No
     assert files(lab.source).keys() == set(names)
 
 
-def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
+def test_an_inactive_delete_task_is_cancelled(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.after_looks(9)
 
-    def suspend(asked: Any) -> None:
-        task = lab.world.tasks[asked.path.rpartition("/")[2]]
+    def suspend(request: Any) -> None:
+        task = lab.world.tasks[request.path.rpartition("/")[2]]
         task.status = "INACTIVE" if task.is_open else task.status
 
     lab.world.faults.hook("task", suspend, times=None)
@@ -249,17 +248,17 @@ def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_slow_delete_is_waited_for(lab: Lab) -> None:
+def test_a_slow_delete_task_is_waited_for(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.by_time(90)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
 
-def test_a_delete_that_globus_refuses_leaves_no_record(lab: Lab) -> None:
+def test_a_rejected_delete_task_leaves_no_record(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.faults.add("delete", status=403, body={"code": "PermissionDenied"})
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
@@ -268,9 +267,9 @@ def test_a_delete_that_globus_refuses_leaves_no_record(lab: Lab) -> None:
     assert files(lab.source) == {}
 
 
-def test_a_lost_answer_to_a_delete_does_no_harm(lab: Lab) -> None:
+def test_a_lost_answer_about_a_delete_task_does_no_harm(lab: Lab) -> None:
     probed(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.faults.add("delete", drop="after")
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -278,15 +277,15 @@ def test_a_lost_answer_to_a_delete_does_no_harm(lab: Lab) -> None:
     assert kinds.count("DELETE") == len({each["submission_id"] for each in lab.submitted("delete")})
 
 
-def test_only_the_directories_of_what_may_go_are_looked_at(lab: Lab) -> None:
+def test_only_directories_with_deletable_files_are_listed(lab: Lab) -> None:
     probed(lab).configure(DELETE_EMPTY_DIRS=False)
-    lab.send("run1/a", "run1/deep/b", "run2/kept", "run3/deep/er/kept")
+    lab.write_and_transfer("run1/a", "run1/deep/b", "run2/kept", "run3/deep/er/kept")
     assert lab.transfer() == 0
     lab.configure(EXCLUDE=["kept"])
     lab.write("run4/new")
     lab.world.requests.clear()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"run2/kept", "run3/deep/er/kept", "run4/new"}
-    looked = {asked.query["path"] for asked in lab.world.requests if asked.route == "ls"}
-    arrived = {"/dst", "/dst/run1", "/dst/run1/deep"}
-    assert looked == arrived | {"/src", "/src/run1", "/src/run1/deep"}
+    listed = {request.query["path"] for request in lab.world.requests if request.route == "ls"}
+    copies = {"/dst", "/dst/run1", "/dst/run1/deep"}
+    assert listed == copies | {"/src", "/src/run1", "/src/run1/deep"}

@@ -1,4 +1,4 @@
-"""What counts as delivered: what Globus lists, or what a listing of the destination shows."""
+"""Files count as delivered if Globus lists them, or if a listing of the destination does."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.test_delete import deleted
 
 
 def recursive(lab: Lab) -> list[bool]:
-    """Return of each transfer whether it was recursive."""
+    """Return, for each submitted transfer, whether it was recursive."""
     return [document["DATA"][0]["recursive"] for document in lab.submitted()]
 
 
 def newest(lab: Lab) -> Task:
-    """Return the transfer that was submitted last, as Globus knows it."""
+    """Return the transfer task that was submitted last."""
     tasks = [task for task in lab.world.tasks.values() if task.order.kind == "TRANSFER"]
     return tasks[-1]
 
 
-def test_a_directory_that_the_first_walk_missed_goes_file_by_file(lab: Lab) -> None:
-    """An older copy of equal size is there, which would have counted as the file."""
+def test_a_directory_that_globus_missed_is_sent_as_items(lab: Lab) -> None:
+    """The destination has an older copy of equal size, which must not count as the file."""
     put(lab.destination / "d/a", "older", time.time() - 9999)
     lab.write("d/a", "newer")
     lab.write("b")
@@ -35,7 +35,7 @@ def test_a_directory_that_the_first_walk_missed_goes_file_by_file(lab: Lab) -> N
     assert files(lab.destination) == {"d/a": b"older", "b": b"data"}
     assert lab.delete() == 0
     assert (files(lab.source), deleted(lab)) == ({"d/a": b"newer"}, [["/src/b"]])
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert recursive(lab) == [True, False]
     assert files(lab.destination) == {"d/a": b"newer", "b": b"data"}
@@ -43,10 +43,10 @@ def test_a_directory_that_the_first_walk_missed_goes_file_by_file(lab: Lab) -> N
 
 
 @pytest.mark.parametrize(("shift", "kept"), [(0, True), (1, False), (-1, False)])
-def test_what_a_recursive_task_found_equal_is_seen_there_with_its_time(
+def test_a_file_found_equal_must_have_equal_size_and_mtime(
     lab: Lab, shift: int, kept: bool
 ) -> None:
-    """Globus lists only what it copied; the rest must be there with size and time."""
+    """Globus lists only what it copied; a listing of the destination must show the rest."""
     source = lab.write("d/a", "equal")
     put(lab.destination / "d/a", "equal", source.stat().st_mtime + shift)
     assert lab.transfer() == 0
@@ -55,7 +55,7 @@ def test_what_a_recursive_task_found_equal_is_seen_there_with_its_time(
     assert newest(lab).files_skipped == 1
 
 
-def test_a_file_of_another_size_is_no_copy_though_its_time_fits(lab: Lab) -> None:
+def test_another_size_is_no_delivery_though_the_mtime_is_equal(lab: Lab) -> None:
     source = lab.write("d/a", "whole")
     put(lab.destination / "d/a", "hal", source.stat().st_mtime)
     lab.world.miss_paths("/src/d")
@@ -65,73 +65,75 @@ def test_a_file_of_another_size_is_no_copy_though_its_time_fits(lab: Lab) -> Non
     assert files(lab.destination)["d/a"] == b"whole"
 
 
-@pytest.mark.parametrize("away", [{"status": 502, "body": {"code": "EndpointError"}}, {"down": 1}])
-def test_while_the_destination_cannot_be_listed_a_recursive_task_stays_open(
-    lab: Lab, away: dict[str, Any]
-) -> None:
-    """Nothing is concluded of what it does not list."""
+@pytest.mark.parametrize("fault", [{"status": 502, "body": {"code": "EndpointError"}}, {"down": 1}])
+def test_an_unlisted_destination_shows_no_delivery(lab: Lab, fault: dict[str, Any]) -> None:
+    """A file that neither the task nor a listing of the destination shows is not delivered."""
     lab.write("d/a")
     lab.world.miss_paths("/src/d")
     lab.write("b")
     assert lab.transfer() == 0
-    if "down" in away:
+    if "down" in fault:
         lab.dst.connected = False
         assert lab.delete() == 1
-        assert lab.entries() == {"/src/d/a", "/src/b"}
+        assert lab.records() == {"/src/d/a", "/src/b"}
         lab.dst.connected = True
         assert lab.delete() == 0
     else:
         for route in ("ls", "stat"):
             lab.world.faults.add(
-                route, times=None, match=lambda asked: asked.query["path"][:6] == "/dst/d", **away
+                route,
+                times=None,
+                match=lambda request: request.query["path"][:6] == "/dst/d",
+                **fault,
             )
         assert lab.delete() == 0
     assert files(lab.source) == {"d/a": b"data"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
-def test_after_a_clean_out_new_files_go_as_items(lab: Lab) -> None:
-    """A recursive task would let an older copy of a file that it misses pass for it."""
-    lab.send("a", "d/b")
+def test_after_a_clean_out_new_files_are_sent_as_items(lab: Lab) -> None:
+    """If a recursive task missed a file, an older copy could be taken for it."""
+    lab.write_and_transfer("a", "d/b")
     assert lab.delete() == 0
-    assert (files(lab.source), lab.entries()) == ({}, set())
-    lab.send("a", "d/c")
+    assert (files(lab.source), lab.records()) == ({}, set())
+    lab.write_and_transfer("a", "d/c")
     assert recursive(lab) == [True, False]
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
 
-def test_after_a_failed_first_task_files_go_as_items(lab: Lab) -> None:
+def test_after_a_failed_first_task_files_are_sent_as_items(lab: Lab) -> None:
     lab.world.fail_next()
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert [lab.transfer(), lab.transfer()] == [1, 0]
     assert recursive(lab) == [True, False]
 
 
 def test_a_first_task_that_was_never_accepted_is_still_the_first(lab: Lab) -> None:
-    refused = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
-    lab.world.faults.add("transfer", status=403, body=refused)
+    api_error = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
+    lab.world.faults.add("transfer", status=403, body=api_error)
     lab.write("a")
     assert [lab.transfer(), lab.transfer()] == [1, 0]
     assert recursive(lab) == [True, True]
 
 
-def test_items_that_globus_found_equal_belong_to_a_twin_of_the_task(lab: Lab) -> None:
-    lab.sent("first")
+def test_items_found_equal_get_a_task_record_of_their_own(lab: Lab) -> None:
+    """It equals that of the task, and is marked as equal."""
+    lab.given_transferred("first")
     lab.write("equal", "the same")
     put(lab.destination / "equal", "the same", 1)
-    lab.send("new")
+    lab.write_and_transfer("new")
     assert lab.transfer() == 0
     store = lab.store()
-    twin, task = (store.tasks[store.entry(f"/src/{name}").task] for name in ("equal", "new"))
-    assert (twin.equal, task.equal) == (True, False)
-    assert (twin.task_id, twin.completed_at) == (task.task_id, task.completed_at)
+    equal_task, task = (store.tasks[store.entry(f"/src/{name}").task] for name in ("equal", "new"))
+    assert (equal_task.equal, task.equal) == (True, False)
+    assert (equal_task.task_id, equal_task.completed_at) == (task.task_id, task.completed_at)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
 
-def test_a_task_that_copied_nothing_is_its_own_twin(lab: Lab) -> None:
-    lab.sent("first")
+def test_a_task_that_copied_nothing_is_marked_as_equal(lab: Lab) -> None:
+    lab.given_transferred("first")
     lab.write("equal", "the same")
     put(lab.destination / "equal", "the same", 1)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
@@ -140,38 +142,38 @@ def test_a_task_that_copied_nothing_is_its_own_twin(lab: Lab) -> None:
     assert store.entry("/src/equal").task == max(store.tasks)
 
 
-def test_where_a_task_did_fewer_files_than_it_was_given_all_are_sent_again(lab: Lab) -> None:
-    lab.sent("first")
+def test_all_is_sent_again_if_a_task_reports_too_few_files(lab: Lab) -> None:
+    lab.given_transferred("first")
     put(lab.destination / "equal", "the content of equal", 1)
-    lab.send("a", "equal")
+    lab.write_and_transfer("a", "equal")
     newest(lab).files_skipped = 0
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a", "equal"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
 
 
-def test_skipped_files_count_among_those_that_a_task_was_given(lab: Lab) -> None:
-    lab.sent("first")
+def test_skipped_files_count_as_reported_by_their_task(lab: Lab) -> None:
+    lab.given_transferred("first")
     lab.world.skip_paths("/src/a")
     lab.write("a")
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
 def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None:
-    """It grew between the scan and the copy: what arrived is another version."""
-    lab.sent("first")
+    """The file grew between the scan and the copy: another fingerprint was delivered."""
+    lab.given_transferred("first")
     lab.world.pace = Pace.after_looks(1)
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     lab.write("a", "the content of a, and more")
     os.utime(lab.source / "a", (time.time() - 60,) * 2)
     assert lab.delete() == 0
     assert lab.delete() == 0
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert files(lab.source).keys() == {"a"}
     lab.world.pace = Pace.at_once()
     assert [lab.transfer(), lab.delete()] == [0, 0]
@@ -179,13 +181,12 @@ def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_of_a_failed_task_only_files_listed_with_their_size_are_delivered(
-    lab: Lab, full: bool
-) -> None:
+def test_a_failed_task_delivers_only_what_it_lists(lab: Lab, full: bool) -> None:
+    """Each file with the size of its record."""
     if not full:
-        lab.sent("first")
+        lab.given_transferred("first")
     lab.world.fail_next(after_files=2)
-    lab.send("a", "b", "c")
+    lab.write_and_transfer("a", "b", "c")
     newest(lab).successes[0]["size"] += 1
     assert lab.delete() == 1
     assert len(lab.submitted("delete")) == 1
@@ -195,10 +196,10 @@ def test_of_a_failed_task_only_files_listed_with_their_size_are_delivered(
     assert {f"/src/{name}" for name in gone} <= {listed[1]}
 
 
-def test_skipped_errors_are_not_asked_for_where_there_are_none(lab: Lab) -> None:
-    """Nor is what it sent where it sent nothing: Globus answers 404 for some such tasks."""
-    lab.sent("first")
-    lab.send("a")
+def test_skipped_errors_are_not_requested_if_there_are_none(lab: Lab) -> None:
+    """Nor are successful transfers if there are none: Globus answers 404 for some such tasks."""
+    lab.given_transferred("first")
+    lab.write_and_transfer("a")
     lab.world.requests.clear()
     assert lab.transfer() == 0
     routes = [each.route for each in lab.world.requests]
@@ -207,19 +208,19 @@ def test_skipped_errors_are_not_asked_for_where_there_are_none(lab: Lab) -> None
 
 
 def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None:
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.world.lists_late = 30 * 60
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert [lab.transfer(), lab.delete()] == [0, 0]
-    assert files(lab.source).keys() == {"a"}, "nothing is concluded yet"
-    assert lab.entries() == {"/src/a"}
-    lab.later(31 * 60)
+    assert files(lab.source).keys() == {"a"}, "no record changes yet"
+    assert lab.records() == {"/src/a"}
+    lab.advance(31 * 60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.world.lists_late = 9 * 3600
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
-    lab.later(3700)
+    lab.advance(3700)
     assert lab.transfer() == 1
     assert "Globus does not tell what a transfer of /src did" in lab.alerts()["failed"]
     assert len(lab.submitted()) == 3, "it is sent again"

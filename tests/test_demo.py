@@ -1,4 +1,4 @@
-"""The demo checks itself, and this checks that it says so."""
+"""The demo checks its own result; this test checks that it reports success."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_the_demo_ends_well_and_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
+def test_the_demo_succeeds_and_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = [sys.executable, "-m", "globus_auto.sandbox"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""delete.py removes empty directories, and never what arrives in one meanwhile."""
+"""delete.py prunes empty directories, and never loses a file that arrives in one meanwhile."""
 
 import os
 import time
@@ -11,7 +11,7 @@ import pytest
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files, tree
 
-ASIDE = ".globus_auto_empty."
+QUARANTINE = ".globus_auto_empty."
 
 
 def make(lab: Lab, *names: str, age: float = 60) -> None:
@@ -25,27 +25,28 @@ def make(lab: Lab, *names: str, age: float = 60) -> None:
 
 
 def renames(lab: Lab) -> list[str]:
-    """Return the old paths of the renames that were asked for."""
+    """Return the old paths of the requested renames."""
     return [each.body["old_path"] for each in lab.world.requests if each.route == "rename"]
 
 
-def asides(lab: Lab) -> list[Path]:
-    """Return the directories at the source that stand aside."""
-    return sorted(lab.source.rglob(f"{ASIDE}*"))
+def quarantined(lab: Lab) -> list[Path]:
+    """Return the quarantined directories at the source."""
+    return sorted(lab.source.rglob(f"{QUARANTINE}*"))
 
 
-def in_aside(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
-    """Return a hook that writes a file into each directory that stands aside."""
+def in_quarantine(lab: Lab, name: str, content: str) -> Callable[[Any], None]:
+    """Return a hook that writes a file into each quarantined directory."""
 
-    def write(_asked: object) -> None:
-        for aside in asides(lab):
-            lab.write(str((aside / name).relative_to(lab.source)), content)
+    def write(_request: object) -> None:
+        for quarantine in quarantined(lab):
+            lab.write(str((quarantine / name).relative_to(lab.source)), content)
 
     return write
 
 
-def test_empty_directories_go_topmost_first_whether_transferred_or_not(lab: Lab) -> None:
-    lab.send("run/a", "kept/b")
+def test_empty_trees_are_pruned_as_a_whole(lab: Lab) -> None:
+    """Whether they were transferred or not."""
+    lab.write_and_transfer("run/a", "kept/b")
     make(lab, "never/sent/deep", "never/sent/too", "kept/empty", "[odd] *name")
     lab.write("kept/b", "changed")
     assert lab.delete() == 0
@@ -58,7 +59,7 @@ def test_empty_directories_go_topmost_first_whether_transferred_or_not(lab: Lab)
     document = lab.submitted("delete")[-1]
     assert (document["recursive"], document["interpret_globs"]) == (True, False)
     assert all(
-        item["path"].startswith((f"/src/{ASIDE}", "/src/kept/")) for item in document["DATA"]
+        item["path"].startswith((f"/src/{QUARANTINE}", "/src/kept/")) for item in document["DATA"]
     )
 
 
@@ -73,7 +74,7 @@ def test_the_source_directory_itself_stays(lab: Lab) -> None:
 
 def test_empty_directories_stay_if_the_settings_say_so(lab: Lab) -> None:
     lab.configure(DELETE_EMPTY_DIRS=False)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     make(lab, "empty/deep")
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"run", "empty", "empty/deep"}
@@ -103,9 +104,9 @@ def pipe(lab: Lab) -> None:
 
 
 def unlisted(lab: Lab) -> None:
-    refusal = {"status": 403, "body": {"code": "PermissionDenied"}}
+    api_error = {"status": 403, "body": {"code": "PermissionDenied"}}
     lab.world.faults.add(
-        "ls", times=None, match=lambda asked: asked.query["path"] == "/src/x/y", **refusal
+        "ls", times=None, match=lambda request: request.query["path"] == "/src/x/y", **api_error
     )
 
 
@@ -114,7 +115,7 @@ def half_listed(lab: Lab) -> None:
     lab.world.faults.add(
         "ls",
         times=None,
-        match=lambda asked: asked.query["path"] == "/src/x/y",
+        match=lambda request: request.query["path"] == "/src/x/y",
         status=200,
         body=listing,
     )
@@ -130,9 +131,8 @@ def young(lab: Lab) -> None:
     "fill",
     [symlink, excluded, excluded_directory, unsendable, pipe, unlisted, half_listed, young],
 )
-def test_a_directory_is_not_empty_that_holds_anything_but_quiet_directories(
-    fill: Callable[[Lab], None], lab: Lab
-) -> None:
+def test_a_directory_with_any_content_is_not_empty(fill: Callable[[Lab], None], lab: Lab) -> None:
+    """Links, excluded names, and unlisted or young directories count as content."""
     make(lab, "x/y", "x/z/empty", "other")
     fill(lab)
     before = tree(lab.source / "x" / "y")
@@ -141,87 +141,88 @@ def test_a_directory_is_not_empty_that_holds_anything_but_quiet_directories(
     assert sorted(renames(lab)) == ["/src/other", "/src/x/z"]
 
 
-def test_directories_stay_while_a_full_task_is_under_way(lab: Lab) -> None:
+def test_directories_stay_during_a_recursive_task(lab: Lab) -> None:
     lab.world.pace = Pace.after_looks(2)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     make(lab, "empty")
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"run", "run/a", "empty"}
     assert renames(lab) == []
 
 
-def test_a_file_that_arrives_before_the_rename_survives_under_its_name(lab: Lab) -> None:
+def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
     make(lab, "x/y", "z")
     lab.world.faults.hook(
         "rename",
-        lambda _asked: lab.write("x/y/new", "just arrived"),
-        match=lambda asked: asked.body["old_path"] == "/src/x",
+        lambda _request: lab.write("x/y/new", "just arrived"),
+        match=lambda request: request.body["old_path"] == "/src/x",
     )
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
     assert lab.store().asides == {}
 
 
-def test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name(lab: Lab) -> None:
+def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
+    """The directory gets its name back, and the file is transferred."""
     make(lab, "x/y")
-    lab.world.faults.hook("rename", in_aside(lab, "y/new", "just arrived"), when="after")
+    lab.world.faults.hook("rename", in_quarantine(lab, "y/new", "just arrived"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
     assert lab.transfer() == 0
     assert files(lab.destination) == {"x/y/new": b"just arrived"}
 
 
-def test_a_file_that_arrives_under_the_old_name_meanwhile_survives(lab: Lab) -> None:
+def test_a_file_that_arrives_under_the_old_name_survives(lab: Lab) -> None:
     make(lab, "x/y")
-    lab.world.faults.hook("rename", lambda _asked: lab.write("x/y/new", "new"), when="after")
+    lab.world.faults.hook("rename", lambda _request: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"new"}
     assert lab.store().asides == {}
 
 
-def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: Any) -> None:
+def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> None:
     make(lab, "x")
 
-    def arrive(_asked: object) -> None:
-        in_aside(lab, "one", "in the moved directory")(None)
+    def arrive(_request: object) -> None:
+        in_quarantine(lab, "one", "in the moved directory")(None)
         lab.write("x/two", "under the old name")
 
     lab.world.faults.hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
-    (aside,) = asides(lab)
+    (quarantine,) = quarantined(lab)
     assert files(lab.source) == {
-        f"{aside.name}/one": b"in the moved directory",
+        f"{quarantine.name}/one": b"in the moved directory",
         "x/two": b"under the old name",
     }
-    lab.later(90_000)
+    lab.advance(90_000)
     assert lab.delete() == 0
     (mail,) = mailbox.texts()
     assert "its old name has been taken" in mail
     assert "Nothing in it is lost, sent or deleted." in mail
     assert lab.transfer() == 1
-    assert f"{aside.name} was moved aside" in lab.alerts()["aside"]
+    assert f"{quarantine.name} was moved aside" in lab.alerts()["aside"]
     assert files(lab.destination) == {"x/two": b"under the old name"}
-    aside.rename(lab.source / "moved by hand")
+    quarantine.rename(lab.source / "moved by hand")
     assert [lab.transfer(), lab.transfer(), lab.alerts()] == [0, 0, {}]
     assert files(lab.destination).items() >= files(lab.source).items()
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 0
     assert tree(lab.source) == {}
 
 
-def test_a_symlink_takes_the_old_name_as_well(lab: Lab) -> None:
+def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
     make(lab, "x")
 
-    def arrive(_asked: object) -> None:
-        in_aside(lab, "one", "in the moved directory")(None)
+    def arrive(_request: object) -> None:
+        in_quarantine(lab, "one", "in the moved directory")(None)
         (lab.source / "x").symlink_to("nowhere")
 
     lab.world.faults.hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
-    (aside,) = asides(lab)
-    assert tree(lab.source)[f"{aside.name}/one"] == b"in the moved directory"
+    (quarantine,) = quarantined(lab)
+    assert tree(lab.source)[f"{quarantine.name}/one"] == b"in the moved directory"
     assert lab.delete() == 0
 
 
@@ -232,7 +233,7 @@ def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
         times=None,
         status=403,
         body={"code": "PermissionDenied"},
-        match=lambda asked: asked.body["old_path"] == "/src/x",
+        match=lambda request: request.body["old_path"] == "/src/x",
     )
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"x", "x/y"}
@@ -246,9 +247,8 @@ def test_a_rename_whose_answer_is_lost_does_no_harm(lab: Lab) -> None:
     assert tree(lab.source) == {}
 
 
-def test_where_the_endpoint_cannot_rename_directories_stay_and_that_is_said_once(
-    lab: Lab, mailbox: Any
-) -> None:
+def test_without_rename_support_directories_stay(lab: Lab, mailbox: Any) -> None:
+    """One message says so."""
     lab.src.rename_supported = False
     lab.write("file")
     assert lab.delete() == 0
@@ -256,7 +256,7 @@ def test_where_the_endpoint_cannot_rename_directories_stay_and_that_is_said_once
     make(lab, "x/y")
     for _ in range(2):
         assert lab.delete() == 0
-        lab.later(90_000)
+        lab.advance(90_000)
     assert tree(lab.source).keys() == {"file", "x", "x/y"}
     assert renames(lab) == []
     (mail,) = mailbox.texts()
@@ -267,7 +267,7 @@ PLANS = pytest.mark.parametrize("plan", ["fail_next", "stall_next"])
 
 
 @PLANS
-def test_a_delete_of_directories_that_fails_is_tried_in_halves(plan: str, lab: Lab) -> None:
+def test_a_failed_deletion_of_directories_is_tried_in_halves(plan: str, lab: Lab) -> None:
     make(lab, "flat", "x/y")
     getattr(lab.world, plan)(kind="DELETE")
     assert lab.delete() == 1
@@ -285,44 +285,44 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     assert lab.delete() == 1
     assert not any(task.is_open for task in lab.world.tasks.values())
     left = tree(lab.source)
-    assert len([name for name in left if "/" not in name]) == 1, "the others go"
-    assert (asides(lab), lab.store().asides) == ([], {})
+    assert len([name for name in left if "/" not in name]) == 1, "the others are pruned"
+    assert (quarantined(lab), lab.store().asides) == ([], {})
     lab.world.requests.clear()
     assert (lab.delete(), renames(lab), tree(lab.source)) == (0, [], left)
     assert lab.alerts().keys() == {"delete failed"}, "it is tried once a day"
-    lab.later(90_000)
+    lab.advance(90_000)
     assert (lab.delete(), tree(lab.source)) == (0, {})
 
 
-def leave_aside(lab: Lab) -> Path:
-    """Let delete.py leave its empty directory aside, and return it."""
+def leave_quarantine(lab: Lab) -> Path:
+    """Let delete.py leave its empty directory quarantined; return the directory."""
     lab.world.faults.proxy("delete", 403)
     assert lab.delete() == 1
-    (aside,) = asides(lab)
-    return aside
+    (quarantine,) = quarantined(lab)
+    return quarantine
 
 
-def test_a_file_that_arrives_in_what_was_left_aside_is_put_back(lab: Lab) -> None:
+def test_a_leftover_quarantine_with_a_file_is_restored(lab: Lab) -> None:
     make(lab, "flat")
-    aside = leave_aside(lab)
-    assert lab.store().asides == {f"/src/{aside.name}": "/src/flat"}
-    lab.write(f"{aside.name}/new", "a late writer")
+    quarantine = leave_quarantine(lab)
+    assert lab.store().asides == {f"/src/{quarantine.name}": "/src/flat"}
+    lab.write(f"{quarantine.name}/new", "a late writer")
     assert lab.delete() == 0
     assert tree(lab.source) == {"flat": None, "flat/new": b"a late writer"}
 
 
-def test_what_was_left_aside_goes_although_nothing_else_is_empty(lab: Lab) -> None:
+def test_a_leftover_quarantine_is_removed_on_its_own(lab: Lab) -> None:
     make(lab, "flat")
     lab.write("data")
-    leave_aside(lab)
+    leave_quarantine(lab)
     assert lab.delete() == 0
     assert tree(lab.source) == {"data": b"data"}
     assert lab.store().asides == {}
 
 
-def test_what_was_left_aside_goes_together_with_what_is_empty_now(lab: Lab) -> None:
+def test_a_leftover_quarantine_goes_with_other_empty_trees(lab: Lab) -> None:
     make(lab, "x")
-    leave_aside(lab)
+    leave_quarantine(lab)
     make(lab, "y")
     assert lab.delete() == 0
     assert tree(lab.source) == {}
@@ -339,7 +339,7 @@ def test_a_dry_run_names_no_directory_that_a_run_would_leave(
     assert "remove /src/x" not in capsys.readouterr().out
     lab.src.rename_supported = True
     lab.world.pace = Pace.after_looks(9)
-    lab.send("run/a")
+    lab.write_and_transfer("run/a")
     assert lab.delete("-n") == 0
     assert "remove /src/x" not in capsys.readouterr().out
     assert tree(lab.source).keys() == {"x", "x/y", "run", "run/a"}

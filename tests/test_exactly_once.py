@@ -1,4 +1,4 @@
-"""Every task is submitted exactly once: whatever is lost or killed, whatever Globus refuses."""
+"""Every task is submitted exactly once, whatever is lost, killed or rejected."""
 
 import gc
 import signal
@@ -13,33 +13,33 @@ from tests.conftest import Lab, another_destination, files
 HOUR = 3600
 
 
-def asked(lab):
-    """Return the documents submitted, by submission id; all of one id must be identical."""
+def documents(lab):
+    """Return the submitted documents by submission id; check that those of one id are identical."""
     found = {}
     for document in lab.submitted():
         assert found.setdefault(document["submission_id"], document) == document
     return found
 
 
-TASK_ID = str(uuid.UUID(int=1))  # of no task that there is
+TASK_ID = str(uuid.UUID(int=1))  # no task has it
 
 
 def refuse(code, status, **more):
-    """Return a fault that refuses a submission."""
+    """Return a fault that rejects a submission."""
     return {"status": status, "body": {"code": code, "message": "planned", "request_id": "r1"}} | (
         more
     )
 
 
-def intents(lab):
-    """Return the tasks that were not, as far as is known, submitted."""
+def unsubmitted(lab):
+    """Return the unsubmitted tasks: those without a known task id."""
     return [task for task in lab.store().tasks.values() if task.task_id is None]
 
 
 @pytest.fixture(name="ready")
 def three_files_to_send(lab: Lab):
-    """Give a lab that has sent before, and now has three new files."""
-    lab.sent("old.txt")
+    """Return a lab that has transferred a file before, and now has three new ones."""
+    lab.given_transferred("old.txt")
     for name in ("a.txt", "b.txt", "d/c.txt"):
         lab.write(name)
     return lab
@@ -47,26 +47,27 @@ def three_files_to_send(lab: Lab):
 
 @pytest.mark.parametrize("effect", [True, False], ids=["accepted", "not received"])
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_killed_before_the_answer_comes_the_next_run_leads_to_one_task(lab: Lab, effect, first):
+def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
+    """Whether Globus accepted the submission or never received it."""
     if not first:
-        lab.sent("old.txt")
+        lab.given_transferred("old.txt")
     lab.write("a.txt")
     lab.write("d/b.txt")
     there = len(lab.world.tasks)
     lab.kill("transfer", "transfer", effect=effect)
     assert len(lab.world.tasks) == there + effect
-    assert len(intents(lab)) == 1
+    assert len(unsubmitted(lab)) == 1
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.world.tasks) == there + 1
-    assert len(asked(lab)) == 1
+    assert len(documents(lab)) == 1
     assert files(lab.destination) == files(lab.source)
     assert [task.open for task in lab.store().tasks.values()] == [False] * (there + 1)
 
 
-def test_killed_before_the_intent_is_saved_the_next_run_begins_anew(lab: Lab):
+def test_a_kill_before_the_task_is_saved_leads_to_one_task(lab: Lab):
     lab.write("a.txt")
     lab.kill("transfer", "submission_id")
-    assert lab.remembered() is None
+    assert lab.datastore_bytes() is None
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.world.tasks) == 1
 
@@ -77,7 +78,8 @@ ROUTES = ("token", "task_list", "endpoint", "ls", "submission_id", "transfer", *
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("route", ROUTES)
-def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, route, when, capfd):
+def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capfd):
+    """The next runs finish the work, and no alert stays open."""
     lab = ready
     skips = route == "skipped_errors"
     if skips:
@@ -91,7 +93,7 @@ def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, ro
     )
     if route == "token":
         lab.clock.shift(7 * 24 * HOUR)
-    # What a signal raises in a callback of the garbage collector, hypothesis has one, is lost.
+    # An exception in a callback of the garbage collector is lost, and hypothesis has a callback.
     gc.disable()
     try:
         assert lab.transfer() == 1
@@ -100,20 +102,20 @@ def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, ro
     assert "was stopped by a signal" in capfd.readouterr().err
     assert [lab.transfer(), lab.transfer()] == [int(skips), 0]
     assert len(lab.world.tasks) == 2 + skips
-    assert len(asked(lab)) == 1 + skips
+    assert len(documents(lab)) == 1 + skips
     assert files(lab.destination) == files(lab.source)
     assert lab.alerts() == {}
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
-def test_an_answer_lost_once_is_asked_for_again_at_once(ready: Lab, dropped):
+def test_a_submission_is_repeated_at_once_if_its_answer_is_lost(ready: Lab, dropped):
     ready.world.faults.add("transfer", drop=dropped)
     assert ready.transfer() == 0
     answers = [request.status for request in ready.world.requests if request.route == "transfer"]
     assert answers == [None, 200 if dropped == "after" else 202]  # Duplicate, or Accepted
-    assert len(asked(ready)) == 1
+    assert len(documents(ready)) == 1
     assert len(ready.world.tasks) == 2
-    assert intents(ready) == []
+    assert unsubmitted(ready) == []
 
 
 LOST = [
@@ -134,46 +136,46 @@ LOST = [
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_where_it_is_open_whether_there_is_a_task_the_identical_document_is_sent_again(
-    ready: Lab, fault
-):
+def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
+    """Its status is unknown: the next run submits the same document, whatever has changed."""
     lab = ready
     lab.configure(FILES_PER_TASK=2)
     lab.world.faults.add("transfer", times=None, **fault)
     assert lab.transfer() == (3 if fault.get("status") == 401 else 1)
-    assert len(intents(lab)) == 2
+    assert len(unsubmitted(lab)) == 2
     assert "crash" not in lab.alerts()
-    assert lab.entries() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
+    assert lab.records() == {f"/src/{name}" for name in ("old.txt", "a.txt", "b.txt", "d/c.txt")}
     lab.world.faults.clear()
-    # Whatever has changed meanwhile: the document comes from what was remembered.
+    # Whatever has changed meanwhile, the document comes from the datastore.
     other = another_destination(lab)
     lab.configure(EXCLUDE=["a*", "*.tmp"], FILES_PER_TASK=1)
-    lab.later(60)
+    lab.advance(60)
     lab.write("a.txt", "changed since", age=30)
     (lab.source / "b.txt").unlink()
     for _ in range(4):
         assert lab.transfer() in (0, 1)
     assert lab.transfer() == 0
-    assert len(asked(lab)) == 2
+    assert len(documents(lab)) == 2
     assert len(lab.world.tasks) == 3
     assert (lab.destination / "d/c.txt").exists()
     assert files(other) == {}
     assert lab.alerts() == {}
 
 
-def test_the_document_is_the_same_in_whatever_order_files_became_known(lab: Lab):
-    lab.sent("z/old.txt")
+def test_a_document_does_not_depend_on_the_order_of_records(lab: Lab):
+    lab.given_transferred("z/old.txt")
     lab.write("z/new.txt")
     lab.write("d/new.txt")
     lab.world.faults.add("transfer", times=None, drop="after")
     assert lab.transfer() == 1
     lab.world.faults.clear()
     assert lab.transfer() == 0
-    assert len(asked(lab)) == 1
+    assert len(documents(lab)) == 1
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab):
+def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab):
+    """EXCLUDE and the destination are those of the time when it was recorded."""
     lab.configure(EXCLUDE=["*.tmp"])
     lab.write("a.txt")
     lab.write("b.tmp")
@@ -184,13 +186,13 @@ def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab)
     lab.configure(EXCLUDE=["a*"])
     lab.write("c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(asked(lab)) == 2
+    assert len(documents(lab)) == 2
     assert files(lab.destination).keys() == {"a.txt"}
     assert files(other).keys() == {"c.txt", "b.tmp"}
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_a_lost_submission_keeps_its_destination_to_itself(lab: Lab, accepted):
+def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted):
     lab.write("a.txt")
     lab.world.faults.proxy("transfer", 504, times=None, after=accepted)
     assert lab.transfer() == 1
@@ -206,35 +208,34 @@ def test_a_lost_submission_keeps_its_destination_to_itself(lab: Lab, accepted):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_refused_save_submits_nothing(ready: Lab, capfd):
-    before = ready.remembered()
+def test_a_failed_save_submits_nothing(ready: Lab, capfd):
+    before = ready.datastore_bytes()
     (ready.state / "datastore.new").mkdir()
     assert ready.transfer() == 1
     assert "transfer.py cannot read or write" in capfd.readouterr().err
-    assert (ready.remembered(), ready.submitted()) == (before, [])
+    assert (ready.datastore_bytes(), ready.submitted()) == (before, [])
     (ready.state / "datastore.new").rmdir()
     assert [ready.transfer(), ready.transfer()] == [0, 0]
     assert len(ready.world.tasks) == 2
     assert ready.alerts() == {}
 
 
-def test_a_refused_save_after_the_answer_leads_to_one_task(ready: Lab):
+def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
     lab = ready
     obstacle = lab.state / "datastore.new"
     lab.world.faults.hook("transfer", lambda _request: obstacle.mkdir())
     assert lab.transfer() == 1
-    assert len(intents(lab)) == 1
+    assert len(unsubmitted(lab)) == 1
     obstacle.rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert (len(lab.world.tasks), len(asked(lab))) == (2, 1)
+    assert (len(lab.world.tasks), len(documents(lab))) == (2, 1)
     assert lab.alerts() == {}
 
 
-def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_hours(
-    lab: Lab, mailbox, capfd
-):
+def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, capfd):
+    """Until then the unsubmitted task is discarded quietly at each 409 Conflict."""
     lab.configure(STALL_HOURS=10)
-    lab.world.task_list_lag = 90 * 24 * HOUR  # otherwise the task would be known, and waited for
+    lab.world.task_list_lag = 90 * 24 * HOUR  # else the task would be listed, and waited for
     lab.world.pace = Pace.after_looks(1000)
     lab.write("a.txt")
     assert lab.transfer() == 0
@@ -244,28 +245,29 @@ def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_ho
     for _ in range(2):
         assert lab.transfer() == 0
         assert lab.store().tasks == lab.store().files == {}
-        lab.later(4 * HOUR)
+        lab.advance(4 * HOUR)
     assert (capfd.readouterr(), mailbox.messages) == (("", ""), [])
-    lab.later(4 * HOUR)
+    lab.advance(4 * HOUR)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "Globus does not take transfers of /src now (Conflict, " in told
+    (message,) = mailbox.texts()
+    assert "Globus does not take transfers of /src now (Conflict, " in message
     task.looks = 1000
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
-    assert lab.entries() == {"/src/a.txt"}
+    assert lab.records() == {"/src/a.txt"}
 
 
-def test_one_conflict_does_not_hold_up_the_other_tasks(ready: Lab):
+def test_one_conflict_does_not_delay_the_other_tasks(ready: Lab):
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add("transfer", **refuse("Conflict", 409))
     assert ready.transfer() == 0
-    assert ready.entries() == {"/src/old.txt", "/src/b.txt", "/src/d/c.txt"}
+    assert ready.records() == {"/src/old.txt", "/src/b.txt", "/src/d/c.txt"}
     assert [ready.transfer(), ready.transfer()] == [0, 0]
     assert files(ready.destination) == files(ready.source)
 
 
-def test_too_many_pending_tasks_withdraw_what_is_left_and_the_next_run_sends_it(ready: Lab, capfd):
+def test_too_many_pending_jobs_discards_the_remaining_tasks(ready: Lab, capfd):
+    """It does so quietly, and the next run submits them."""
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add(
         "transfer",
@@ -274,13 +276,14 @@ def test_too_many_pending_tasks_withdraw_what_is_left_and_the_next_run_sends_it(
     )
     assert ready.transfer() == 0
     assert (len(ready.submitted()), capfd.readouterr().err) == (2, "")
-    assert ready.entries() == {"/src/old.txt", "/src/a.txt"}
+    assert ready.records() == {"/src/old.txt", "/src/a.txt"}
     assert [ready.transfer(), ready.transfer()] == [0, 0]
     assert files(ready.destination) == files(ready.source)
     assert ready.alerts() == {}
 
 
-def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready: Lab, mailbox):
+def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
+    """Only that file is left, with an alert, and is tried once a day."""
     lab = ready
     lab.configure(FILES_PER_TASK=4)
     lab.write("poison")
@@ -295,41 +298,41 @@ def test_of_a_malformed_task_only_the_file_that_globus_does_not_take_stays(ready
     assert lab.transfer() == 1
     assert [len(document["DATA"]) for document in lab.submitted()] == [4, 2, 2, 1, 1, 4, 1]
     assert files(lab.destination).keys() == files(lab.source).keys() - {"poison"}
-    assert "/src/poison" not in lab.entries()
+    assert "/src/poison" not in lab.records()
     lab.world.requests.clear()
-    lab.later(23 * HOUR)
+    lab.advance(23 * HOUR)
     assert (lab.transfer(), lab.submitted()) == (0, []), "it is tried once a day"
-    (told,) = mailbox.texts()
-    assert "Globus refused to transfer /src/poison" in told
-    assert "400, ClientError.BadRequest, planned, r1" in told
+    (message,) = mailbox.texts()
+    assert "Globus refused to transfer /src/poison" in message
+    assert "400, ClientError.BadRequest, planned, r1" in message
     assert lab.alerts().keys() == {"refused"}
-    lab.later(2 * HOUR)
+    lab.advance(2 * HOUR)
     assert (lab.transfer(), len(lab.submitted())) == (1, 1)
     lab.world.faults.clear()
-    lab.later(25 * HOUR)
+    lab.advance(25 * HOUR)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == files(lab.source)
     assert "RESOLVED" in mailbox.texts()[-1]
 
 
-def test_a_malformed_full_task_is_withdrawn_as_a_whole(lab: Lab):
+def test_a_malformed_recursive_task_is_discarded_as_a_whole(lab: Lab):
     lab.write("a.txt")
     lab.write("b.txt")
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
     assert lab.transfer() == 1
     assert len(lab.submitted()) == 1
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
-def test_killed_between_the_halves_nothing_is_lost_or_sent_twice(ready: Lab):
+def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab):
     lab = ready
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
     lab.world.faults.add("transfer", times=None, drop="after")
     assert lab.transfer() == 1
-    assert len(intents(lab)) == 2
+    assert len(unsubmitted(lab)) == 2
     lab.world.faults.clear()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(asked(lab)) == 3
+    assert len(documents(lab)) == 3
     assert len(lab.world.tasks) == 3
     assert files(lab.destination) == files(lab.source)
 
@@ -345,28 +348,29 @@ REFUSED = [
 
 @pytest.mark.parametrize(("fault", "code", "kind"), REFUSED)
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_what_globus_refuses_is_withdrawn_with_an_alert(lab: Lab, fault, code, kind, first):
+def test_a_rejected_submission_is_discarded_with_an_alert(lab: Lab, fault, code, kind, first):
     if not first:
-        lab.sent("old.txt")
+        lab.given_transferred("old.txt")
     lab.write("a.txt")
     if kind == "consent":
         fault["body"]["required_scopes"] = ["some scope"]
     lab.world.faults.add("transfer", **fault)
     assert lab.transfer() == code
     assert lab.alerts().keys() == {kind}
-    assert "/src/a.txt" not in lab.entries()
-    assert intents(lab) == []
+    assert "/src/a.txt" not in lab.records()
+    assert unsubmitted(lab) == []
     if fault["status"] == 400:
         assert lab.transfer() == 0
-        assert (len(asked(lab)), lab.alerts().keys()) == (1, {kind}), "it is tried once a day"
-        lab.later(25 * HOUR)
+        assert (len(documents(lab)), lab.alerts().keys()) == (1, {kind}), "it is tried once a day"
+        lab.advance(25 * HOUR)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert len(asked(lab)) == 2
+    assert len(documents(lab)) == 2
     assert lab.alerts() == {}
 
 
-def test_a_refusal_is_over_once_all_is_accepted_though_files_never_cease_to_come(lab: Lab):
-    lab.sent("old.txt")
+def test_an_accepted_submission_resolves_a_rejection(lab: Lab):
+    """Even though new files keep arriving."""
+    lab.given_transferred("old.txt")
     lab.world.faults.add("transfer", **refuse("PermissionDenied", 403))
     lab.write("a.txt")
     assert lab.transfer() == 1
@@ -376,32 +380,34 @@ def test_a_refusal_is_over_once_all_is_accepted_though_files_never_cease_to_come
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_refusal_that_holds_for_all_is_not_tried_with_every_task(ready: Lab, size):
+def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size):
+    """What Globus refuses for every file is tried once, not with each task."""
     ready.configure(FILES_PER_TASK=size)
     ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))
     assert ready.transfer() == 1
     assert len(ready.submitted()) == 1
-    assert ready.entries() == {"/src/old.txt"}
+    assert ready.records() == {"/src/old.txt"}
 
 
 @pytest.mark.parametrize(
     "fault", [{"drop": "before"}, {"status": 500}, {"truncate": True}, {"status": 200, "body": {}}]
 )
-def test_without_a_submission_id_nothing_is_submitted_or_remembered(ready: Lab, fault):
-    before = ready.remembered()
+def test_without_a_submission_id_nothing_is_submitted(ready: Lab, fault):
+    """Nothing is recorded, either."""
+    before = ready.datastore_bytes()
     ready.world.faults.add("submission_id", times=None, **fault)
     assert ready.transfer() == 1
-    assert (ready.remembered(), ready.submitted()) == (before, [])
+    assert (ready.datastore_bytes(), ready.submitted()) == (before, [])
     ready.world.faults.clear()
     assert ready.transfer() == 0
     assert ready.alerts() == {}
 
 
-def test_a_dry_run_submits_no_intent(ready: Lab):
+def test_a_dry_run_leaves_an_unsubmitted_task_alone(ready: Lab):
     ready.world.faults.add("transfer", times=None, drop="before")
     assert ready.transfer() == 1
     ready.world.faults.clear()
     ready.world.requests.clear()
-    before = ready.remembered()
+    before = ready.datastore_bytes()
     assert ready.transfer("-n") == 0
-    assert (ready.submitted(), ready.remembered()) == ([], before)
+    assert (ready.submitted(), ready.datastore_bytes()) == ([], before)

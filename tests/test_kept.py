@@ -1,4 +1,4 @@
-"""delete.py keeps what is not proven: -v shows the reason, and the file is still there."""
+"""delete.py keeps every file that is not verified, and -v shows the reason."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ CHANGED = "it has changed since it was transferred: "
 
 @pytest.fixture
 def delete(lab: Lab, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, str]]:
-    """Give what runs delete.py -v and returns, by relative path, why files were kept."""
+    """Return a function that runs delete.py -v and returns the reason for each kept file."""
 
     def run(code: int = 0) -> dict[str, str]:
         assert lab.delete("-v") == code
@@ -34,47 +34,45 @@ def delete(lab: Lab, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[s
 Delete = Callable[..., dict[str, str]]
 
 
-def test_a_file_stays_while_its_task_is_open(lab: Lab, delete: Delete) -> None:
-    lab.sent("first")  # as a full task, of which another rule speaks
+def test_a_file_stays_while_its_task_is_in_progress(lab: Lab, delete: Delete) -> None:
+    lab.given_transferred("first")  # with a recursive task, for which there is another rule
     lab.world.pace = Pace.after_looks(2)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert delete() == {"a": OPEN}
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_file_stays_while_a_full_task_has_everything(lab: Lab, delete: Delete) -> None:
+def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: Delete) -> None:
     lab.configure(SETTLE_SECONDS=30)
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     assert lab.transfer() == 0
     lab.write("a", "written to just now", age=1)
     lab.world.pace = Pace.after_looks(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
     tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
-    assert not tasks["/src/a"].open, "its last version is in an older task"
-    assert not tasks["/src/b"].open, "a delivered record is not written over"
+    assert not tasks["/src/a"].open, "its record is that of an older task"
+    assert not tasks["/src/b"].open, "a delivered record is not overwritten"
     (full,) = store.open_tasks("transfer").values()
     assert full.full
     assert delete() == {"a": OPEN, "b": OPEN}
     assert files(lab.source).keys() == {"a", "b"}
 
 
-def test_a_file_stays_that_was_written_within_two_seconds_of_the_look(
-    lab: Lab, delete: Delete
-) -> None:
-    lab.send("a", age=0)
+def test_a_file_modified_within_2_s_of_the_scan_stays(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("a", age=0)
     assert delete() == {"a": RACY}
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_file_with_a_time_in_the_far_future_is_not_racy(lab: Lab, delete: Delete) -> None:
-    lab.send("a", age=-3 * 86400)
+def test_a_file_with_a_future_mtime_is_not_racy(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("a", age=-3 * 86400)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
-def test_what_is_excluded_stays_though_it_was_sent_before(lab: Lab, delete: Delete) -> None:
-    lab.send("a.log", "old/b", "old/deep/c", "d")
+def test_an_excluded_file_stays_though_it_was_sent_before(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("a.log", "old/b", "old/deep/c", "d")
     lab.configure(EXCLUDE=["*.log", "ol?"])
     assert set(delete().items()) == {
         (name, "it is excluded") for name in ("a.log", "old/b", "old/deep/c")
@@ -82,13 +80,13 @@ def test_what_is_excluded_stays_though_it_was_sent_before(lab: Lab, delete: Dele
     assert files(lab.source).keys() == {"a.log", "old/b", "old/deep/c"}
 
 
-def test_a_sent_file_stays_for_keep_days_and_goes_then(lab: Lab, delete: Delete) -> None:
+def test_a_delivered_file_is_deleted_after_keep_days(lab: Lab, delete: Delete) -> None:
     lab.configure(KEEP_DAYS=1.5)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert delete() == {"a": "transferred less than KEEP_DAYS ago"}
-    lab.later(1.5 * 86400 - 60)
+    lab.advance(1.5 * 86400 - 60)
     assert delete().keys() == {"a"}
-    lab.later(60)
+    lab.advance(60)
     assert delete() == {}
     assert files(lab.source) == {}
 
@@ -103,10 +101,10 @@ def test_a_sent_file_stays_for_keep_days_and_goes_then(lab: Lab, delete: Delete)
         ("Run/deep/a", "run/Deep/A"),
     ],
 )
-def test_names_that_may_be_one_at_the_destination_both_stay(
+def test_names_that_differ_only_in_case_or_form_both_stay(
     one: str, other: str, lab: Lab, delete: Delete
 ) -> None:
-    lab.send(one, other, "distinct", "run/distinct")
+    lab.write_and_transfer(one, other, "distinct", "run/distinct")
     assert delete() == {one: ALIKE, other: ALIKE}
     assert files(lab.source).keys() == {one, other}
 
@@ -123,60 +121,63 @@ def cut(lab: Lab) -> None:
     ("harm", "reason"),
     [(lose, MISSING), (cut, "its copy has another size: 5 bytes instead of 16")],
 )
-def test_a_file_that_is_not_whole_at_the_destination_is_sent_again_and_goes_then(
+def test_a_missing_or_truncated_copy_is_sent_again(
     harm: Callable[[Lab], None], reason: str, lab: Lab, delete: Delete
 ) -> None:
-    lab.send("a", "b")
+    """The file is deleted once its new copy is verified."""
+    lab.write_and_transfer("a", "b")
     harm(lab)
     assert delete(1) == {"a": reason}
     assert files(lab.source) == {"a": b"the content of a"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert lab.transfer() == 0
-    lab.later(10)
+    lab.advance(10)
     assert delete() == {}
     assert files(lab.source) == {}
     assert files(lab.destination) == {name: f"the content of {name}".encode() for name in "ab"}
 
 
 def unmount(copy: Path) -> None:
-    """Leave an empty mount point."""
+    """Leave an empty directory, as an unmounted disk does."""
     shutil.rmtree(copy)
     copy.mkdir()
 
 
 @pytest.mark.parametrize("act", [shutil.rmtree, unmount, lambda copy: (copy / "a").unlink()])
-def test_nothing_is_concluded_where_all_of_the_destination_is_missing_or_empty(
+def test_a_missing_or_empty_destination_drops_no_records(
     act: Callable[[Path], None], lab: Lab, delete: Delete
 ) -> None:
+    """Its disk may not be mounted: one alert, and nothing is deleted or sent again."""
     lab.configure(DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.transfer() == 0, "the marker is there"
     act(lab.destination / "copy")
     assert delete(1) == {"a": MISSING}
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
     assert [alert["kind"] for alert in lab.health()["alerts"]] == ["destination"]
     assert lab.transfer() == 0
-    assert len(lab.submitted()) == 1, "a cleared destination starts nothing"
+    assert len(lab.submitted()) == 1, "a cleared destination starts no transfer"
 
 
-def no_longer_looked_at(lab: Lab) -> None:
-    """Follow the advice of the alert."""
+def no_longer_verified(lab: Lab) -> None:
+    """Turn verification off, as the alert advises."""
     lab.configure(VERIFY_DESTINATION=False)
 
 
 def no_longer_there(lab: Lab) -> None:
-    """Remove at the source by hand what the alert was about."""
+    """Remove the file of the alert at the source by hand."""
     (lab.source / "a").unlink()
     lab.write("b", "which has not been sent yet")
 
 
-@pytest.mark.parametrize("act", [no_longer_looked_at, no_longer_there])
-def test_that_the_destination_is_missing_is_over_once_nothing_is_awaited_there(
+@pytest.mark.parametrize("act", [no_longer_verified, no_longer_there])
+def test_a_missing_destination_is_resolved_once_not_needed(
     lab: Lab, act: Callable[[Lab], None]
 ) -> None:
+    """It is needed while the copy of some file has to be verified there."""
     lab.configure(DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     (lab.destination / "copy/a").unlink()
     assert lab.delete() == 1
     act(lab)
@@ -185,11 +186,11 @@ def test_that_the_destination_is_missing_is_over_once_nothing_is_awaited_there(
     assert lab.alerts() == {}
 
 
-def test_a_destination_that_comes_back_in_the_middle_of_a_run_is_no_alert(lab: Lab) -> None:
-    lab.send("a")
+def test_a_destination_that_returns_during_a_run_is_no_alert(lab: Lab) -> None:
+    lab.write_and_transfer("a")
     missing = {"code": "ClientError.NotFound", "message": "m", "request_id": "r", "resource": "/"}
     lab.world.faults.add(
-        "ls", match=lambda asked: asked.query["path"] == "/dst", status=404, body=missing
+        "ls", match=lambda request: request.query["path"] == "/dst", status=404, body=missing
     )
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -197,34 +198,34 @@ def test_a_destination_that_comes_back_in_the_middle_of_a_run_is_no_alert(lab: L
 
 
 def test_a_subdirectory_missing_at_the_destination_is_sent_again(lab: Lab, delete: Delete) -> None:
-    lab.send("run/a", "b")
+    lab.write_and_transfer("run/a", "b")
     shutil.rmtree(lab.destination / "run")
     assert delete(1) == {"run/a": MISSING}
     assert files(lab.source).keys() == {"run/a"}
-    assert lab.entries() == set()
+    assert lab.records() == set()
 
 
 def too_large(lab: Lab, path: str) -> None:
-    """Let a listing of `path` fail as that of a huge directory does."""
+    """Let the listing of `path` fail like that of a directory that is too large."""
     document = {"code": "ExternalError.DirListingFailed.SizeLimit", "message": "m"}
     huge = {"status": 502, "body": document | {"request_id": "r", "resource": "/"}}
-    lab.world.faults.add("ls", times=None, match=lambda asked: asked.query["path"] == path, **huge)
+    lab.world.faults.add(
+        "ls", times=None, match=lambda request: request.query["path"] == path, **huge
+    )
 
 
-def test_where_the_destination_is_too_large_to_list_each_file_is_asked_for(
-    lab: Lab, delete: Delete
-) -> None:
-    lab.send("run/a", "run/b")
+def test_copies_in_a_huge_directory_are_verified_one_by_one(lab: Lab, delete: Delete) -> None:
+    """Globus cannot list a directory that is too large."""
+    lab.write_and_transfer("run/a", "run/b")
     (lab.destination / "run" / "b").unlink()
     too_large(lab, "/dst/run")
     assert delete(1) == {"run/b": MISSING}
     assert files(lab.source).keys() == {"run/b"}
 
 
-def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it_can(
-    lab: Lab, delete: Delete
-) -> None:
-    lab.send("run/a", "run/c", "b")
+def test_a_file_whose_copy_cannot_be_verified_stays(lab: Lab, delete: Delete) -> None:
+    """It is an alert until the destination answers."""
+    lab.write_and_transfer("run/a", "run/c", "b")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body={"code": "PermissionDenied"})
     kept = delete(1)
@@ -232,20 +233,20 @@ def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it
     for reason in kept.values():
         assert reason.startswith("the destination could not be asked about its copy: 403")
     assert files(lab.source).keys() == {"run/a", "run/c"}
-    assert lab.entries() == {"/src/run/a", "/src/run/c"}
-    assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
-    told = lab.alerts()["destination"]
-    assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in told
+    assert lab.records() == {"/src/run/a", "/src/run/c"}
+    assert [each.route for each in lab.world.requests].count("stat") == 1, "one is enough for all"
+    text = lab.alerts()["destination"]
+    assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in text
     lab.world.faults.clear()
     assert delete() == {}
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> None:
-    lab.send("run/a", "run/b", "z/c")
+def test_a_file_that_cannot_be_checked_at_the_source_stays(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("run/a", "run/b", "z/c")
     too_large(lab, "/src/run")
     lab.world.faults.add(
-        "stat", status=403, body={}, match=lambda asked: asked.query["path"].endswith("/b")
+        "stat", status=403, body={}, match=lambda request: request.query["path"].endswith("/b")
     )
     kept = delete(0)
     assert kept.keys() == {"run/b"}
@@ -253,28 +254,26 @@ def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> 
     assert files(lab.source).keys() == {"run/b"}
 
 
-def test_nothing_is_deleted_while_the_destination_does_not_answer(lab: Lab, delete: Delete) -> None:
-    lab.send("a")
+def test_nothing_is_deleted_while_the_destination_is_offline(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("a")
     lab.dst.connected = False
     delete(1)
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
 
 
-def test_a_destination_of_old_that_is_out_of_reach_stops_nothing_else(
-    lab: Lab, delete: Delete
-) -> None:
-    lab.send("a")
+def test_an_unreachable_earlier_destination_stops_nothing_else(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("a")
     other = lab.home / "other"
     other.mkdir()
     endpoint = lab.world.add_endpoint(other, name="other", mount="/other")
     lab.configure(DST_ID=endpoint.id, DST_DIR="/other")
-    lab.send("b")
+    lab.write_and_transfer("b")
     lab.dst.connected = False
     kept = delete(1)
     assert kept == {"a": f"the destination could not be asked about its copy: {lab.dst.id}"}
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
 
 
 REWRITES = [
@@ -289,20 +288,18 @@ def test_a_file_changed_after_it_was_sent_stays(
     content: str, shift: float, how: str, lab: Lab, delete: Delete
 ) -> None:
     mtime = lab.write("a", "content").stat().st_mtime
-    lab.send("b")
+    lab.write_and_transfer("b")
     put(lab.source / "a", content, mtime + shift)
     assert delete() == {"a": CHANGED + how}
     assert files(lab.source) == {"a": content.encode()}
 
 
-def test_a_file_changed_while_the_destination_is_being_listed_stays(
-    lab: Lab, delete: Delete
-) -> None:
-    lab.send("run/a", "b")
+def test_a_file_changed_while_its_copy_is_verified_stays(lab: Lab, delete: Delete) -> None:
+    lab.write_and_transfer("run/a", "b")
     lab.world.faults.hook(
         "ls",
-        lambda _asked: lab.write("run/a", "changed meanwhile", age=0),
-        match=lambda asked: asked.query["path"] == "/dst/run",
+        lambda _request: lab.write("run/a", "changed meanwhile", age=0),
+        match=lambda request: request.query["path"] == "/dst/run",
     )
     assert delete() == {"run/a": CHANGED + "20 bytes before, 17 now"}
     assert files(lab.source) == {"run/a": b"changed meanwhile"}
@@ -323,19 +320,19 @@ def directory(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("act", [remove, link, directory])
-def test_what_is_no_plain_file_any_more_stays(
+def test_a_path_that_is_no_longer_a_plain_file_stays(
     act: Callable[[Lab], None], lab: Lab, delete: Delete
 ) -> None:
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     act(lab)
     before = {path: os.lstat(path).st_ino for path in lab.source.rglob("a*")}
     assert delete() == {"a": "it is gone from the source, or no longer a plain file"}
     assert {path: os.lstat(path).st_ino for path in lab.source.rglob("a*")} == before
 
 
-def test_what_stands_behind_a_symlink_to_another_directory_stays(lab: Lab, delete: Delete) -> None:
+def test_a_file_behind_a_symlinked_directory_stays(lab: Lab, delete: Delete) -> None:
     lab.configure(SRC_DIR="/src/data")
-    lab.send("data/run/a", "data/b")
+    lab.write_and_transfer("data/run/a", "data/b")
     (lab.source / "data" / "run").rename(lab.source / "moved")
     (lab.source / "data" / "run").symlink_to(lab.source / "moved")
     kept = delete()
@@ -343,13 +340,13 @@ def test_what_stands_behind_a_symlink_to_another_directory_stays(lab: Lab, delet
     assert kept == {"data/run/a": "a symbolic link may lead to it"}
 
 
-def test_what_globus_skipped_stays_and_is_sent_again(lab: Lab, delete: Delete) -> None:
+def test_a_file_that_globus_skipped_stays_and_is_sent_again(lab: Lab, delete: Delete) -> None:
     lab.world.skip_paths("/src/a")
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     delete(1)
     assert files(lab.source).keys() == {"a"}
     lab.world.skipped_paths.clear()
-    lab.send("c")
+    lab.write_and_transfer("c")
     assert delete() == {}
     assert files(lab.source) == {}
 
@@ -359,7 +356,7 @@ def fail(lab: Lab) -> None:
 
 
 def forget(lab: Lab) -> None:
-    lab.world.faults.hook("transfer", lambda _asked: lab.world.tasks.clear(), when="after")
+    lab.world.faults.hook("transfer", lambda _request: lab.world.tasks.clear(), when="after")
 
 
 LOST = "a task that Globus no longer shows may still be writing its copy"
@@ -372,45 +369,45 @@ def test_the_files_of_a_failed_or_unknown_task_stay(
     harm: Callable[[Lab], None], code: int, kept: dict[str, str], lab: Lab, delete: Delete
 ) -> None:
     harm(lab)
-    lab.send("a")
+    lab.write_and_transfer("a")
     delete(code)
     assert files(lab.source).keys() == {"a"}
-    assert lab.entries() == set()
-    lab.send("b")
+    assert lab.records() == set()
+    lab.write_and_transfer("b")
     assert files(lab.destination).keys() == {"a", "b"}
     assert delete() == kept
     assert files(lab.source).keys() == kept.keys()
-    lab.later(86_400 - 60)
+    lab.advance(86_400 - 60)
     assert delete() == kept
-    lab.later(60)
+    lab.advance(60)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
-def test_what_a_lost_task_was_not_given_goes_as_usual(lab: Lab, delete: Delete) -> None:
-    lab.sent("first")
+def test_files_that_a_lost_task_did_not_have_go_as_usual(lab: Lab, delete: Delete) -> None:
+    lab.given_transferred("first")
     forget(lab)
-    lab.send("a")
-    assert delete() == {}, "it is learnt now"
-    lab.send("b")
+    lab.write_and_transfer("a")
+    assert delete() == {}, "this run is the first to see it"
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
     assert delete() == {"a": LOST}
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_twin_at_the_destination_that_others_put_there_keeps_nothing(
-    lab: Lab, delete: Delete
-) -> None:
-    lab.send("a.txt")
+def test_a_similar_name_at_the_destination_keeps_nothing(lab: Lab, delete: Delete) -> None:
+    """Others put a file there whose name differs only in case."""
+    lab.write_and_transfer("a.txt")
     put(lab.destination / "A.TXT", "somebody else's", 1)
     assert delete() == {}
     assert files(lab.source) == {}
 
 
-def test_a_file_stays_while_a_twin_that_was_not_sent_yet_stands_beside_it(
+def test_a_file_stays_while_a_similar_name_is_not_yet_sent(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("A.txt")
+    """Two names that differ only in case may be one at the destination."""
+    lab.write_and_transfer("A.txt")
     lab.write("a.txt")
     capsys.readouterr()
     assert lab.delete("-v") == 0

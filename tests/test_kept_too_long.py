@@ -1,4 +1,4 @@
-"""What stays for a reason that should have passed is an alert that says why, and what helps."""
+"""A file that stays too long is an alert that says why and what to do."""
 
 from __future__ import annotations
 
@@ -17,106 +17,113 @@ DAY = 24 * HOUR
 
 @pytest.fixture
 def stalls(lab: Lab) -> Lab:
-    """Give a laboratory in which five hours are long."""
+    """Return a laboratory in which STALL_HOURS is 5."""
     lab.configure(STALL_HOURS=5)
     return lab
 
 
 def delete_for_hours(lab: Lab, number: int) -> list[int]:
-    """Let delete.py run every hour; return its exit codes."""
+    """Run delete.py every hour; return its exit codes."""
     codes = []
     for _ in range(number):
         codes.append(lab.delete())
-        lab.later(HOUR)
+        lab.advance(HOUR)
     return codes
 
 
-def test_what_stands_aside_after_a_reset_is_an_alert_that_names_it(lab: Lab) -> None:
+def test_a_quarantine_found_after_a_reset_is_an_alert(lab: Lab) -> None:
+    """It names the directory and what is in it; renaming the directory resolves it."""
     (lab.source / "x").mkdir()
     os.utime(lab.source / "x", (1, 1))
     lab.world.faults.proxy("delete", 403)
     assert lab.delete() == 1
-    (aside,) = (each for each in lab.source.iterdir() if each.name.startswith(".globus_auto_empty"))
-    lab.write(f"{aside.name}/late", "late")
+    (quarantine,) = (
+        each for each in lab.source.iterdir() if each.name.startswith(".globus_auto_empty")
+    )
+    lab.write(f"{quarantine.name}/late", "late")
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.transfer()] == [1, 1]
-    assert f"/src/{aside.name} was moved aside" in lab.alerts()["aside"]
+    assert f"/src/{quarantine.name} was moved aside" in lab.alerts()["aside"]
     assert "It has late" in lab.alerts()["aside"]
     assert files(lab.destination) == {}
-    aside.rename(lab.source / "x")
+    quarantine.rename(lab.source / "x")
     assert [lab.transfer(), lab.transfer(), "aside" in lab.alerts()] == [0, 0, False]
     assert files(lab.destination) == {"x/late": b"late"}
 
 
-def test_a_directory_that_is_never_found_is_told_after_ten_minutes(
-    lab: Lab, mailbox: Mailbox
-) -> None:
-    lab.sent("d/a", "b")
+def test_a_lasting_not_found_is_mailed_after_ten_minutes(lab: Lab, mailbox: Mailbox) -> None:
+    """The listing of its parent has the directory, but Globus does not find it."""
+    lab.given_transferred("d/a", "b")
     body = {"code": "ClientError.NotFound", "message": "planned"}
     lab.world.faults.add(
-        "ls", times=None, status=404, body=body, match=lambda asked: asked.query["path"] == "/src/d"
+        "ls",
+        times=None,
+        status=404,
+        body=body,
+        match=lambda request: request.query["path"] == "/src/d",
     )
     assert (lab.transfer(), mailbox.messages) == (0, [])
-    lab.later(10 * 60 - 30)
+    lab.advance(10 * 60 - 30)
     assert (lab.transfer(), mailbox.messages) == (0, [])
-    lab.later(60)
+    lab.advance(60)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "/src/d is in the listing of the directory above it" in told
+    (message,) = mailbox.texts()
+    assert "/src/d is in the listing of the directory above it" in message
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_directory_that_is_gone_for_a_moment_is_not_told(lab: Lab, mailbox: Mailbox) -> None:
+def test_directories_that_vanish_during_scans_are_not_mailed(lab: Lab, mailbox: Mailbox) -> None:
     lab.write("b")
     for number in range(3):
         lab.write(f"d{number}/a")
         path = lab.source / f"d{number}"
-        lab.world.faults.hook("ls", lambda _asked, path=path: shutil.rmtree(path), when="after")
+        lab.world.faults.hook("ls", lambda _request, path=path: shutil.rmtree(path), when="after")
         lab.transfer()
-        lab.later(20 * 60)
+        lab.advance(20 * 60)
     lab.world.faults.clear()
     assert (lab.transfer(), mailbox.messages) == (0, [])
 
 
 def crowd(lab: Lab) -> None:
-    """Let the directory above a file have more entries than Globus lists."""
+    """Let the directory above a file have more names than Globus lists."""
     lab.world.listing_limit = 3
     for number in range(4):
         (lab.source / f"big/{number}").mkdir(exist_ok=True)
     lab.configure(SRC_LOCAL_DIR=str(lab.source), DELETE_EMPTY_DIRS=False)
 
 
-def test_below_too_many_entries_files_stay_with_an_alert(stalls: Lab) -> None:
-    stalls.sent("big/0/a", "other/b")
+def test_files_below_a_huge_directory_stay_with_an_alert(stalls: Lab) -> None:
+    stalls.given_transferred("big/0/a", "other/b")
     crowd(stalls)
     assert delete_for_hours(stalls, 4) == [0] * 4
     assert files(stalls.source).keys() == {"big/0/a"}
     assert stalls.alerts() == {}
-    stalls.later(2 * HOUR)
+    stalls.advance(2 * HOUR)
     assert stalls.delete() == 1
     assert "/src/big/0/a" in stalls.alerts()["kept"]
     stalls.world.listing_limit = 100
     assert (stalls.delete(), files(stalls.source), stalls.alerts()) == (0, {}, {})
 
 
-def test_names_alike_stay_with_an_alert_after_stall_hours(stalls: Lab) -> None:
-    stalls.sent("a", "A", "b")
+def test_names_differing_in_case_are_an_alert_in_the_end(stalls: Lab) -> None:
+    """After STALL_HOURS at the source."""
+    stalls.given_transferred("a", "A", "b")
     assert delete_for_hours(stalls, 4) == [0] * 4
     assert files(stalls.source).keys() == {"a", "A"}
-    stalls.later(2 * HOUR)
+    stalls.advance(2 * HOUR)
     assert stalls.delete() == 1
-    told = stalls.alerts()["kept"]
-    assert "/src/A, /src/a" in told
-    assert "Rename all but one" in told
+    text = stalls.alerts()["kept"]
+    assert "/src/A, /src/a" in text
+    assert "Rename all but one" in text
     (stalls.source / "A").rename(stalls.source / "c")
     assert [stalls.transfer(), stalls.transfer(), stalls.delete()] == [0, 0, 0]
     assert (files(stalls.source), stalls.alerts()) == ({}, {})
 
 
 def shifted_mount(lab: Lab, seconds: float) -> Path:
-    """Give a mount of the source whose times differ from those that Globus shows."""
+    """Return a mount of the source whose mtimes differ from those that Globus shows."""
     mount = lab.home / "mount"
     for name, content in files(lab.source).items():
         assert isinstance(content, bytes)
@@ -132,7 +139,7 @@ def test_a_mount_whose_times_differ_is_an_alert(stalls: Lab, verify: bool) -> No
     for _ in range(9):
         stalls.transfer()
         stalls.delete()
-        stalls.later(HOUR)
+        stalls.advance(HOUR)
     assert files(stalls.source) == {"a": b"data"}
     assert "with the same times, as SRC_DIR?" in stalls.alerts()["kept"]
 
@@ -150,15 +157,15 @@ def snapshot_with_an_old_directory(lab: Lab, mount: Path) -> None:
 def test_a_snapshot_in_place_of_the_mount_is_an_alert(
     lab: Lab, mailbox: Mailbox, behind: Callable[[Lab, Path], None]
 ) -> None:
-    lab.sent("d/a", "b")
+    lab.given_transferred("d/a", "b")
     mount = shifted_mount(lab, 0)
     lab.configure(SRC_LOCAL_DIR=str(mount))
     behind(lab, mount)
     assert (lab.transfer(), mailbox.messages) == (0, [])
-    lab.later(HOUR + 60)
+    lab.advance(HOUR + 60)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "does not show what Globus shows in /src" in told
+    (message,) = mailbox.texts()
+    assert "does not show what Globus shows in /src" in message
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
@@ -174,48 +181,48 @@ def empty_by_hand(lab: Lab) -> None:
 def test_a_source_emptied_by_hand_is_an_alert_for_stall_hours(
     stalls: Lab, mailbox: Mailbox
 ) -> None:
-    stalls.sent("a", "b")
+    stalls.given_transferred("a", "b")
     empty_by_hand(stalls)
     for _ in range(5):
         assert stalls.transfer() == 1
-        assert stalls.entries() == {"/src/a", "/src/b"}
-        stalls.later(HOUR)
+        assert stalls.records() == {"/src/a", "/src/b"}
+        stalls.advance(HOUR)
     assert "is empty, though files were there" in mailbox.texts()[0]
-    stalls.later(HOUR)
+    stalls.advance(HOUR)
     codes = [stalls.transfer() for _ in range(3)]
     assert (codes[1:], stalls.alerts()) == ([0, 0], {})
     assert "RESOLVED" in mailbox.texts()[-1]
     stalls.write("new")
-    assert (stalls.transfer(), stalls.entries()) == (0, {"/src/new"})
+    assert (stalls.transfer(), stalls.records()) == (0, {"/src/new"})
     assert files(stalls.destination).keys() == {"a", "b", "new"}
 
 
-def test_a_source_whose_disk_comes_back_has_forgotten_nothing(stalls: Lab) -> None:
-    stalls.sent("a", "b")
-    away = stalls.home / "away"
-    stalls.source.rename(away)
+def test_a_source_disk_that_comes_back_lost_no_records(stalls: Lab) -> None:
+    stalls.given_transferred("a", "b")
+    unmounted = stalls.home / "away"
+    stalls.source.rename(unmounted)
     stalls.source.mkdir()
     for _ in range(2):
         assert stalls.transfer() == 1
-        stalls.later(2 * HOUR)
+        stalls.advance(2 * HOUR)
     stalls.source.rmdir()
-    away.rename(stalls.source)
+    unmounted.rename(stalls.source)
     assert (stalls.transfer(), stalls.submitted(), stalls.alerts()) == (0, [], {})
-    stalls.later(2 * DAY)
-    stalls.source.rename(away)
+    stalls.advance(2 * DAY)
+    stalls.source.rename(unmounted)
     stalls.source.mkdir()
     assert stalls.transfer() == 1
-    assert stalls.entries() == {"/src/a", "/src/b"}, "the hours count from the second time"
+    assert stalls.records() == {"/src/a", "/src/b"}, "STALL_HOURS count from the second time"
 
 
-def test_a_destination_with_nothing_but_the_marker_counts_as_empty(lab: Lab) -> None:
-    lab.sent("a", "d/b")
+def test_a_destination_with_only_the_marker_counts_as_empty(lab: Lab) -> None:
+    lab.given_transferred("a", "d/b")
     lab.destination.rename(lab.home / "away")
     lab.destination.mkdir()
     for _ in range(2):
         assert lab.delete() == 1
         assert "missing or empty" in lab.alerts()["destination"]
-        assert lab.entries() == {"/src/a", "/src/d/b"}
+        assert lab.records() == {"/src/a", "/src/d/b"}
     assert lab.transfer() == 0
     assert (lab.submitted(), tree(lab.destination)) == ([], {})
     unmark(lab.destination)

@@ -1,4 +1,4 @@
-"""Real processes, killed by SIGKILL or started all at once: the laws hold for them as well."""
+"""Child processes that are killed by SIGKILL or started all at once lose nothing either."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def contents(directory: Path) -> set[bytes | str]:
 
 
 def change(lab: Lab, chance: random.Random, latest: dict[str, bytes], turn: int) -> None:
-    """Let some files appear or change at the source, each with content of its own."""
+    """Create or change some files at the source, each with content of its own."""
     for number in range(chance.randrange(4)):
         name = f"{chance.choice(['', 'run/', 'run/deep/', 'other/'])}{chance.randrange(8)}"
         latest[name] = f"{turn} {number} {name}".encode() * chance.randrange(1, 50)
@@ -32,7 +32,7 @@ def change(lab: Lab, chance: random.Random, latest: dict[str, bytes], turn: int)
 
 
 def killed(lab: Lab, program: str, chance: random.Random) -> None:
-    """Start a program and kill it: at one of its requests, or at some moment."""
+    """Start a program and kill it, at one of its requests or at some moment."""
     hooked = chance.random() < 0.7
     with lab.start(program, *["--full"] * (program == "transfer" and chance.random() < 0.2)) as it:
         if hooked:
@@ -53,17 +53,17 @@ def killed(lab: Lab, program: str, chance: random.Random) -> None:
 
 
 def ended(lab: Lab, program: str) -> int:
-    """Run a program as a process, to its end; return its exit code."""
+    """Run a program as a child process; return its exit code."""
     with lab.start(program) as process:
         process.communicate()
     return process.returncode
 
 
 @pytest.mark.slow
-def test_a_program_killed_at_any_moment_loses_nothing_and_the_next_run_goes_on(
+def test_a_program_killed_at_any_moment_loses_nothing(
     lab: Lab,
 ) -> None:
-    """A hundred kills; after each, every file's last content is somewhere, and all arrives."""
+    """After each of 100 kills the latest content of every file exists; in the end all arrives."""
     chance = random.Random(20)
     latest: dict[str, bytes] = {}
     lab.real_time()
@@ -82,7 +82,7 @@ def test_a_program_killed_at_any_moment_loses_nothing_and_the_next_run_goes_on(
 
 
 def worked_alone(log: str) -> bool:
-    """Return whether no two processes were at the same program's work at once."""
+    """Return whether no two processes of one program ran at once."""
     at_work: dict[str, str] = {}
     for process, verb, program in re.findall(r"Z (\d+) INFO (Began|Ended) (\w+)", log):
         if verb == "Began":
@@ -95,10 +95,10 @@ def worked_alone(log: str) -> bool:
 
 
 @pytest.mark.slow
-def test_twenty_starts_at_once_work_one_at_a_time_and_send_each_change_once(
+def test_twenty_starts_at_once_run_one_at_a_time(
     lab: Lab,
 ) -> None:
-    """However many are started, there is one task, and the file arrives."""
+    """However many are started, there is one task, and the file arrives once."""
     chance = random.Random(3)
     lab.real_time()
     lab.write("run/a.h5", b"beam")
@@ -106,8 +106,8 @@ def test_twenty_starts_at_once_work_one_at_a_time_and_send_each_change_once(
         processes = [
             stack.enter_context(lab.start(chance.choice(["transfer", "delete"]))) for _ in range(20)
         ]
-        told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 20, told
+        outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 20, outputs
     assert len(lab.submitted("transfer")) == 1
     assert worked_alone(lab.log()), lab.log()
     assert files(lab.destination) == {"run/a.h5": b"beam"}

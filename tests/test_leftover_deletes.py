@@ -1,4 +1,4 @@
-"""A delete that a killed delete.py left behind is cancelled before another, never sent again."""
+"""A delete task that a killed delete.py left is cancelled, and never submitted again."""
 
 import time
 from collections.abc import Callable
@@ -11,122 +11,128 @@ from tests.conftest import Lab, files
 
 
 @pytest.fixture
-def sent(lab: Lab) -> Lab:
-    """Give a laboratory in real time, which has deleted before, and two files to delete."""
+def deletable(lab: Lab) -> Lab:
+    """Return a laboratory in real time that has deleted before, with two files to delete."""
     lab.real_time()
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     return lab
 
 
 def the_delete(lab: Lab) -> Any:
-    """Return the last delete that Globus took."""
+    """Return the last delete task that Globus accepted."""
     return [task for task in lab.world.tasks.values() if task.order.kind == "DELETE"][-1]
 
 
-def asked(lab: Lab) -> list[str]:
-    """Return which requests about deletes have come in, in their order."""
+def delete_routes(lab: Lab) -> list[str]:
+    """Return the routes of requests about delete tasks, in their order."""
     return [each.route for each in lab.world.requests if each.route in ("cancel", "delete")]
 
 
-def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: Lab) -> None:
-    sent.world.pace = Pace.after_looks(3)
-    sent.kill("delete", "delete")
-    assert [task.task_id for task in sent.store().open_tasks("delete").values()] == [None]
-    left = the_delete(sent)
+def test_a_leftover_delete_task_is_found_by_its_label(deletable: Lab) -> None:
+    """Its id is not known; it is cancelled before another task is submitted."""
+    deletable.world.pace = Pace.after_looks(3)
+    deletable.kill("delete", "delete")
+    assert [task.task_id for task in deletable.store().open_tasks("delete").values()] == [None]
+    left = the_delete(deletable)
     assert left.is_open
-    sent.write("a", "changed while nobody looked")
-    sent.world.requests.clear()
-    assert sent.delete() == 0
+    deletable.write("a", "changed meanwhile")
+    deletable.world.requests.clear()
+    assert deletable.delete() == 0
     assert left.status == "FAILED"
-    assert asked(sent) == ["cancel", "delete"]
-    assert files(sent.source) == {"a": b"changed while nobody looked"}
-    assert not sent.store().open_tasks("delete")
+    assert delete_routes(deletable) == ["cancel", "delete"]
+    assert files(deletable.source) == {"a": b"changed meanwhile"}
+    assert not deletable.store().open_tasks("delete")
 
 
-def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
-    sent.world.pace = Pace.after_looks(9)
-    sent.world.requests.clear()
-    sent.kill("delete", "task", match=lambda _each: "delete" in asked(sent))
-    (record,) = sent.store().open_tasks("delete").values()
-    assert record.task_id == the_delete(sent).id
-    sent.write("a", "changed while nobody looked")
-    left = the_delete(sent)
-    sent.world.pace = Pace.at_once()
-    assert sent.delete() == 0
+def test_a_leftover_delete_task_with_a_known_id_is_cancelled(deletable: Lab) -> None:
+    deletable.world.pace = Pace.after_looks(9)
+    deletable.world.requests.clear()
+    deletable.kill("delete", "task", match=lambda _each: "delete" in delete_routes(deletable))
+    (record,) = deletable.store().open_tasks("delete").values()
+    assert record.task_id == the_delete(deletable).id
+    deletable.write("a", "changed meanwhile")
+    left = the_delete(deletable)
+    deletable.world.pace = Pace.at_once()
+    assert deletable.delete() == 0
     assert left.status == "FAILED"
-    assert files(sent.source) == {"a": b"changed while nobody looked"}
-    assert sent.submitted("delete")[-1]["DATA"] == [{"DATA_TYPE": "delete_item", "path": "/src/b"}]
+    assert files(deletable.source) == {"a": b"changed meanwhile"}
+    assert deletable.submitted("delete")[-1]["DATA"] == [
+        {"DATA_TYPE": "delete_item", "path": "/src/b"}
+    ]
 
 
-def test_another_delete_that_globus_lists_is_not_cancelled(sent: Lab) -> None:
-    sent.kill("delete", "delete", effect=False)
-    (record,) = sent.store().open_tasks("delete").values()
+def test_other_delete_tasks_are_not_cancelled(deletable: Lab) -> None:
+    deletable.kill("delete", "delete", effect=False)
+    (record,) = deletable.store().open_tasks("delete").values()
     other = {"task_id": "11111111-1111-1111-1111-111111111111", "status": "ACTIVE"}
     listed = [{**other, "label": f"{record.label} of another"}, {**other, "label": None}]
-    sent.world.faults.add("task_list", status=200, body={"DATA": listed})
-    assert sent.delete() == 0
-    assert "cancel" not in asked(sent)
-    assert files(sent.source) == {}
+    deletable.world.faults.add("task_list", status=200, body={"DATA": listed})
+    assert deletable.delete() == 0
+    assert "cancel" not in delete_routes(deletable)
+    assert files(deletable.source) == {}
 
 
-def test_a_delete_that_was_done_before_the_answer_came_leaves_nothing_to_do(sent: Lab) -> None:
-    sent.kill("delete", "delete")
-    assert files(sent.source) == {}
-    sent.write("a", "a new file of that name")
-    sent.world.requests.clear()
-    assert sent.delete() == 0
-    assert sent.submitted("delete") == []
-    assert files(sent.source) == {"a": b"a new file of that name"}
-    assert sent.transfer() == 0
-    assert sent.entries() == {"/src/a"}
-    assert files(sent.destination)["a"] == b"a new file of that name"
+def test_a_delete_task_may_end_before_its_answer_comes(deletable: Lab) -> None:
+    """Then the next run has nothing to do."""
+    deletable.kill("delete", "delete")
+    assert files(deletable.source) == {}
+    deletable.write("a", "a new file of that name")
+    deletable.world.requests.clear()
+    assert deletable.delete() == 0
+    assert deletable.submitted("delete") == []
+    assert files(deletable.source) == {"a": b"a new file of that name"}
+    assert deletable.transfer() == 0
+    assert deletable.records() == {"/src/a"}
+    assert files(deletable.destination)["a"] == b"a new file of that name"
 
 
-def test_a_delete_that_never_arrived_is_remembered_until_its_deadline(sent: Lab) -> None:
-    sent.kill("delete", "delete", effect=False)
-    ((number, record),) = sent.store().open_tasks("delete").items()
-    sent.write("a", "changed")
-    assert sent.delete() == 0
-    assert files(sent.source) == {"a": b"changed"}
-    ids = [each["submission_id"] for each in sent.submitted("delete")]
-    assert ids.count(record.submission_id) == 1, "it is never sent again"
-    assert sent.store().open_tasks("delete") == {number: record}
-    sent.later(record.deadline - time.time() + 2)
-    assert sent.delete() == 0
-    assert not sent.store().open_tasks("delete")
-    ids = [each["submission_id"] for each in sent.submitted("delete")]
+def test_a_delete_task_that_never_arrived_stays_recorded(deletable: Lab) -> None:
+    """It may arrive until its deadline, and is never submitted again."""
+    deletable.kill("delete", "delete", effect=False)
+    ((number, record),) = deletable.store().open_tasks("delete").items()
+    deletable.write("a", "changed")
+    assert deletable.delete() == 0
+    assert files(deletable.source) == {"a": b"changed"}
+    ids = [each["submission_id"] for each in deletable.submitted("delete")]
+    assert ids.count(record.submission_id) == 1, "it is never submitted again"
+    assert deletable.store().open_tasks("delete") == {number: record}
+    deletable.advance(record.deadline - time.time() + 2)
+    assert deletable.delete() == 0
+    assert not deletable.store().open_tasks("delete")
+    ids = [each["submission_id"] for each in deletable.submitted("delete")]
     assert ids.count(record.submission_id) == 1
 
 
-def test_a_delete_that_arrives_late_is_cancelled_by_the_run_that_first_sees_it(sent: Lab) -> None:
-    sent.kill("delete", "delete", effect=False)
-    document = sent.submitted("delete")[-1]
-    assert sent.delete() == 0
-    assert files(sent.source) == {}
-    sent.write("a", "a new file of that name")
-    sent.world.pace = Pace.after_looks(9)
+def test_a_delete_task_that_arrives_late_is_cancelled(deletable: Lab) -> None:
+    """By the first run that sees it."""
+    deletable.kill("delete", "delete", effect=False)
+    document = deletable.submitted("delete")[-1]
+    assert deletable.delete() == 0
+    assert files(deletable.source) == {}
+    deletable.write("a", "a new file of that name")
+    deletable.world.pace = Pace.after_looks(9)
     from globus_auto.sandbox import submissions
 
-    owner = the_delete(sent).owner
-    late = sent.world.engine.accept(submissions.read("DELETE", document), owner)
-    assert sent.delete() == 0
+    owner = the_delete(deletable).owner
+    late = deletable.world.engine.accept(submissions.read("DELETE", document), owner)
+    assert deletable.delete() == 0
     assert late.status == "FAILED"
-    assert files(sent.source) == {"a": b"a new file of that name"}
+    assert files(deletable.source) == {"a": b"a new file of that name"}
 
 
-def test_transfer_cancels_it_as_well_if_it_comes_first(sent: Lab) -> None:
-    sent.world.pace = Pace.after_looks(9)
-    sent.kill("delete", "delete")
-    left = the_delete(sent)
-    sent.write("a", "changed while nobody looked")
-    sent.world.pace = Pace.at_once()
-    assert sent.transfer() == 0
+def test_transfer_cancels_a_leftover_delete_task_too(deletable: Lab) -> None:
+    deletable.world.pace = Pace.after_looks(9)
+    deletable.kill("delete", "delete")
+    left = the_delete(deletable)
+    deletable.write("a", "changed meanwhile")
+    deletable.world.pace = Pace.at_once()
+    assert deletable.transfer() == 0
     assert left.status == "FAILED"
-    assert not sent.store().open_tasks("delete")
-    assert files(sent.source).keys() == {"a", "b"}
-    assert files(sent.destination)["a"] == b"changed while nobody looked"
+    assert not deletable.store().open_tasks("delete")
+    assert files(deletable.source).keys() == {"a", "b"}
+    assert files(deletable.destination)["a"] == b"changed meanwhile"
 
 
 def drop_answers(lab: Lab) -> None:
@@ -144,12 +150,12 @@ def refuse_cancel(lab: Lab) -> None:
 
 @pytest.mark.parametrize("harm", [drop_answers, refuse_list, refuse_cancel])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_while_it_cannot_be_cancelled_nothing_else_is_done(
+def test_nothing_is_done_until_a_leftover_is_cancelled(
     program: str, harm: Callable[[Lab], None], lab: Lab
 ) -> None:
-    lab.send("first")
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.after_looks(99)
     lab.world.faults.add("delete", times=None, drop="after")
     assert lab.delete() == 1
@@ -169,25 +175,25 @@ def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     assert files(lab.destination).keys() == {"first", "a", "b"}
 
 
-def test_a_delete_whose_cancelling_is_refused_stops_all_until_its_deadline(lab: Lab) -> None:
-    lab.send("first")
+def test_a_refused_cancel_stops_all_until_the_deadline(lab: Lab) -> None:
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.stall_next(kind="DELETE")
-    refusal = {"code": "PermissionDenied", "message": "planned"}
-    lab.world.faults.add("cancel", times=None, status=403, body=refusal)
+    api_error = {"code": "PermissionDenied", "message": "planned"}
+    lab.world.faults.add("cancel", times=None, status=403, body=api_error)
     assert [lab.delete(), lab.transfer(), lab.delete()] == [1, 1, 1]
     assert len(lab.submitted("delete")) == 2, "first, and a"
-    lab.later(15 * 60 + 1)
+    lab.advance(15 * 60 + 1)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert not lab.store().open_tasks("delete")
 
 
-def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
-    lab.send("first")
+def test_a_cancelled_delete_task_that_does_not_end_stops_all(lab: Lab) -> None:
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.stall_next(kind="DELETE")
     lab.world.faults.add("cancel", times=None, status=202, body={"code": "CancelAccepted"})
     assert lab.delete() == 1
@@ -200,10 +206,10 @@ def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
     assert files(lab.source) == {}
 
 
-def test_a_delete_that_globus_no_longer_knows_is_forgotten(lab: Lab) -> None:
-    lab.send("first")
+def test_a_delete_task_unknown_to_globus_is_forgotten(lab: Lab) -> None:
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.stall_next(kind="DELETE")
     lab.world.faults.add("cancel", times=None, drop="before")
     assert lab.delete() == 1
@@ -215,26 +221,25 @@ def test_a_delete_that_globus_no_longer_knows_is_forgotten(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("route", ["delete", "task"])
-def test_a_delete_whose_end_nobody_saw_does_not_read_as_a_disk_that_is_gone(
-    sent: Lab, route: str
-) -> None:
-    sent.world.requests.clear()
-    sent.kill("delete", route, match=lambda _each: "delete" in asked(sent))
-    assert files(sent.source) == {}
-    assert (sent.transfer(), sent.transfer()) == (0, 0)
-    assert (sent.alerts(), sent.entries()) == ({}, set())
+def test_an_unseen_deletion_is_not_read_as_a_missing_disk(deletable: Lab, route: str) -> None:
+    deletable.world.requests.clear()
+    deletable.kill("delete", route, match=lambda _each: "delete" in delete_routes(deletable))
+    assert files(deletable.source) == {}
+    assert (deletable.transfer(), deletable.transfer()) == (0, 0)
+    assert (deletable.alerts(), deletable.records()) == ({}, set())
 
 
-def test_killed_between_two_deletes_the_next_run_knows_what_the_first_has_deleted(
-    sent: Lab,
+def test_after_a_kill_the_next_run_knows_what_was_deleted(
+    deletable: Lab,
 ) -> None:
-    sent.configure(FILES_PER_TASK=1)
-    sent.world.requests.clear()
-    sent.kill("delete", "ls", match=lambda _each: "delete" in asked(sent))
-    assert files(sent.source).keys() == {"b"}
-    sent.world.requests.clear()
-    assert sent.transfer() == 0
-    assert (sent.entries(), sent.submitted()) == ({"/src/b"}, [])
-    assert sent.delete() == 0
-    assert (files(sent.source), sent.entries()) == ({}, set())
-    assert files(sent.destination).keys() == {"first", "a", "b"}
+    """The kill comes between two delete tasks."""
+    deletable.configure(FILES_PER_TASK=1)
+    deletable.world.requests.clear()
+    deletable.kill("delete", "ls", match=lambda _each: "delete" in delete_routes(deletable))
+    assert files(deletable.source).keys() == {"b"}
+    deletable.world.requests.clear()
+    assert deletable.transfer() == 0
+    assert (deletable.records(), deletable.submitted()) == ({"/src/b"}, [])
+    assert deletable.delete() == 0
+    assert (files(deletable.source), deletable.records()) == ({}, set())
+    assert files(deletable.destination).keys() == {"first", "a", "b"}

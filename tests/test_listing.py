@@ -1,4 +1,4 @@
-"""Listings: answers that say nothing of a directory, and services that never come to an end."""
+"""Listings: invalid answers, and services that are down, busy or answer without end."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ SURROGATE = '{"DATA": [{"name": "\\ud800", "type": "dir"}], "total": 1'
 
 
 def below(path: str) -> Callable[[Any], bool]:
-    """Return what tells that a request lists all of a directory whose path begins so."""
+    """Return a function that matches full listings of paths with this prefix."""
     return lambda request: request.query["path"].startswith(path) and "limit" not in request.query
 
 
-def refusal(code: str, message: str = "planned") -> dict[str, str]:
-    """Return the body of an answer of Globus that refuses something."""
+def api_error(code: str, message: str = "planned") -> dict[str, str]:
+    """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
 
 @pytest.fixture
 def connection(lab: Lab) -> Iterator[login.Connection]:
-    """Give a connection as the programs have it."""
+    """Yield a connection as the programs use it."""
     with_token = login.connect(settings.load(str(lab.config)), interactive=False)
     yield with_token
     with_token.close()
@@ -44,13 +44,13 @@ def connection(lab: Lab) -> Iterator[login.Connection]:
 
 @pytest.fixture
 def client(connection: login.Connection) -> globus_sdk.TransferClient:
-    """Give the client of that connection."""
+    """Return the client of that connection."""
     return connection.client
 
 
 @pytest.fixture
 def one_clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clock that measures durations go on with the one that is set."""
+    """Let the monotonic clock follow the clock that the tests set."""
     assert clock
     offset = time.monotonic() - time.time()
     monkeypatch.setattr(time, "monotonic", lambda: time.time() + offset)
@@ -59,23 +59,23 @@ def one_clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("after", ["86400", "60", "59"])
 def test_a_service_that_always_says_429_ends_the_run_soon(lab: Lab, after: str) -> None:
-    lab.sent("d/a")
-    before, began = lab.remembered(), time.time()
+    lab.given_transferred("d/a")
+    before, began = lab.datastore_bytes(), time.time()
     lab.write("d/new")
-    busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
+    busy = {"status": 429, "body": api_error("TooMany"), "headers": {"Retry-After": after}}
     lab.world.faults.add("ls", times=None, match=below("/src/d"), **busy)
     assert lab.transfer() == 1
     assert 230 < time.time() - began < 330
     assert lab.alerts().keys() == {"service"}
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
 
 
 @pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("after", ["", "\u00b2", "-5", "9" * 5000, "Tue, 24 Nov 2026 10:00:00 GMT"])
-def test_an_odd_retry_after_is_a_short_rest(lab: Lab, after: str) -> None:
-    lab.sent("d/a")
+def test_an_odd_retry_after_causes_a_short_back_off(lab: Lab, after: str) -> None:
+    lab.given_transferred("d/a")
     lab.write("d/new")
-    busy = {"status": 429, "body": refusal("TooMany"), "headers": {"Retry-After": after}}
+    busy = {"status": 429, "body": api_error("TooMany"), "headers": {"Retry-After": after}}
     lab.world.faults.add("ls", times=3, match=below("/src/d"), **busy)
     began = time.time()
     assert lab.transfer() == 0
@@ -83,20 +83,20 @@ def test_an_odd_retry_after_is_a_short_rest(lab: Lab, after: str) -> None:
 
 
 def row(number: int) -> dict[str, Any]:
-    """Return a file of a list of files that a task has written."""
+    """Return one row of a list of successful transfers."""
     return {"source_path": f"/src/{number}", "size": 1}
 
 
 def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str, Any]:
-    """Let `change` make each page of a task's list; return the page."""
+    """Let `change` produce each page of a task's list; return the page."""
     page: dict[str, Any] = {"DATA": [row(0)], "next_marker": 0}
-    asked = iter(range(1, 10_000))
+    numbers = iter(range(1, 10_000))
     lab.world.faults.add(
         "successful_transfers",
         times=None,
         status=200,
         body=page,
-        match=lambda _request: change(page, next(asked)) is None,
+        match=lambda _request: change(page, next(numbers)) is None,
     )
     return page
 
@@ -111,7 +111,7 @@ def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str
     ],
     ids=["the same marker", "markers in a circle", "empty pages", "too many rows"],
 )
-def test_a_list_without_an_end_concludes_nothing(
+def test_an_endless_list_is_an_invalid_response(
     lab: Lab,
     client: globus_sdk.TransferClient,
     change: Callable[[dict[str, Any], int], None],
@@ -142,8 +142,8 @@ def test_an_endless_list_of_a_failed_task_is_given_up(lab: Lab) -> None:
     lab.world.faults.add("task", times=None, status=200, body=body)
     endless(lab, lambda _page, _number: None)
     before = lab.submitted()
-    assert [lab.transfer(), lab.entries(), lab.submitted()] == [0, {"/src/a"}, before]
-    lab.later(3601)
+    assert [lab.transfer(), lab.records(), lab.submitted()] == [0, {"/src/a"}, before]
+    lab.advance(3601)
     assert lab.transfer() == 1
     assert "Globus does not tell what" in lab.alerts()["failed"]
     assert len(lab.submitted()) == len(before) + 1
@@ -157,7 +157,7 @@ DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
 @pytest.mark.parametrize(
     "fault",
     [
-        {"status": 503, "body": refusal("ServiceUnavailable")},
+        {"status": 503, "body": api_error("ServiceUnavailable")},
         {"status": 502, **HTML},
         {"status": 500, "body": ""},
     ],
@@ -165,16 +165,16 @@ DIRECTORIES = [f"d{number:02}/a" for number in range(30)]
 )
 def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], workers: int) -> None:
     lab.configure(LIST_CONCURRENCY=workers)
-    lab.sent("old", *DIRECTORIES)
-    before = lab.remembered()
+    lab.given_transferred("old", *DIRECTORIES)
+    before = lab.datastore_bytes()
     (lab.source / "d07/a").unlink()
     lab.write("new")
     lab.world.faults.add("ls", times=None, match=below("/src/d"), **fault)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"service"}
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     failed = [request for request in lab.world.requests if request.status == fault["status"]]
-    # Each listing is tried six times; the other workers may be at one more when the fifth fails.
+    # Each listing is tried six times; other workers may be busy with one more when the fifth fails.
     assert len(failed) <= 6 * (listing.SERVICE_FAILURES + workers)
     lab.world.faults.clear()
     assert lab.transfer() == 0
@@ -185,25 +185,25 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
 @pytest.mark.parametrize(
     ("fault", "times"),
     [
-        ({"status": 502, "body": refusal("EndpointError")}, None),
-        ({"status": 503, "body": refusal("ExternalError.DirListingFailed")}, None),
-        ({"status": 403, "body": refusal("PermissionDenied")}, None),
-        ({"status": 501, "body": refusal("NotImplemented")}, None),
+        ({"status": 502, "body": api_error("EndpointError")}, None),
+        ({"status": 503, "body": api_error("ExternalError.DirListingFailed")}, None),
+        ({"status": 403, "body": api_error("PermissionDenied")}, None),
+        ({"status": 501, "body": api_error("NotImplemented")}, None),
         ({"status": 503, "body": ""}, 6 * (listing.SERVICE_FAILURES - 1)),
     ],
     ids=["endpoint", "busy endpoint", "forbidden", "not implemented", "four failures"],
 )
-def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
+def test_failures_of_single_directories_do_not_end_the_scan(
     lab: Lab, fault: dict[str, Any], times: int | None
 ) -> None:
     lab.configure(LIST_CONCURRENCY=1)
-    lab.sent("old", *DIRECTORIES)
-    before = lab.entries()
+    lab.given_transferred("old", *DIRECTORIES)
+    before = lab.records()
     lab.write("new")
     lab.world.faults.add("ls", times=times, match=below("/src/d"), **fault)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"unlisted"}
-    assert lab.entries() == before | {"/src/new"}
+    assert lab.records() == before | {"/src/new"}
 
 
 @pytest.mark.parametrize("code", ["ClientError.NotFound", "NotFound"])
@@ -216,12 +216,12 @@ def test_other_failures_in_a_row_leave_the_rest_of_the_scan(
         ("Path /src/INTERNAL_ERROR: 500-GlobusError: v=1 c=ENDPOINT_ERROR", False),
     ],
 )
-def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
+def test_a_404_for_an_internal_error_is_not_read_as_not_found(
     lab: Lab, client: globus_sdk.TransferClient, code: str, message: str, gone: bool
 ) -> None:
     path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
     for route in ("ls", "stat"):
-        lab.world.faults.add(route, times=None, status=404, body=refusal(code, message))
+        lab.world.faults.add(route, times=None, status=404, body=api_error(code, message))
     listed = listing.list_directory(client, lab.src.id, path, limiter)
     refused = listing.refusal(client, lab.src.id, path, limiter)
     version = listing.stat_file(client, lab.src.id, path, limiter)
@@ -232,9 +232,9 @@ def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
         assert listed.reason == f"404 {code}: {message} (r123)"
 
 
-def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:
-    lab.sent("d/a")
-    failed = refusal("NotFound", "c=ENDPOINT_ERROR")
+def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:
+    lab.given_transferred("d/a")
+    failed = api_error("NotFound", "c=ENDPOINT_ERROR")
     for route in ("ls", "stat"):
         lab.world.faults.add(
             route,
@@ -246,7 +246,7 @@ def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"destination"}
     assert files(lab.source).keys() == {"d/a"}
-    assert lab.entries() == {"/src/d/a"}
+    assert lab.records() == {"/src/d/a"}
     assert lab.submitted("delete") == []
 
 
@@ -256,19 +256,19 @@ def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:
     ids=["a page", "nothing", "a gateway", "a number"],
 )
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_404_without_a_code_of_globus_ends_the_run(
+def test_a_404_without_a_globus_code_ends_the_run(
     lab: Lab, fault: dict[str, Any], program: str
 ) -> None:
-    lab.sent("a", "d/b")
-    before = lab.remembered()
+    lab.given_transferred("a", "d/b")
+    before = lab.datastore_bytes()
     lab.world.faults.add("ls", times=None, match=below("/src/d"), status=404, **fault)
     lab.world.faults.add("ls", times=None, match=below("/dst/d"), status=404, **fault)
     assert getattr(lab, program)() == 1
     assert "service" in lab.alerts()
     assert "d/b" in files(lab.source)
-    assert "/src/d/b" in lab.entries()
+    assert "/src/d/b" in lab.records()
     if program == "transfer":
-        assert lab.remembered() == before
+        assert lab.datastore_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_404_without_a_code_of_globus_ends_the_run(
     ],
     ids=["a page", "cut", "empty", "a list", "another document"],
 )
-def test_an_answer_that_is_no_listing_is_never_believed(
+def test_an_answer_that_is_no_listing_is_an_error(
     lab: Lab, client: globus_sdk.TransferClient, fault: dict[str, Any], said: str
 ) -> None:
     for route in ("ls", "stat", "endpoint"):
@@ -300,7 +300,7 @@ def test_an_answer_that_is_no_listing_is_never_believed(
         listing.require_ready(client, lab.src.id)
 
 
-def test_a_real_listing_of_one_entry_is_believed(
+def test_a_real_listing_of_one_name_is_accepted(
     lab: Lab, client: globus_sdk.TransferClient
 ) -> None:
     lab.write("a")
@@ -323,8 +323,8 @@ def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
 
 @pytest.mark.parametrize("place", ["/src/d", "/dst/d"])
 def test_a_listing_that_cannot_be_decoded_is_an_alert(lab: Lab, place: str) -> None:
-    """Decoders differ in what they take: one odd name may cost a whole directory."""
-    lab.sent("a", "d/b")
+    """Decoders differ in what they accept: one odd name may spoil a whole listing."""
+    lab.given_transferred("a", "d/b")
     spoilt = {"status": 200, "body": SURROGATE}
     for route in ("ls", "stat"):
         lab.world.faults.add(
@@ -338,17 +338,17 @@ def test_a_listing_that_cannot_be_decoded_is_an_alert(lab: Lab, place: str) -> N
     assert lab.alerts().keys() == {kind}
     assert "the answer is not valid JSON" in lab.alerts()[kind]
     assert "d/b" in files(lab.source)
-    assert "/src/d/b" in lab.entries()
+    assert "/src/d/b" in lab.records()
 
 
 @pytest.mark.parametrize("body", [[], {"code": 502}, {"code": None}, "null"])
 def test_a_gateway_with_json_of_its_own_is_no_crash(lab: Lab, body: object) -> None:
-    lab.sent("d/a")
-    before = lab.remembered()
+    lab.given_transferred("d/a")
+    before = lab.datastore_bytes()
     lab.world.faults.add("ls", times=None, match=below("/src/d"), status=502, body=body)
     assert lab.transfer() == 1
     assert lab.alerts().keys() <= {"service", "unlisted"}
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
 
 
 @pytest.mark.parametrize("by", ["an error", "the reader"])
@@ -369,8 +369,8 @@ def test_a_scan_that_stops_early_closes_its_connections(
         finally:
             closed.append(threading.current_thread())
 
-    # The others are waiting for an answer when the first one fails.
-    gone = {"status": 404, "body": refusal("EndpointDeleted")}
+    # The other workers are waiting for an answer when the first one fails.
+    gone = {"status": 404, "body": api_error("EndpointDeleted")}
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)
     lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)

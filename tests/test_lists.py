@@ -1,4 +1,4 @@
-"""The lists of what a task did come late or never, and errors of tasks pass or not."""
+"""Lists of what a task did may come late or never; errors of tasks may pass or last."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = 3600
 @pytest.mark.parametrize("first", [True, False], ids=["recursive", "by items"])
 def test_lists_that_come_late_are_waited_for(lab: Lab, first: bool) -> None:
     if not first:
-        lab.sent("old")
+        lab.given_transferred("old")
     lab.world.lists_late = 600
     for name in ("a", "b"):
         lab.write(name)
@@ -24,36 +24,36 @@ def test_lists_that_come_late_are_waited_for(lab: Lab, first: bool) -> None:
     assert (len(lab.submitted()), lab.alerts()) == (1, {})
     assert len(lab.store().open_tasks("transfer")) == 1
     lab.world.skipped_paths.clear()
-    lab.later(600)
+    lab.advance(600)
     lab.world.requests.clear()
     assert lab.transfer() == 1
     assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == ["/src/b"]
-    lab.later(600)
+    lab.advance(600)
     assert [lab.transfer(), lab.alerts()] == [0, {}]
     assert files(lab.destination).items() >= files(lab.source).items()
     assert files(lab.source).keys() == {"a", "b"}
 
 
 def test_lists_that_never_come_are_given_up_after_an_hour(lab: Lab) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.world.lists_late = 90 * 24 * HOUR
     lab.write("a")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    lab.later(HOUR - 60)
+    lab.advance(HOUR - 60)
     assert (lab.transfer(), lab.alerts(), len(lab.submitted())) == (0, {}, 1)
-    lab.later(120)
+    lab.advance(120)
     assert (lab.transfer(), len(lab.submitted())) == (1, 2)
     assert "Globus does not tell what a transfer of /src did" in lab.alerts()["failed"]
     for _ in range(6):
-        lab.later(HOUR / 2)
+        lab.advance(HOUR / 2)
         assert lab.transfer() == 0
     assert len(lab.submitted()) == 2, "the second was found equal, and has no lists"
     assert lab.alerts() == {}
     assert (lab.delete(), files(lab.source)) == (0, {})
 
 
-def test_lists_of_nothing_are_not_asked_for(lab: Lab) -> None:
-    lab.sent("old")
+def test_empty_lists_are_not_requested(lab: Lab) -> None:
+    lab.given_transferred("old")
     lab.write("a")
     put(lab.destination / "a", b"data", time.time() - 3600)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
@@ -64,8 +64,8 @@ def test_lists_of_nothing_are_not_asked_for(lab: Lab) -> None:
 
 
 def stalled(lab: Lab, code: str = "PERMISSION_DENIED") -> None:
-    """Let a task meet an error."""
-    lab.sent("old")
+    """Submit a task that meets an error."""
+    lab.given_transferred("old")
     lab.world.stall_next(code)
     lab.write("a")
     assert lab.transfer() == 0
@@ -87,8 +87,8 @@ def test_an_error_with_progress_is_no_alert_until_stall_hours(lab: Lab) -> None:
     for _ in range(4):
         assert (lab.transfer(), lab.alerts()) == (0, {})
         task.bytes_transferred += 1
-        lab.later(HOUR - 300)
-    lab.later(HOUR)
+        lab.advance(HOUR - 300)
+    lab.advance(HOUR)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"stalled"}
 
@@ -107,7 +107,7 @@ def test_a_full_destination_is_an_alert_at_once(lab: Lab, code: str) -> None:
 
 
 def test_the_log_counts_as_sent_only_what_was_accepted(lab: Lab) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.configure(FILES_PER_TASK=2)
     for name in "abc":
         lab.write(name)

@@ -1,4 +1,4 @@
-"""SRC_LOCAL_DIR: the mount shows what Globus shows, and delete.py works with it."""
+"""SRC_LOCAL_DIR: the mount shows what Globus shows, and delete.py uses it."""
 
 import logging
 import os
@@ -31,13 +31,13 @@ NAMES = [
 
 @pytest.fixture
 def mounted(lab: Lab) -> Lab:
-    """Give a laboratory whose source is also mounted on this machine."""
+    """Return a laboratory whose source is also mounted on this machine."""
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     return lab
 
 
 def fill(lab: Lab) -> None:
-    """Make an entry of every kind at the source, with odd names and times."""
+    """Make every kind of file, link and directory at the source, with odd names and times."""
     for number, name in enumerate(NAMES):
         lab.write(name, b"x" * number, age=number * 1000.75)
     put(lab.source / "old", "written before 1970", -1.5)
@@ -62,8 +62,8 @@ def fill(lab: Lab) -> None:
     os.mkdir(os.fsencode(lab.source) + b"/dir \xfe")
 
 
-def look(lister: Any) -> dict[str, Any]:
-    """Return all that a look at the source finds; of unsendable names only how many there are."""
+def scan(lister: Any) -> dict[str, Any]:
+    """Scan the source and return its listings; of unsendable names only their number."""
     found = {}
     for outcome in listing.walk(lister, ["/src"], lambda _name: True):
         assert isinstance(outcome, Directory)
@@ -71,7 +71,8 @@ def look(lister: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> None:
+def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
+    """Of every kind of file, link and directory, with odd names and times."""
     fill(lab)
     app = globus_sdk.ClientApp(
         "test",
@@ -79,14 +80,14 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
         client_secret=lab.secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    pace = listing.RateLimiter(0)
+    limiter = listing.RateLimiter(0)
     with app:
-        remote = look(
+        remote = scan(
             lambda: listing.through_globus(
-                lambda: globus_sdk.TransferClient(app=app), lab.src.id, pace
+                lambda: globus_sdk.TransferClient(app=app), lab.src.id, limiter
             )
         )
-    here = look(lambda: mount.on_mount(str(lab.source), "/src"))
+    here = scan(lambda: mount.on_mount(str(lab.source), "/src"))
     assert here == remote
     assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)
     assert here["/src"].others == {
@@ -99,7 +100,7 @@ def test_a_mount_and_globus_show_the_same_of_every_kind_of_entry(lab: Lab) -> No
     assert here["/src"].files["old"] == FileVersion(19, -2)
 
 
-def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlisted(
+def test_files_that_come_and_go_do_not_break_a_listing(
     tmp_path: Path,
 ) -> None:
     stays = put(tmp_path / "stays", "", 1)
@@ -124,7 +125,7 @@ def test_files_that_come_and_go_during_the_look_never_make_their_directory_unlis
 
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
-def test_what_is_mounted_below_is_looked_at_as_well() -> None:
+def test_file_systems_mounted_below_are_scanned_too() -> None:
     outcomes = listing.walk(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
     top, below = outcomes
     assert isinstance(top, Directory)
@@ -134,10 +135,11 @@ def test_what_is_mounted_below_is_looked_at_as_well() -> None:
     assert below.path == "/src/shm"
 
 
-def test_a_directory_that_is_one_of_those_above_it_is_a_loop_and_not_entered(
+def test_a_directory_loop_is_not_entered(
     tmp_path: Path,
 ) -> None:
-    # As a bind mount makes one, which only root can have.
+    """A bind mount can show a directory below itself."""
+    # Only root can make a bind mount, which has this effect.
     above = os.stat(tmp_path)
     (tmp_path / "other").mkdir()
     found = Directory("/src/below", {}, {}, {}, [])
@@ -146,10 +148,11 @@ def test_a_directory_that_is_one_of_those_above_it_is_a_loop_and_not_entered(
     assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
 
 
-def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(
+def test_only_empty_directories_are_removed_on_the_mount(
     mounted: Lab,
 ) -> None:
-    mounted.send("a", "run/b", "changed")
+    """Files are verified and deleted through Globus."""
+    mounted.write_and_transfer("a", "run/b", "changed")
     (mounted.source / "empty" / "deep").mkdir(parents=True)
     mounted.write("changed", "changed since")
     assert mounted.delete() == 0
@@ -158,7 +161,7 @@ def test_files_are_proven_through_globus_and_directories_removed_on_the_mount(
     assert "Removed the empty directory /src/empty" in mounted.log()
 
 
-def test_on_a_mount_a_directory_is_not_empty_that_holds_anything_else(mounted: Lab) -> None:
+def test_on_a_mount_only_empty_trees_are_pruned(mounted: Lab) -> None:
     fill(mounted)
     assert mounted.transfer() == 1
     for name in NAMES:
@@ -172,19 +175,20 @@ def test_on_a_mount_a_directory_is_not_empty_that_holds_anything_else(mounted: L
     assert tree(mounted.source).keys() <= before.keys()
 
 
-def test_on_a_mount_a_file_that_arrives_in_an_empty_directory_survives(mounted: Lab) -> None:
+def test_on_a_mount_a_new_file_in_an_empty_directory_survives(mounted: Lab) -> None:
+    """It arrives when Globus has listed SRC_DIR."""
     (mounted.source / "x" / "y").mkdir(parents=True)
     mounted.world.faults.hook(
         "ls",
-        lambda _asked: mounted.write("x/y/new", "arrived"),
+        lambda _request: mounted.write("x/y/new", "arrived"),
         when="after",
-        match=lambda asked: asked.query["path"] == "/src",
+        match=lambda request: request.query["path"] == "/src",
     )
     assert mounted.delete() == 0
     assert files(mounted.source) == {"x/y/new": b"arrived"}
 
 
-def test_on_a_mount_a_file_that_arrives_after_the_look_survives(mounted: Lab) -> None:
+def test_on_a_mount_a_file_that_arrives_after_the_scan_survives(mounted: Lab) -> None:
     for name in ("x", "y"):
         (mounted.source / name).mkdir()
 
@@ -200,7 +204,7 @@ def test_on_a_mount_a_file_that_arrives_after_the_look_survives(mounted: Lab) ->
     assert tree(mounted.source) == {"y": None, "y/new": b"arrived"}
 
 
-def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> None:
+def test_a_quarantine_from_before_the_mount_is_removed_too(lab: Lab) -> None:
     (lab.source / "x").mkdir()
     lab.write("stays")
     lab.world.faults.add("delete", status=503, times=None)
@@ -214,9 +218,10 @@ def test_what_was_left_aside_before_the_mount_was_set_goes_as_well(lab: Lab) -> 
     assert lab.store().asides == {}
 
 
-def test_a_source_with_nothing_but_an_unsendable_name_is_the_same_directory(
+def test_a_source_with_only_an_unsendable_name_is_recognised(
     mounted: Lab,
 ) -> None:
+    """The mount is not taken for another directory: only the name is an alert."""
     (mounted.source / "line\nbreak").touch()
     assert mounted.transfer() == 1
     assert mounted.alerts().keys() == {"unsendable"}
@@ -239,21 +244,21 @@ def another(lab: Lab) -> str:
 
 @pytest.mark.parametrize("mount", [missing, empty, another])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_where_the_mount_is_not_the_source_nothing_is_concluded(
+def test_a_mount_that_is_not_the_source_changes_nothing(
     program: str, mount: Any, lab: Lab, mailbox: Any
 ) -> None:
     lab.configure(KEEP_DAYS=1)
-    lab.send("a", "run/b")
+    lab.write_and_transfer("a", "run/b")
     assert lab.transfer() == 0
     (lab.source / "empty").mkdir()
     place = mount(lab)
     lab.configure(SRC_LOCAL_DIR=place)
-    before = tree(lab.source), tree(lab.home / "mnt"), lab.remembered()
+    before = tree(lab.source), tree(lab.home / "mnt"), lab.datastore_bytes()
     assert getattr(lab, program)() == 1
-    assert (tree(lab.source), tree(lab.home / "mnt"), lab.remembered()) == before
+    assert (tree(lab.source), tree(lab.home / "mnt"), lab.datastore_bytes()) == before
     (mail,) = mailbox.texts()
     assert f"SRC_LOCAL_DIR {place}" in mail
-    assert lab.entries() == {"/src/a", "/src/run/b"}
+    assert lab.records() == {"/src/a", "/src/run/b"}
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     assert getattr(lab, program)() == 0
     assert "RESOLVED" in mailbox.texts()[-1]

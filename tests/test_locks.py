@@ -1,4 +1,4 @@
-"""One run of a program at a time, one program at the datastore at a time; how runs are ended."""
+"""One run of each program at a time, and one program at a time at the datastore; signals."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ OTHER = {"transfer": "delete", "delete": "transfer"}
 
 @contextmanager
 def held(lab: Lab, name: str, age: float = 60, text: str | None = None) -> Iterator[None]:
-    """Hold a lock as a run does that took it `age` seconds ago."""
+    """Hold a lock like a run that took it `age` seconds ago."""
     with open(lab.state / f"datastore.{name}lock", "w", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(f"4711 {int(time.time() - age)}\n" if text is None else text)
@@ -38,9 +38,10 @@ def run(lab: Lab, program: str) -> int:
 
 @PROGRAMS
 @pytest.mark.parametrize("text", [None, ""])
-def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
+def test_a_second_start_exits_at_once_and_only_logs_it(
     program: str, text: str | None, lab: Lab, mailbox: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """It exits with 0, asks Globus for nothing, prints nothing and mails nothing."""
     lab.write("a")
     began = time.time()
     with held(lab, f"{program}.", text=text):
@@ -55,13 +56,13 @@ def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
 
 
 @PROGRAMS
-def test_what_one_run_has_locked_another_cannot_lock(program: str, lab: Lab) -> None:
+def test_a_lock_held_by_one_run_keeps_another_out(program: str, lab: Lab) -> None:
     lab.write("a")
     with locks.locked(str(lab.state / f"datastore.{program}.lock"), timeout=0):
         assert run(lab, program) == 0
         assert lab.world.requests == []
     with locks.locked(str(lab.state / "datastore.lock"), timeout=0):
-        assert run(lab, program) == 1, "it has waited in vain"
+        assert run(lab, program) == 1, "it waited in vain"
         assert lab.world.requests == []
 
 
@@ -84,18 +85,18 @@ def test_a_run_older_than_stall_hours_is_an_alert(
 
 
 @PROGRAMS
-def test_a_program_waits_for_the_other_and_works_then(
+def test_a_program_waits_until_the_other_has_ended(
     program: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
-    asked, began = len(lab.world.requests), time.time()
+    count, began = len(lab.world.requests), time.time()
     with ExitStack() as holding:
         holding.enter_context(held(lab, ""))
 
         def sleep(seconds: float) -> None:
-            lab.later(seconds)
-            assert len(lab.world.requests) == asked, "nothing is done before"
+            lab.advance(seconds)
+            assert len(lab.world.requests) == count, "nothing is done before that"
             if time.time() - began > 1000:
                 holding.close()
 
@@ -121,7 +122,7 @@ def test_an_hour_of_waiting_in_vain_is_an_alert(program: str, lab: Lab, mailbox:
 
 
 def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
     began = time.time()
     with held(lab, ""), held(lab, "transfer."), held(lab, "delete."):
@@ -132,10 +133,11 @@ def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]
     assert "delete /src/a" in out
 
 
-def test_locks_are_private_name_their_holder_and_end_with_the_run(lab: Lab) -> None:
+def test_locks_are_private_and_end_with_the_run(lab: Lab) -> None:
+    """A lock file also has the process ID of the run that holds it."""
     before = os.umask(0)
     try:
-        lab.send("a")
+        lab.write_and_transfer("a")
         assert lab.delete() == 0
     finally:
         os.umask(before)
@@ -147,15 +149,14 @@ def test_locks_are_private_name_their_holder_and_end_with_the_run(lab: Lab) -> N
         pass
 
 
-def test_a_process_at_work_keeps_a_second_one_out_and_the_other_program_waiting(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second delete.py exits at once; transfer.py waits until the first has ended."""
     lab.real_time()
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.write("b")
     reached, go_on = threading.Event(), threading.Event()
 
-    def hold(_asked: object) -> None:
+    def hold(_request: object) -> None:
         reached.set()
         go_on.wait()
 
@@ -168,7 +169,7 @@ def test_a_process_at_work_keeps_a_second_one_out_and_the_other_program_waiting(
         def sleep(seconds: float) -> None:
             go_on.set()
             process.wait()
-            lab.later(seconds)
+            lab.advance(seconds)
 
         monkeypatch.setattr(time, "sleep", sleep)
         assert lab.transfer() == 0
@@ -179,8 +180,8 @@ def test_a_process_at_work_keeps_a_second_one_out_and_the_other_program_waiting(
 
 
 def sends(number: signal.Signals) -> Callable[[object], None]:
-    """Return a hook that sends a signal to the program, which is the main thread here."""
-    return lambda _asked: signal.pthread_kill(threading.main_thread().ident or 0, number)
+    """Return a hook that sends a signal to the main thread, which runs the program."""
+    return lambda _request: signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 @pytest.fixture
@@ -193,16 +194,17 @@ def interruptible() -> Iterator[None]:
 
 @PROGRAMS
 @pytest.mark.parametrize("route", ["endpoint", "ls", "task"])
-def test_sigterm_ends_a_run_with_an_alert_and_the_next_one_does_the_work(
+def test_sigterm_ends_a_run_and_the_next_finishes_the_work(
     program: str, route: str, lab: Lab, mailbox: Any
 ) -> None:
-    lab.send("a")
+    """An alert says that a signal stopped the run; the next run resolves it."""
+    lab.write_and_transfer("a")
     lab.write("b")
-    before = lab.remembered()
+    before = lab.datastore_bytes()
     lab.world.faults.hook(route, sends(signal.SIGTERM))
     assert run(lab, program) == 1
     if route == "task":
-        assert lab.remembered() == before
+        assert lab.datastore_bytes() == before
     assert files(lab.source).keys() == {"a", "b"}
     (mail,) = mailbox.texts()
     assert f"{program}.py was stopped by a signal" in mail
@@ -219,12 +221,12 @@ def test_sigterm_ends_a_run_with_an_alert_and_the_next_one_does_the_work(
 def test_ctrl_c_ends_a_run_with_exit_1(
     program: str, lab: Lab, mailbox: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.send("a")
-    before = lab.remembered()
+    lab.write_and_transfer("a")
+    before = lab.datastore_bytes()
     lab.world.faults.hook("endpoint", sends(signal.SIGINT))
     lab.world.faults.hook("task", sends(signal.SIGINT))
     assert run(lab, program) == 1
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
     assert "Interrupted" in capsys.readouterr().err
     assert mailbox.messages == []
     lab.world.faults.clear()
@@ -232,15 +234,18 @@ def test_ctrl_c_ends_a_run_with_exit_1(
     assert files(lab.source) == {}
 
 
-def test_a_delete_that_a_signal_cuts_short_is_cancelled_by_the_next_run(lab: Lab) -> None:
-    lab.send("first")
+def test_the_next_run_cancels_a_delete_task_left_by_sigterm(lab: Lab) -> None:
+    """A file that was changed meanwhile stays."""
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.after_looks(9)
     lab.world.faults.hook(
         "task",
         sends(signal.SIGTERM),
-        match=lambda asked: lab.world.tasks[asked.path.rpartition("/")[2]].order.kind == "DELETE",
+        match=lambda request: (
+            lab.world.tasks[request.path.rpartition("/")[2]].order.kind == "DELETE"
+        ),
     )
     assert lab.delete() == 1
     lab.write("a", "changed")

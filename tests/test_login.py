@@ -1,4 +1,4 @@
-"""Login: who the programs are to Globus, and the sentence that says what to do where that fails.
+"""Login as a person or a service account, and the line that says what to do if it fails.
 
 Without a terminal nobody is asked anything, and the exit code is 3.
 """
@@ -21,8 +21,8 @@ NEW_LOGIN = "On a terminal run: "
 def asks_for_a_person(
     lab: Lab, capsys: pytest.CaptureFixture[str], sentence: str, *, again: str = NEW_LOGIN
 ) -> None:
-    """Run both programs: each must say what to do, do nothing, and ask nobody."""
-    before = files(lab.source), files(lab.destination), lab.remembered()
+    """Run both programs; check that each says what to do, changes nothing and asks nobody."""
+    before = files(lab.source), files(lab.destination), lab.datastore_bytes()
     lab.world.requests.clear()
     for program in (lab.transfer, lab.delete):
         capsys.readouterr()
@@ -33,22 +33,22 @@ def asks_for_a_person(
         assert sentence in said.err
         assert f"{again}" in said.err
         assert f"transfer.py --login --config {lab.config}" in said.err
-    assert (files(lab.source), files(lab.destination), lab.remembered()) == before
+    assert (files(lab.source), files(lab.destination), lab.datastore_bytes()) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
 
 
 def logins(lab: Lab) -> list[str]:
-    """Return how tokens were asked for."""
+    """Return the grant types of all requests for tokens."""
     return [each.body["grant_type"] for each in lab.world.requests if each.route == "token"]
 
 
-def test_a_service_account_by_its_variable_asks_for_a_token_once(lab: Lab) -> None:
+def test_a_service_account_from_the_environment_gets_one_token(lab: Lab) -> None:
     lab.write("a")
     assert (lab.transfer(), lab.delete()) == (0, 0)
     assert logins(lab) == ["client_credentials"]
 
 
-def test_a_service_account_by_its_file(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_account_from_a_secret_file(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "not this one")
     file = lab.state / "secret"
     file.write_text(f"  {lab.secret}\n", encoding="utf-8")
@@ -69,12 +69,12 @@ def test_a_wrong_secret_is_refused(
     assert "wrong-secret" not in lab.log()
 
 
-def test_a_service_account_whose_token_has_expired_asks_for_another(lab: Lab) -> None:
+def test_an_expired_service_account_token_is_replaced(lab: Lab) -> None:
     lab.write("a")
     assert lab.transfer() == 0
     lab.world.identity.expire_access_tokens()
     assert lab.delete() == 0
-    lab.later(3 * 86_400)
+    lab.advance(3 * 86_400)
     assert lab.transfer() == 0
     assert logins(lab) == ["client_credentials"] * 3
     assert files(lab.source) == {}
@@ -96,7 +96,7 @@ def test_login_without_a_terminal_asks_nobody(
     said = capsys.readouterr()
     assert said.out == ""
     assert "There was no terminal to log in on" in said.err
-    assert logged_in.transfer() == 0, "the login that is there still serves"
+    assert logged_in.transfer() == 0, "the stored login still works"
 
 
 def test_a_person_who_has_logged_in_is_not_asked_again(logged_in: Lab, mailbox: Mailbox) -> None:
@@ -111,7 +111,7 @@ def test_an_access_token_that_has_expired_is_refreshed(logged_in: Lab) -> None:
     file = logged_in.state / "refresh_token"
     assert logged_in.transfer() == 0
     before = file.stat()
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     assert logged_in.delete() == 0
     assert logins(logged_in)[1:] == ["refresh_token"]
     assert file.stat().st_ino != before.st_ino, "replaced, not overwritten"
@@ -122,11 +122,11 @@ def test_an_access_token_that_has_expired_is_refreshed(logged_in: Lab) -> None:
     assert logins(logged_in)[1:] == ["refresh_token"] * 2
 
 
-def test_tokens_are_never_lost_where_a_refreshed_one_cannot_be_written(
+def test_a_failed_save_of_a_token_loses_no_token(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (logged_in.state / "refresh_token").read_bytes()
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
     try:
@@ -139,7 +139,7 @@ def test_tokens_are_never_lost_where_a_refreshed_one_cannot_be_written(
     assert files(logged_in.destination) == {"a": b"data"}
 
 
-def test_a_revoked_login_has_its_sentence(
+def test_a_revoked_login_is_explained(
     logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logged_in.world.identity.expire_access_tokens()
@@ -164,7 +164,7 @@ def test_a_revoked_login_has_its_sentence(
     ],
 )
 @pytest.mark.parametrize("trouble", ["login", "consent"])
-def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one_alert(
+def test_a_login_or_consent_lost_during_a_run_is_one_alert(
     logged_in: Lab,
     mailbox: Mailbox,
     capsys: pytest.CaptureFixture[str],
@@ -172,6 +172,7 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
     route: str,
     trouble: str,
 ) -> None:
+    """Its text says what to do."""
     lab, identity = logged_in, logged_in.world.identity
     requires_consent(lab)
     log_in(lab)
@@ -189,7 +190,7 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
 
     lab.world.faults.hook(route, lose, when="after")
     run = getattr(lab, program)
-    assert run() in (0, 1, 3), "what was asked before may have been enough"
+    assert run() in (0, 1, 3), "the requests before the loss may have been enough"
     capsys.readouterr()
     for _ in range(3):
         assert (lab.transfer(), lab.delete()) == (3, 3)
@@ -203,27 +204,27 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
     assert len(mailbox.messages) == 1, mailbox.texts()
     assert sentence in mailbox.texts()[0]
     log_in(lab)
-    lab.later(3 * 86_400)
+    lab.advance(3 * 86_400)
     assert (lab.transfer(), lab.delete(), lab.delete()) == (0, 0, 0)
     assert "RESOLVED" in mailbox.texts()[1]
     assert len(mailbox.messages) == 2
     assert files(lab.destination) == {"a": b"data", "b": b"data"}
 
 
-def test_a_token_that_globus_does_not_accept_though_just_refreshed_has_its_sentence(
+def test_a_new_token_that_globus_rejects_is_explained(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
-    logged_in.world.faults.add("endpoint", times=None, status=401, body=refusal)
+    api_error = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
+    logged_in.world.faults.add("endpoint", times=None, status=401, body=api_error)
     sentence = "Globus does not accept the login (401, ClientError.AuthenticationFailed, no, AbCdE)"
     asks_for_a_person(logged_in, capsys, sentence, again="Run: ")
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_failure_of_globus_auth_is_not_taken_for_a_refusal(
+def test_a_failure_of_globus_auth_is_not_a_rejected_login(
     logged_in: Lab, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     logged_in.world.faults.add("token", times=None, status=status, body={"error": "server_error"})
     assert logged_in.transfer() == 1
     assert f"Globus refused a call ({status}, server_error)" in capsys.readouterr().err
@@ -259,7 +260,7 @@ def altered(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
     ],
     ids=["empty", "cut", "bytes", "list", "nothing", "shape", "text", "fields", "types", "null"],
 )
-def test_a_damaged_token_file_has_its_sentence(
+def test_a_damaged_token_file_is_explained(
     request: pytest.FixtureRequest,
     lab: Lab,
     capsys: pytest.CaptureFixture[str],
@@ -277,24 +278,29 @@ def test_a_damaged_token_file_has_its_sentence(
     assert "secret-token" not in lab.log()
 
 
-def test_a_token_file_that_is_a_directory_or_unreadable_has_its_sentence(
+def test_an_unreadable_token_file_is_explained(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A directory in its place is explained, too."""
     file = logged_in.state / "refresh_token"
     before = file.read_bytes()
     file.chmod(0)
-    with logged_in.start("transfer", powerless=True) as process:
+    with logged_in.start("transfer", unprivileged=True) as process:
         _, said = process.communicate()
     assert process.returncode == 3
     assert f"The token file {file} cannot be used (PermissionError)" in said
     assert said.count("\n") == 1
-    assert (file.read_bytes(), logged_in.remembered(), logged_in.submitted()) == (before, None, [])
+    assert (file.read_bytes(), logged_in.datastore_bytes(), logged_in.submitted()) == (
+        before,
+        None,
+        [],
+    )
     file.unlink()
     file.mkdir()
     asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")
 
 
-def test_the_tokens_of_a_person_and_of_a_service_account_are_never_confused(
+def test_tokens_of_person_and_service_account_are_separate(
     logged_in: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = logged_in.settings["CLIENT_ID"]
@@ -310,7 +316,7 @@ def test_the_tokens_of_a_person_and_of_a_service_account_are_never_confused(
 
 
 @pytest.mark.parametrize("umask", [0, 0o077])
-def test_the_token_file_is_for_its_owner_alone_whatever_the_umask(lab: Lab, umask: int) -> None:
+def test_the_token_file_is_private_whatever_the_umask(lab: Lab, umask: int) -> None:
     before = os.umask(umask)
     try:
         assert lab.transfer() == 0
@@ -319,7 +325,7 @@ def test_the_token_file_is_for_its_owner_alone_whatever_the_umask(lab: Lab, umas
     assert (lab.state / "refresh_token").stat().st_mode & 0o7777 == 0o600
 
 
-def test_a_missing_consent_has_its_sentence(
+def test_a_missing_consent_is_explained(
     logged_in: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logged_in.dst.entity_type = "GCSv5_mapped_collection"
@@ -328,7 +334,8 @@ def test_a_missing_consent_has_its_sentence(
     assert len(mailbox.messages) == 1
 
 
-def test_a_service_account_grants_itself_a_missing_consent_and_keeps_it(lab: Lab) -> None:
+def test_a_service_account_grants_itself_a_missing_consent(lab: Lab) -> None:
+    """It keeps the consent, and renews it after it was withdrawn."""
     lab.dst.entity_type = "GCSv5_mapped_collection"
     requires_consent(lab)
     lab.write("a")

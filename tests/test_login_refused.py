@@ -1,4 +1,4 @@
-"""Logins that an endpoint does not accept, at any moment of a run; and logins on a terminal."""
+"""Logins that a collection rejects at any moment of a run, and logins on a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION_EXPIRED = {
         "session_required_identities": [str(uuid.uuid4())],
     },
 }
-# The same, said by its code alone.
+# The same error, recognised by its code alone.
 LOGIN_FAILED = {
     key: value for key, value in SESSION_EXPIRED.items() if key != "authorization_parameters"
 }
@@ -36,7 +36,7 @@ POLICY = {
 
 
 def plan(lab: Lab, nth: int, status: int, body: Any) -> None:
-    """Let the `nth` listing, and all after it, be refused."""
+    """Let Globus refuse the `nth` listing and all later ones."""
     seen: list[Any] = []
 
     def late(request: Any) -> bool:
@@ -62,7 +62,7 @@ def plan(lab: Lab, nth: int, status: int, body: Any) -> None:
         ("delete", 2, 502, LOGIN_FAILED),
     ],
 )
-def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
+def test_a_collection_that_requires_a_new_session_exits_3(
     lab: Lab,
     mailbox: Mailbox,
     capsys: pytest.CaptureFixture[str],
@@ -71,7 +71,8 @@ def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
     status: int,
     body: dict[str, Any],
 ) -> None:
-    lab.sent("sent", "d/sent")
+    """One line and one message say that a person has to log in again; nothing changes."""
+    lab.given_transferred("sent", "d/sent")
     lab.write("new")
     before = files(lab.source), files(lab.destination)
     plan(lab, nth, status, body)
@@ -96,10 +97,11 @@ def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
     ("program", "route"),
     [("transfer", "transfer"), ("transfer", "mkdir"), ("delete", "delete"), ("delete", "mkdir")],
 )
-def test_a_submission_that_wants_a_person_to_log_in_again_has_its_sentence(
+def test_a_submission_that_requires_a_new_session_exits_3(
     lab: Lab, capsys: pytest.CaptureFixture[str], program: str, route: str
 ) -> None:
-    lab.sent("sent")
+    """Making the marker does, too; one line says that a person has to log in again."""
+    lab.given_transferred("sent")
     lab.write("new")
     if route == "mkdir":
         unmark(lab.destination)
@@ -117,7 +119,7 @@ def test_a_submission_that_wants_a_person_to_log_in_again_has_its_sentence(
 
 @pytest.fixture
 def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Give a laboratory in which a person has to log in, and a file that waits to be sent."""
+    """Return a laboratory in which a person has to log in, with a new file."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
     lab.real_time()
@@ -126,9 +128,10 @@ def person(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 @pytest.mark.slow
-def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoked(
+def test_a_person_logs_in_and_consents_on_a_terminal_once(
     person: Lab,
 ) -> None:
+    """They do so again only after the consent was withdrawn or the login revoked."""
     identity = person.world.identity
     requires_consent(person)
     codes = []
@@ -165,7 +168,8 @@ def test_a_person_logs_in_on_a_terminal_once_consents_once_and_again_when_revoke
     assert person.transfer() == 0
 
 
-def test_login_asks_even_who_has_logged_in_and_another_identity_is_refused(person: Lab) -> None:
+def test_login_refuses_another_identity(person: Lab) -> None:
+    """--login asks even a person who has logged in, and the first login stays."""
     identity = person.world.identity
     with on_terminal(person, "transfer", "--login") as terminal:
         terminal.type(identity.code_for(terminal.url()))
@@ -175,10 +179,11 @@ def test_login_asks_even_who_has_logged_in_and_another_identity_is_refused(perso
         terminal.type(identity.code_for(terminal.url()))
         assert terminal.code() == 3
         assert f"is of another identity ({identity.person})" in terminal.shown
-    assert person.transfer() == 0, "the first login still serves"
+    assert person.transfer() == 0, "the first login still works"
 
 
-def test_who_logs_in_for_a_high_assurance_collection_is_told_what_that_means(person: Lab) -> None:
+def test_login_explains_a_high_assurance_collection(person: Lab) -> None:
+    """Its sessions end, and only a person can renew them."""
     person.dst.entity_type, person.dst.high_assurance = "GCSv5_mapped_collection", True
     with on_terminal(person, "transfer", "--login") as terminal:
         terminal.type(person.world.identity.code_for(terminal.url()))
@@ -188,7 +193,7 @@ def test_who_logs_in_for_a_high_assurance_collection_is_told_what_that_means(per
     )
 
 
-def test_a_wrong_code_and_no_code_have_their_sentences(person: Lab) -> None:
+def test_a_wrong_or_missing_code_is_explained(person: Lab) -> None:
     with on_terminal(person, "transfer") as terminal:
         terminal.url()
         terminal.type("not-the-code")

@@ -1,4 +1,4 @@
-"""A transfer that Globus no longer shows may still write: nothing is deleted or overtaken by it."""
+"""A transfer that Globus no longer shows may still write: its files are not deleted yet."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ HIDDEN = {"code": "ClientError.NotFound", "message": "planned"}
 
 
 def hide(lab: Lab, status: int) -> None:
-    """Let Globus no longer show the newest task, which is in progress."""
+    """Let Globus hide the newest task, which is in progress."""
     task = list(lab.world.tasks.values())[-1]
     lab.world.task_list_lag = 90 * 24 * HOUR
     lab.world.faults.add(
-        "task", times=None, status=status, body=HIDDEN, match=lambda asked: task.id in asked.path
+        "task",
+        times=None,
+        status=status,
+        body=HIDDEN,
+        match=lambda request: task.id in request.path,
     )
 
 
@@ -26,7 +30,7 @@ def test_a_lost_task_keeps_its_files_at_the_source_for_a_day(
     lab: Lab, status: int, first: bool
 ) -> None:
     if not first:
-        lab.sent("old")
+        lab.given_transferred("old")
         assert lab.delete() == 0
     lab.world.pace = Pace.after_looks(999)
     lab.write("a")
@@ -37,18 +41,18 @@ def test_a_lost_task_keeps_its_files_at_the_source_for_a_day(
     lab.world.pace = Pace.at_once()
     for _ in range(3):
         assert [lab.transfer(), lab.delete()] == [0, 0]
-        lab.later(7 * HOUR)
+        lab.advance(7 * HOUR)
     assert files(lab.destination)["a"] == b"data"
     assert files(lab.source) == {"a": b"data"}
     assert "may still be writing its copy" in lab.log()
-    lab.later(4 * HOUR)
+    lab.advance(4 * HOUR)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert lab.alerts() == {}
 
 
-def test_files_of_other_tasks_go_meanwhile(lab: Lab) -> None:
-    lab.sent("old")
+def test_files_of_other_tasks_are_deleted_meanwhile(lab: Lab) -> None:
+    lab.given_transferred("old")
     lab.world.pace = Pace.after_looks(999)
     lab.write("a")
     assert lab.transfer() == 0
@@ -60,7 +64,7 @@ def test_files_of_other_tasks_go_meanwhile(lab: Lab) -> None:
 
 
 def test_a_lost_task_that_reappears_is_waited_for(lab: Lab) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.world.pace = Pace.after_looks(999)
     lab.write("a")
     assert lab.transfer() == 0
@@ -82,7 +86,8 @@ def test_a_lost_task_that_reappears_is_waited_for(lab: Lab) -> None:
     assert (files(lab.source), files(lab.destination).keys()) == ({}, {"old", "a"})
 
 
-def test_after_a_reset_a_task_in_progress_overwrites_nothing_newer(lab: Lab) -> None:
+def test_a_task_in_progress_at_a_reset_overwrites_nothing(lab: Lab) -> None:
+    """After the datastore was deleted, a newer file waits until the listed task has ended."""
     lab.world.pace = Pace.after_looks(999)
     lab.write("a", "older")
     assert lab.transfer() == 0

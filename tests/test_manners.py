@@ -1,4 +1,4 @@
-"""Manners: how the programs start and end, what they say and where, and what they never say."""
+"""Manners of a cron job: how the programs start and end, and what they print, log and mail."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_program_can_be_started_in_every_way(lab: Lab, program: str) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_fits_a_small_terminal_and_version_is_told(
+def test_help_fits_80_columns_and_version_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -103,7 +103,7 @@ def test_a_good_run_says_nothing_and_logs_each_decision(
 def test_verbose_shows_on_stderr_what_the_log_has(
     lab: Lab, capfd: pytest.CaptureFixture[str], program: str
 ) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     lab.write("b")
     capfd.readouterr()
     assert PROGRAMS[program](["--config", str(lab.config), "-v"]) == 0
@@ -132,28 +132,29 @@ def damage(lab: Lab) -> None:
         (damage, 3),
     ],
 )
-def test_the_exit_code_tells_who_has_to_act(
+def test_the_exit_code_shows_who_has_to_act(
     lab: Lab, mailbox: Mailbox, program: str, arrange: Callable[[Lab], Any], code: int
 ) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     arrange(lab)
     assert getattr(lab, program)() == code
     assert len(mailbox.messages) == (1 if code else 0), "every exit but 0 raises an alert"
     assert f"Ended {program} with exit code {code}" in lab.log()
 
 
-def test_a_program_asked_to_end_says_so_and_the_next_run_goes_on(lab: Lab) -> None:
+def test_after_sigterm_the_next_run_finishes_the_work(lab: Lab) -> None:
+    """The process says in one line that a signal stopped it."""
     lab.real_time()
     lab.write("a")
-    asked, answer = threading.Event(), threading.Event()
+    listed, answer = threading.Event(), threading.Event()
 
     def hold(_request: Any) -> None:
-        asked.set()
+        listed.set()
         answer.wait(30)
 
     lab.world.faults.hook("ls", hold)
     with lab.start("transfer") as process:
-        assert asked.wait(30)
+        assert listed.wait(30)
         process.terminate()
         _, said = process.communicate()
         answer.set()
@@ -164,9 +165,7 @@ def test_a_program_asked_to_end_says_so_and_the_next_run_goes_on(lab: Lab) -> No
 
 
 @pytest.mark.parametrize("umask", [0, 0o077])
-def test_what_is_written_is_for_its_owner_alone_whatever_the_umask(
-    lab: Lab, mailbox: Mailbox, umask: int
-) -> None:
+def test_all_files_are_private_whatever_the_umask(lab: Lab, mailbox: Mailbox, umask: int) -> None:
     assert mailbox.messages == []
     before = os.umask(umask)
     try:
@@ -204,9 +203,10 @@ def test_the_log_is_rotated_and_old_ones_are_dropped(lab: Lab) -> None:
     assert log.stat().st_mode & 0o7777 == 0o600
 
 
-def test_where_only_the_log_is_full_that_is_said_once_and_the_work_goes_on(
+def test_a_log_that_cannot_grow_is_reported_once(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The transfer goes on, with exit code 0."""
     lab.write("a")
     log = lab.state / "globus_auto.log"
     with log.open("ab") as file:
@@ -221,7 +221,7 @@ def test_where_only_the_log_is_full_that_is_said_once_and_the_work_goes_on(
     assert files(lab.destination) == {"a": b"data"}
 
 
-def test_a_log_that_cannot_be_written_is_one_sentence_and_an_alert(
+def test_an_unwritable_log_is_one_line_and_an_alert(
     lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
     lab.write("a")
@@ -242,17 +242,18 @@ ABSURD: list[Any] = [[], {}, "text", 5, None, [{"code": []}], {"access_token": 5
 @pytest.mark.slow
 @pytest.mark.parametrize("body", ABSURD, ids=repr)
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_an_absurd_answer_of_globus_auth_is_one_sentence_and_none_of_a_crash(
+def test_an_absurd_answer_of_globus_auth_is_one_line(
     lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], body: Any, status: int
 ) -> None:
+    """It is an alert, not a crash with a traceback."""
     lab.world.faults.add("token", times=None, status=status, body=body)
     code = lab.transfer()
     assert code == {200: 1, 400: 3, 500: 1}[status]
     said = capfd.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
-    told = mailbox.read(0).get_content()
-    assert "Traceback" not in said.err + told + lab.log()
+    message = mailbox.read(0).get_content()
+    assert "Traceback" not in said.err + message + lab.log()
     if status == 200:
         assert "did not answer as it should (Globus Auth sent no whole token.)" in said.err
     lab.world.faults.clear()

@@ -1,4 +1,4 @@
-"""What was sent where is remembered, and no other files may be sent to the same place."""
+"""Mappings are recorded, and no other source may be sent into their destination."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAIRS = [
     (("/s/a", "/d/a"), ("/s/b", "/d/b"), True),
     (("/s/a", "/d/x"), ("/s/a", "/d/y"), True),
     (("/s/a", "/d/x"), ("/s/b", "/d/xy"), True),
-    # The very same, and the same place for every path.
+    # The same mapping, and mappings that put every path in the same place.
     (ALWAYS, ALWAYS, True),
     (ALWAYS, ("/s/a", "/d/a"), True),
     (ALWAYS, ("/s/a/b", "/d/a/b"), True),
@@ -25,7 +25,7 @@ PAIRS = [
     # Another source to the same directory.
     (("/s/a", "/d"), ("/s/b", "/d"), False),
     (ALWAYS, ("/s/a", "/d"), False),
-    # Inside the other, and not where the other would put it.
+    # Inside the other destination, but not where the other mapping would put it.
     (ALWAYS, ("/s", "/d/a"), False),
     (ALWAYS, ("/s/a", "/d/b"), False),
     (ALWAYS, ("/t", "/d/a"), False),
@@ -51,12 +51,12 @@ def test_two_mappings_agree_if_no_file_can_overwrite_the_others(
 
 
 def refused(lab: Lab, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return why both programs refuse the settings, with nothing changed."""
-    before = lab.remembered()
+    """Check that both programs refuse the settings and change nothing; return the reason."""
+    before = lab.datastore_bytes()
     capsys.readouterr()
     lab.world.requests.clear()
     assert [lab.transfer(), lab.delete()] == [2, 2]
-    assert (lab.remembered(), lab.world.requests) == (before, [])
+    assert (lab.datastore_bytes(), lab.world.requests) == (before, [])
     return capsys.readouterr().err.splitlines()[0]
 
 
@@ -70,54 +70,55 @@ def refused(lab: Lab, capsys: pytest.CaptureFixture[str]) -> str:
         pytest.param("/src/one/d", "/dst/m/one", id="part of the source"),
     ],
 )
-def test_a_destination_in_that_of_another_directory_is_refused(
+def test_a_destination_inside_another_mapping_is_refused(
     lab: Lab, capsys: pytest.CaptureFixture[str], source: str, destination: str
 ) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/m/one" if source != "/src" else "/dst/m/x")
-    lab.sent("one/a", "one/d/b")
+    lab.given_transferred("one/a", "one/d/b")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.write("two/a", "another file")
     lab.write("one/d/a", "another file")
     first = lab.settings["DST_DIR"]
     lab.configure(SRC_DIR=source, DST_DIR=destination)
-    told = refused(lab, capsys)
-    assert f"{source} cannot be sent to {destination}: /src/one was sent to {first}" in told
-    assert "Set another DST_DIR, or delete" in told
-    assert f"{lab.state}/datastore, which gives up this protection" in told
+    stderr = refused(lab, capsys)
+    assert f"{source} cannot be sent to {destination}: /src/one was sent to {first}" in stderr
+    assert "Set another DST_DIR, or delete" in stderr
+    assert f"{lab.state}/datastore, which gives up this protection" in stderr
     lab.configure(DST_DIR="/dst/n")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert lab.alerts() == {}
 
 
-def test_the_same_place_for_every_path_is_allowed(lab: Lab) -> None:
+def test_nested_mappings_with_equal_paths_are_allowed(lab: Lab) -> None:
+    """Both put every path in the same place."""
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst/d")
-    lab.sent("d/a")
+    lab.given_transferred("d/a")
     lab.configure(SRC_DIR="/src", DST_DIR="/dst")
-    lab.sent("d/a", "b")
+    lab.given_transferred("d/a", "b")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
     assert files(lab.destination) == {"d/a": b"data", "b": b"data"}
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst/d")
-    lab.sent("d/c")
+    lab.given_transferred("d/c")
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_another_collection_is_another_place(lab: Lab) -> None:
-    lab.sent("one/a")
+def test_another_collection_may_have_the_same_directory(lab: Lab) -> None:
+    lab.given_transferred("one/a")
     (lab.home / "other").mkdir()
     other = lab.world.add_endpoint(lab.home / "other", name="other", mount="/dst")
     lab.configure(SRC_DIR="/src/one", DST_ID=other.id)
-    lab.sent("one/b")
+    lab.given_transferred("one/b")
     assert files(lab.home / "other").keys() == {"b"}
 
 
 def test_ordinary_editing_of_both_directories_in_one_config(lab: Lab) -> None:
-    """A beamline changes its directories with each visit, and back again."""
+    """A beamline changes its directories with each visit, and may change them back."""
     for name in ("visit1", "visit2", "visit1"):
         lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}")
-        lab.sent(f"{name}/a")
+        lab.given_transferred(f"{name}/a")
         assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
     assert files(lab.destination).keys() == {"visit1/a", "visit2/a"}
@@ -127,9 +128,9 @@ def test_ordinary_editing_of_both_directories_in_one_config(lab: Lab) -> None:
 def test_deleting_the_datastore_gives_up_the_protection(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The marker is still there, and says what to remove."""
+    """The marker is still there, and the alert says what to remove."""
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/m")
-    lab.sent("one/a")
+    lab.given_transferred("one/a")
     lab.write("two/b")
     lab.configure(SRC_DIR="/src/two")
     refused(lab, capsys)
@@ -155,16 +156,16 @@ def test_two_configs_with_one_code_path_are_refused(
     lab: Lab, capsys: pytest.CaptureFixture[str], program: object
 ) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a")
+    lab.given_transferred("one/a")
     lab.write("two/b")
     second = second_config(lab, SRC_DIR="/src/two", DST_DIR="/dst/two")
-    before = lab.remembered()
+    before = lab.datastore_bytes()
     assert callable(program)
     assert program(["--config", str(second)]) == 2
-    told = capsys.readouterr().err
-    assert f"{lab.config} has the CODE_PATH of {second}, but other directories" in told
-    assert "Give each its own CODE_PATH." in told
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    stderr = capsys.readouterr().err
+    assert f"{lab.config} has the CODE_PATH of {second}, but other directories" in stderr
+    assert "Give each its own CODE_PATH." in stderr
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     assert lab.transfer() == 0
     assert lab.alerts() == {}
 
@@ -187,9 +188,9 @@ def follow(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("act", [remove, rename, move, follow])
-def test_a_config_that_no_longer_differs_is_no_matter(lab: Lab, act: object) -> None:
+def test_a_config_that_no_longer_conflicts_is_ignored(lab: Lab, act: object) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a")
+    lab.given_transferred("one/a")
     lab.write("two/b")
     second = second_config(lab, SRC_DIR="/src/two", DST_DIR="/dst/two")
     assert callable(act)
@@ -204,8 +205,8 @@ def test_a_config_that_no_longer_differs_is_no_matter(lab: Lab, act: object) -> 
     assert transfer.main(["--config", str(second)]) == 2
 
 
-def test_a_config_that_cannot_be_read_is_no_matter(lab: Lab) -> None:
-    lab.sent("a")
+def test_an_unreadable_recorded_config_is_ignored(lab: Lab) -> None:
+    lab.given_transferred("a")
     second = second_config(lab)
     lab.config.write_text("SRC_DIR = ", encoding="utf-8")
     assert transfer.main(["--config", str(second)]) == 0

@@ -28,7 +28,7 @@ def markers(directory: Path) -> list[str]:
 
 
 def made(lab: Lab) -> list[str]:
-    """Return the paths of the markers that were asked for."""
+    """Return the paths of the requests to make a marker."""
     return [each.body["path"] for each in lab.world.requests if each.route == "mkdir"]
 
 
@@ -38,7 +38,7 @@ def test_one_directory_under_two_names_stops_both_programs(
     verify: bool, mounted: bool, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
-    lab.sent("a", "run/b")
+    lab.given_transferred("a", "run/b")
     same(lab)
     lab.configure(VERIFY_DESTINATION=verify, EXCLUDE=[".*"])
     lab.write("c")
@@ -49,21 +49,21 @@ def test_one_directory_under_two_names_stops_both_programs(
     assert tree(lab.source) == before
     assert len(markers(lab.source)) == 1
     lab.configure(DST_ID=lab.dst.id, DST_DIR="/dst")
-    assert lab.transfer() == 2, "the message names the way out"
+    assert lab.transfer() == 2, "the message says what to remove"
     (lab.source / markers(lab.source)[0]).rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert lab.alerts() == {}
 
 
-def test_one_directory_under_two_names_stops_the_very_first_run(lab: Lab) -> None:
+def test_one_directory_under_two_names_stops_the_first_run(lab: Lab) -> None:
     same(lab)
     lab.write("a")
     assert lab.transfer() == 2
     assert lab.submitted() == []
 
 
-def test_one_directory_under_two_names_is_found_out_by_delete_alone(lab: Lab) -> None:
-    """The directory was made by the transfer, and delete.py is the first to see it."""
+def test_delete_alone_finds_one_directory_under_two_names(lab: Lab) -> None:
+    """The transfer made the directory, and delete.py is the first to see it."""
     lab.configure(SRC_DIR="/src/new", DST_DIR="/dst/new")
     lab.write("new/a")
     assert lab.transfer() == 0
@@ -75,7 +75,7 @@ def test_one_directory_under_two_names_is_found_out_by_delete_alone(lab: Lab) ->
 
 
 @pytest.mark.parametrize("mounted", [False, True])
-def test_a_destination_inside_the_source_is_found_out(lab: Lab, mounted: bool) -> None:
+def test_a_destination_inside_the_source_is_noticed(lab: Lab, mounted: bool) -> None:
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "", EXCLUDE=["*.d", ".*"])
     lab.write("a")
     (lab.source / "copy").mkdir()
@@ -85,8 +85,9 @@ def test_a_destination_inside_the_source_is_found_out(lab: Lab, mounted: bool) -
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_marker_that_came_back_to_the_source_is_removed_by_a_person(lab: Lab) -> None:
-    lab.send("a")
+def test_a_marker_in_the_source_stops_both_programs(lab: Lab) -> None:
+    """It may come from a backup; somebody removes it, and both go on."""
+    lab.write_and_transfer("a")
     assert lab.transfer() == 0
     (name,) = markers(lab.destination)
     (lab.source / "restored" / name).mkdir(parents=True)
@@ -97,7 +98,8 @@ def test_a_marker_that_came_back_to_the_source_is_removed_by_a_person(lab: Lab) 
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_the_marker_is_made_once_as_soon_as_dst_dir_exists_and_stays(lab: Lab) -> None:
+def test_the_marker_is_made_once_and_stays(lab: Lab) -> None:
+    """It is made as soon as DST_DIR exists."""
     lab.configure(DST_DIR="/dst/copy")
     lab.write("a")
     assert lab.transfer() == 0
@@ -106,16 +108,16 @@ def test_the_marker_is_made_once_as_soon_as_dst_dir_exists_and_stays(lab: Lab) -
     (name,) = markers(lab.destination / "copy")
     assert made(lab) == [f"/dst/copy/{name}"]
     assert [lab.delete(), lab.transfer(), lab.delete()] == [0, 0, 0]
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert markers(lab.destination / "copy") == [name]
     assert made(lab) == [f"/dst/copy/{name}"]
 
 
-def test_delete_makes_the_marker_where_it_is_first(lab: Lab) -> None:
+def test_delete_makes_the_marker_if_it_runs_first(lab: Lab) -> None:
     lab.configure(DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     assert len(markers(lab.destination / "copy")) == 1
@@ -128,7 +130,7 @@ def test_a_dry_run_makes_no_marker(lab: Lab, program: str) -> None:
     assert made(lab) == []
 
 
-def test_names_of_its_own_are_never_sent_and_never_pruned(lab: Lab) -> None:
+def test_reserved_names_are_never_sent_or_pruned(lab: Lab) -> None:
     other = ".globus_auto.0123456789ab"
     lab.write(f"{other}/inside")
     (lab.source / "d" / other).mkdir(parents=True)
@@ -139,38 +141,37 @@ def test_names_of_its_own_are_never_sent_and_never_pruned(lab: Lab) -> None:
     before = tree(lab.source)
     assert [lab.transfer(), lab.transfer(), lab.transfer("--full"), lab.transfer()] == [0] * 4
     assert files(lab.destination).keys() == {"a"}
-    assert lab.entries() == {"/src/a"}
+    assert lab.records() == {"/src/a"}
     assert lab.delete() == 0
     assert tree(lab.source) == {name: what for name, what in before.items() if name != "a"}
     assert (lab.source / "d" / other).is_dir()
 
 
-def test_the_marker_of_another_source_is_refused_with_both_ways_out(
+def test_the_marker_of_another_source_is_refused(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.sent("a")
+    """The message has both remedies: another DST_DIR, or removing that marker."""
+    lab.given_transferred("a")
     other = lab.destination / ".globus_auto.0123456789ab"
     other.mkdir()
     lab.write("b")
     assert [lab.transfer(), lab.delete()] == [2, 2]
-    told = capsys.readouterr().err
-    assert "Set another DST_DIR; or, if nothing else writes there, remove" in told
-    assert "/dst/.globus_auto.0123456789ab" in told
+    stderr = capsys.readouterr().err
+    assert "Set another DST_DIR; or, if nothing else writes there, remove" in stderr
+    assert "/dst/.globus_auto.0123456789ab" in stderr
     assert (lab.submitted(), deleted(lab)) == ([], [])
     lab.src.connected = False
     assert lab.transfer() == 1
-    assert "unfit settings" in lab.alerts(), "nobody has looked there"
+    assert "unfit settings" in lab.alerts(), "the destination was not checked"
     lab.src.connected = True
     other.rmdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert (files(lab.destination).keys(), lab.alerts()) == ({"a", "b"}, {})
 
 
-def test_two_sources_to_one_directory_are_told_apart_by_the_marker(
-    lab: Lab, tmp_path: Path
-) -> None:
-    """Two installations know nothing of each other but what is at the destination."""
-    lab.sent("a")
+def test_the_marker_keeps_a_second_source_out(lab: Lab, tmp_path: Path) -> None:
+    """Two installations share nothing but the destination."""
+    lab.given_transferred("a")
     (tmp_path / "elsewhere").mkdir()
     second = lab.world.add_endpoint(tmp_path / "elsewhere", name="second", mount="/src")
     (tmp_path / "elsewhere" / "a").write_text("another file")
@@ -180,15 +181,13 @@ def test_two_sources_to_one_directory_are_told_apart_by_the_marker(
     assert files(lab.destination) == {"a": b"data"}
 
 
-def test_where_no_marker_can_be_made_files_are_sent_and_none_deleted(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_without_a_marker_files_are_sent_but_not_deleted(lab: Lab, mailbox: Mailbox) -> None:
     lab.world.faults.add("mkdir", times=None, status=502, body=REFUSED)
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"a"}
-    (told,) = mailbox.texts()
-    assert "No directory can be made in /dst" in told
+    (message,) = mailbox.texts()
+    assert "No directory can be made in /dst" in message
     assert [lab.delete(), lab.delete()] == [1, 1]
     assert "Nothing was deleted. Let Globus make directories there." in mailbox.texts()[1]
     assert (len(mailbox.messages), deleted(lab)) == (2, [])
@@ -199,8 +198,8 @@ def test_where_no_marker_can_be_made_files_are_sent_and_none_deleted(
     assert lab.alerts() == {}
 
 
-def test_an_answer_that_does_not_say_that_it_was_made_shows_nothing(lab: Lab) -> None:
-    lab.send("a")
+def test_an_answer_that_confirms_no_marker_does_not_count(lab: Lab) -> None:
+    lab.write_and_transfer("a")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.faults.add("mkdir", status=200, body={})
     assert lab.delete() == 1
@@ -213,10 +212,10 @@ def test_an_answer_that_does_not_say_that_it_was_made_shows_nothing(lab: Lab) ->
     ("status", "body", "code", "kinds"),
     [(401, {"code": "AuthenticationFailed"}, 3, {"login"}), (403, {}, 1, {"endpoint", "marker"})],
 )
-def test_why_no_marker_can_be_made_is_told(
+def test_the_reason_for_a_missing_marker_is_reported(
     lab: Lab, status: int, body: dict[str, str], code: int, kinds: set[str]
 ) -> None:
-    lab.send("a")
+    lab.write_and_transfer("a")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.faults.add("mkdir", times=None, status=status, body=body)
     assert lab.delete() == code
@@ -224,16 +223,16 @@ def test_why_no_marker_can_be_made_is_told(
     assert files(lab.source).keys() == {"a"}
 
 
-def test_a_marker_whose_answer_is_lost_is_made_all_the_same(lab: Lab) -> None:
+def test_a_lost_answer_about_the_marker_does_no_harm(lab: Lab) -> None:
     lab.world.faults.add("mkdir", drop="after")
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
     assert len(markers(lab.destination)) == 1
 
 
-def test_in_a_destination_too_large_to_list_the_marker_is_made_and_known(lab: Lab) -> None:
-    lab.sent("a", "b")
+def test_a_marker_is_made_and_found_in_a_huge_directory(lab: Lab) -> None:
+    lab.given_transferred("a", "b")
     shutil.rmtree(lab.destination / markers(lab.destination)[0])
     lab.world.listing_limit = 1
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst")
@@ -245,8 +244,8 @@ def test_in_a_destination_too_large_to_list_the_marker_is_made_and_known(lab: La
 
 
 def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
-    """The whole of DST_DIR comes back then, with names that begin like the marker's."""
-    lab.sent("a")
+    """Then the answer has all of DST_DIR, with names that begin like that of the marker."""
+    lab.given_transferred("a")
     (name,) = markers(lab.destination)
     lab.write("b")
     at = {"last_modified": "2026-01-02 03:04:05+00:00"}
@@ -258,7 +257,7 @@ def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
     ]
     lab.world.faults.add(
         "ls",
-        match=lambda asked: "filter" in asked.query,
+        match=lambda request: "filter" in request.query,
         times=None,
         status=200,
         body={"DATA": listed, "total": len(listed)},
@@ -273,9 +272,9 @@ def test_a_filter_that_is_not_honoured_does_no_harm(lab: Lab) -> None:
 def test_each_directory_that_files_were_sent_to_has_its_marker(lab: Lab) -> None:
     """DST_DIR was changed before any run could make a marker in the first one."""
     lab.configure(DST_DIR="/dst/a")
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.configure(DST_DIR="/dst/z")
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert made(lab) == []
     assert lab.delete() == 0
     assert files(lab.source) == {}
@@ -283,7 +282,7 @@ def test_each_directory_that_files_were_sent_to_has_its_marker(lab: Lab) -> None
     assert markers(lab.destination / "a") == markers(lab.destination / "z")
 
 
-def test_an_earlier_destination_that_is_the_source_is_found_out(lab: Lab) -> None:
+def test_an_earlier_destination_that_is_the_source_is_noticed(lab: Lab) -> None:
     lab.write("a")
     inside = lab.world.add_endpoint(lab.home, name="inside", mount="/home")
     lab.configure(DST_ID=inside.id, DST_DIR="/home/copy")
@@ -296,17 +295,18 @@ def test_an_earlier_destination_that_is_the_source_is_found_out(lab: Lab) -> Non
     assert deleted(lab) == []
 
 
-def test_an_earlier_destination_that_takes_no_marker_keeps_its_files(lab: Lab) -> None:
+def test_an_earlier_destination_without_a_marker_keeps_files(lab: Lab) -> None:
+    """Files that were sent there stay at the source, and so do all others."""
     lab.configure(DST_DIR="/dst/a")
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.configure(DST_DIR="/dst/z")
-    lab.sent("b")
+    lab.given_transferred("b")
     lab.world.faults.add(
         "mkdir",
         times=None,
         status=502,
         body=REFUSED,
-        match=lambda asked: marks(asked) and asked.body["path"].startswith("/dst/a/"),
+        match=lambda request: marks(request) and request.body["path"].startswith("/dst/a/"),
     )
     assert lab.delete() == 1
     assert "/dst/a at" in lab.alerts()["endpoint"]
@@ -316,11 +316,11 @@ def test_an_earlier_destination_that_takes_no_marker_keeps_its_files(lab: Lab) -
     assert files(lab.source) == {}
 
 
-def test_where_dst_dir_is_missing_nothing_is_deleted(
+def test_nothing_is_deleted_if_dst_dir_is_missing(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(VERIFY_DESTINATION=False, DST_DIR="/dst/copy")
-    lab.send("a")
+    lab.write_and_transfer("a")
     shutil.rmtree(lab.destination / "copy")
     assert lab.delete() == 1
     assert "Nothing was deleted" in capsys.readouterr().err
@@ -329,11 +329,9 @@ def test_where_dst_dir_is_missing_nothing_is_deleted(
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "PermissionDenied", "message": "no"}])
-def test_where_the_source_cannot_be_listed_nothing_is_deleted(
-    body: dict[str, str], lab: Lab
-) -> None:
-    """Then it is not seen either that the source has no marker."""
-    lab.send("a")
+def test_nothing_is_deleted_if_the_source_cannot_be_listed(body: dict[str, str], lab: Lab) -> None:
+    """Then nothing shows that the source has no marker."""
+    lab.write_and_transfer("a")
     lab.world.faults.add(
         "ls", times=None, status=403, body=body, match=lambda each: each.query["path"] == "/src"
     )

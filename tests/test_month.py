@@ -1,4 +1,4 @@
-"""A month at destinations that make it hard to tell whether a copy is the right one: no loops."""
+"""A month at destinations whose copies are hard to verify: no file is sent again and again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAYS, RUNS_A_DAY = 30, 8
 
 
 def times_sent(lab: Lab) -> Counter[str]:
-    """Return how often each file was sent: named by a task, or copied by a recursive one."""
+    """Return how often each file was sent, as an item or by a recursive task."""
     sent: Counter[str] = Counter()
     for task in lab.world.tasks.values():
         if task.order.kind != "TRANSFER":
@@ -40,7 +40,7 @@ def times_sent(lab: Lab) -> Counter[str]:
 def test_in_a_month_each_file_is_sent_at_most_three_times(
     lab: Lab, storage: dict[str, Any]
 ) -> None:
-    """Files appear every few hours; Globus's list of tasks forgets after a day; --full weekly."""
+    """Files appear every few hours, Globus lists tasks for a day, and --full runs weekly."""
     for name, value in storage.items():
         setattr(lab.dst, name, value)
     lab.world.task_list_memory = DAY
@@ -53,12 +53,12 @@ def test_in_a_month_each_file_is_sent_at_most_three_times(
                 lab.write(f"run {day}/scan {written}", f"content {written}", age=60)
             full = ["--full"] * (day % 7 == 6 and turn == 0)
             assert lab.transfer(*full) in (0, 1)
-            lab.later(HOUR)
+            lab.advance(HOUR)
             assert lab.delete() in (0, 1)
-            lab.later(2 * HOUR - 0.1)
+            lab.advance(2 * HOUR - 0.1)
     for _ in range(4):
         lab.transfer()
-        lab.later(DAY)
+        lab.advance(DAY)
         lab.delete()
     assert files(lab.source) == {}
     assert len(files(lab.destination)) == written
@@ -66,6 +66,6 @@ def test_in_a_month_each_file_is_sent_at_most_three_times(
     sent = times_sent(lab)
     assert len(sent) == written
     assert max(sent.values()) <= 3, sent.most_common(3)
-    # A copy whose time tells nothing is sent twice: Globus finds it equal the second time.
+    # If its mtime does not verify a copy, the file is sent twice: then Globus finds it equal.
     wanted = 1 if lab.dst.keeps_mtimes or not lab.dst.clock else 2
     assert Counter(sent.values()).most_common(1)[0][0] <= wanted

@@ -1,4 +1,4 @@
-"""One file or one task that Globus cannot handle never stops what has nothing to do with it."""
+"""A file or a task that Globus cannot handle never blocks the others."""
 
 import pytest
 
@@ -11,7 +11,7 @@ HOUR = 3600
 @pytest.mark.parametrize("code", [400, 403, 404, 500])
 @pytest.mark.parametrize("route", ["task", "event_list"])
 def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route, code):
-    lab.sent("old.txt")
+    lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")
     lab.write("a.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
@@ -25,36 +25,38 @@ def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route,
         assert "is in trouble (PERMISSION_DENIED)" in lab.alerts()["stalled"]
 
 
-def test_one_file_that_the_destination_does_not_take_keeps_no_others_for_ever(lab: Lab):
-    lab.sent(*(f"{number}.txt" for number in range(30)))
+def test_a_file_that_the_destination_rejects_blocks_no_others(lab: Lab):
+    """A recursive task with such a file expires; the others are deleted all the same."""
+    lab.given_transferred(*(f"{number}.txt" for number in range(30)))
     lab.write("bad.txt")
     (lab.destination / "bad.txt").mkdir()
     assert lab.transfer("--full") == 0
     for _ in range(4):
-        lab.later(4 * 24 * HOUR)
+        lab.advance(4 * 24 * HOUR)
         assert lab.delete() == 1
         assert lab.transfer() in (0, 1)
     lab.delete()
     assert files(lab.source).keys() == {"bad.txt"}
     (lab.destination / "bad.txt").rmdir()
-    lab.later(4 * 24 * HOUR)
+    lab.advance(4 * 24 * HOUR)
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [1, 0, 0]
     assert (files(lab.source), lab.alerts(), lab.store().tasks) == ({}, {}, {})
 
 
-def test_an_error_that_asks_for_nobody_by_a_null_is_no_crash(lab: Lab):
-    lab.sent("old.txt")
+def test_null_authorization_parameters_are_no_login_request(lab: Lab):
+    """Globus may send that field as null in an error that asks nobody to log in."""
+    lab.given_transferred("old.txt")
     lab.write("a.txt")
     fault = {"status": 502, "body": {"code": "EndpointError", "authorization_parameters": None}}
-    lab.world.faults.add("ls", match=lambda asked: asked.query["path"] == "/src", **fault)
+    lab.world.faults.add("ls", match=lambda request: request.query["path"] == "/src", **fault)
     lab.world.faults.add("transfer", **fault)
     assert [lab.transfer(), lab.alerts().keys()] == [1, {"source"}]
     assert [lab.transfer(), lab.alerts().keys()] == [1, {"service"}]
     assert [lab.transfer(), lab.alerts()] == [0, {}]
 
 
-def test_what_globus_need_not_say_keeps_no_task_open(lab: Lab):
-    lab.sent("old.txt")
+def test_null_optional_fields_keep_no_task_in_progress(lab: Lab):
+    lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")
     lab.write("a.txt")
     assert lab.transfer() == 0

@@ -1,13 +1,11 @@
-"""Ordinary surroundings: a destination that is not there yet, a source that cannot be written."""
+"""Ordinary use: a destination that does not exist yet, and a read-only source."""
 
 from __future__ import annotations
 
 from tests.conftest import Lab, Mailbox, files
 
 
-def test_a_destination_directory_that_is_missing_is_made_by_the_first_transfer(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_the_first_transfer_makes_the_destination_directory(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(DST_DIR="/dst/archive/2026/em1")
     lab.write("a")
     lab.write("d/b")
@@ -17,8 +15,8 @@ def test_a_destination_directory_that_is_missing_is_made_by_the_first_transfer(
     assert mailbox.messages == []
 
 
-def test_from_a_source_that_is_read_only_everything_is_sent(lab: Lab, mailbox: Mailbox) -> None:
-    """Nothing can be deleted there: that is one alert, and holds up no transfer."""
+def test_everything_is_sent_from_a_read_only_source(lab: Lab, mailbox: Mailbox) -> None:
+    """Nothing can be deleted there: that is one alert, and delays no transfer."""
     lab.configure(DELETE_EMPTY_DIRS=False, FILES_PER_TASK=2)
     for run in range(3):
         for name in "abc":
@@ -29,13 +27,13 @@ def test_from_a_source_that_is_read_only_everything_is_sent(lab: Lab, mailbox: M
         assert lab.delete() == 1
         lab.world.plans.clear()
         assert len(lab.submitted("delete")) <= 10 * (run + 1)
-        lab.later(3600)
+        lab.advance(3600)
     assert lab.transfer() == 0
     assert len(files(lab.source)) == len(files(lab.destination)) == 9
-    (told,) = mailbox.texts()
-    assert "Globus did not delete" in told
-    assert "PERMISSION_DENIED" in told
-    assert "see that Globus may write there" in told
+    (message,) = mailbox.texts()
+    assert "Globus did not delete" in message
+    assert "PERMISSION_DENIED" in message
+    assert "see that Globus may write there" in message
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
     assert "RESOLVED" in mailbox.texts()[1]

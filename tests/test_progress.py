@@ -1,4 +1,4 @@
-"""Progress: on a terminal long work can be watched; without one nothing of it is shown."""
+"""Progress is shown on a terminal, and only there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.terminal import on_terminal
 
 
 def shown(lab: Lab, program: str, *options: str) -> str:
-    """Return what a good run of a program shows on a terminal, without its control sequences."""
+    """Return what a good run shows on a terminal, without control sequences."""
     with on_terminal(lab, program, *options) as terminal:
         assert terminal.code() == 0, terminal.shown
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.shown)
@@ -23,34 +23,34 @@ def shown(lab: Lab, program: str, *options: str) -> str:
     ("program", "options", "seen"),
     [("transfer", (), 60), ("transfer", ("--status",), 60), ("delete", (), 0)],
 )
-def test_a_look_shows_directories_files_and_their_rate(
+def test_a_scan_shows_directories_files_and_their_rate(
     lab: Lab, program: str, options: tuple[str, ...], seen: int
 ) -> None:
     for number in range(60):
         lab.write(f"d{number % 20}/file{number}")
     if program == "delete":
-        lab.sent()
-    told = shown(lab, program, *options)
-    assert re.search(rf"/src: 21 directories, {seen} files \d+ directories/s", told), told
+        lab.given_transferred()
+    output = shown(lab, program, *options)
+    assert re.search(rf"/src: 21 directories, {seen} files \d+ directories/s", output), output
 
 
 @pytest.mark.slow
 def test_waiting_shows_files_and_bytes_of_each_task(lab: Lab) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.configure(FILES_PER_TASK=2)
     for name, size in (("a", 1000), ("b", 500), ("c", 2_500_000)):
         lab.write(name, b"x" * size)
     lab.world.pace = Pace.after_looks(2)
-    told = shown(lab, "transfer", "--wait")
+    output = shown(lab, "transfer", "--wait")
     for figures in ("0 of 2 files, 0 bytes, OK", "2 of 2 files, 1.5 kB, SUCCEEDED"):
-        assert f"Transfer 1 of 2: {figures}" in told, told
+        assert f"Transfer 1 of 2: {figures}" in output, output
     for figures in ("0 of 1 files, 0 bytes, OK", "1 of 1 files, 2.5 MB, SUCCEEDED"):
-        assert f"Transfer 2 of 2: {figures}" in told, told
+        assert f"Transfer 2 of 2: {figures}" in output, output
     assert files(lab.destination) == files(lab.source)
 
 
 def test_a_delete_shows_its_progress(lab: Lab) -> None:
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     assert "Deleting 2 files: 2 of 2 files, 0 bytes, SUCCEEDED" in shown(lab, "delete")
 
 
@@ -58,7 +58,7 @@ def test_a_delete_shows_its_progress(lab: Lab) -> None:
 def test_without_a_terminal_nothing_is_shown(
     lab: Lab, program: str, options: tuple[str, ...]
 ) -> None:
-    lab.sent("d/a")
+    lab.given_transferred("d/a")
     lab.write("b")
     with lab.start(program, *options) as process:
         assert process.communicate() == ("", "")

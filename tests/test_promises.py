@@ -1,4 +1,4 @@
-"""What was asked for, sentence by sentence."""
+"""The promises of the README, one by one."""
 
 import os
 import pty
@@ -18,11 +18,12 @@ from tests.conftest import LEFT, Lab, files, tree
 PACKAGE = Path(globus_auto.__file__).parent
 
 
-def test_the_destination_becomes_a_superset_of_the_source_which_is_then_cleared(lab: Lab):
+def test_the_source_is_copied_and_then_cleared(lab: Lab):
+    """The destination becomes a superset of the source."""
     names = {"a.txt", "d/b.txt", "d/e/ü ß.txt"}
-    lab.sent(*names)
+    lab.given_transferred(*names)
     assert files(lab.destination).keys() == names
-    lab.later(10)
+    lab.advance(10)
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.write("late.txt")
@@ -30,14 +31,14 @@ def test_the_destination_becomes_a_superset_of_the_source_which_is_then_cleared(
     assert files(lab.destination).keys() == names | {"late.txt"}
 
 
-def test_the_package_has_the_files_that_it_is_said_to_have():
+def test_the_package_has_the_promised_files():
     named = {"config.py", "delete.py", "__init__.py", "transfer.py", "utils.py"}
     assert named <= {path.name for path in PACKAGE.iterdir()}
 
 
 @pytest.fixture(name="copy")
 def package_with_an_edited_config(lab: Lab, monkeypatch):
-    """Give a folder with the programs, in which only config.py was edited."""
+    """Return a directory with the programs, in which only config.py was edited."""
     folder = lab.home / "globus_auto"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("sandbox", *LEFT))
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
@@ -51,20 +52,20 @@ def package_with_an_edited_config(lab: Lab, monkeypatch):
         text, count = re.subn(rf'^{name} = ""$', f"{name} = {value!r}", text, flags=re.MULTILINE)
         assert count == 1
     (folder / "config.py").write_text(text, encoding="utf-8")
-    lab.clock.move_to(time_machine.escape_hatch.time.time())  # processes have the real time
+    lab.clock.move_to(time_machine.escape_hatch.time.time())  # child processes use the real time
     return folder
 
 
 def on_a_terminal(lab, command, cwd):
-    """Run a command on a terminal as a person who logs in; return the login's address."""
+    """Run a command on a terminal and log in; return the address of the login."""
     ours, theirs = pty.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     with subprocess.Popen(command, cwd=cwd, **streams) as process, os.fdopen(ours, "r+b", 0) as tty:
         os.close(theirs)
         shown = b""
-        while not (asked := re.search(rb"(http://\S+)\s[^/]*ode here", shown)):
+        while not (prompt := re.search(rb"(http://\S+)\s[^/]*ode here", shown)):
             shown += tty.read(4096)
-        address = asked[1].decode()
+        address = prompt[1].decode()
         tty.write(lab.world.identity.code_for(address).encode() + b"\n")
         try:
             while tty.read(4096):
@@ -76,7 +77,7 @@ def on_a_terminal(lab, command, cwd):
 
 
 def by_cron(command):
-    """Run a command as cron does, without a terminal; return exit code and what it printed."""
+    """Run a command without a terminal, as cron does; return its exit code and output."""
     done = subprocess.run(
         command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -85,7 +86,7 @@ def by_cron(command):
 
 @pytest.mark.parametrize("first", ["transfer.py", "delete.py"])
 def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy, first):
-    """`python transfer.py` in the folder, config.py the only file edited; state stays there."""
+    """Only config.py was edited; the programs run in their directory and keep their state there."""
     lab.write("a.txt")
     lab.write("d/b.txt")
     address = on_a_terminal(lab, [sys.executable, first], copy)
@@ -101,26 +102,26 @@ def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy,
     assert len(lab.submitted()) == len({one["label"] for one in lab.submitted()}) == 1
 
 
-def test_the_first_run_writes_down_the_state_of_the_files_and_sends_them(lab: Lab):
+def test_the_first_run_records_and_sends_the_files(lab: Lab):
     path = lab.write("d/a.txt", "12345")
     assert lab.transfer() == 0
-    entry = lab.store().entry("/src/d/a.txt")
-    assert entry
-    assert (entry.size, entry.mtime) == (5, int(path.stat().st_mtime))
+    record = lab.store().entry("/src/d/a.txt")
+    assert record
+    assert (record.size, record.mtime) == (5, int(path.stat().st_mtime))
     assert files(lab.destination) == {"d/a.txt": b"12345"}
 
 
 @pytest.mark.parametrize("which", ["src", "dst"])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_an_endpoint_that_is_not_ready_is_an_error_mail(lab: Lab, mailbox, which, program):
-    lab.sent("a.txt")
+def test_an_endpoint_that_is_not_ready_sends_an_error_mail(lab: Lab, mailbox, which, program):
+    lab.given_transferred("a.txt")
     getattr(lab, which).connected = False
     assert getattr(lab, program)() == 1
     assert getattr(lab, which).id in mailbox.texts()[0]
     assert files(lab.source).keys() == {"a.txt"}
 
 
-def test_error_mail_comes_from_email_sender_and_goes_to_all_recipients(lab: Lab, mailbox):
+def test_error_mail_has_the_set_sender_and_recipients(lab: Lab, mailbox):
     lab.configure(EMAIL_SENDER="me@lab.org", EMAIL_RECIPIENTS=["you@lab.org", "she@lab.org"])
     lab.src.connected = False
     assert lab.transfer() == 1
@@ -130,7 +131,7 @@ def test_error_mail_comes_from_email_sender_and_goes_to_all_recipients(lab: Lab,
 
 
 def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
-    lab.sent("a.txt", "b.txt", "c.txt")
+    lab.given_transferred("a.txt", "b.txt", "c.txt")
     (lab.source / "a.txt").unlink()
     (lab.destination / "b.txt").unlink()
     lab.write("new.txt")
@@ -139,11 +140,11 @@ def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", "c.txt", "new.txt"}
 
 
-def test_transfers_do_not_touch_what_is_at_the_destination_but_of_the_same_name(lab: Lab):
+def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab):
     for name, content in {"theirs.txt": "1", "d/theirs.txt": "2", "d/ours.txt": "old"}.items():
         (lab.destination / name).parent.mkdir(exist_ok=True)
         (lab.destination / name).write_text(content)
-    lab.sent("d/ours.txt")
+    lab.given_transferred("d/ours.txt")
     assert lab.transfer("--full") == 0
     assert files(lab.destination) == {
         "theirs.txt": b"1",
@@ -154,7 +155,7 @@ def test_transfers_do_not_touch_what_is_at_the_destination_but_of_the_same_name(
 
 def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
     path = lab.write("a.txt", "right")
-    (lab.destination / "a.txt").write_text("wrong")  # neither size nor time tells
+    (lab.destination / "a.txt").write_text("wrong")  # size and mtime are equal
     os.utime(lab.destination / "a.txt", (path.stat().st_mtime,) * 2)
     assert lab.transfer() == 0
     assert (lab.destination / "a.txt").read_text() == "right"
@@ -163,7 +164,7 @@ def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
 
 
 def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.submitted()) == 0
     lab.write("b.txt")
@@ -176,14 +177,14 @@ def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
 
 
 def test_an_empty_directory_starts_no_transfer(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     (lab.source / "empty/er").mkdir(parents=True)
     assert lab.transfer() == 0
     assert lab.submitted() == []
 
 
 def test_changing_only_the_destination_id_starts_no_transfer(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.configure(DST_ID=lab.world.add_endpoint(lab.destination, "other", mount="/dst").id)
     assert lab.transfer() == 0
     assert lab.submitted() == []
@@ -193,7 +194,7 @@ def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
     lab.world.pace = Pace.after_looks(1)
     lab.write("a.txt")
     assert lab.transfer() == 0
-    lab.later(10)
+    lab.advance(10)
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a.txt"}
     assert lab.delete() == 0
@@ -202,11 +203,11 @@ def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
 
 
 def test_delete_removes_all_empty_directories_transferred_or_not(lab: Lab):
-    lab.sent("d/e/a.txt", "f/b.txt")
+    lab.given_transferred("d/e/a.txt", "f/b.txt")
     for name in ("new/empty", "f/empty", "empty"):
         (lab.source / name).mkdir(parents=True)
     lab.write("young.txt")
-    lab.later(10)
+    lab.advance(10)
     assert lab.delete() == 0
     assert lab.source.is_dir()
     assert tree(lab.source).keys() == {"young.txt"}
@@ -220,19 +221,19 @@ def test_only_the_contents_of_the_source_directory_are_copied(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_the_name_of_the_source_directory_may_be_part_of_the_destination_path(lab: Lab):
+def test_the_source_name_may_be_part_of_the_destination_path(lab: Lab):
     lab.write("run/a.txt")
     lab.configure(SRC_DIR="/src/run", DST_DIR="/dst/run")
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"run/a.txt"}
 
 
-def test_after_the_setup_only_the_two_directories_need_to_be_edited(lab: Lab):
+def test_after_setup_only_the_two_directories_are_edited(lab: Lab):
     for run in ("run1", "run2"):
         lab.write(f"{run}/a.txt", run)
         lab.configure(SRC_DIR=f"/src/{run}", DST_DIR=f"/dst/{run}")
         assert lab.transfer() == 0
-        lab.later(10)
+        lab.advance(10)
         assert lab.delete() == 0
     assert files(lab.destination) == {"run1/a.txt": b"run1", "run2/a.txt": b"run2"}
     assert files(lab.source) == {}
@@ -251,9 +252,8 @@ def test_after_the_setup_only_the_two_directories_need_to_be_edited(lab: Lab):
         ("CLIENT_ID", "me"),
     ],
 )
-def test_paths_must_be_absolute_code_path_ends_in_a_slash_and_ids_are_uuids(
-    lab: Lab, setting, value, capfd, monkeypatch
-):
+def test_malformed_paths_and_ids_are_refused(lab: Lab, setting, value, capfd, monkeypatch):
+    """Paths must be absolute, CODE_PATH must end in a slash, and IDs must be UUIDs."""
     monkeypatch.chdir(lab.home)  # where there is a config.py
     lab.configure(**{setting: value})
     assert lab.transfer() == 2
@@ -261,17 +261,17 @@ def test_paths_must_be_absolute_code_path_ends_in_a_slash_and_ids_are_uuids(
     assert lab.world.requests == []
 
 
-def test_deleting_the_datastore_resets_and_the_next_run_sends_everything(lab: Lab):
-    lab.sent("a.txt", "d/b.txt")
+def test_deleting_the_datastore_sends_everything_again(lab: Lab):
+    lab.given_transferred("a.txt", "d/b.txt")
     (lab.state / "datastore").unlink()
     assert lab.transfer() == 0
     assert len(lab.submitted()) == 1
-    assert lab.entries() == {"/src/a.txt", "/src/d/b.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/d/b.txt"}
     assert {task.label for task in lab.store().tasks.values()} == {lab.submitted()[0]["label"]}
 
 
 def test_without_a_datastore_nothing_is_deleted(lab: Lab):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     (lab.state / "datastore").unlink()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a.txt"}

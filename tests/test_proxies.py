@@ -1,4 +1,4 @@
-"""What a proxy answers in place of Globus proves nothing, and leaves nothing behind."""
+"""An answer of a proxy is never taken for one of Globus, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kinds(lab: Lab) -> list[str]:
 
 
 def the_delete(lab: Lab) -> Any:
-    """Return the only delete at Globus."""
+    """Return the only delete task at Globus."""
     (found,) = (task for task in lab.world.tasks.values() if task.order.kind == "DELETE")
     return found
 
@@ -64,12 +64,12 @@ def test_only_an_error_code_of_globus_rejects_a_request(
 def test_a_transfer_whose_answer_is_replaced_is_one_task(
     lab: Lab, status: int, effect: bool
 ) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.write("a")
     lab.world.faults.proxy("transfer", status, times=None, after=effect)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"service"}
-    assert lab.entries() == {"/src/old", "/src/a"}
+    assert lab.records() == {"/src/old", "/src/a"}
     lab.world.faults.clear()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert kinds(lab) == ["TRANSFER"] * 2
@@ -80,16 +80,16 @@ def test_a_transfer_whose_answer_is_replaced_is_one_task(
 @pytest.mark.slow
 @STATUSES
 @pytest.mark.parametrize("html", [True, False])
-def test_a_poll_whose_answer_is_replaced_concludes_nothing(
+def test_a_poll_whose_answer_is_replaced_changes_no_record(
     lab: Lab, status: int, html: bool
 ) -> None:
-    lab.sent("old")
+    lab.given_transferred("old")
     lab.write("a")
     assert lab.transfer() == 0
     lab.world.faults.proxy("task", status, times=None, html=html)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"unclear"}
-    assert lab.entries() == {"/src/old", "/src/a"}
+    assert lab.records() == {"/src/old", "/src/a"}
     assert [task.lost for task in lab.store().tasks.values() if isinstance(task.lost, list)] == []
     lab.world.faults.clear()
     assert (lab.transfer(), len(lab.submitted()), lab.alerts()) == (0, 1, {})
@@ -97,10 +97,11 @@ def test_a_poll_whose_answer_is_replaced_concludes_nothing(
 
 @STATUSES
 @pytest.mark.parametrize("route", ["delete", "task"])
-def test_a_delete_whose_answer_is_replaced_does_not_stay_in_the_queue(
+def test_a_delete_task_whose_answer_is_replaced_is_cancelled(
     lab: Lab, status: int, route: str
 ) -> None:
-    lab.sent("a")
+    """The same run cancels it; otherwise it could delete a file that changes later."""
+    lab.given_transferred("a")
     lab.world.pace = Pace.after_looks(99)
     lab.world.faults.proxy(route, status, times=None, after=True)
     assert lab.delete() == 1
@@ -115,8 +116,8 @@ def test_a_delete_whose_answer_is_replaced_does_not_stay_in_the_queue(
 
 
 @STATUSES
-def test_a_delete_that_a_proxy_keeps_back_deletes_nothing(lab: Lab, status: int) -> None:
-    lab.sent("a")
+def test_a_delete_task_stopped_by_a_proxy_deletes_nothing(lab: Lab, status: int) -> None:
+    lab.given_transferred("a")
     lab.world.faults.proxy("delete", status, times=None)
     assert lab.delete() == 1
     assert (files(lab.source), kinds(lab)) == ({"a": b"data"}, ["TRANSFER"])
@@ -126,8 +127,8 @@ def test_a_delete_that_a_proxy_keeps_back_deletes_nothing(lab: Lab, status: int)
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_cancel_whose_answer_is_replaced_is_not_taken_for_done(lab: Lab, status: int) -> None:
-    lab.sent("a")
+def test_a_cancel_whose_answer_is_replaced_does_not_count(lab: Lab, status: int) -> None:
+    lab.given_transferred("a")
     lab.world.pace = Pace.after_looks(99)
     lab.world.faults.proxy("task", status, times=None)
     lab.world.faults.proxy("cancel", status, times=None)
@@ -148,16 +149,16 @@ def test_a_cancel_whose_answer_is_replaced_is_not_taken_for_done(lab: Lab, statu
 @pytest.mark.parametrize("status", [200, 404])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 @pytest.mark.parametrize("place", ["/src", "/src/d", "/dst/d"])
-def test_a_listing_that_is_replaced_is_not_taken_for_gone(
+def test_a_replaced_listing_is_not_read_as_not_found(
     lab: Lab, status: int, program: str, place: str
 ) -> None:
-    lab.sent("d/a", "b")
+    lab.given_transferred("d/a", "b")
     for route in ("ls", "stat"):
         lab.world.faults.proxy(
-            route, status, times=None, match=lambda asked: asked.query["path"].startswith(place)
+            route, status, times=None, match=lambda request: request.query["path"].startswith(place)
         )
     getattr(lab, program)()
-    assert "/src/d/a" in lab.entries()
+    assert "/src/d/a" in lab.records()
     assert "d/a" in files(lab.source)
     assert lab.submitted() == []
     lab.world.faults.clear()
@@ -167,21 +168,21 @@ def test_a_listing_that_is_replaced_is_not_taken_for_gone(
 
 @pytest.mark.parametrize("status", [200, 404])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_without_the_list_of_tasks_nothing_is_begun(lab: Lab, status: int, program: str) -> None:
-    lab.sent("a")
+def test_without_the_task_list_nothing_is_submitted(lab: Lab, status: int, program: str) -> None:
+    lab.given_transferred("a")
     lab.write("b")
-    before = lab.remembered()
+    before = lab.datastore_bytes()
     lab.world.faults.proxy("task_list", status, times=None)
     assert getattr(lab, program)() == 1
-    assert (lab.submitted(), lab.submitted("delete"), lab.remembered()) == ([], [], before)
+    assert (lab.submitted(), lab.submitted("delete"), lab.datastore_bytes()) == ([], [], before)
 
 
 @pytest.mark.parametrize("restored", [False, True], ids=["reset", "restored"])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_delete_that_the_datastore_does_not_know_is_cancelled(
+def test_a_delete_task_without_a_record_is_cancelled(
     lab: Lab, restored: bool, program: str
 ) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     store = lab.state / "datastore"
     shutil.copy(store, lab.home / "backup")
     lab.world.pace = Pace.after_looks(99)
@@ -200,8 +201,8 @@ def test_a_delete_that_the_datastore_does_not_know_is_cancelled(
     assert not lab.store().open_tasks("delete")
 
 
-def test_a_delete_that_never_ends_is_given_up_after_its_deadline(lab: Lab) -> None:
-    lab.sent("a")
+def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
+    lab.given_transferred("a")
     lab.world.stall_next(kind="DELETE")
     lab.world.faults.add("cancel", times=None, status=202, body={"code": "CancelAccepted"})
     assert lab.delete() == 1
@@ -209,10 +210,10 @@ def test_a_delete_that_never_ends_is_given_up_after_its_deadline(lab: Lab) -> No
     task.deadline += 90 * 86_400
     assert lab.delete() == 1
     assert len(lab.store().open_tasks("delete")) == 1
-    lab.later(16 * 60)
+    lab.advance(16 * 60)
     assert lab.delete() == 1
     assert f"https://app.globus.org/activity/{task.id}" in lab.alerts()["delete failed"]
     assert "no longer waits for it" in lab.alerts()["delete failed"]
     assert not lab.store().open_tasks("delete")
-    assert [lab.delete(), lab.transfer()] == [0, 0], "it is not begun with again"
+    assert [lab.delete(), lab.transfer()] == [0, 0], "its file is deleted by another task"
     assert files(lab.source) == {}

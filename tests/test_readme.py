@@ -1,4 +1,4 @@
-"""What README.md says is there."""
+"""README.md names what exists, and all of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def sources() -> str:
-    """Return all code of the package proper."""
+    """Return the code of the package without the sandbox."""
     files = ROOT.glob("globus_auto/*.py")
     texts = (path.read_text(encoding="utf-8") for path in files)
     return "\n".join(text.replace("from __future__ import annotations", "") for text in texts)
@@ -27,20 +27,20 @@ def test_the_test_command_is_the_one_that_ci_runs() -> None:
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
-def test_every_setting_that_is_named_exists_and_every_one_is_named() -> None:
+def test_the_readme_names_every_setting_and_no_other() -> None:
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)", README))
     named -= {"GLOBUS_CLIENT_SECRET", "GLOBUS_AUTO_CONFIG"}
     assert named <= settings.FIELDS.keys()
     assert settings.FIELDS.keys() - named <= {"EXCLUDE"}
 
 
-def test_every_option_that_is_named_exists_and_every_one_is_named() -> None:
+def test_the_readme_names_every_option_and_no_other() -> None:
     parser = utils.parser("transfer", "", "")
     transfer._add_options(parser)
     options = set(re.findall(r"--[a-z-]+", parser.format_help()))
     named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", README))
     assert named - options <= {"--source", "--destination"}
-    # -n, -v and --help need no words there.
+    # -n, -v and --help need no explanation there.
     unnamed = {"--dry-run", "--verbose", "--help"}
     assert options - set(re.findall(r"--[a-z-]+", README)) == unnamed
 
@@ -53,7 +53,7 @@ def alerts_raised() -> set[tuple[str, int]]:
         name = ast.unparse(call.func)
         given = {each.arg: each.value for each in call.keywords}
         if name.endswith("EndpointNotReady"):
-            # It becomes an alert with its own code.
+            # It becomes an alert with the exit code of its argument.
             code = call.args[2] if len(call.args) > 2 else ast.Constant(1)
             found.add(("endpoint", ast.unparse(code)))
         elif name.rpartition(".")[2] == "Alert" and "kind" in given:
@@ -62,7 +62,8 @@ def alerts_raised() -> set[tuple[str, int]]:
     return {(kind, int(code)) for kind, code in found if code not in ("error.code", "found.code")}
 
 
-def test_every_alert_has_its_line_for_the_person_on_call_and_every_line_its_alert() -> None:
+def test_the_readme_lists_every_alert_and_no_other() -> None:
+    """The table for the person on call has each with its exit code."""
     section = README.partition("## When something goes wrong")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| *")]
     listed = {
@@ -74,7 +75,7 @@ def test_every_alert_has_its_line_for_the_person_on_call_and_every_line_its_aler
     assert listed == alerts_raised()
 
 
-def test_every_exit_code_has_its_line_and_every_line_its_code() -> None:
+def test_the_readme_lists_every_exit_code_and_no_other() -> None:
     section = README.partition("## Exit codes")[2].partition("\n## ")[0]
     listed = {int(code) for code in re.findall(r"^\| (\d) \|", section, re.MULTILINE)}
     assert listed == {code for _, code in alerts_raised()}
@@ -95,14 +96,14 @@ def test_every_file_of_the_package_is_in_the_map() -> None:
     assert there <= listed
 
 
-def test_the_table_of_rules_is_that_of_the_deliberate_mistakes() -> None:
+def test_the_table_of_rules_matches_the_mutants() -> None:
     text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
     section = text.partition("## Which test fails")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+) \| `(test_\w+)` \|$", section, re.MULTILINE)
     assert rows == [(mutant.rule, mutant.test) for mutant in MUTANTS]
 
 
-def test_every_deliberate_mistake_fits_the_code() -> None:
+def test_every_mutant_fits_the_code() -> None:
     for mutant in MUTANTS:
         code = (ROOT / "globus_auto" / mutant.file).read_text(encoding="utf-8")
         assert code.count(mutant.old) == 1, mutant.rule

@@ -1,4 +1,4 @@
-"""Why a file is kept and which directories are bare: plain data in, an answer out."""
+"""Why a file is kept and which trees are empty: functions of plain data."""
 
 import itertools
 import unicodedata
@@ -26,7 +26,7 @@ FINE: dict[str, Any] = {
     "lost": False,
     "verified": True,
 }
-# In the order in which they are told.
+# In the order of precedence.
 REASONS: list[tuple[dict[str, Any], KeepReason]] = [
     ({"status": "ACTIVE", "ended_at": None}, KeepReason.IN_PROGRESS),
     ({"under_way": True}, KeepReason.IN_PROGRESS),
@@ -41,7 +41,7 @@ REASONS: list[tuple[dict[str, Any], KeepReason]] = [
 
 
 def reason(**changes: Any) -> Reason | None:
-    """Return why a file is kept that would go, were it not for these changes."""
+    """Return why a file is kept that would be deleted without these changes."""
     case = FINE | changes
     task = Task(
         kind="transfer",
@@ -57,19 +57,20 @@ def reason(**changes: Any) -> Reason | None:
         verify_checksum=case["verified"],
     )
     given = {name: case[name] for name in ("excluded", "under_way", "alike", "lost")}
-    entry = FileRecord(10, case["mtime"], 1)
-    why = choosing.reason_to_keep(entry, task, Keeping(NOW, case["keep_days"]), **given)
+    record = FileRecord(10, case["mtime"], 1)
+    why = choosing.reason_to_keep(record, task, Keeping(NOW, case["keep_days"]), **given)
     return why and why.reason
 
 
-def test_a_file_goes_only_if_nothing_speaks_for_keeping_and_the_first_reason_is_told() -> None:
+def test_a_file_is_kept_for_the_first_reason_that_applies() -> None:
+    """It is deleted only where none applies."""
     assert reason() is None
     for number in range(1, len(REASONS) + 1):
-        for chosen in itertools.combinations(REASONS, number):
+        for combination in itertools.combinations(REASONS, number):
             changes: dict[str, Any] = {}
-            for change, _ in chosen:
+            for change, _ in combination:
                 changes |= change
-            assert reason(**changes) is chosen[0][1]
+            assert reason(**changes) is combination[0][1]
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,11 @@ def test_the_bounds_of_the_reasons(changes: dict[str, Any], kept: bool) -> None:
     assert (reason(**changes) is not None) is kept
 
 
-def test_only_the_same_version_at_the_source_may_be_deleted() -> None:
+def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
     versions = [FileVersion(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
-        entry = FileRecord(version.size, version.mtime, 1)
-        assert (choosing.reason_of_source(entry, found) is None) is (found == version)
+        record = FileRecord(version.size, version.mtime, 1)
+        assert (choosing.reason_of_source(record, found) is None) is (found == version)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +117,13 @@ def test_only_the_same_version_at_the_source_may_be_deleted() -> None:
         (["Ω", "\u2126"], ["Ω", "\u2126"]),
     ],
 )
-def test_names_are_alike_that_differ_only_in_case_or_in_how_accents_are_written(
+def test_names_that_differ_only_in_case_or_form_are_found(
     names: list[str], expected: list[str]
 ) -> None:
     assert sorted(choosing.alike(names)) == sorted(expected)
 
 
-def test_no_spelling_of_a_name_escapes_its_likes() -> None:
+def test_all_spellings_of_a_name_are_found() -> None:
     letters = "aAßsSéÉåÅ\u212bΩω\u2126ﬁfiİıςσΣ日-\u0301\u030a"
     for name in map("".join, itertools.product(letters, repeat=2)):
         spellings = {name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))}
@@ -132,7 +133,7 @@ def test_no_spelling_of_a_name_escapes_its_likes() -> None:
 
 
 def directory(path: str, *names: str, **more: Any) -> Directory:
-    """Return a directory with nothing but directories in it, an hour old, unless said."""
+    """Return a listing of directories that are an hour old; `more` overrides its fields."""
     fields: dict[str, Any] = {"files": {}, "others": {}, "unsendable": []}
     return Directory(path, directories=dict.fromkeys(names, NOW - 3600), **(fields | more))
 
@@ -176,18 +177,17 @@ FILE = {"files": {"f": FileVersion(0, 0)}}
         ([directory("/r", "x"), directory("/r/x", "b"), directory("/r/x/b")], ["/r/x/b"]),
     ],
 )
-def test_the_topmost_directories_are_found_that_hold_nothing_but_directories(
-    outcomes: list[Outcome], expected: list[str]
-) -> None:
+def test_the_topmost_empty_trees_are_found(outcomes: list[Outcome], expected: list[str]) -> None:
     for order in itertools.permutations(outcomes):
         assert topmost_bare(order, "/r", lambda name, _mtime: name == "x") == expected
 
 
-def test_a_directory_is_asked_for_by_name_and_mtime_whether_it_is_content() -> None:
-    asked = []
+def test_the_caller_decides_which_directories_are_content() -> None:
+    """It is asked with the name and the modification time of each directory."""
+    calls = []
     outcomes = [directory("/r", "a"), directory("/r/a")]
-    assert topmost_bare(outcomes, "/r", lambda *named: asked.append(named) or True) == []
-    assert asked == [("a", NOW - 3600)]
+    assert topmost_bare(outcomes, "/r", lambda *named: calls.append(named) or True) == []
+    assert calls == [("a", NOW - 3600)]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_directory_is_asked_for_by_name_and_mtime_whether_it_is_content() -> N
         ([directory("/a", unsendable=["\n"])], False),
     ],
 )
-def test_what_stands_aside_is_empty_only_if_all_of_it_was_seen_to_be(
+def test_a_quarantine_is_empty_only_if_all_of_it_was_listed(
     outcomes: list[Outcome], empty: bool
 ) -> None:
     assert seen_empty(outcomes) is empty
@@ -234,13 +234,13 @@ def sent_from_src(*, full: bool) -> Task:
         (False, "/src/never given"),
     ],
 )
-def test_a_skipped_path_that_a_task_was_not_given_proves_nothing(full, skipped) -> None:
+def test_a_skipped_path_outside_its_task_drops_all_its_files(full, skipped) -> None:
     task = sent_from_src(full=full)
     paths = ["/src/a", "/src/b"]
     assert delivery.not_sent(task, paths, [watching.SkippedError(skipped)]) == paths
 
 
-def test_what_is_below_a_skipped_directory_counts_as_skipped() -> None:
+def test_files_below_a_skipped_directory_count_as_skipped() -> None:
     task = sent_from_src(full=True)
     paths = ["/src/a", "/src/d/b", "/src/d/e/c", "/src/dd"]
     skipped = [watching.SkippedError("/src/d/")]
@@ -248,7 +248,7 @@ def test_what_is_below_a_skipped_directory_counts_as_skipped() -> None:
 
 
 def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
-    """Return `paths` in the groups that are split off one after the other."""
+    """Return `paths` split into groups."""
     groups = []
     while paths:
         group, paths = removing.split(paths, most, directories)
@@ -256,7 +256,7 @@ def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
     return groups
 
 
-def test_files_are_grouped_by_their_number_and_that_of_their_directories() -> None:
+def test_groups_are_bounded_in_files_and_directories() -> None:
     paths = [f"/d/{number:03}/{name}" for number in range(3) for name in "ab"]
     assert grouped(paths, 4, 9) == [paths[:4], paths[4:]]
     assert grouped(paths, 6, 9) == [paths]
@@ -268,7 +268,7 @@ def test_files_are_grouped_by_their_number_and_that_of_their_directories() -> No
     assert [path for group in groups for path in group] == many
 
 
-def test_a_group_that_takes_too_long_is_halved_by_its_directories() -> None:
+def test_a_slow_group_is_halved_by_its_directories() -> None:
     paths = ["/a/1", "/a/2", "/a/3", "/b/1", "/c/1"]
     assert removing.halved_by_directory(paths) == [paths[:3], paths[3:]]
     assert removing.halved_by_directory(paths[:4]) == [paths[:3], paths[3:4]]

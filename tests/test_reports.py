@@ -1,4 +1,4 @@
-"""--status, --crontab and dry runs: what a person asks for, and that asking changes nothing."""
+"""--status, --crontab and dry runs: what they print, and that they change nothing."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ import pytest
 
 from globus_auto import report
 from globus_auto.sandbox.world import Pace
-from tests.conftest import Lab, another_run, asked, changes, files, log_in, tree
+from tests.conftest import Lab, another_run, changes, files, log_in, run_transfer, tree
 
 PACKAGE = Path(report.__file__).parent
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lab.send("sent", "excluded.tmp")
+def test_status_shows_the_state_of_all_files(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that wait, are in progress, are verified or are kept; nothing changes."""
+    lab.write_and_transfer("sent", "excluded.tmp")
     lab.configure(EXCLUDE=["*.tmp"])
     lab.world.stall_next()
-    lab.write("under way", b"12345")
+    lab.write("in progress", b"12345")
     assert lab.transfer() == 0
     lab.write("waiting", b"123", age=900)
     lab.world.requests.clear()
     with another_run(lab):
         before = tree(lab.home)
-        _, told = asked(lab, capsys, "--status", "--json")
-        _, table = asked(lab, capsys, "--status")
-    found = json.loads(told)
+        _, output = run_transfer(lab, capsys, "--status", "--json")
+        _, table = run_transfer(lab, capsys, "--status")
+    found = json.loads(output)
     assert found["waiting"]["files"] == 1
     assert found["waiting"]["bytes"] == 3
     assert found["waiting"]["oldest"]["path"] == "/src/waiting"
@@ -48,11 +47,11 @@ def test_status_shows_what_waits_is_under_way_is_proven_and_is_kept(
     assert "app.globus.org/activity" in table
 
 
-def test_status_tells_of_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.write("br\neak")
     assert lab.transfer() == 1
-    _, told = asked(lab, capsys, "--status", "--json")
-    assert [alert["kind"] for alert in json.loads(told)["alerts"]] == ["unsendable"]
+    _, output = run_transfer(lab, capsys, "--status", "--json")
+    assert [alert["kind"] for alert in json.loads(output)["alerts"]] == ["unsendable"]
 
 
 def test_status_as_json_has_the_documented_shape(
@@ -62,8 +61,8 @@ def test_status_as_json_has_the_documented_shape(
     lab.write("a", b"12345")
     assert lab.transfer() == 0
     lab.write("b", age=5)
-    code, told = asked(lab, capsys, "--status", "--json")
-    found = json.loads(told)
+    code, output = run_transfer(lab, capsys, "--status", "--json")
+    found = json.loads(output)
     (task,) = found["under_way"]
     assert task.pop("link") == f"https://app.globus.org/activity/{task['task_id']}"
     assert isinstance(task.pop("since"), int)
@@ -91,29 +90,28 @@ def test_status_as_json_has_the_documented_shape(
         assert f"`{key}`" in README, key
 
 
-def test_status_tells_what_it_can_where_globus_is_away(
+def test_status_shows_what_it_can_if_globus_is_unreachable(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     lab.dst.connected = False
     assert lab.transfer() == 1
     lab.world.faults.add("endpoint", times=None, drop="before")
-    code, told = asked(lab, capsys, "--status", "--json")
-    found = json.loads(told)
+    code, output = run_transfer(lab, capsys, "--status", "--json")
+    found = json.loads(output)
     assert code == 1
     assert [found[what] for what in ("waiting", "proven", "kept")] == [None] * 3
     assert [each["kind"] for each in found["alerts"]] == ["endpoint"]
     assert [each["kind"] for each in found["troubles"]] == ["service"]
-    code, table = asked(lab, capsys, "--status")
+    code, table = run_transfer(lab, capsys, "--status")
     assert code == 1
     assert table.count("cannot be told now; see above") == 3
     assert "last good transfer" in table
 
 
-def test_status_tells_of_a_task_that_cannot_be_asked_for_and_of_one_not_yet_accepted(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lab.sent("old")
+def test_status_shows_tasks_of_unknown_status(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that cannot be polled, and one that is not yet accepted."""
+    lab.given_transferred("old")
     lab.world.stall_next()
     lab.write("a")
     assert lab.transfer() == 0
@@ -122,47 +120,47 @@ def test_status_tells_of_a_task_that_cannot_be_asked_for_and_of_one_not_yet_acce
     assert lab.transfer() == 1
     lab.world.faults.clear()
     lab.world.faults.add("task", times=None, status=200, body={})
-    code, table = asked(lab, capsys, "--status")
+    code, table = run_transfer(lab, capsys, "--status")
     assert code == 1
     assert "not yet accepted" in table
     assert table.count("under way") == 2
 
 
-def test_status_of_a_damaged_datastore_and_of_no_login_says_so(
+def test_status_reports_a_damaged_datastore_or_no_login(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
-    code, told = asked(lab, capsys, "--status", "--json")
-    assert (code, json.loads(told)["troubles"][0]["kind"]) == (3, "login")
+    code, output = run_transfer(lab, capsys, "--status", "--json")
+    assert (code, json.loads(output)["troubles"][0]["kind"]) == (3, "login")
     log_in(lab)
     (lab.state / "datastore").write_bytes(b"{}")
-    code, told = asked(lab, capsys, "--status", "--json")
-    assert (code, json.loads(told)["troubles"][0]["kind"]) == (3, "datastore")
+    code, output = run_transfer(lab, capsys, "--status", "--json")
+    assert (code, json.loads(output)["troubles"][0]["kind"]) == (3, "datastore")
 
 
-def test_an_interrupted_question_ends_without_a_traceback(lab: Lab) -> None:
+def test_an_interrupted_status_ends_without_a_traceback(lab: Lab) -> None:
     lab.real_time()
     lab.world.faults.hook("endpoint", lambda _request: started[0].send_signal(signal.SIGINT))
     started = [lab.start("transfer", "--status")]
     with started[0] as process:
-        _, told = process.communicate()
-    assert (process.returncode, told) == (1, "")
+        _, stderr = process.communicate()
+    assert (process.returncode, stderr) == (1, "")
 
 
-def test_a_dry_run_tells_of_every_group_why_and_how_much(
+def test_a_dry_run_prints_reason_and_size_of_every_group(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(EXCLUDE=["*.tmp"], SETTLE_SECONDS=30)
-    lab.sent("a", "b", "same")
+    lab.given_transferred("a", "b", "same")
     lab.write("a", b"x" * 2_500_000)
     lab.write("b", age=40)
     lab.write("c", b"x" * 1200)
     lab.write("d", age=3)
     lab.write("e.tmp")
-    code, told = asked(lab, capsys, "-n")
+    code, output = run_transfer(lab, capsys, "-n")
     assert code == 0
-    assert told.splitlines() == [
+    assert output.splitlines() == [
         "wait /src/d (4 bytes): new, but modified too recently: 3 seconds ago",
         "send /src/a (2.5 MB): changed: 4 bytes before, 2500000 now",
         "send /src/b (4 bytes): changed: modified 20 seconds later",
@@ -180,33 +178,32 @@ def test_a_dry_run_tells_of_every_group_why_and_how_much(
 def test_crontab_prints_lines_that_run_both_programs(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = asked(lab, capsys, "--crontab")
+    code, output = run_transfer(lab, capsys, "--crontab")
     assert code == 0
-    lines = [line.split(" ", 5) for line in told.splitlines()]
+    lines = [line.split(" ", 5) for line in output.splitlines()]
     assert [Path(shlex.split(line[5])[1]).name for line in lines] == ["transfer.py", "delete.py"]
-    assert lines[0][0] != lines[1][0], "they are staggered"
+    assert lines[0][0] != lines[1][0], "the two programs start at different minutes"
     lab.write("a")
     lab.real_time()
     for *_, command in (lines[0], lines[0], lines[1]):
         subprocess.run(["/bin/sh", "-c", command], check=True, cwd="/")
     assert files(lab.destination) == {"a": b"data"}
     assert not files(lab.source)
-    assert sys.executable in told
+    assert sys.executable in output
 
 
-def test_in_the_lines_for_cron_percent_signs_are_escaped(
-    lab: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_crontab_escapes_percent_signs(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.config = lab.config.rename(lab.home / "50 %.py")
-    code, told = asked(lab, capsys, "--crontab")
+    code, output = run_transfer(lab, capsys, "--crontab")
     assert code == 0
-    assert told.count(f"--config '{lab.home}/50 \\%.py'") == 2
-    assert "%" not in told.replace("\\%", "")
+    assert output.count(f"--config '{lab.home}/50 \\%.py'") == 2
+    assert "%" not in output.replace("\\%", "")
 
 
-def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(
+def test_crontab_without_config_prints_no_options(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each line has PYTHON_PATH and the script in CODE_PATH."""
     monkeypatch.delenv("GLOBUS_AUTO_CONFIG", raising=False)
     code = lab.home / "with space" / "globus_auto"
     shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
@@ -214,14 +211,15 @@ def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(
     lines = [f"{name} = {value!r}\n" for name, value in {**lab.settings, **home}.items()]
     (code / "config.py").write_text("".join(lines), encoding="utf-8")
     command = [sys.executable, str(code / "transfer.py"), "--crontab"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
-    assert told == (
+    output = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
+    assert output == (
         f"7,37 * * * * /bin/sh '{code}/transfer.py'\n22 * * * * /bin/sh '{code}/delete.py'\n"
     )
 
 
-def test_cron_has_no_secret_from_the_environment_and_that_is_said(
+def test_crontab_warns_of_a_secret_in_the_environment(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Cron does not have it."""
     assert lab.transfer("--crontab") == 0
     assert "set CLIENT_SECRET_FILE instead" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""An alert is over when a run has looked at just that and found it well, and not before."""
+"""A run resolves an alert only after it has checked its subject and found it good."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files
 
 
-def test_a_skipped_file_is_an_alert_until_its_next_task_has_ended(lab: Lab) -> None:
+def test_a_skipped_file_is_an_alert_until_its_next_task_ends(lab: Lab) -> None:
     lab.write("b.txt")
     lab.world.skip_paths("/src/b.txt")
     assert lab.transfer() == 0
@@ -21,9 +21,9 @@ def test_a_skipped_file_is_an_alert_until_its_next_task_has_ended(lab: Lab) -> N
     assert lab.alerts() == {}
 
 
-def test_a_skipped_file_that_is_gone_is_no_alert_of_delete_either(lab: Lab) -> None:
+def test_delete_raises_no_alert_for_a_skipped_file_now_gone(lab: Lab) -> None:
     lab.world.skip_paths("/src/a")
-    lab.send("a", "b")
+    lab.write_and_transfer("a", "b")
     (lab.source / "a").unlink()
     assert lab.delete() == 0
     assert lab.alerts() == {}
@@ -33,34 +33,34 @@ def test_a_skipped_file_that_is_gone_is_no_alert_of_delete_either(lab: Lab) -> N
 @pytest.mark.parametrize("program", ["transfer", "delete"])
 def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: str) -> None:
     lab.world.fail_next()
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"failed"}
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"failed"}, "nothing has shown that it is over"
+    assert lab.alerts().keys() == {"failed"}, "nothing has shown that it is resolved"
     lab.world.pace = Pace.after_looks(1)
     assert lab.transfer() == 0
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"failed"}, "its transfer is in progress"
+    assert lab.alerts().keys() == {"failed"}, "its task is in progress"
     assert getattr(lab, program)() == 0
     assert lab.alerts() == {}
 
 
-def test_one_task_that_succeeds_does_not_hide_that_others_failed(lab: Lab) -> None:
-    lab.sent("first")
+def test_one_successful_task_does_not_hide_failed_ones(lab: Lab) -> None:
+    lab.given_transferred("first")
     for name in ("one", "two"):
         lab.configure(SRC_DIR=f"/src/{name}", DST_DIR=f"/dst/{name}", FILES_PER_TASK=1)
         lab.world.fail_next()
-        lab.send(f"{name}/a", f"{name}/b")
+        lab.write_and_transfer(f"{name}/a", f"{name}/b")
         assert lab.delete() == 1
     alerts = lab.health()["alerts"]
     assert [each["about"] for each in alerts if not each["over"]] == ["/src/one", "/src/two"]
 
 
 @pytest.mark.parametrize("route", ["task", "successful_transfers"])
-def test_while_one_task_is_unclear_no_trouble_of_tasks_is_over(lab: Lab, route: str) -> None:
+def test_an_unknown_status_resolves_no_alert_about_tasks(lab: Lab, route: str) -> None:
     lab.world.stall_next()
-    lab.send("a")
+    lab.write_and_transfer("a")
     assert [lab.transfer(), lab.transfer()] == [0, 1]
     assert lab.alerts().keys() == {"stalled"}
     (task,) = lab.world.tasks.values()
@@ -73,10 +73,10 @@ def test_while_one_task_is_unclear_no_trouble_of_tasks_is_over(lab: Lab, route: 
     assert lab.alerts() == {}
 
 
-def test_a_delete_that_failed_is_an_alert_until_one_succeeds(lab: Lab) -> None:
-    lab.send("first")
+def test_a_failed_delete_task_is_an_alert_until_one_succeeds(lab: Lab) -> None:
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
     assert lab.alerts().keys() == {"delete failed"}
@@ -85,16 +85,17 @@ def test_a_delete_that_failed_is_an_alert_until_one_succeeds(lab: Lab) -> None:
     lab.configure(KEEP_DAYS=0)
     lab.write("a", "changed")
     assert lab.delete() == 0
-    assert lab.alerts().keys() == {"delete failed"}, "there was nothing to try it on"
+    assert lab.alerts().keys() == {"delete failed"}, "there was nothing to delete"
     assert (lab.transfer(), lab.delete()) == (0, 0)
     assert files(lab.source) == {}
     assert lab.alerts() == {}
 
 
-def test_a_delete_that_failed_is_over_where_nothing_is_known_to_be_deleted(lab: Lab) -> None:
-    lab.send("first")
+def test_a_reset_resolves_a_failed_delete_task(lab: Lab) -> None:
+    """Without records there is nothing to delete."""
+    lab.write_and_transfer("first")
     assert lab.delete() == 0
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.fail_next(kind="DELETE")
     assert lab.delete() == 1
     (lab.state / "datastore").unlink()
@@ -103,14 +104,13 @@ def test_a_delete_that_failed_is_over_where_nothing_is_known_to_be_deleted(lab: 
 
 
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_directory_that_could_not_be_put_back_is_an_alert_until_it_is(
-    lab: Lab, program: str
-) -> None:
+def test_a_directory_that_cannot_be_restored_is_an_alert(lab: Lab, program: str) -> None:
+    """Either program resolves it by giving the directory its name back."""
     (lab.source / "x").mkdir()
 
     def arrive(_request: object) -> None:
-        for aside in lab.source.glob(".globus_auto_empty.*"):
-            lab.write(f"{aside.name}/new", "new")
+        for quarantine in lab.source.glob(".globus_auto_empty.*"):
+            lab.write(f"{quarantine.name}/new", "new")
 
     lab.world.faults.hook("rename", arrive, when="after")
     body = {"code": "PermissionDenied", "message": "planned"}

@@ -1,4 +1,4 @@
-"""A datastore that was restored from a backup proves no delivery any more."""
+"""The delivered records of a datastore that was restored from a backup do not count."""
 
 from __future__ import annotations
 
@@ -14,72 +14,74 @@ from tests.conftest import Lab, Mailbox, files, put
 
 
 def rewind(lab: Lab) -> Path:
-    """Send `a`, back up CODE_PATH, send other content of it; put the first content back.
+    """Send `a`, back up CODE_PATH, send other content of `a`, and restore its first content.
 
-    Return the backup, by which just this content was delivered. What is at the destination is
-    another one, of equal size.
+    Return the backup. By its records the first content was delivered, but the destination has the
+    other content, of equal size.
     """
     lab.configure(VERIFY_DESTINATION=False)
-    lab.sent("b")
+    lab.given_transferred("b")
     first = put(lab.source / "a", "first ", lab.write("c").stat().st_mtime)
     time = first.stat().st_mtime
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     backup = Path(shutil.copytree(lab.state, lab.home / "backup"))
-    lab.later(600)
+    lab.advance(600)
     lab.write("a", "second")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     put(first, "first ", time)
     return backup
 
 
-def test_of_a_restored_datastore_nothing_is_deleted(lab: Lab, mailbox: Mailbox) -> None:
+def test_nothing_is_deleted_with_a_restored_datastore(lab: Lab, mailbox: Mailbox) -> None:
     shutil.copy(rewind(lab) / "datastore", lab.state)
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a", "b", "c"}
-    assert lab.entries() == set()
-    (told,) = mailbox.texts()
-    assert "it was restored from a backup" in told
-    assert "so 3 files are compared with the destination again" in told
-    assert "Nothing to do." in told
+    assert lab.records() == set()
+    (message,) = mailbox.texts()
+    assert "it was restored from a backup" in message
+    assert "so 3 files are compared with the destination again" in message
+    assert "Nothing to do." in message
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.destination)["a"] == b"first "
     assert (files(lab.source), lab.alerts()) == ({}, {})
-    lab.later(100_000)
+    lab.advance(100_000)
     assert lab.transfer() == 0
-    assert len(mailbox.messages) == 1, "gone without a word"
+    assert len(mailbox.messages) == 1, "it ends silently"
 
 
-def test_where_all_of_code_path_was_restored_globus_shows_it(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_newer_task_at_globus_shows_a_restored_code_path(lab: Lab, mailbox: Mailbox) -> None:
     """The health file is as old as the datastore; Globus lists a newer task."""
     backup = rewind(lab)
     shutil.rmtree(lab.state)
     shutil.copytree(backup, lab.state)
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a", "b", "c"}
-    assert lab.entries() == set()
-    (told,) = mailbox.texts()
-    assert "it was restored from a backup" in told
+    assert lab.records() == set()
+    (message,) = mailbox.texts()
+    assert "it was restored from a backup" in message
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
     assert files(lab.destination)["a"] == b"first "
     assert (files(lab.source), len(mailbox.messages)) == ({}, 1)
 
 
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_missing_health_file_is_no_sign(lab: Lab, mailbox: Mailbox, program: str) -> None:
+def test_a_missing_health_file_is_no_sign_of_a_restore(
+    lab: Lab, mailbox: Mailbox, program: str
+) -> None:
     lab.configure(KEEP_DAYS=1)
-    lab.sent("a", "b")
-    before = lab.remembered()
-    lab.later(600)
+    lab.given_transferred("a", "b")
+    before = lab.datastore_bytes()
+    lab.advance(600)
     (lab.state / "datastore.health").unlink()
     assert getattr(lab, program)() == 0
-    assert (lab.remembered(), mailbox.messages) == (before, [])
-    assert lab.entries() == {"/src/a", "/src/b"}
+    assert (lab.datastore_bytes(), mailbox.messages) == (before, [])
+    assert lab.records() == {"/src/a", "/src/b"}
 
 
 def test_a_new_datastore_starts_above_the_last_generation(lab: Lab) -> None:
-    """Else a backup of the deleted one would look newer than it."""
-    lab.sent("a", "b")
-    backup = lab.remembered()
+    """Else a backup of the deleted datastore would look newer."""
+    lab.given_transferred("a", "b")
+    backup = lab.datastore_bytes()
     assert backup
     last = lab.store().generation
     assert lab.health()["generation"] == last
@@ -93,20 +95,21 @@ def test_a_new_datastore_starts_above_the_last_generation(lab: Lab) -> None:
 
 
 def test_the_generation_rises_with_each_save_above_the_highest(lab: Lab) -> None:
-    lab.sent("a")
-    backup = lab.remembered()
+    lab.given_transferred("a")
+    backup = lab.datastore_bytes()
     assert backup
-    lab.sent("b")
+    lab.given_transferred("b")
     highest = lab.health()["generation"]
     (lab.state / "datastore").write_bytes(backup)
     assert lab.delete() == 1
     assert lab.store().generation > highest
-    assert lab.transfer() == 0, "it is told once"
+    assert lab.transfer() == 0, "it is reported once"
 
 
-def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(lab: Lab) -> None:
+def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
+    """Mappings, tasks in progress and quarantined directories stay."""
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a")
+    lab.given_transferred("one/a")
     assert lab.delete() == 0
     (lab.source / "one" / "x").mkdir()
     lab.write("one/stays")
@@ -116,11 +119,11 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     lab.world.pace = Pace.after_looks(9)
     lab.write("one/b")
     assert lab.transfer() == 0
-    asides = lab.store().asides
-    assert asides
-    backup = lab.remembered()
+    quarantines = lab.store().asides
+    assert quarantines
+    backup = lab.datastore_bytes()
     assert backup
-    lab.later(600)
+    lab.advance(600)
     lab.write("one/c")
     assert lab.transfer() == 0
     (lab.state / "datastore").write_bytes(backup)
@@ -128,7 +131,7 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     assert lab.transfer() == 1
     store = lab.store()
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
-    assert store.asides == asides
+    assert store.asides == quarantines
     assert store.tasks[store.entry("/src/one/b").task].open
     lab.world.pace = Pace.at_once()
     for task in lab.world.tasks.values():
@@ -138,14 +141,14 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     assert files(lab.source) == {}
 
 
-def test_a_task_in_progress_that_is_not_remembered_is_waited_for(lab: Lab) -> None:
-    """It may still write copies: what it has is not sent beside it, and nothing is deleted."""
-    lab.sent("a")
-    backup = lab.remembered()
+def test_a_task_in_progress_without_a_record_is_waited_for(lab: Lab) -> None:
+    """It may still write copies: its files are not sent a second time, and nothing is deleted."""
+    lab.given_transferred("a")
+    backup = lab.datastore_bytes()
     assert backup
-    lab.later(600)
+    lab.advance(600)
     lab.world.pace = Pace.after_looks(4)
-    lab.send("b")
+    lab.write_and_transfer("b")
     (lab.state / "datastore").write_bytes(backup)
     lab.world.requests.clear()
     assert lab.transfer() == 1
@@ -166,12 +169,12 @@ def test_two_machines_one_after_the_other_lose_nothing(lab: Lab, mailbox: Mailbo
     lab.configure(VERIFY_DESTINATION=False)
     time = lab.write("a", "first ").stat().st_mtime
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    lab.later(600)
+    lab.advance(600)
     lab.configure(CODE_PATH=there)
     lab.write("a", "second")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == {"a": b"second"}
-    lab.later(600)
+    lab.advance(600)
     put(lab.source / "a", "first ", time)
     lab.configure(CODE_PATH=here)
     assert lab.delete() == 1
@@ -181,23 +184,23 @@ def test_two_machines_one_after_the_other_lose_nothing(lab: Lab, mailbox: Mailbo
     assert (files(lab.source), files(lab.destination)) == ({}, {"a": b"first "})
 
 
-def test_tasks_of_another_pair_say_nothing_of_this_one(lab: Lab, mailbox: Mailbox) -> None:
+def test_tasks_of_another_mapping_are_no_sign_of_a_restore(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a")
-    lab.later(600)
+    lab.given_transferred("one/a")
+    lab.advance(600)
     (lab.home / "machine2").mkdir()
     lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two", CODE_PATH=f"{lab.home}/machine2/")
-    lab.sent("two/b")
-    lab.later(600)
+    lab.given_transferred("two/b")
+    lab.advance(600)
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one", CODE_PATH=f"{lab.state}/")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert (files(lab.source).keys(), mailbox.messages) == ({"two/b"}, [])
 
 
-def test_a_task_in_progress_behind_a_thousand_others_is_waited_for(lab: Lab) -> None:
-    """Globus lists a thousand tasks at once, and other programs of this user may have more."""
+def test_a_task_in_progress_behind_1000_others_is_waited_for(lab: Lab) -> None:
+    """Globus lists 1000 tasks in one answer, and other programs of this user may have more."""
     lab.world.pace = Pace.after_looks(4)
-    lab.send("a")
+    lab.write_and_transfer("a")
     lab.world.pace = Pace.at_once()
     (owner,) = {task.owner for task in lab.world.tasks.values()}
     for _ in range(1001):

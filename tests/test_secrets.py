@@ -1,4 +1,4 @@
-"""Secrets: whatever goes wrong, no secret, token or code is in anything that a run leaves."""
+"""Whatever goes wrong, a run leaves no secret, token or code anywhere but in the token file."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ FAULTS: list[dict[str, Any]] = [
 
 
 def secrets(lab: Lab) -> set[str]:
-    """Return all that was ever secret in a laboratory."""
+    """Return all secrets that a laboratory has ever had."""
     identity = lab.world.identity
     return {lab.secret, *identity._access, *identity._refresh, *identity._logins}
 
 
 class Witness:
-    """Everything that the runs of a laboratory have said and left, and all that was secret."""
+    """All output and files of the runs of a laboratory, and all secrets."""
 
     def __init__(self, lab: Lab, mailbox: Mailbox, capture: pytest.CaptureFixture[str]) -> None:
         self.lab, self.mailbox, self.capture = lab, mailbox, capture
@@ -48,13 +48,13 @@ class Witness:
         self.said = ""
 
     def run(self, *options: str) -> None:
-        """Run both programs and take down what they say, and what was issued to them."""
+        """Run both programs; record their output and the tokens issued to them."""
         for program in (self.lab.transfer, self.lab.delete):
             program(*options)
             self._take_down()
 
-    def inquire(self) -> None:
-        """Ask how everything is, and take down the answers."""
+    def run_read_only_commands(self) -> None:
+        """Run --check and --status, and record their output."""
         self.lab.transfer("--check")
         self.lab.transfer("--status")
         self._take_down()
@@ -64,7 +64,7 @@ class Witness:
         self.secrets |= secrets(self.lab)
 
     def check(self) -> None:
-        """See that nothing secret is anywhere but in the token file."""
+        """Check that no secret is anywhere but in the token file."""
         left = {
             path.name: path.read_text(encoding="utf-8")
             for path in self.lab.state.iterdir()
@@ -90,7 +90,7 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
     lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], route: str
 ) -> None:
     witness = Witness(lab, mailbox, capfd)
-    lab.sent("a")
+    lab.given_transferred("a")
     for number, fault in enumerate(FAULTS):
         lab.write(f"b{number}")
         if route == "mkdir":
@@ -105,40 +105,40 @@ def test_no_secret_is_anywhere_after_faults_of_all_kinds(
 
 
 @pytest.fixture(params=["a service account", "a person"])
-def known(request: pytest.FixtureRequest, lab: Lab) -> Lab:
-    """Give a laboratory in which somebody has logged in."""
+def any_login(request: pytest.FixtureRequest, lab: Lab) -> Lab:
+    """Return a laboratory in which somebody has logged in."""
     if request.param == "a person":
         request.getfixturevalue("logged_in")
     return lab
 
 
 def repeated(lab: Lab) -> dict[str, Any]:
-    """Return an error document in which a server repeats all that it was told by the programs."""
+    """Return an error document in which a server repeats all secrets that it received."""
     identity, secret = lab.world.identity, os.environ.get("GLOBUS_CLIENT_SECRET", "")
-    told = ", ".join([*identity._access, *identity._refresh, secret])
-    return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), told)
+    received = ", ".join([*identity._access, *identity._refresh, secret])
+    return dict.fromkeys(("code", "message", "error", "error_description", "request_id"), received)
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
-    known: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
+def test_secrets_that_a_server_repeats_are_redacted(
+    any_login: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
-    witness = Witness(known, mailbox, capfd)
-    known.sent("a")
+    witness = Witness(any_login, mailbox, capfd)
+    any_login.given_transferred("a")
     for route in ("token", *ROUTES):
-        known.write(f"before {route}")
+        any_login.write(f"before {route}")
         if route == "token":
-            known.world.identity.expire_access_tokens()
-        known.world.faults.add(route, times=None, status=status, body=repeated(known))
+            any_login.world.identity.expire_access_tokens()
+        any_login.world.faults.add(route, times=None, status=status, body=repeated(any_login))
         witness.run("-v")
-        witness.inquire()
-        known.world.faults.clear()
+        witness.run_read_only_commands()
+        any_login.world.faults.clear()
     assert "[a secret]" in witness.said
     witness.check()
 
 
 def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    lab.sent("run/a")
+    lab.given_transferred("run/a")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body=repeated(lab))
     assert lab.delete("-n") == 1
@@ -156,18 +156,18 @@ def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().endswith("INFO What follows\nValueError: [a secret]\n")
 
 
-def test_a_letter_that_was_entered_for_a_code_is_no_secret() -> None:
+def test_a_single_letter_entered_as_a_code_is_no_secret() -> None:
     assert wording.redact(f"{wording.register_secret('a')} code") == "a code"
 
 
-def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -> None:
+def test_a_code_that_a_server_repeats_is_redacted(person: Lab) -> None:
     with on_terminal(person, "transfer", "-v") as terminal:
         code = person.world.identity.code_for(terminal.url())
         body = {"error": "invalid_grant", "message": f"no such code: {code}"}
         person.world.faults.add("token", status=401, body=body)
         terminal.type(code)
         assert terminal.code() == 3
-    # Before the answer stands what the terminal itself echoes of what is typed.
+    # Before the answer comes the echo of what was typed.
     answer = terminal.shown.rpartition("Globus Auth did not take")[2]
     assert "no such code: [a secret]" in answer
     assert code not in answer + person.log()
@@ -181,7 +181,7 @@ def listening(port: int) -> set[str]:
     return {address for address, number in places if int(number, 16) == port}
 
 
-def test_the_local_globus_listens_to_this_machine_only(lab: Lab) -> None:
+def test_the_sandbox_listens_to_this_machine_only(lab: Lab) -> None:
     this_machine = int.from_bytes(socket.inet_aton("127.0.0.1"), sys.byteorder)
     port = int(lab.sandbox.url.rpartition(":")[2])
     assert listening(port) == {f"{this_machine:08X}"}
@@ -189,8 +189,8 @@ def test_the_local_globus_listens_to_this_machine_only(lab: Lab) -> None:
 
 @pytest.fixture
 def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
-    """Give the port of a server whose certificate nobody vouches for, and all it was told."""
-    context, told = self_signed(tmp_path), []
+    """Yield the port of a server with a self-signed certificate, and what it received."""
+    context, received = self_signed(tmp_path), []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -200,28 +200,28 @@ def impostor(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
                 with connection:
                     try:
                         with context.wrap_socket(connection, server_side=True) as encrypted:
-                            told.append(encrypted.recv(9999))
+                            received.append(encrypted.recv(9999))
                     except OSError:
-                        told.append(b"")
+                        received.append(b"")
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield listener.getsockname()[1], told
+    yield listener.getsockname()[1], received
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join()
 
 
-def test_an_impostor_is_told_nothing(
+def test_an_impostor_receives_nothing(
     lab: Lab, impostor: tuple[int, list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.sent("a")
-    port, told = impostor
-    before = lab.remembered()
+    lab.given_transferred("a")
+    port, received = impostor
+    before = lab.datastore_bytes()
     for service in ("TRANSFER", "AUTH"):
         monkeypatch.setenv(f"GLOBUS_SDK_SERVICE_URL_{service}", f"https://127.0.0.1:{port}/")
         assert (lab.transfer(), lab.delete()) == (1, 1)
         (lab.state / "refresh_token").unlink(missing_ok=True)
-    assert told
-    assert set(told) == {b""}
-    assert lab.remembered() == before
+    assert received
+    assert set(received) == {b""}
+    assert lab.datastore_bytes() == before

@@ -1,6 +1,6 @@
-"""Settings: what is refused, and in which words; what is put right; whom the files may belong to.
+"""Settings: which are refused, how they are normalised, and who may own the files.
 
-A refusal is exit code 2, one sentence for each setting, and not one request to Globus.
+A refusal is exit code 2, one sentence for each setting, and no request to Globus.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from globus_auto import settings
 from tests.conftest import LEFT, Lab, Mailbox, files
 
-FOREIGN = 12345  # nobody's uid and gid
+FOREIGN = 12345  # a uid and gid that nobody has
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -98,23 +98,23 @@ def test_a_wrong_setting_is_refused_in_one_sentence(
     said = [line for line in said if not line.startswith("Cannot send mail")]
     assert len(said) == 1
     assert sentence in said[0]
-    assert "hidden" not in said[0], "a password could stand in an address"
+    assert "hidden" not in said[0], "an address may have a password in it"
     assert lab.world.requests == []
     assert not (lab.state / "datastore").exists()
 
 
-def test_all_wrong_settings_are_reported_at_once_by_both_programs(
+def test_both_programs_report_all_wrong_settings_at_once(
     lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(SRC_DIR="/", DST_ID="x", KEEP_DAYS=-1, EXCLUDE=["/"], ALERT_URLS="x", ZZZ=1)
     for program in (lab.transfer, lab.delete):
         assert program() == 2
         assert len(capsys.readouterr().err.splitlines()) == 6
-    assert len(mailbox.messages) == 1, "all in one message, and told once"
+    assert len(mailbox.messages) == 1, "all in one message, once"
     assert mailbox.read(0).get_content().count("\n* ") == 6
 
 
-def test_settings_put_right_are_told_as_resolved(lab: Lab, mailbox: Mailbox) -> None:
+def test_corrected_settings_are_reported_as_resolved(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(KEEP_DAYS=-1)
     assert lab.delete() == 2
     lab.configure(KEEP_DAYS=1)
@@ -123,9 +123,7 @@ def test_settings_put_right_are_told_as_resolved(lab: Lab, mailbox: Mailbox) -> 
     assert lab.health()["alerts"] == []
 
 
-def test_a_wrong_mail_setting_does_not_keep_the_others_from_serving(
-    lab: Lab, mailbox: Mailbox
-) -> None:
+def test_a_wrong_mail_setting_does_not_stop_the_mail(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(EMAIL_SUBJECT="two\nlines")
     assert lab.transfer() == 2
     assert "EMAIL_SUBJECT must be one line" in mailbox.read(0).get_content()
@@ -150,12 +148,12 @@ def test_a_wrong_command_line_is_exit_2_and_mailed(
     assert len(mailbox.messages) == 1
     other = lab.delete if program == "transfer" else lab.transfer
     assert other() == 0
-    assert len(mailbox.messages) == 1, "the other program's command line tells nothing of it"
+    assert len(mailbox.messages) == 1, "the command line of the other program does not resolve it"
     assert run([]) == 0
     assert "RESOLVED" in mailbox.read(1).get_content()
 
 
-def test_config_can_come_from_the_environment_and_the_option_comes_first(
+def test_the_option_config_overrides_the_environment(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from globus_auto import transfer
@@ -179,7 +177,7 @@ def test_a_relative_file_is_one_of_the_working_directory(
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Give a copy of the package with the modes of a clone under umask 002."""
+    """Return a copy of the package with the modes of a clone under umask 002."""
     copy = tmp_path / "clone" / "globus_auto"
     shutil.copytree(settings.CONFIG.parent, copy, ignore=shutil.ignore_patterns(*LEFT))
     for path in [copy, *copy.rglob("*")]:
@@ -187,8 +185,8 @@ def clone(tmp_path: Path) -> Path:
     return copy
 
 
-def refusals(file: Path) -> list[str]:
-    """Return what is wrong with the settings in `file`."""
+def problems_of(file: Path) -> list[str]:
+    """Return the problems of the settings in `file`."""
     with pytest.raises(settings.SettingsError) as caught:
         settings.load(str(file))
     return caught.value.problems
@@ -200,17 +198,17 @@ def refusals(file: Path) -> list[str]:
         ("SRC_DIR = '/a\n", "cannot be read: SyntaxError"),
         ("1 / 0\n", "cannot be read: ZeroDivisionError"),
         ("import nothing_of_this_name\n", "cannot be read: ModuleNotFoundError"),
-        ("\0", "cannot be read: "),  # which error it is depends on the Python
+        ("\0", "cannot be read: "),  # which error it is depends on the version of Python
         (None, "cannot be read: FileNotFoundError"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_all_that_is_reported(
+def test_an_unreadable_config_is_all_that_is_reported(
     tmp_path: Path, text: str | None, sentence: str
 ) -> None:
     file = tmp_path / "config.py"
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    problems = refusals(file)
+    problems = problems_of(file)
     assert len(problems) == 1
     assert sentence in problems[0]
     assert "\n" not in problems[0]
@@ -222,15 +220,15 @@ def test_a_file_must_set_code_path(lab: Lab, line: str) -> None:
     lab.configure()
     with lab.config.open("a", encoding="utf-8") as config:
         config.write(line)
-    assert refusals(lab.config) == [
+    assert problems_of(lab.config) == [
         f"{lab.config} must set CODE_PATH: two pairs can never share one."
     ]
 
 
-def test_what_is_wrong_with_a_file_is_mailed_by_the_settings_of_config_py(
+def test_an_unreadable_config_is_mailed_as_config_py_says(
     lab: Lab, mailbox: Mailbox, clone: Path
 ) -> None:
-    """And it is remembered nowhere, since the place for that is not known."""
+    """Nothing is recorded, since CODE_PATH is not known."""
     with (clone / "config.py").open("a", encoding="utf-8") as config:
         mail = ("EMAIL_HOST", "EMAIL_SENDER", "EMAIL_RECIPIENTS")
         config.write("".join(f"{name} = {lab.settings[name]!r}\n" for name in mail))
@@ -241,7 +239,7 @@ def test_what_is_wrong_with_a_file_is_mailed_by_the_settings_of_config_py(
     assert not list(clone.glob("datastore.health*"))
 
 
-def test_what_a_file_does_not_set_is_as_in_config_py(lab: Lab) -> None:
+def test_settings_missing_in_a_config_are_those_of_config_py(lab: Lab) -> None:
     assert settings.load(str(lab.config)).files_per_task == 5000
 
 
@@ -253,24 +251,25 @@ def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
         SRC_LOCAL_DIR="/mnt//x/",
         TOKEN_PATH="/elsewhere/token",
     )
-    known = settings.load(str(lab.config))
-    assert (known.src_dir, known.dst_dir) == ("/a/b/c", "/~/x")
-    assert known.src_id == lab.src.id
-    assert known.src_local_dir == "/mnt/x"
-    assert known.datastore_path == f"{lab.state}/datastore"
-    assert known.token_path == "/elsewhere/token"
-    assert known.python_path == sys.executable
+    loaded = settings.load(str(lab.config))
+    assert (loaded.src_dir, loaded.dst_dir) == ("/a/b/c", "/~/x")
+    assert loaded.src_id == lab.src.id
+    assert loaded.src_local_dir == "/mnt/x"
+    assert loaded.datastore_path == f"{lab.state}/datastore"
+    assert loaded.token_path == "/elsewhere/token"
+    assert loaded.python_path == sys.executable
 
 
 @pytest.mark.parametrize(
     ("source", "destination"),
     [("/a", "/a"), ("/a", "/a/"), ("/a/b", "//a"), ("/a", "/a/b/c"), ("/a/./b", "/a/b")],
 )
-def test_the_same_or_nested_directories_on_one_endpoint_are_refused(
+def test_nested_directories_on_one_endpoint_are_refused(
     lab: Lab, source: str, destination: str
 ) -> None:
+    """So are equal ones."""
     lab.configure(SRC_DIR=source, DST_DIR=destination, DST_ID=lab.src.id.upper())
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert "two separate directories on one endpoint" in problem
     lab.configure(DST_ID=lab.dst.id)
     settings.load(str(lab.config))
@@ -283,18 +282,18 @@ def test_directories_side_by_side_on_one_endpoint_are_accepted(lab: Lab) -> None
 
 @pytest.fixture(params=["file", "directory"])
 def guarded(request: pytest.FixtureRequest, lab: Lab) -> Path:
-    """Give what cron trusts: the config file, or the directory of the state."""
+    """Return the config file or the state directory: what cron trusts."""
     return lab.config if request.param == "file" else lab.state
 
 
-def test_what_everybody_can_write_is_refused(lab: Lab, guarded: Path) -> None:
+def test_a_world_writable_config_or_directory_is_refused(lab: Lab, guarded: Path) -> None:
     guarded.chmod(guarded.stat().st_mode | 0o002)
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
     assert "can be written by everybody" in problem
 
 
-def test_nothing_is_run_or_written_where_everybody_can_write(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_world_writable_config_or_directory_is_not_used(lab: Lab, mailbox: Mailbox) -> None:
     lab.state.chmod(0o777)
     assert lab.transfer() == 2
     assert "can be written by everybody" in mailbox.read(0).get_content()
@@ -303,14 +302,14 @@ def test_nothing_is_run_or_written_where_everybody_can_write(lab: Lab, mailbox: 
     ran = lab.home / "ran"
     lab.config.write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
     lab.config.chmod(0o666)
-    assert "can be written by everybody" in refusals(lab.config)[0]
+    assert "can be written by everybody" in problems_of(lab.config)[0]
     assert not ran.exists()
 
 
 @as_root
-def test_what_belongs_to_another_user_is_refused(lab: Lab, guarded: Path) -> None:
+def test_a_config_or_directory_of_another_user_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, FOREIGN, -1)
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
     assert "belongs to another user (uid 12345)" in problem
 
@@ -321,11 +320,11 @@ def test_a_group_may_write_if_it_is_the_owners_own(lab: Lab, guarded: Path) -> N
 
 
 @as_root
-def test_what_another_group_can_write_is_refused(lab: Lab, guarded: Path) -> None:
+def test_a_config_writable_by_another_group_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, -1, FOREIGN)
     settings.load(str(lab.config))
     guarded.chmod(guarded.stat().st_mode | 0o020)
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
     assert "can be written by a group" in problem
 
@@ -339,21 +338,20 @@ def test_what_another_group_can_write_is_refused(lab: Lab, guarded: Path) -> Non
         (0o600, "\xff", "cannot be read"),
     ],
 )
-def test_a_secret_that_others_can_read_or_nobody_is_refused(
+def test_an_exposed_empty_or_unreadable_secret_is_refused(
     lab: Lab, mode: int, text: str, sentence: str
 ) -> None:
     file = lab.state / "secret"
     file.write_bytes(text.encode("latin-1"))
     file.chmod(mode)
     lab.configure(CLIENT_SECRET_FILE="secret")
-    (problem,) = refusals(lab.config)
+    (problem,) = problems_of(lab.config)
     assert sentence in problem
     assert f"CLIENT_SECRET_FILE {file}" in problem
 
 
-def test_the_package_works_as_cloned_under_umask_002_and_config_py_is_the_one_beside_the_script(
-    lab: Lab, clone: Path
-) -> None:
+def test_a_clone_under_umask_002_works(lab: Lab, clone: Path) -> None:
+    """It uses the config.py beside the script, and keeps its state there."""
     with (clone / "config.py").open("a", encoding="utf-8") as config:
         config.write("".join(f"{k} = {v!r}\n" for k, v in lab.settings.items() if k != "CODE_PATH"))
     lab.write("a")

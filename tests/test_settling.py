@@ -1,4 +1,4 @@
-"""What becomes of the files of a task, by what Globus says of it: row by row."""
+"""Polling: what happens to the records of a task, for each status that Globus reports."""
 
 import pytest
 
@@ -11,9 +11,9 @@ HOUR = 3600
 
 
 @pytest.fixture(name="task")
-def task_under_way(lab: Lab):
-    """Give a task at Globus that has a, b and c.txt of 4 bytes, and is still to be settled."""
-    lab.sent("old.txt")
+def task_in_progress(lab: Lab):
+    """Return a task at Globus with a.txt, b.txt and c.txt of 4 bytes, which was not polled yet."""
+    lab.given_transferred("old.txt")
     for name in NAMES:
         lab.write(name)
     lab.world.pace = Pace.after_looks(2)
@@ -23,32 +23,32 @@ def task_under_way(lab: Lab):
     return list(lab.world.tasks.values())[-1]
 
 
-def settle(lab, task, code=0):
-    """Let the task be done, settle it, and return which of its paths are to be sent again."""
+def poll(lab, task, code=0):
+    """End the task, poll it, and return which of its paths are sent again."""
     task.looks = 2
     assert lab.transfer() == code
-    return again(lab)
+    return sent_again(lab)
 
 
 def fail(lab, task):
-    """Let the task be done, but end as failed."""
+    """End the task as failed, with all files copied."""
     task.looks = 2
     lab.world.engine.advance()
     task.status = "FAILED"
 
 
-def again(lab):
+def sent_again(lab):
     """Return the source paths of what was submitted since the task."""
     return {item["source_path"] for document in lab.submitted() for item in document["DATA"]}
 
 
-def refusal(code, status, **more):
-    """Return a fault that refuses a call."""
+def api_error(code, status, **more):
+    """Return a fault that rejects a call."""
     return {"status": status, "body": {"code": code, "message": "planned", **more}}
 
 
-def test_succeeded_means_sent(lab: Lab, task):
-    assert settle(lab, task) == set()
+def test_succeeded_means_delivered(lab: Lab, task):
+    assert poll(lab, task) == set()
     (number,) = {lab.store().entry(path).task for path in PATHS}
     record = lab.store().tasks[number]
     assert (record.status, record.task_id) == ("SUCCEEDED", task.id)
@@ -56,9 +56,9 @@ def test_succeeded_means_sent(lab: Lab, task):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
+def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox):
     lab.world.skip_paths("/src/b.txt")
-    assert settle(lab, task, 1) == {"/src/b.txt"}
+    assert poll(lab, task, 1) == {"/src/b.txt"}
     assert "skipped in /src: b.txt (PERMISSION_DENIED)" in mailbox.texts()[0]
     assert "SUCCEEDED, 2 of 3 files sent" in lab.log()
     assert not (lab.destination / "b.txt").exists()
@@ -71,20 +71,20 @@ def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_skipped_file_that_is_gone_at_the_next_look_is_no_alert(lab: Lab, task, capfd):
+def test_a_skipped_file_that_is_gone_is_no_alert(lab: Lab, task, capfd):
     (lab.source / "b.txt").unlink()
-    assert settle(lab, task) == set()
-    assert "/src/b.txt" not in lab.entries()
+    assert poll(lab, task) == set()
+    assert "/src/b.txt" not in lab.records()
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
-def test_all_pages_of_what_was_skipped_are_read(lab: Lab, task):
+def test_all_pages_of_skipped_errors_are_read(lab: Lab, task):
     lab.world.page_size = 1
     lab.world.skip_paths("/src/a.txt", "/src/c.txt")
-    assert settle(lab, task, 1) == {"/src/a.txt", "/src/c.txt"}
+    assert poll(lab, task, 1) == {"/src/a.txt", "/src/c.txt"}
 
 
-def test_succeeded_below_a_skipped_directory_is_not_sent(lab: Lab):
+def test_files_below_a_skipped_directory_are_sent_again(lab: Lab):
     for name in ("a.txt", "d/b.txt", "d/e/c.txt", "d.txt"):
         lab.write(name)
     lab.world.skip_paths("/src/d")
@@ -97,7 +97,7 @@ def test_succeeded_below_a_skipped_directory_is_not_sent(lab: Lab):
     assert "skipped in /src: d (PERMISSION_DENIED)" in lab.alerts()["skipped"]
 
 
-def test_a_first_run_that_skipped_everything_sends_everything_again(lab: Lab):
+def test_everything_that_the_first_run_skipped_is_sent_again(lab: Lab):
     lab.write("a.txt")
     lab.write("d/b.txt")
     lab.world.skip_paths("/src")
@@ -115,50 +115,50 @@ SKIPPED = "skipped_errors"
     [
         pytest.param({"status": 200, "body": {"DATA": []}}, id="shorter than the count"),
         pytest.param({"status": 200, "body": {"DATA": [{"source_path": None}]}}, id="null path"),
-        pytest.param(refusal("PermissionDenied", 403), id="forbidden"),
-        pytest.param(refusal("ClientError.NotFound", 404), id="no longer there"),
-        pytest.param(refusal("ClientError.BadRequest", 400), id="refused"),
+        pytest.param(api_error("PermissionDenied", 403), id="forbidden"),
+        pytest.param(api_error("ClientError.NotFound", 404), id="no longer there"),
+        pytest.param(api_error("ClientError.BadRequest", 400), id="refused"),
     ],
 )
-def test_skipped_paths_that_are_not_told_are_asked_for_for_an_hour(lab: Lab, task, fault):
+def test_missing_skipped_errors_are_requested_for_an_hour(lab: Lab, task, fault):
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, times=None, **fault)
     asked_for_an_hour(lab, task)
 
 
-def test_a_history_that_is_gone_is_asked_for_for_an_hour(lab: Lab, task):
+def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task):
     lab.world.skip_paths("/src/b.txt")
     task.history_lost = True
     asked_for_an_hour(lab, task)
 
 
 def asked_for_an_hour(lab, task):
-    """See that nothing is concluded for an hour, and then that nothing was sent."""
-    assert settle(lab, task) == set()
-    lab.later(HOUR - 60)
-    assert settle(lab, task) == set()
+    """Check that no record changes for an hour, and that then all are dropped."""
+    assert poll(lab, task) == set()
+    lab.advance(HOUR - 60)
+    assert poll(lab, task) == set()
     assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
     assert lab.alerts() == {}
-    lab.later(120)
-    assert settle(lab, task, 1) == PATHS
+    lab.advance(120)
+    assert poll(lab, task, 1) == PATHS
     assert "does not tell what a transfer of /src did" in lab.alerts()["failed"]
 
 
 @pytest.mark.parametrize("path", ["/src/other.txt", "/elsewhere/a.txt"])
-def test_skipped_paths_that_it_was_not_given_mean_nothing_was_sent(lab: Lab, task, path):
+def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task, path):
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, status=200, body={"DATA": [{"source_path": path}]})
     task.looks = 2
     assert lab.transfer() in (0, 1)
-    assert again(lab) == PATHS
+    assert sent_again(lab) == PATHS
 
 
-def test_failed_sends_again_what_it_did_not_send(lab: Lab, task, mailbox):
+def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox):
     task.looks = 2
     lab.world.engine.advance()
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
-    assert settle(lab, task, 1) == {"/src/b.txt"}
+    assert poll(lab, task, 1) == {"/src/b.txt"}
     assert lab.store().tasks[lab.store().entry("/src/a.txt").task].status == "FAILED"
     assert "failed (NO_SPACE_LEFT, disk full)" in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
@@ -169,103 +169,105 @@ def test_failed_sends_again_what_it_did_not_send(lab: Lab, task, mailbox):
 @pytest.mark.parametrize("code", ["EXPIRED", "CANCELED"])
 def test_expired_and_cancelled_mean_failed(lab: Lab, task, code):
     task.finish("FAILED", code, "planned")
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert f"failed ({code}, planned)" in lab.alerts()["failed"]
 
 
-def test_failed_without_a_fatal_error_tells_the_last_error_event(lab: Lab, task):
+def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
     task.tell("FILE_NOT_FOUND", "the first", is_error=True)
     task.tell("PERMISSION_DENIED", "the last", is_error=True)
     task.tell("PROGRESS", "no error")
     task.status, task.fatal_error = "FAILED", None
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert "failed (PERMISSION_DENIED, permission denied: the last)" in lab.alerts()["failed"]
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "body": {"DATA": []}}])
-def test_failed_without_any_reason_is_an_alert_all_the_same(lab: Lab, task, fault):
+def test_a_failure_without_any_reason_is_an_alert_too(lab: Lab, task, fault):
     task.status, task.fatal_error = "FAILED", None
     lab.world.faults.add("event_list", times=None, **fault)
-    assert settle(lab, task, 1) == PATHS
+    assert poll(lab, task, 1) == PATHS
     assert "failed. What it did not send" in lab.alerts()["failed"]
 
 
-def test_failed_does_not_count_a_file_of_another_size_as_sent(lab: Lab, task):
+def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):
     (lab.source / "b.txt").write_text("longer than it was")
     fail(lab, task)
-    lab.write("b.txt", "data")  # as it was when it was chosen
-    assert settle(lab, task, 1) == {"/src/b.txt"}
+    lab.write("b.txt", "data")  # as it was in the scan
+    assert poll(lab, task, 1) == {"/src/b.txt"}
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(refusal("ClientError.NotFound", 404), id="no longer there"),
-        pytest.param(refusal("PermissionDenied", 403), id="forbidden"),
+        pytest.param(api_error("ClientError.NotFound", 404), id="no longer there"),
+        pytest.param(api_error("PermissionDenied", 403), id="forbidden"),
         pytest.param({"status": 200, "body": {"DATA": []}}, id="empty"),
         pytest.param(
             {"status": 200, "body": {"DATA": [{"source_path": None, "size": 4}]}}, id="null path"
         ),
     ],
 )
-def test_what_a_failed_task_sent_is_asked_for_for_an_hour(lab: Lab, task, fault):
+def test_lists_of_a_failed_task_are_requested_for_an_hour(lab: Lab, task, fault):
     fail(lab, task)
     lab.world.faults.add("successful_transfers", times=None, **fault)
     asked_for_an_hour(lab, task)
 
 
 @pytest.mark.parametrize("path", ["/src/{}", None])
-def test_a_failed_task_that_tells_no_sizes_or_paths_has_sent_nothing(lab: Lab, task, path):
+def test_a_failed_task_without_sizes_or_paths_delivers_nothing(lab: Lab, task, path):
     fail(lab, task)
-    told = [{"source_path": path and path.format(name)} for name in NAMES]
-    lab.world.faults.add("successful_transfers", status=200, body={"DATA": told})
-    assert settle(lab, task, 1) == PATHS
+    rows = [{"source_path": path and path.format(name)} for name in NAMES]
+    lab.world.faults.add("successful_transfers", status=200, body={"DATA": rows})
+    assert poll(lab, task, 1) == PATHS
 
 
-def test_failed_reads_all_pages_of_what_was_sent(lab: Lab, task):
+def test_all_pages_of_successful_transfers_are_read(lab: Lab, task):
     lab.world.page_size = 1
     fail(lab, task)
-    assert settle(lab, task, 1) == set()
+    assert poll(lab, task, 1) == set()
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["404", "403"])
-def test_a_task_that_globus_does_not_know_or_show_is_sent_again(lab: Lab, task, gone):
+def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task, gone):
+    """Globus does not know it (404), or does not show it to this login (403)."""
     if gone:
         del lab.world.tasks[task.id]
     else:
-        lab.world.faults.add("task", **refusal("PermissionDenied", 403))
+        lab.world.faults.add("task", **api_error("PermissionDenied", 403))
         task.finish("FAILED", "CANCELED")
-    assert settle(lab, task) == PATHS
+    assert poll(lab, task) == PATHS
     assert lab.transfer() == 0
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_suspended_task_stays_open_and_a_person_must_act(lab: Lab, task, mailbox):
+def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbox):
+    """A person must act: the exit code is 3."""
     task.status = "INACTIVE"
     task.tell("CREDENTIALS_EXPIRED", "log in", is_error=True)
-    assert settle(lab, task, 3) == set()
+    assert poll(lab, task, 3) == set()
     assert lab.transfer() == 3
-    (told,) = mailbox.texts()
-    assert "CREDENTIALS_EXPIRED" in told
-    assert f"https://app.globus.org/activity/{task.id}" in told
+    (message,) = mailbox.texts()
+    assert "CREDENTIALS_EXPIRED" in message
+    assert f"https://app.globus.org/activity/{task.id}" in message
     assert [each.status for each in lab.store().open_tasks("transfer").values()] == ["INACTIVE"]
     task.status = "ACTIVE"
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_task_in_trouble_is_an_alert_in_the_second_run(lab: Lab, mailbox):
-    lab.sent("old.txt")
+def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
+    lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED", details="no write access")
     lab.write("a.txt")
     assert lab.transfer() == 0
     assert lab.transfer() == 0
     assert (mailbox.messages, lab.alerts()) == ([], {}), "it may pass"
     assert [lab.transfer(), lab.transfer()] == [1, 1]
-    (told,) = mailbox.texts()
-    assert "PERMISSION_DENIED, permission denied: no write access" in told
+    (message,) = mailbox.texts()
+    assert "PERMISSION_DENIED, permission denied: no write access" in message
     (task,) = [each for each in lab.world.tasks.values() if each.is_open]
-    assert f"https://app.globus.org/activity/{task.id}" in told
+    assert f"https://app.globus.org/activity/{task.id}" in message
     task.plan = None
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
@@ -277,21 +279,21 @@ def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     task.looks = -1000
     assert lab.transfer() == 0
     assert "event_list" not in [each.route for each in lab.world.requests], "it is too young"
-    lab.later(2 * HOUR - 60)
+    lab.advance(2 * HOUR - 60)
     assert lab.transfer() == 0
-    lab.later(120)
+    lab.advance(120)
     assert lab.transfer() == 1
     assert "no news for 2 hours" in lab.alerts()["stalled"]
     task.tell("PROGRESS", "still at work")
     assert lab.transfer() == 0
     assert lab.alerts() == {}
-    assert again(lab) == set()
+    assert sent_again(lab) == set()
 
 
 UNCLEAR = [
     pytest.param({"status": 500, "body": {}}, id="server error"),
     pytest.param({"status": 502, "body": "<html>"}, id="gateway error"),
-    pytest.param(refusal("TooManyRequests", 429), id="too many requests"),
+    pytest.param(api_error("TooManyRequests", 429), id="too many requests"),
     pytest.param({"drop": "before"}, id="dropped"),
     pytest.param({"drop": "after"}, id="dropped after the effect"),
     pytest.param({"truncate": True}, id="truncated"),
@@ -303,7 +305,7 @@ UNCLEAR = [
 
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
 @pytest.mark.parametrize("fault", UNCLEAR)
-def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
+def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     task.looks = 2
     lab.world.engine.advance()
     if route == "successful_transfers":
@@ -315,8 +317,8 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
     lab.world.faults.add(route, times=None, match=lambda request: task.id in request.path, **fault)
     assert lab.transfer() == 1
     assert "Nothing is concluded" in lab.alerts()["unclear"]
-    assert again(lab) == {"/src/new.txt"}  # the run goes on
-    assert lab.entries() == PATHS | {"/src/old.txt", "/src/new.txt"}
+    assert sent_again(lab) == {"/src/new.txt"}  # the run continues
+    assert lab.records() == PATHS | {"/src/old.txt", "/src/new.txt"}
     (open_task, *_) = lab.store().open_tasks("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)
     lab.world.faults.clear()
@@ -328,9 +330,7 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
 
 @pytest.mark.parametrize("missing", ["subtasks_skipped_errors", "status", "task_id"])
 @pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
-def test_a_task_document_without_a_field_it_must_have_concludes_nothing(
-    lab: Lab, task, missing, absent
-):
+def test_a_task_document_without_a_required_field_is_invalid(lab: Lab, task, missing, absent):
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
     if absent:
         del body[missing]
@@ -338,15 +338,15 @@ def test_a_task_document_without_a_field_it_must_have_concludes_nothing(
         body[missing] = None
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (sent_again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize("changes", [{"status": "DONE"}, {"task_id": "another"}, {"status": 1}])
-def test_a_task_document_that_makes_no_sense_concludes_nothing(lab: Lab, task, changes):
+def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, changes):
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0} | changes
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (sent_again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize(
@@ -359,23 +359,22 @@ def test_a_task_document_that_makes_no_sense_concludes_nothing(lab: Lab, task, c
         (403, {"authorization_parameters": {"session_message": "again"}}, "session"),
     ],
 )
-def test_a_login_that_globus_does_not_accept_ends_the_run_and_concludes_nothing(
-    lab: Lab, task, status, more, kind
-):
-    fault = refusal("PermissionDenied", status)
+def test_a_rejected_login_ends_the_run(lab: Lab, task, status, more, kind):
+    """No record changes, and one alert says what to do."""
+    fault = api_error("PermissionDenied", status)
     fault["body"] |= more
     lab.world.faults.add("task", times=None, **fault)
-    before = lab.remembered()
-    assert settle(lab, task, 3) == set()
+    before = lab.datastore_bytes()
+    assert poll(lab, task, 3) == set()
     assert lab.alerts().keys() == {kind}
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
     lab.world.faults.clear()
-    assert settle(lab, task) == set()
+    assert poll(lab, task) == set()
     assert lab.alerts() == {}
 
 
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
-def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
+def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route):
     lab.write("d.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
@@ -401,7 +400,8 @@ def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
         (None, 600),
     ],
 )
-def test_the_time_of_ending_is_utc_and_brought_within_reason(lab: Lab, task, said, ended):
+def test_the_end_of_a_task_is_utc_and_within_bounds(lab: Lab, task, said, ended):
+    """It is not before the submission, nor after the poll."""
     lab.clock.move_to(START + 600, tick=False)
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
     body |= {"verify_checksum": True, "encrypt_data": True}

@@ -1,4 +1,4 @@
-"""Names that stand for one file at the destination: no copy is written over another's."""
+"""Names that are one at the destination: no copy overwrites that of another file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NFC, NFD = (unicodedata.normalize(form, "Größe") for form in ("NFC", "NFD"))
 
 @pytest.fixture(name="lab")
 def lab_that_ignores_case(lab: Lab) -> Lab:
-    """Give a laboratory whose destination ignores case and Unicode form."""
+    """Return a laboratory whose destination ignores case and Unicode form."""
     lab.dst.ignores_case = True
     return lab
 
 
 def listed_there(lab: Lab) -> list[str]:
-    """Return the directories of the destination of which all names were asked for."""
+    """Return the directories of the destination that were listed in full."""
     return [
         each.query["path"]
         for each in lab.world.requests
@@ -44,8 +44,8 @@ def listed_there(lab: Lab) -> list[str]:
 def test_another_spelling_is_held_back_until_it_is_renamed(
     lab: Lab, mailbox: Mailbox, old: str, new: str, there: str
 ) -> None:
-    """The copy that stands there is the only one left of the first file."""
-    lab.sent(old, "z/other")
+    """The copy at the destination is the only one left of the first file."""
+    lab.given_transferred(old, "z/other")
     assert lab.delete() == 0
     assert files(lab.source) == {}
     lab.write(new, "a different file")
@@ -54,9 +54,9 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
     assert files(lab.source) == {new: b"a different file"}
     copies = {old: b"data", "z/other": b"data", "z/fine": b"data"}
     assert files(lab.destination) == copies
-    (told,) = mailbox.texts()
-    assert f"/src/{new} (/dst/{there} stands there)" in told
-    assert "Rename the files at the source." in told
+    (message,) = mailbox.texts()
+    assert f"/src/{new} (/dst/{there} stands there)" in message
+    assert "Rename the files at the source." in message
     (lab.source / new).rename(lab.source / "renamed")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == copies | {"renamed": b"a different file"}
@@ -64,9 +64,9 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
     assert lab.alerts() == {}
 
 
-def test_a_destination_that_ignores_the_form_alone_keeps_both_cases(lab: Lab) -> None:
+def test_a_destination_that_ignores_only_form_keeps_both_cases(lab: Lab) -> None:
     lab.dst.ignores_case, lab.dst.ignores_form = False, True
-    lab.sent("a", NFC)
+    lab.given_transferred("a", NFC)
     assert lab.delete() == 0
     lab.write("A")
     lab.write(NFD, "a different file")
@@ -75,9 +75,9 @@ def test_a_destination_that_ignores_the_form_alone_keeps_both_cases(lab: Lab) ->
     assert files(lab.source).keys() == {NFD}
 
 
-def test_where_case_and_form_matter_nothing_is_listed_or_held_back(lab: Lab) -> None:
+def test_a_case_sensitive_destination_holds_nothing_back(lab: Lab) -> None:
     lab.dst.ignores_case = False
-    lab.sent("a", "Run/a")
+    lab.given_transferred("a", "Run/a")
     assert lab.delete() == 0
     lab.world.requests.clear()
     lab.write("A")
@@ -86,14 +86,14 @@ def test_where_case_and_form_matter_nothing_is_listed_or_held_back(lab: Lab) -> 
     assert listed_there(lab) == []
     lab.write(NFD)
     assert lab.transfer() == 0
-    assert listed_there(lab) == ["/dst"], "of a name with two forms it is seen"
+    assert listed_there(lab) == ["/dst"], "a name with two Unicode forms is checked"
     assert files(lab.destination).keys() == {"a", "A", "Run/a", "run/a", NFD}
     assert lab.alerts() == {}
 
 
 def test_a_changed_file_is_sent_in_its_own_spelling(lab: Lab) -> None:
-    """What has a record has its copy there: nothing is listed for it."""
-    lab.sent("a", "Run/B")
+    """A file with a record has its copy there: nothing is listed for it."""
+    lab.given_transferred("a", "Run/B")
     lab.world.requests.clear()
     lab.write("a", "changed")
     lab.write("Run/B", "changed too")
@@ -127,7 +127,7 @@ def test_the_first_run_leaves_held_names_out_and_sends_the_rest(
 
 
 def test_full_leaves_held_names_out_of_its_one_task(lab: Lab) -> None:
-    lab.sent("Run/a")
+    lab.given_transferred("Run/a")
     assert lab.delete() == 0
     lab.write("run/a", "a different file")
     lab.write("b")
@@ -139,7 +139,7 @@ def test_full_leaves_held_names_out_of_its_one_task(lab: Lab) -> None:
     assert files(lab.destination) == {"Run/a": b"data", "b": b"data"}
 
 
-def test_before_there_is_a_destination_nothing_is_held_back(lab: Lab) -> None:
+def test_a_missing_destination_holds_nothing_back(lab: Lab) -> None:
     lab.configure(DST_DIR="/dst/copy")
     lab.write("a")
     assert lab.transfer() == 0
@@ -147,8 +147,8 @@ def test_before_there_is_a_destination_nothing_is_held_back(lab: Lab) -> None:
     assert files(lab.destination).keys() == {"copy/a"}
 
 
-def test_in_a_directory_too_large_to_list_each_name_is_asked_for(lab: Lab) -> None:
-    lab.sent("d/a", "d/b", "d/c")
+def test_in_a_huge_directory_each_name_is_checked(lab: Lab) -> None:
+    lab.given_transferred("d/a", "d/b", "d/c")
     assert lab.delete() == 0
     lab.world.listing_limit = 2
     lab.write("d/A", "a different file")
@@ -158,8 +158,8 @@ def test_in_a_directory_too_large_to_list_each_name_is_asked_for(lab: Lab) -> No
     assert files(lab.destination)["d/a"] == b"data"
 
 
-def test_where_that_cannot_be_told_a_name_is_held_back(lab: Lab) -> None:
-    lab.sent("d/a")
+def test_a_name_that_cannot_be_checked_is_held_back(lab: Lab) -> None:
+    lab.given_transferred("d/a")
     assert lab.delete() == 0
     lab.write("d/A", "a different file")
     for route in ("ls", "stat"):
@@ -168,7 +168,7 @@ def test_where_that_cannot_be_told_a_name_is_held_back(lab: Lab) -> None:
             times=None,
             status=403,
             body={"code": "EndpointPermissionDenied"},
-            match=lambda asked: asked.query["path"].startswith("/dst/d"),
+            match=lambda request: request.query["path"].startswith("/dst/d"),
         )
     assert lab.transfer() == 1
     assert files(lab.destination) == {"d/a": b"data"}

@@ -1,34 +1,37 @@
 """Stories: whatever people, instruments, Globus and the machine do, no file is ever lost.
 
-A story is a random sequence of what people and instruments do to files, of faults, and of runs of
-both programs against the local Globus. After every step the latest content of every file ever seen
-at the source is at the source or at the destination; at the end of a story, with all faults gone
-and after a few more runs, everything is at the destination and no proven file at the source.
+A story is a random sequence of changes to files, of faults, and of runs of both programs against
+the sandbox. After every step, the latest content of every file ever at the source is at the source
+or at the destination. At the end of a story, without faults and after a few more runs, every file
+is at the destination, and no verified file is at the source.
 
-What people do (stories.py): create, append, rewrite with equal size, within the same second or
-with a time set back, rename, move and remove files and directories, put an empty or full directory
-or a symlink in a file's place and a file back in theirs, under odd names; remove, lengthen, cut or
-alter copies, or put back older ones of equal size; back up the state of the programs, restore the
-datastore alone or everything, or delete the datastore.
+People (stories.py) create, append to, rename, move and remove files and directories, under odd
+names. They rewrite files with equal size, within the same second or with an earlier mtime. They
+replace a file by an empty or full directory or a symlink, and these by a file. They remove,
+lengthen, truncate or alter copies, or restore older ones of equal size. They back up the state of
+the programs, restore all of it or the datastore alone, or delete the datastore.
 
 The destination of a story may keep no modification times, have a clock of its own, or ignore case.
 
-What may go wrong: tasks that wait, are slow, stall, fail half-way, skip files, expire, become
-INACTIVE, or are forgotten by Globus (404) with their history or without; submissions refused with
-400 and 403, once or as long as a certain file is among theirs; files whose place at the destination
-is taken; proxies that answer a call with a page of their own, before or after its effect; a machine
-that is suspended at any request, while files change and time goes on; lists of what a task did that
-come late; directories that a recursive task does not see; calls of any route that answer 400, 403,
-404, 409, 429, 500, 502 or 503, are dropped before or after their effect, cut short, or lack fields;
-listings of one directory that fail; either endpoint going away, paused or switched off, and coming
-back; settings edited between runs (EXCLUDE, SETTLE_SECONDS, KEEP_DAYS, SRC_DIR, DST_DIR,
-SRC_LOCAL_DIR, VERIFY_DESTINATION); the clock jumping forwards and backwards; a program that dies
-before or after any request, or at any save, in either program, with --full and --dry-run.
+Faults of tasks: they wait, are slow, stall, fail half-way, skip files, expire or become INACTIVE.
+Globus forgets them (404), with or without their history, lists late what they did, or does not see
+a directory in a recursive task. Submissions are rejected with 400 and 403, once or as long as they
+have a certain file in them. Something is in the way of a file at the destination.
 
-Left out by name, since nobody could tell: a rewrite that leaves size and modification time alike
-(but within two seconds of the look); a change within the seconds of an open delete; an alteration
-of the copy that leaves its size and time alike, or its time before the end of a task that found the
-copy equal, or any where VERIFY_DESTINATION is off.
+Faults of calls: any route answers 400, 403, 404, 409, 429, 500, 502 or 503, or an answer is
+dropped before or after its effect, truncated, or lacks fields. A proxy answers in place of Globus,
+before or after the effect. The listing of one directory fails. An endpoint is paused or switched
+off, and comes back.
+
+Faults of the machine: it is suspended at any request, while files change and time passes. The
+clock jumps forwards and backwards. A program dies before or after any request or at any save, with
+--full and --dry-run, too. Somebody edits settings between runs (EXCLUDE, SETTLE_SECONDS, KEEP_DAYS,
+SRC_DIR, DST_DIR, SRC_LOCAL_DIR, VERIFY_DESTINATION).
+
+Left out, since nobody could notice it: a rewrite with equal size and mtime, except within two
+seconds of the scan; a change while a leftover delete task is open; an alteration of a copy with
+equal size and mtime, or with an mtime before the end of a task that found the copy equal, or any at
+all if VERIFY_DESTINATION is off.
 """
 
 from __future__ import annotations
@@ -64,12 +67,12 @@ ROUTES = [
     "submission_id",
     "endpoint",
 ]
-REFUSALS: list[dict[str, Any]] = [
+API_ERRORS: list[dict[str, Any]] = [
     {"status": 400, "body": {"code": "ClientError.BadRequest", "message": "planned"}},
     {"status": 403, "body": {"code": "PermissionDenied", "message": "planned"}},
 ]
 REPLIES: list[dict[str, Any]] = [
-    *REFUSALS,
+    *API_ERRORS,
     {"drop": "before", "times": 6},
     {"drop": "after", "times": 1},
     {"drop": "after", "times": 6},
@@ -99,24 +102,24 @@ class Story(People):
         ignores_case=st.sampled_from([False, False, False, True]),
     )
     def destination_differs(self, keeps_mtimes: bool, clock: int, ignores_case: bool) -> None:
-        """The destination has storage of some kind."""
+        """The storage of the destination has some properties."""
         self.lab.dst.keeps_mtimes = keeps_mtimes
         self.lab.dst.clock = clock
         self.lab.dst.ignores_case = ignores_case
 
     def teardown(self) -> None:
-        """End the story well: faults gone, a few runs later, everything has arrived."""
+        """End the story: without faults and after a few runs, every file is delivered."""
         try:
             if self.latest:
-                self._end_well()
+                self._finish()
         finally:
             self.stack.close()
 
-    # --- what goes wrong -------------------------------------------------------------------
+    # --- faults ----------------------------------------------------------------------------
 
     @rule(route=st.sampled_from(ROUTES), reply=st.sampled_from(REPLIES), nth=st.integers(0, 2))
     def fault(self, route: str, reply: dict[str, Any], nth: int) -> None:
-        """Some next call of a route does not go well."""
+        """One of the next calls of a route fails."""
         passed = [nth]
 
         def after_some(_request: Any) -> bool:
@@ -133,8 +136,8 @@ class Story(People):
         times=st.integers(1, 6),
     )
     def proxy_answers(self, route: str, status: int, after: bool, html: bool, times: int) -> None:
-        """A proxy in front of Globus answers in its place, before or after it did something."""
-        # One that lets nothing large pass has done so before Globus heard of it.
+        """A proxy answers in place of Globus, before or after the effect of the call."""
+        # A proxy that rejects large requests does so before they reach Globus.
         after = after and status != 413
         self.world.faults.proxy(route, status, times=times, after=after, html=html)
 
@@ -149,7 +152,7 @@ class Story(People):
     def suspended(
         self, route: str, nth: int, when: Any, seconds: int, name: str, directory: str
     ) -> None:
-        """The machine sleeps at some request, for longer than a delete may wait; a file changes."""
+        """The machine is suspended at some request, beyond the deadline of a delete task."""
         passed = [nth]
 
         def after_some(_request: Any) -> bool:
@@ -157,14 +160,14 @@ class Story(People):
             return passed[0] < 0
 
         def sleep(_request: Any) -> None:
-            self.lab.later(seconds)
+            self.lab.advance(seconds)
             self._put(f"{directory}/{name}".lstrip("/"), 21, time.time())
 
         self.world.faults.hook(route, sleep, when=when, match=after_some)
 
     @rule(late=st.sampled_from([0, 60, 8000]), memory=st.sampled_from([None, None, 4000]))
     def lists_come_late(self, late: int, memory: int | None) -> None:
-        """Globus lists what a task did only after a while, and forgets tasks soon."""
+        """Globus lists late what a task did, and forgets tasks soon."""
         self.world.lists_late = late
         self.world.task_memory = memory
 
@@ -173,27 +176,27 @@ class Story(People):
         """A recursive task does not see a directory, or a file."""
         self.world.miss_paths(directory)
 
-    @rule(route=st.sampled_from(CHANGING), refusal=st.sampled_from(REFUSALS))
-    def refuse(self, route: str, refusal: dict[str, Any]) -> None:
-        """Globus refuses to do something."""
-        self.world.faults.add(route, **refusal)
+    @rule(route=st.sampled_from(CHANGING), api_error=st.sampled_from(API_ERRORS))
+    def refuse(self, route: str, api_error: dict[str, Any]) -> None:
+        """Globus rejects a call."""
+        self.world.faults.add(route, **api_error)
 
-    @precondition(lambda self: self._known())
-    @rule(data=st.data(), refusal=st.sampled_from(REFUSALS))
-    def refuse_file(self, data: Any, refusal: dict[str, Any]) -> None:
-        """Globus takes no transfer that has a certain file in it, for a while."""
-        path = f"/src/{data.draw(st.sampled_from(self._known()))}"
+    @precondition(lambda self: self._files())
+    @rule(data=st.data(), api_error=st.sampled_from(API_ERRORS))
+    def refuse_file(self, data: Any, api_error: dict[str, Any]) -> None:
+        """Globus rejects, for a while, every transfer with a certain file in it."""
+        path = f"/src/{data.draw(st.sampled_from(self._files()))}"
 
         def has_it(request: Any) -> bool:
             return any(item["source_path"] == path for item in request.body["DATA"])
 
-        self.world.faults.add("transfer", times=None, match=has_it, **refusal)
+        self.world.faults.add("transfer", times=None, match=has_it, **api_error)
 
-    @precondition(lambda self: self._known())
+    @precondition(lambda self: self._files())
     @rule(data=st.data())
     def take_place(self, data: Any) -> None:
-        """The destination cannot take a file for a while: a directory stands in its place."""
-        place = self.lab.destination / "one" / data.draw(st.sampled_from(self._known()))
+        """For a while a directory is in the way of a file at the destination."""
+        place = self.lab.destination / "one" / data.draw(st.sampled_from(self._files()))
         with contextlib.suppress(FileExistsError, NotADirectoryError):
             place.mkdir(parents=True)
             self.in_the_way.append(place)
@@ -218,7 +221,7 @@ class Story(People):
         files=st.integers(0, 2),
     )
     def tasks_differ(self, pace: Any, plan: str, files: int) -> None:
-        """Tasks take their time; the next one stalls or fails half-way, or some file is skipped."""
+        """Tasks are slow; the next one stalls or fails half-way, or some file is skipped."""
         self.world.pace = pace
         if plan == "stall":
             self.world.stall_next(after_files=files)
@@ -238,13 +241,13 @@ class Story(People):
 
     @rule()
     def endpoints_come_back(self) -> None:
-        """Both endpoints are there again."""
+        """Both endpoints are ready again."""
         for endpoint in (self.lab.src, self.lab.dst):
             endpoint.connected, endpoint.paused = True, False
 
     @rule()
     def faults_pass(self) -> None:
-        """What was wrong with Globus is over."""
+        """All faults of Globus end."""
         self.world.faults.clear()
         self.world.skipped_paths.clear()
         self.world.missed.clear()
@@ -274,7 +277,7 @@ class Story(People):
     @rule(seconds=st.sampled_from([1, 3, 60, 3700, 90_000, 300_000, -3, -4000]))
     def clock_jumps(self, seconds: int) -> None:
         """Time passes, or somebody sets the clock."""
-        self.lab.later(seconds)
+        self.lab.advance(seconds)
 
     @rule(
         exclude=st.sampled_from([[], ["*.tmp"], ["sub"]]),
@@ -314,10 +317,10 @@ class Story(People):
         what=DEATHS,
     )
     def transfer(self, full: bool, dry: bool, death: int | None, what: str) -> None:
-        """transfer.py runs, perhaps not to its end."""
+        """transfer.py runs; it may die."""
         options = ["--full"] * full + ["--dry-run"] * dry
         with dying(death, what):
-            self._well_behaved(self.lab.transfer(*options))
+            self._behaves(self.lab.transfer(*options))
 
     @rule(
         dry=st.sampled_from([False, False, False, True]),
@@ -325,75 +328,75 @@ class Story(People):
         what=DEATHS,
     )
     def delete(self, dry: bool, death: int | None, what: str) -> None:
-        """delete.py runs, perhaps not to its end."""
+        """delete.py runs; it may die."""
         with dying(death, what):
-            self._well_behaved(self.lab.delete(*["--dry-run"] * dry))
+            self._behaves(self.lab.delete(*["--dry-run"] * dry))
 
     @rule(programs=st.lists(st.sampled_from(["transfer", "delete"]), min_size=1, max_size=3))
     def all_goes_well(self, programs: list[str]) -> None:
-        """For a while nothing is wrong, and both programs do their work."""
+        """All faults end, and the programs do their work."""
         self.faults_pass()
         self.world.pace = Pace.at_once()
         for program in programs:
-            self._well_behaved(getattr(self.lab, program)())
+            self._behaves(getattr(self.lab, program)())
 
     @rule(name=st.sampled_from(NAMES), directory=st.sampled_from(DIRECTORIES))
     def write_twice(self, name: str, directory: str) -> None:
-        """A file is written, sent, and written again within the second: it looks the same."""
+        """A file is written, sent and rewritten within the second: its fingerprint is equal."""
         name = f"{directory}/{name}".lstrip("/")
         self._put(name, 20, time.time())
         self.transfer(False, False, None, "")
-        if self._stands(name):
+        if self._exists(name):
             self._write_again(name)
 
-    def _well_behaved(self, code: int) -> None:
+    def _behaves(self, code: int) -> None:
         assert code in (0, 1, 2, 3)
         assert "an error that is its own" not in self.lab.log(), self.lab.log()
 
-    # --- the laws --------------------------------------------------------------------------
+    # --- the invariants --------------------------------------------------------------------
 
     @invariant()
     def nothing_is_lost(self) -> None:
         """The latest content of every file is at the source or at the destination."""
         self.newest = max(self.newest, time.time())
         copies = {p.read_bytes() for p in self.lab.destination.rglob("*") if p.is_file()}
-        # A directory may stand aside for a moment where a program died.
-        aside = {p.read_bytes() for p in self.lab.source.rglob("*") if p.is_file()}
+        # Where a program died, a directory may still be quarantined.
+        originals = {p.read_bytes() for p in self.lab.source.rglob("*") if p.is_file()}
         for name, content in self.latest.items():
-            assert content in copies or content in aside, f"{name} is lost\n{self.lab.log()}"
+            assert content in copies or content in originals, f"{name} is lost\n{self.lab.log()}"
 
-    def _end_well(self) -> None:
+    def _finish(self) -> None:
         self.faults_pass()
         self.world.pace = Pace.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
-        self.name_asides()
-        self.lab.later(200_000)
+        self.rename_quarantines()
+        self.lab.advance(200_000)
         codes = []
         for _ in range(4):
             codes.append(self.lab.transfer())
             self._resume()
             codes.append(self.lab.transfer())
-            # Long enough for what the destination refuses for good to expire.
-            self.lab.later(400_000)
+            # Long enough for tasks with a file that the destination always rejects to expire.
+            self.lab.advance(400_000)
             codes += [self.lab.transfer(), self.lab.delete()]
-            self.lab.later(4000)
+            self.lab.advance(4000)
         copies = {p.read_bytes() for p in self.lab.destination.rglob("*") if p.is_file()}
-        told = f"exit codes {codes}\n{self.lab.log()}"
-        # A directory or a symlink may be the twin of a file as well.
+        details = f"exit codes {codes}\n{self.lab.log()}"
+        # The name of a directory or a symlink may also differ from that of a file only in case.
         there = {str(path.relative_to(self.lab.source)) for path in self.lab.source.rglob("*")}
         names = there | set(self.latest)
         for name, content in self.latest.items():
             if "\n" in name or self._refused(name) or self._ambiguous(name, names):
                 continue
-            twins = [other for other in names if folded(name) == folded(other)]
-            # A file that stays for its twin is not compared with its copy, which was altered.
-            if len(twins) == 1 or not self.damaged:
-                assert content in copies, f"{name!r} did not arrive; {told}"
-            if len(twins) == 1:
-                assert not self._stands(name), f"{name!r} was not deleted; {told}"
+            similar = [other for other in names if folded(name) == folded(other)]
+            # A file kept for a similar name is not compared with its copy, which may be altered.
+            if len(similar) == 1 or not self.damaged:
+                assert content in copies, f"{name!r} did not arrive; {details}"
+            if len(similar) == 1:
+                assert not self._exists(name), f"{name!r} was not deleted; {details}"
 
     def _ambiguous(self, name: str, names: set[str]) -> bool:
-        """Return whether the destination takes another name on the way to a file for the same."""
+        """Return whether the destination takes a name in the path of a file for another name."""
         if not self.lab.dst.ignores_case:
             return False
         one = self.lab.destination / "one"
@@ -406,7 +409,7 @@ class Story(People):
         return any(folded(other) in folds and other not in ways for other in everywhere)
 
     def _refused(self, name: str) -> bool:
-        """Return whether something of another kind stands in a file's way at the destination."""
+        """Return whether a file or directory is in the way of a file at the destination."""
         path = self.lab.destination / "one" / name
         return path.is_dir() or any(parent.is_file() for parent in path.parents)
 
@@ -418,7 +421,7 @@ def _ways(name: str) -> set[str]:
 
 @pytest.mark.slow
 def test_no_story_ends_with_a_lost_file() -> None:
-    """Whatever happens, the laws hold."""
+    """Whatever happens, the invariants hold."""
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(

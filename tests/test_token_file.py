@@ -1,4 +1,4 @@
-"""The token file while many processes change it at once, and when some of them are killed."""
+"""The token file while many processes change it, and while some of them are killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from globus_auto import login
 from tests.conftest import Lab
 
 SERVERS = ("transfer.api.globus.org", "auth.globus.org")
-# Stores tokens that are numbered 1, 2, 3, ... and says after each that it is in the file.
+# Stores tokens numbered 1, 2, 3, ... and prints each number once the token is in the file.
 WORKER = """
 import sys
 from tests import test_token_file as tests
@@ -42,7 +42,7 @@ tests.storage(path, "struck")._rewrite(change)
 
 
 def storage(path: str | Path, namespace: str) -> login.TokenFile:
-    """Return what the programs read and change the token file with."""
+    """Return the token file as the programs read and change it."""
     return login.TokenFile(str(path), namespace)
 
 
@@ -52,7 +52,7 @@ def token(server: str, text: str) -> TokenStorageData:
 
 
 def stored(path: Path) -> dict[str, dict[str, str]]:
-    """Return the secrets in the file by namespace and resource server; it must be whole JSON."""
+    """Return the secrets in the file by namespace and resource server; it must be valid JSON."""
     data = json.loads(path.read_text(encoding="utf-8"))["data"]
     return {
         namespace: {server: found["access_token"] for server, found in servers.items()}
@@ -76,7 +76,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reader(path: Path) -> Iterator[list[int]]:
-    """Read the file all the while, as programs that only look do; give how often it was whole."""
+    """Read the file all the time, as read-only commands do; yield how often it was valid."""
     ended, whole, failures = threading.Event(), [0], []
 
     def read() -> None:
@@ -112,7 +112,7 @@ def test_no_update_is_lost_when_many_processes_store(path: Path, reader: list[in
 
 
 @pytest.mark.slow
-def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list[int]) -> None:
+def test_killed_processes_lose_no_stored_token(path: Path, reader: list[int]) -> None:
     survivor = start(WORKER, path, "survivor", "s", 60)
     acknowledged = {}
     for number in range(6):
@@ -127,7 +127,7 @@ def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list
     found = stored(path)
     assert found["survivor"] == {"s": "60"}
     for name, least in acknowledged.items():
-        # It may have been killed between the rename and the line that says so.
+        # It may have been killed between the rename and the print.
         assert int(found[name]["s"]) in (least, least + 1)
     storage(path, "after").store_token_data_by_resource_server({"y": token("y", "last")})
     assert sorted(os.listdir(path.parent)) == [path.name, f"{path.name}.lock"]
@@ -135,7 +135,7 @@ def test_killed_processes_cost_no_token_that_was_stored(path: Path, reader: list
 
 
 @pytest.mark.slow
-def test_killed_before_the_rename_the_file_stays_as_it_was(path: Path) -> None:
+def test_a_kill_before_the_rename_leaves_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     for _ in range(3):
         with start(STRUCK, path, int(signal.SIGKILL)) as struck:
@@ -192,11 +192,11 @@ def test_threads_of_one_process_lose_no_update(path: Path) -> None:
     assert stored(path)["DEFAULT"] == {"x": "first"} | dict.fromkeys("abcd", "10")
 
 
-def test_a_suspended_process_does_not_hold_up_a_run_for_ever(
+def test_a_suspended_process_does_not_block_a_run_for_ever(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = logged_in.state / "refresh_token"
-    logged_in.later(3 * 86_400)
+    logged_in.advance(3 * 86_400)
     with start(STRUCK, file, int(signal.SIGSTOP)) as stopped:
         try:
             os.waitpid(stopped.pid, os.WUNTRACED)

@@ -1,4 +1,4 @@
-"""What starts a transfer, what does not, and what Globus is asked for then."""
+"""What starts a transfer, what does not, and what is submitted."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tests.conftest import START, Lab, files, put
 
 
 def items(document):
-    """Return what a document asks for, as {path at the source: path at the destination}."""
+    """Return the items of a document as {path at the source: path at the destination}."""
     return {item["source_path"]: item["destination_path"] for item in document["DATA"]}
 
 
@@ -27,19 +27,19 @@ def items(document):
         pytest.param("Ärger 1/ß ü\t'\"*?[x].txt", "data", 60, id="an odd name"),
     ],
 )
-def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content, age):
+def test_a_new_or_changed_file_starts_exactly_one_task(lab: Lab, name, content, age):
     lab.write("d/b.txt")
-    lab.sent("a.txt")
-    lab.later(1)
+    lab.given_transferred("a.txt")
+    lab.advance(1)
     path = lab.write(name, content, age + 1)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     (document,) = lab.submitted()
     assert items(document) == {f"/src/{name}": f"/dst/{name}"}
     assert [item["recursive"] for item in document["DATA"]] == [False]
     assert files(lab.destination) == files(lab.source)
-    entry = lab.store().entry(f"/src/{name}")
-    assert entry
-    assert (entry.size, entry.mtime) == (len(content), int(path.stat().st_mtime))
+    record = lab.store().entry(f"/src/{name}")
+    assert record
+    assert (record.size, record.mtime) == (len(content), int(path.stat().st_mtime))
 
 
 @pytest.mark.parametrize(
@@ -59,21 +59,22 @@ def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content,
         pytest.param(lambda lab: shutil.rmtree(lab.destination / "copy/d"), id="gone there, all"),
         pytest.param(lambda lab: put(lab.destination / "copy/d/b.txt", "x", 1), id="altered there"),
         pytest.param(lambda lab: (lab.source / "a.txt").chmod(0o600), id="mode"),
-        pytest.param(lambda lab: lab.later(40 * 86_400), id="time"),
+        pytest.param(lambda lab: lab.advance(40 * 86_400), id="time"),
         pytest.param(lambda lab: lab.configure(EXCLUDE=["*.txt"]), id="excluded afterwards"),
         pytest.param(lambda _lab: None, id="nothing at all"),
     ],
 )
-def test_what_is_neither_new_nor_changed_starts_no_task_and_leaves_no_trace(lab, change, capfd):
+def test_without_a_new_or_changed_file_nothing_happens(lab, change, capfd):
+    """No task is submitted, and nothing is written, printed or mailed."""
     lab.configure(DST_DIR="/dst/copy")
     lab.write("d/b.txt")
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     change(lab)
-    before, there = lab.remembered(), files(lab.destination)
+    before, there = lab.datastore_bytes(), files(lab.destination)
     written = (lab.state / "datastore").stat()
     assert lab.transfer() == 0
     assert lab.submitted() == lab.submitted("submission_id") == []
-    assert lab.remembered() == before
+    assert lab.datastore_bytes() == before
     after = (lab.state / "datastore").stat()
     assert (after.st_mtime_ns, after.st_ino) == (written.st_mtime_ns, written.st_ino)
     assert files(lab.destination) == there
@@ -81,8 +82,9 @@ def test_what_is_neither_new_nor_changed_starts_no_task_and_leaves_no_trace(lab,
     assert lab.alerts() == {}
 
 
-def test_a_task_asks_for_checksums_encryption_times_and_no_mail_and_deletes_nothing(lab: Lab):
-    lab.sent("a.txt")
+def test_every_transfer_has_the_safe_options(lab: Lab):
+    """Checksums, encryption and kept times are on; mails and deletions by Globus are off."""
+    lab.given_transferred("a.txt")
     put(lab.destination / "theirs.txt", "not ours", START)
     put(lab.source / "b.txt", "data", START - 60)
     assert lab.transfer() == 0
@@ -125,19 +127,19 @@ def test_the_first_run_sends_everything_as_one_recursive_item(lab: Lab):
         "/dst",
         True,
     )
-    assert lab.entries() == {"/src/a.txt", "/src/d/e/b.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/d/e/b.txt"}
     assert files(lab.destination) == files(lab.source)
 
 
-def test_the_first_run_of_an_empty_source_sends_nothing_and_writes_nothing(lab: Lab, capfd):
+def test_the_first_run_of_an_empty_source_does_nothing(lab: Lab, capfd):
     (lab.source / "empty").mkdir()
     assert lab.transfer() == 0
     assert lab.submitted() == []
-    assert lab.remembered() is None
+    assert lab.datastore_bytes() is None
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_first_run_sends_file_by_file_where_something_has_to_wait(lab: Lab):
+def test_the_first_run_sends_items_if_a_file_is_deferred(lab: Lab):
     lab.configure(SETTLE_SECONDS=60)
     lab.write("d/quiet.txt", age=61)
     lab.write("d/busy.txt", age=10)
@@ -150,7 +152,7 @@ def test_the_first_run_sends_file_by_file_where_something_has_to_wait(lab: Lab):
 
 def test_a_task_has_at_most_files_per_task_files(lab: Lab):
     lab.configure(FILES_PER_TASK=2)
-    lab.sent("first")
+    lab.given_transferred("first")
     names = [f"d/{number}" for number in range(5)]
     for name in names:
         lab.write(name)
@@ -163,15 +165,16 @@ def test_a_task_has_at_most_files_per_task_files(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab: Lab):
-    lab.sent("a.txt")
+def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
+    """It is sent once the task has ended."""
+    lab.given_transferred("a.txt")
     lab.world.pace = Pace.after_looks(2)
-    lab.later(5)
+    lab.advance(5)
     lab.write("a.txt", "second", age=3)
     assert lab.transfer() == 0
-    lab.later(5)
+    lab.advance(5)
     lab.write("a.txt", "the third", age=3)
-    assert lab.transfer() == 0  # the task is open
+    assert lab.transfer() == 0  # the task is in progress
     assert len(lab.submitted()) == 1
     lab.world.pace = Pace.at_once()
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
@@ -179,8 +182,8 @@ def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab:
     assert (lab.destination / "a.txt").read_text() == "the third"
 
 
-def test_an_entry_of_an_open_task_is_kept_though_its_file_is_gone(lab: Lab):
-    lab.sent("a.txt")
+def test_a_task_in_progress_keeps_the_records_of_gone_files(lab: Lab):
+    lab.given_transferred("a.txt")
     lab.world.pace = Pace.after_looks(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
@@ -188,16 +191,16 @@ def test_an_entry_of_an_open_task_is_kept_though_its_file_is_gone(lab: Lab):
     (lab.source / "a.txt").unlink()
     lab.write("c.txt")
     assert lab.transfer() == 0
-    assert lab.entries() == {"/src/b.txt", "/src/c.txt"}
+    assert lab.records() == {"/src/b.txt", "/src/c.txt"}
 
 
-def test_excluded_names_are_not_sent_neither_files_nor_directories(lab: Lab):
+def test_excluded_files_and_directories_are_not_sent(lab: Lab):
     lab.configure(EXCLUDE=["*.tmp", ".*", "scratch"])
     for name in ("a.txt", "a.tmp", ".hidden", "scratch/b.txt", "d/scratch/b.txt", "d/.x", "d/c"):
         lab.write(name)
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/c"}
-    assert lab.entries() == {"/src/a.txt", "/src/d/c"}
+    assert lab.records() == {"/src/a.txt", "/src/d/c"}
     lab.write("e.txt")
     lab.write("e.tmp")
     assert [lab.transfer() for _ in range(2)] == [0, 0]
@@ -206,24 +209,24 @@ def test_excluded_names_are_not_sent_neither_files_nor_directories(lab: Lab):
     assert not any("scratch" in path for path in listed)
 
 
-def test_files_excluded_afterwards_keep_their_entries(lab: Lab):
-    lab.sent("a.txt", "d/b.tmp", "e.tmp")
-    before = lab.entries()
+def test_files_excluded_afterwards_keep_their_records(lab: Lab):
+    lab.given_transferred("a.txt", "d/b.tmp", "e.tmp")
+    before = lab.records()
     lab.configure(EXCLUDE=["*.tmp", "d"])
     lab.write("c.txt")
     assert lab.transfer() == 0
-    assert lab.entries() == before | {"/src/c.txt"}
+    assert lab.records() == before | {"/src/c.txt"}
 
 
-def test_a_file_is_left_alone_until_it_is_quiet_for_settle_seconds(lab: Lab, capfd):
+def test_a_file_is_deferred_until_stable_for_settle_seconds(lab: Lab, capfd):
     lab.configure(SETTLE_SECONDS=300)
     lab.write("old", age=1000)
-    lab.sent("older")
+    lab.given_transferred("older")
     lab.write("busy", age=100)
     assert lab.transfer() == 0
     assert lab.submitted() == []
     assert capfd.readouterr() == ("", "")
-    lab.later(201)
+    lab.advance(201)
     assert lab.transfer() == 0
     assert (lab.destination / "busy").exists()
 
@@ -236,13 +239,13 @@ def test_a_missing_destination_directory_is_made_by_globus(lab: Lab):
 
 
 def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
-    lab.sent("a.txt")
+    lab.given_transferred("a.txt")
     lab.write("b.txt")
     lab.write("a.txt", "changed", age=30)
-    before, there, told = lab.remembered(), files(lab.destination), lab.health()
+    before, there, health = lab.datastore_bytes(), files(lab.destination), lab.health()
     assert lab.transfer("-n") == 0
     assert {request.method for request in lab.world.requests if request.route != "token"} == {"GET"}
-    assert (lab.remembered(), files(lab.destination), lab.health()) == (before, there, told)
+    assert (lab.datastore_bytes(), files(lab.destination), lab.health()) == (before, there, health)
     out, err = capfd.readouterr()
     assert [line for line in out.splitlines() if line.startswith("send /")] == [
         "send /src/a.txt (7 bytes): changed: 4 bytes before, 7 now",
@@ -251,13 +254,13 @@ def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
     assert err == ""
 
 
-def test_a_dry_run_settles_open_tasks_in_its_mind_only(lab: Lab, capfd):
+def test_a_dry_run_polls_without_recording_the_results(lab: Lab, capfd):
     lab.world.fail_next()
     lab.write("a.txt")
     assert lab.transfer() == 0
-    before, told = lab.remembered(), lab.health()
+    before, health = lab.datastore_bytes(), lab.health()
     assert lab.transfer("--dry-run") == 1
-    assert (lab.remembered(), lab.health()) == (before, told)
+    assert (lab.datastore_bytes(), lab.health()) == (before, health)
     assert "send /src/a.txt (4 bytes): new" in capfd.readouterr().out
     assert len(lab.world.tasks) == 1
 
@@ -270,7 +273,7 @@ def test_the_first_dry_run_leaves_no_datastore(lab: Lab):
 
 
 def test_verbose_shows_each_decision_and_why(lab: Lab, capfd):
-    lab.sent("a.txt", "d/gone")
+    lab.given_transferred("a.txt", "d/gone")
     (lab.source / "d/gone").unlink()
     lab.write("b.txt")
     assert lab.transfer("-v") == 0
@@ -280,17 +283,17 @@ def test_verbose_shows_each_decision_and_why(lab: Lab, capfd):
 
 
 def test_forgotten_files_that_come_back_are_new(lab: Lab):
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     (lab.source / "a.txt").rename(lab.home / "away")
     lab.write("c.txt")
     assert lab.transfer() == 0
-    assert lab.entries() == {"/src/b.txt", "/src/c.txt"}
+    assert lab.records() == {"/src/b.txt", "/src/c.txt"}
     (lab.home / "away").rename(lab.source / "a.txt")
     assert lab.transfer() == 0
     assert items(lab.submitted()[-1]) == {"/src/a.txt": "/dst/a.txt"}
 
 
-def test_waiting_ends_when_all_has_arrived_and_is_settled(lab: Lab):
+def test_wait_ends_when_all_tasks_have_ended(lab: Lab):
     lab.world.pace = Pace.after_looks(3)
     lab.write("a.txt")
     assert lab.transfer("--wait") == 0
@@ -298,23 +301,23 @@ def test_waiting_ends_when_all_has_arrived_and_is_settled(lab: Lab):
     assert [task.status for task in lab.store().tasks.values()] == ["SUCCEEDED"]
 
 
-def test_waiting_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
+def test_wait_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
     lab.world.pace = Pace.after_looks(3)
     lab.world.fail_next()
     lab.write("a.txt")
     assert lab.transfer("--wait") == 1
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert "ENDPOINT_ERROR" in lab.alerts()["failed"]
 
 
-def test_records_of_ended_tasks_are_dropped_when_no_entry_refers_to_them(lab: Lab):
-    lab.sent("a.txt", "b.txt")
+def test_ended_tasks_without_file_records_are_dropped(lab: Lab):
+    lab.given_transferred("a.txt", "b.txt")
     (first,) = lab.store().tasks
-    lab.later(5)
+    lab.advance(5)
     lab.write("a.txt", "changed", age=3)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.store().tasks) == 2
-    lab.later(5)
+    lab.advance(5)
     lab.write("b.txt", "changed", age=3)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.store().tasks) == 2

@@ -1,14 +1,14 @@
-"""--full: everything as one recursive task, whether it was sent before or not."""
+"""--full: one recursive task for all files, whether they were sent before or not."""
 
 from globus_auto.sandbox.world import Pace
 from tests.conftest import Lab, files
 
 
 def test_full_compares_everything_with_the_destination_again(lab: Lab):
-    lab.sent("a.txt", "d/b.txt")
+    lab.given_transferred("a.txt", "d/b.txt")
     (lab.destination / "a.txt").unlink()
     (lab.destination / "d/b.txt").write_text("DATA")
-    lab.later(5)
+    lab.advance(5)
     lab.write("new.txt")
     assert lab.transfer("--full") == 0
     (document,) = lab.submitted()
@@ -23,25 +23,26 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     assert not any(store.tasks[number].open for number in numbers.values())
     new = store.tasks[store.entry("/src/new.txt").task]
     assert new.full and new.open
-    assert lab.entries() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
-def test_full_sends_all_in_one_task_however_many_files_a_task_may_have(lab: Lab):
+def test_full_sends_all_in_one_task_despite_files_per_task(lab: Lab):
     lab.configure(FILES_PER_TASK=1)
-    lab.sent("a.txt", "b.txt", "c.txt")
+    lab.given_transferred("a.txt", "b.txt", "c.txt")
     assert lab.transfer("--full") == 0
     assert len(lab.submitted()) == 1
 
 
-def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
-    lab.sent("a.txt")
+def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
+    """New files are sent as usual, and an alert says that --full waits."""
+    lab.given_transferred("a.txt")
     lab.world.pace = Pace.after_looks(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
     lab.write("c.txt")
     assert lab.transfer("--full") == 1
-    (document,) = lab.submitted()  # what is new is sent as usual
+    (document,) = lab.submitted()  # new files are sent as usual
     assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
     assert "--full waits: 1 transfers of /src are under way" in capfd.readouterr().err
     assert lab.alerts().keys() == {"full"}
@@ -51,57 +52,58 @@ def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
     assert lab.alerts() == {}
 
 
-def test_while_a_full_task_is_open_everything_waits(lab: Lab):
-    lab.sent("a.txt")
+def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
+    lab.given_transferred("a.txt")
     lab.world.pace = Pace.after_looks(3)
     assert lab.transfer("--full") == 0
-    lab.later(5)
+    lab.advance(5)
     lab.write("b.txt")
     lab.write("d/c.txt")
     lab.write("a.txt", "changed", age=3)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.submitted()) == 1
     assert [lab.transfer() for _ in range(6)] == [0] * 6
-    # The full task, when it was its turn, took everything along; checksums show it.
+    # The recursive task copied the later files, too; the second task found them equal.
     assert len(lab.submitted()) == 2
     assert files(lab.destination) == files(lab.source)
 
 
-def test_full_gives_no_entry_to_a_file_that_has_to_wait(lab: Lab):
-    lab.sent("a.txt")
+def test_full_records_no_deferred_file(lab: Lab):
+    lab.given_transferred("a.txt")
     lab.configure(SETTLE_SECONDS=60)
-    lab.later(100)
+    lab.advance(100)
     lab.write("busy.txt", age=5)
     lab.write("a.txt", "being written", age=5)
     old = lab.store().entry("/src/a.txt")
     assert lab.transfer("--full") == 0
-    assert lab.submitted() == []  # nothing but files that wait
+    assert lab.submitted() == []  # all files are deferred
     lab.write("quiet.txt", age=100)
     assert lab.transfer("--full") == 0
     assert lab.store().entry("/src/a.txt") == old
-    assert lab.entries() == {"/src/a.txt", "/src/quiet.txt"}
-    lab.later(100)
+    assert lab.records() == {"/src/a.txt", "/src/quiet.txt"}
+    lab.advance(100)
     assert lab.transfer() == lab.transfer() == 0
-    assert lab.entries() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
 
 
-def test_a_first_full_run_is_one_task_though_something_has_to_wait(lab: Lab):
+def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
     lab.configure(SETTLE_SECONDS=60)
     lab.write("quiet.txt", age=100)
     lab.write("busy.txt", age=5)
     assert lab.transfer("--full") == 0
     assert [item["recursive"] for item in lab.submitted()[0]["DATA"]] == [True]
-    assert lab.entries() == {"/src/quiet.txt"}
+    assert lab.records() == {"/src/quiet.txt"}
 
 
-def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab: Lab):
+def test_full_has_filter_rules_for_excluded_names(lab: Lab):
+    """So it has for the reserved names, .globus_auto*."""
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
-    aside = ".globus_auto_empty.0123456789ab"
-    lab.sent("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
-    lab.write(f"d/{aside}/late.txt")
+    quarantine = ".globus_auto_empty.0123456789ab"
+    lab.given_transferred("a.txt", "b.tmp", "scratch/c", "d/scratch/e")
+    lab.write(f"d/{quarantine}/late.txt")
     lab.write("d/.globus_auto.notes")
     assert lab.transfer("--full") == 1
-    assert f"/src/d/{aside} was moved aside" in lab.alerts()["aside"]
+    assert f"/src/d/{quarantine} was moved aside" in lab.alerts()["aside"]
     (document,) = lab.submitted()
     assert [(rule["method"], rule["name"]) for rule in document["filter_rules"]] == [
         ("exclude", "*.tmp"),
@@ -109,34 +111,34 @@ def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab
         ("exclude", ".globus_auto*"),
     ]
     assert files(lab.destination).keys() == {"a.txt"}
-    assert lab.entries() == {"/src/a.txt"}
-    # Nor does a later run send it under that name.
+    assert lab.records() == {"/src/a.txt"}
+    # A later run does not send it under that name, either.
     assert lab.transfer() == lab.transfer() == 1
     assert files(lab.destination).keys() == {"a.txt"}
-    (lab.source / "d" / aside).rename(lab.source / "d" / "found")
+    (lab.source / "d" / quarantine).rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
     assert "aside" not in lab.alerts()
 
 
-def test_the_first_run_leaves_directories_set_aside_alone_and_names_them(lab: Lab):
-    aside = lab.source / "d" / ".globus_auto_empty.0123456789ab"
+def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
+    quarantine = lab.source / "d" / ".globus_auto_empty.0123456789ab"
     lab.write("a.txt")
-    lab.write(f"d/{aside.name}/late.txt")
+    lab.write(f"d/{quarantine.name}/late.txt")
     assert lab.transfer() == 1
     assert "It has late.txt." in lab.alerts()["aside"]
-    assert lab.entries() == {"/src/a.txt"}
+    assert lab.records() == {"/src/a.txt"}
     assert files(lab.destination).keys() == {"a.txt"}
-    aside.rename(lab.source / "d" / "found")
+    quarantine.rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
     assert lab.alerts() == {}
 
 
-def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
+def test_full_does_not_restart_keep_days(lab: Lab, capfd):
     lab.configure(KEEP_DAYS=2)
-    lab.sent("a.txt")
-    lab.later(86_400)
+    lab.given_transferred("a.txt")
+    lab.advance(86_400)
     (lab.destination / "a.txt").unlink()
     assert lab.transfer("--full", "-n") == 0
     assert "all in one task" in capfd.readouterr().out
@@ -146,22 +148,23 @@ def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
     assert files(lab.destination) == {"a.txt": b"data"}
     assert lab.delete() == 0
     assert files(lab.source) == {"a.txt": b"data"}
-    lab.later(86_400)
+    lab.advance(86_400)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
 
-def test_full_submits_nothing_where_all_has_to_wait(lab: Lab):
-    lab.sent("a.txt")
-    lab.later(5)
+def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab):
+    lab.given_transferred("a.txt")
+    lab.advance(5)
     lab.configure(SETTLE_SECONDS=60)
     lab.write("a.txt", "changed", age=3)
     assert lab.transfer("--full") == 0
     assert lab.submitted() == []
 
 
-def test_a_dry_full_run_prints_what_is_new_and_that_all_goes_along(lab: Lab, capfd):
-    lab.sent("a.txt", "b.txt")
+def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
+    """It says that the task compares everything with the destination."""
+    lab.given_transferred("a.txt", "b.txt")
     lab.write("c.txt")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
@@ -174,7 +177,7 @@ def test_a_dry_full_run_prints_what_is_new_and_that_all_goes_along(lab: Lab, cap
 
 def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd):
     lab.configure(DST_DIR="/dst/one")
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
@@ -188,14 +191,14 @@ def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd
     assert files(lab.destination / "two").keys() == {"a.txt", "b.txt"}
 
 
-def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
-    lab.sent("a.txt", "df.txt")
+def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab):
+    lab.given_transferred("a.txt", "df.txt")
     lab.write("d/b.txt")
     lab.write("d/e/c.txt")
     lab.world.skip_paths("/src/d")
     assert lab.transfer("--full") == 0
     lab.world.skipped_paths.clear()
-    assert lab.transfer() == 1  # told that they were skipped, and sends them
+    assert lab.transfer() == 1  # it polls that they were skipped, and sends them
     assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == [
         "/src/d/b.txt",
         "/src/d/e/c.txt",
@@ -204,10 +207,11 @@ def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_what_a_full_task_skipped_that_nobody_knew_says_nothing_of_the_rest(lab: Lab):
+def test_a_skipped_file_without_a_record_affects_no_others(lab: Lab):
+    """It appeared after the scan, and a recursive task skipped it."""
     lab.write("a")
     lab.world.skip_paths("/src/late")
-    lab.world.faults.hook("transfer", lambda _asked: lab.write("late"))
+    lab.world.faults.hook("transfer", lambda _request: lab.write("late"))
     assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     assert lab.transfer() == 1

@@ -1,4 +1,4 @@
-"""Looking at the source: what cannot be seen or sent, what is odd, what is too young to trust."""
+"""Scans of the source: directories that cannot be listed, odd names and types, odd mtimes."""
 
 import os
 import socket
@@ -11,31 +11,31 @@ DAY = 86_400
 
 
 def sent_paths(lab):
-    """Return the source paths of all items submitted so far."""
+    """Return the source paths of all submitted items."""
     return [item["source_path"] for document in lab.submitted() for item in document["DATA"]]
 
 
 def listing_of(*paths):
-    """Return what tells that a request lists one of these directories at the source."""
+    """Return a function that matches full listings of these directories."""
     return lambda request: request.query["path"] in paths and "limit" not in request.query
 
 
-def refusal(code, message="planned"):
-    """Return the body of an answer that refuses something."""
+def api_error(code, message="planned"):
+    """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
 
 HOLES = [
     pytest.param(
-        {"status": 403, "body": refusal("EndpointPermissionDenied")}, "r123", id="forbidden"
+        {"status": 403, "body": api_error("EndpointPermissionDenied")}, "r123", id="forbidden"
     ),
     pytest.param(
-        {"status": 502, "body": refusal("ExternalError.DirListingFailed.SizeLimit")},
+        {"status": 502, "body": api_error("ExternalError.DirListingFailed.SizeLimit")},
         "SizeLimit",
         id="too large",
     ),
     pytest.param(
-        {"status": 502, "body": refusal("EndpointError"), "times": None}, "502", id="server error"
+        {"status": 502, "body": api_error("EndpointError"), "times": None}, "502", id="server error"
     ),
     pytest.param({"truncate": True, "times": None}, "no whole listing", id="half an answer"),
     pytest.param({"status": 200, "body": {"DATA": []}}, "no whole listing", id="no total"),
@@ -56,9 +56,10 @@ HOLES = [
 
 
 @pytest.mark.parametrize(("fault", "said"), HOLES)
-def test_a_directory_that_cannot_be_listed_is_reported_and_left_as_it_is(lab: Lab, fault, said):
-    lab.sent("a.txt", "d/b.txt", "d/e/c.txt", "gone.txt")
-    before = lab.entries()
+def test_a_directory_that_cannot_be_listed_keeps_its_records(lab: Lab, fault, said):
+    """An alert names it, and nothing below it is transferred."""
+    lab.given_transferred("a.txt", "d/b.txt", "d/e/c.txt", "gone.txt")
+    before = lab.records()
     (lab.source / "d/b.txt").unlink()
     (lab.source / "gone.txt").unlink()
     lab.write("d/new.txt")
@@ -66,47 +67,46 @@ def test_a_directory_that_cannot_be_listed_is_reported_and_left_as_it_is(lab: La
     lab.world.faults.add("ls", match=listing_of("/src/d"), **fault)
     assert lab.transfer() == 1
     assert sent_paths(lab) == ["/src/new.txt"]
-    assert lab.entries() == before - {"/src/gone.txt"} | {"/src/new.txt"}
+    assert lab.records() == before - {"/src/gone.txt"} | {"/src/new.txt"}
     assert "/src/d cannot be listed" in lab.alerts()["unlisted"]
     assert said in lab.alerts()["unlisted"]
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert lab.alerts() == {}
     assert sent_paths(lab) == ["/src/new.txt", "/src/d/new.txt"]
-    assert "/src/d/b.txt" not in lab.entries()
+    assert "/src/d/b.txt" not in lab.records()
 
 
-def test_a_directory_that_is_just_gone_forgets_nothing_and_is_told_if_it_lasts(
-    lab: Lab, mailbox, capfd
-):
-    lab.sent("a.txt", "d/b.txt", "d/e/c.txt")
-    before = lab.entries()
+def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capfd):
+    """It is mailed only if that lasts for ten minutes."""
+    lab.given_transferred("a.txt", "d/b.txt", "d/e/c.txt")
+    before = lab.records()
     lab.write("new.txt")
     lab.world.faults.add(
         "ls",
         match=listing_of("/src/d"),
         status=404,
         times=3,
-        body=refusal("ClientError.NotFound"),
+        body=api_error("ClientError.NotFound"),
     )
     assert lab.transfer() == 0
-    assert lab.entries() == before | {"/src/new.txt"}
-    lab.later(590)
+    assert lab.records() == before | {"/src/new.txt"}
+    lab.advance(590)
     assert lab.transfer() == 0
     assert (capfd.readouterr().err, mailbox.messages) == ("", [])
-    lab.later(20)
+    lab.advance(20)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "/src/d is in the listing of the directory above it, but Globus says" in told
-    assert lab.entries() == before | {"/src/new.txt"}
+    (message,) = mailbox.texts()
+    assert "/src/d is in the listing of the directory above it, but Globus says" in message
+    assert lab.records() == before | {"/src/new.txt"}
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
     assert lab.alerts() == {}
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
-def test_an_answer_lost_once_is_asked_for_again(lab: Lab, dropped):
-    lab.sent("d/a.txt")
+def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
+    lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add("ls", match=listing_of("/src/d"), drop=dropped)
     assert lab.transfer() == 0
@@ -116,43 +116,45 @@ def test_an_answer_lost_once_is_asked_for_again(lab: Lab, dropped):
 @pytest.mark.parametrize(
     "fault",
     [
-        {"status": 404, "body": refusal("EndpointDeleted")},
-        {"status": 502, "body": refusal("ExternalError.DirListingFailed.GCDisconnected")},
-        {"status": 429, "body": refusal("TooManyRequests")},
+        {"status": 404, "body": api_error("EndpointDeleted")},
+        {"status": 502, "body": api_error("ExternalError.DirListingFailed.GCDisconnected")},
+        {"status": 429, "body": api_error("TooManyRequests")},
         {"drop": "before"},
     ],
 )
-def test_an_endpoint_that_goes_away_during_the_look_ends_the_run_and_concludes_nothing(lab, fault):
-    lab.sent("a.txt", "d/b.txt")
-    before = lab.remembered()
+def test_an_endpoint_lost_during_the_scan_ends_the_run(lab, fault):
+    """No record changes, and nothing is submitted."""
+    lab.given_transferred("a.txt", "d/b.txt")
+    before = lab.datastore_bytes()
     (lab.source / "a.txt").unlink()
     lab.write("new.txt")
     lab.world.faults.add("ls", times=None, match=listing_of("/src/d"), **fault)
     assert lab.transfer() in (1, 2)
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert lab.alerts() == {}
 
 
-def test_being_told_to_ask_less_often_makes_the_look_rest(lab: Lab):
-    lab.sent("d/a.txt")
+def test_a_429_makes_the_scan_back_off(lab: Lab):
+    lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add(
-        "ls", match=listing_of("/src/d"), times=3, status=429, body=refusal("TooManyRequests")
+        "ls", match=listing_of("/src/d"), times=3, status=429, body=api_error("TooManyRequests")
     )
     assert lab.transfer() == 0
     assert sent_paths(lab) == ["/src/d/b.txt"]
 
 
-def test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert(lab: Lab):
-    lab.sent("a.txt", "d/b.txt")
-    before = lab.remembered()
+def test_a_suddenly_empty_source_drops_no_records(lab: Lab):
+    """Its disk may not be mounted: that is an alert."""
+    lab.given_transferred("a.txt", "d/b.txt")
+    before = lab.datastore_bytes()
     lab.source.rename(lab.home / "unmounted")
     lab.source.mkdir()
     assert lab.transfer() == 1
     assert "SRC_DIR /src is empty, though files were there before" in lab.alerts()["source"]
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.source.rmdir()
     (lab.home / "unmounted").rename(lab.source)
     assert lab.transfer() == 0
@@ -161,34 +163,34 @@ def test_an_empty_source_where_files_were_forgets_nothing_and_is_an_alert(lab: L
 
 @pytest.mark.parametrize("mounted", [False, True])
 @pytest.mark.parametrize("names", [["d/a"], ["a", "b"], ["d/a", "d/b", "c"]])
-def test_files_removed_by_hand_do_not_read_as_a_disk_that_is_gone(lab: Lab, names, mounted):
+def test_files_removed_by_hand_are_not_a_missing_disk(lab: Lab, names, mounted):
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
-    lab.sent(*names)
+    lab.given_transferred(*names)
     (lab.source / names[0]).unlink()
     assert (lab.transfer(), lab.delete(), lab.transfer()) == (0, 0, 0)
-    assert (tree(lab.source), lab.alerts(), lab.entries()) == ({}, {}, set())
+    assert (tree(lab.source), lab.alerts(), lab.records()) == ({}, {}, set())
 
 
-def test_a_disk_that_is_gone_while_files_are_deleted_forgets_nothing(lab: Lab):
-    lab.sent("a.txt", "b.txt")
+def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab):
+    lab.given_transferred("a.txt", "b.txt")
     lab.source.rename(lab.home / "its disk")
     lab.source.mkdir()
     assert lab.delete() == 0
-    assert lab.entries() == {"/src/a.txt", "/src/b.txt"}
+    assert lab.records() == {"/src/a.txt", "/src/b.txt"}
 
 
-def test_a_missing_source_directory_is_an_alert_and_concludes_nothing(lab: Lab):
-    lab.sent("d/a.txt")
-    before = lab.remembered()
+def test_a_missing_source_directory_is_an_alert(lab: Lab):
+    """No record changes, and nothing is submitted."""
+    lab.given_transferred("d/a.txt")
+    before = lab.datastore_bytes()
     lab.configure(SRC_DIR="/src/nowhere", DST_DIR="/dst/nowhere")
     assert lab.transfer() == 1
     assert "SRC_DIR /src/nowhere cannot be listed" in lab.alerts()["source"]
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
 
 
-def test_symlinks_pipes_and_sockets_are_left_alone_and_named_once(
-    lab: Lab, mailbox, capfd, monkeypatch
-):
+def test_symlinks_pipes_and_sockets_are_named_once(lab: Lab, mailbox, capfd, monkeypatch):
+    """They are not transferred."""
     lab.write("d/a.txt")
     (lab.source / "d/link").symlink_to("a.txt")
     (lab.source / "d/dangling").symlink_to("nowhere")
@@ -200,15 +202,15 @@ def test_symlinks_pipes_and_sockets_are_left_alone_and_named_once(
     lab.write("b.txt")
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert files(lab.destination).keys() == {"b.txt", "d/a.txt"}
-    (told,) = mailbox.texts()
+    (message,) = mailbox.texts()
     for name in ("link (symlink)", "dangling (symlink)", "pipe (pipe)", "socket (other)"):
-        assert name in told
+        assert name in message
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\rb", b"not \xff utf-8"])
-def test_a_name_that_cannot_go_through_globus_is_reported_and_left_alone(lab: Lab, name):
-    lab.sent("a.txt")
+def test_an_unsendable_name_is_reported_and_left_alone(lab: Lab, name):
+    lab.given_transferred("a.txt")
     odd = os.fsencode(lab.source / "d") + b"/" + name
     lab.write("d/b.txt")
     with open(odd, "w"):
@@ -222,7 +224,7 @@ def test_a_name_that_cannot_go_through_globus_is_reported_and_left_alone(lab: La
     assert lab.alerts() == {}
 
 
-def test_odd_things_that_are_excluded_are_not_spoken_of(lab: Lab, capfd):
+def test_excluded_oddities_are_not_reported(lab: Lab, capfd):
     lab.configure(EXCLUDE=["Icon?", "*.lnk", "*.tmp"])
     (lab.source / "Icon\r").touch()
     (lab.source / "a.lnk").symlink_to("a.txt")
@@ -233,7 +235,7 @@ def test_odd_things_that_are_excluded_are_not_spoken_of(lab: Lab, capfd):
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
-def test_the_first_run_goes_file_by_file_around_a_name_that_cannot_be_sent(lab: Lab):
+def test_the_first_run_sends_items_if_a_name_is_unsendable(lab: Lab):
     lab.write("a.txt")
     (lab.source / "a\nb").touch()
     assert lab.transfer() == 1
@@ -242,31 +244,31 @@ def test_the_first_run_goes_file_by_file_around_a_name_that_cannot_be_sent(lab: 
 
 def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab):
     lab.write("old")
-    lab.sent("older")
+    lab.given_transferred("older")
     put(lab.source / "a.txt", "first ", START)
     assert lab.transfer() == 0
-    put(lab.source / "a.txt", "second"[:6], START)  # neither size nor time tells
+    put(lab.source / "a.txt", "second"[:6], START)  # size and mtime are equal
     assert (lab.destination / "a.txt").read_text() == "first "
     assert lab.transfer() == 0
-    assert len(lab.submitted()) == 1  # too soon to tell
-    lab.later(3)
+    assert len(lab.submitted()) == 1  # too early to be sure
+    lab.advance(3)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
     assert (lab.destination / "a.txt").read_text() == "second"
 
 
-def test_a_time_a_little_ahead_is_sent_and_again_once_it_has_passed(lab: Lab):
-    lab.sent("old")
+def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab):
+    lab.given_transferred("old")
     put(lab.source / "a.txt", "data", START + 3600)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 1
-    lab.later(3700)
+    lab.advance(3700)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
     assert lab.alerts() == {}
 
 
-def test_a_time_far_ahead_is_a_label_sent_at_once_and_warned_of_once(lab: Lab, mailbox):
+def test_a_future_mtime_is_sent_at_once_and_mailed_once(lab: Lab, mailbox):
     lab.configure(SETTLE_SECONDS=600)
     lab.write("older", age=1000)
     assert lab.transfer() == 0
@@ -274,24 +276,24 @@ def test_a_time_far_ahead_is_a_label_sent_at_once_and_warned_of_once(lab: Lab, m
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert sent_paths(lab)[1:] == ["/src/a.txt"]
     assert (lab.destination / "a.txt").stat().st_mtime == START + 40 * DAY
-    lab.later(2 * DAY)
+    lab.advance(2 * DAY)
     assert lab.transfer() == 0
-    (told,) = mailbox.texts()
-    assert "Modified more than a day in the future, it is said, in /src: a.txt." in told
+    (message,) = mailbox.texts()
+    assert "Modified more than a day in the future, it is said, in /src: a.txt." in message
 
 
-def test_a_very_old_time_is_as_good_as_any(lab: Lab):
-    lab.sent("old")
+def test_a_very_old_mtime_is_ordinary(lab: Lab):
+    lab.given_transferred("old")
     put(lab.source / "a.txt", "data", 0)
     put(lab.source / "b.txt", "data", -100_000)
     assert [lab.transfer() for _ in range(2)] == [0, 0]
     assert sent_paths(lab) == ["/src/b.txt", "/src/a.txt"], "oldest first"
 
 
-def test_whether_an_endpoint_can_rename_may_be_left_open(lab: Lab):
+def test_rename_support_may_be_unknown(lab: Lab):
     lab.write("d/a.txt")
     document = {"name": "a.txt", "type": "file", "size": 4, "last_modified": "2026-01-02 00:00:00"}
     listing = {"DATA": [document], "total": 1, "rename_supported": None}
     lab.world.faults.add("ls", match=listing_of("/src/d"), status=200, body=listing)
     assert lab.transfer() == 0
-    assert lab.entries() == {"/src/d/a.txt"}
+    assert lab.records() == {"/src/d/a.txt"}

@@ -1,4 +1,4 @@
-"""Endpoints that are not ready, and settings that do not fit what was sent before."""
+"""Endpoints that are not ready, and settings that conflict with the datastore."""
 
 import shutil
 import uuid
@@ -22,21 +22,22 @@ DOWN = [
 
 
 @pytest.mark.parametrize(("which", "state", "code", "said"), DOWN)
-def test_an_endpoint_that_is_not_ready_is_an_alert_and_nothing_is_sent(
+def test_nothing_is_sent_while_an_endpoint_is_not_ready(
     lab: Lab, mailbox, which, state, code, said
 ):
-    lab.sent("a.txt")
+    """One alert says why."""
+    lab.given_transferred("a.txt")
     lab.write("b.txt")
-    before, endpoint = lab.remembered(), getattr(lab, which)
-    well = {name: getattr(endpoint, name) for name in state}
+    before, endpoint = lab.datastore_bytes(), getattr(lab, which)
+    ready_state = {name: getattr(endpoint, name) for name in state}
     for name, value in state.items():
         setattr(endpoint, name, value)
     assert [lab.transfer(), lab.transfer()] == [code, code]
-    assert (lab.remembered(), lab.submitted()) == (before, [])
-    (told,) = mailbox.texts()
-    assert said in told
-    assert endpoint.id in told
-    for name, value in well.items():
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
+    (message,) = mailbox.texts()
+    assert said in message
+    assert endpoint.id in message
+    for name, value in ready_state.items():
         setattr(endpoint, name, value)
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "b.txt"}
@@ -44,9 +45,7 @@ def test_an_endpoint_that_is_not_ready_is_an_alert_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("setting", ["SRC_ID", "DST_ID"])
-def test_an_endpoint_that_globus_does_not_know_is_a_mistake_in_the_settings(
-    lab: Lab, setting, capfd
-):
+def test_an_unknown_endpoint_is_a_wrong_setting(lab: Lab, setting, capfd):
     lab.write("a.txt")
     lab.configure(**{setting: str(uuid.uuid4())})
     assert lab.transfer() == 2
@@ -78,7 +77,7 @@ def test_an_answer_that_is_no_endpoint_is_not_ready(lab: Lab, fault):
 
 
 def test_a_huge_destination_directory_is_ready(lab: Lab):
-    lab.sent("a.txt", "b.txt")
+    lab.given_transferred("a.txt", "b.txt")
     lab.world.listing_limit = 1
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst")
     (lab.state / "datastore").unlink()
@@ -87,7 +86,8 @@ def test_a_huge_destination_directory_is_ready(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", "b.txt", "c.txt"}
 
 
-def test_a_guest_collection_on_a_personal_endpoint_is_ready_if_it_can_be_listed(lab: Lab):
+def test_a_guest_collection_is_ready_if_it_can_be_listed(lab: Lab):
+    """The personal endpoint that hosts it must be connected."""
     guest = lab.world.add_endpoint(
         lab.source, name="guest", mount="/src", entity_type="GCP_guest_collection", host=lab.src
     )
@@ -100,30 +100,31 @@ def test_a_guest_collection_on_a_personal_endpoint_is_ready_if_it_can_be_listed(
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_another_source_than_the_recorded_one_stops_with_nothing_changed(lab: Lab, capfd):
-    lab.sent("a.txt")
-    before = lab.remembered()
+def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
+    """Nothing changes."""
+    lab.given_transferred("a.txt")
+    before = lab.datastore_bytes()
     other = lab.world.add_endpoint(lab.source, name="other", mount="/src")
     lab.configure(SRC_ID=other.id)
     assert lab.transfer() == 2
     assert "knows the files of" in capfd.readouterr().err
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.configure(SRC_ID=lab.src.id)
     assert lab.transfer() == 0
     assert lab.alerts() == {}
 
 
-def test_another_source_directory_to_the_same_destination_stops(lab: Lab, capfd):
+def test_another_source_directory_to_one_destination_is_refused(lab: Lab, capfd):
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a.txt")
-    before = lab.remembered()
+    lab.given_transferred("one/a.txt")
+    before = lab.datastore_bytes()
     lab.write("two/a.txt", "another file")
     lab.configure(SRC_DIR="/src/two")
     assert lab.transfer() == 2
     assert "/src/two cannot be sent to /dst/one: /src/one was sent to /dst/one" in (
         capfd.readouterr().err
     )
-    assert (lab.remembered(), lab.submitted()) == (before, [])
+    assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer() == 0
     assert files(lab.destination) == {"one/a.txt": b"data", "two/a.txt": b"another file"}
@@ -131,10 +132,10 @@ def test_another_source_directory_to_the_same_destination_stops(lab: Lab, capfd)
     assert lab.transfer() == 2
 
 
-def test_a_source_directory_of_which_no_task_was_accepted_can_be_corrected(lab: Lab):
+def test_a_mapping_without_an_accepted_task_can_be_corrected(lab: Lab):
     lab.configure(SRC_DIR="/src/wrong")
-    refused = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
-    lab.world.faults.add("transfer", status=403, body=refused)
+    api_error = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
+    lab.world.faults.add("transfer", status=403, body=api_error)
     lab.write("wrong/a.txt")
     lab.write("right/a.txt", "another file")
     assert lab.transfer() == 1
@@ -145,7 +146,7 @@ def test_a_source_directory_of_which_no_task_was_accepted_can_be_corrected(lab: 
     assert files(lab.destination) == {"a.txt": b"another file"}
 
 
-def test_a_source_directory_counts_though_the_task_that_sent_it_failed(lab: Lab):
+def test_a_mapping_counts_though_its_only_task_failed(lab: Lab):
     lab.configure(SRC_DIR="/src/wrong")
     lab.world.fail_next()
     lab.write("wrong/a.txt")
@@ -156,20 +157,21 @@ def test_a_source_directory_counts_though_the_task_that_sent_it_failed(lab: Lab)
     assert len(lab.submitted()) == 1
 
 
-def test_entries_of_another_source_directory_are_kept(lab: Lab):
+def test_records_of_another_source_directory_are_kept(lab: Lab):
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
-    lab.sent("one/a.txt", "one/d/b.txt")
+    lab.given_transferred("one/a.txt", "one/d/b.txt")
     lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two")
     lab.write("two/c.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert lab.entries() == {"/src/one/a.txt", "/src/one/d/b.txt", "/src/two/c.txt"}
+    assert lab.records() == {"/src/one/a.txt", "/src/one/d/b.txt", "/src/two/c.txt"}
 
 
-def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: Lab) -> None:
-    lab.sent("old")
+def test_without_a_network_only_one_task_is_polled(lab: Lab) -> None:
+    """All stay in progress."""
+    lab.given_transferred("old")
     lab.world.pace = Pace.after_looks(9)
-    lab.send("a")
-    lab.send("b")
+    lab.write_and_transfer("a")
+    lab.write_and_transfer("b")
     first = lab.store().tasks[lab.store().entry("/src/a").task]
     lab.world.requests.clear()
     lab.world.faults.add("task", times=None, drop="before")

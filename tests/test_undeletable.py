@@ -1,4 +1,4 @@
-"""One file that cannot be deleted holds up no others, and is told."""
+"""A file that cannot be sent or deleted is an alert, and delays no others."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ HOUR = 3600
 
 
 def has(path: str) -> Callable[[Any], bool]:
-    """Return what tells whether a request names a path."""
-    return lambda asked: any(path in item.values() for item in asked.body["DATA"])
+    """Return a function that matches requests that name a path."""
+    return lambda request: any(path in item.values() for item in request.body["DATA"])
 
 
 def sizes(lab: Lab) -> list[int]:
-    """Return how many paths each delete had since the requests were last forgotten."""
+    """Return the number of paths of each delete task since the requests were cleared."""
     return [len(body["DATA"]) for body in lab.submitted("delete")]
 
 
-def test_a_path_that_the_delete_api_refuses_holds_up_no_others(lab: Lab) -> None:
-    lab.sent("bad", *(f"f{number}" for number in range(9)))
-    refusal = {"code": "ClientError.BadRequest", "message": "no such name", "request_id": "r1"}
-    lab.world.faults.add("delete", times=None, status=400, body=refusal, match=has("/src/bad"))
+def test_a_path_that_globus_refuses_to_delete_delays_no_others(lab: Lab) -> None:
+    lab.given_transferred("bad", *(f"f{number}" for number in range(9)))
+    api_error = {"code": "ClientError.BadRequest", "message": "no such name", "request_id": "r1"}
+    lab.world.faults.add("delete", times=None, status=400, body=api_error, match=has("/src/bad"))
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"bad"}
     assert not lab.store().open_tasks("delete")
-    told = lab.alerts()["delete failed"]
-    assert "refused to delete /src/bad (400, ClientError.BadRequest, no such name, r1)" in told
+    text = lab.alerts()["delete failed"]
+    assert "refused to delete /src/bad (400, ClientError.BadRequest, no such name, r1)" in text
     lab.world.requests.clear()
     assert (lab.delete(), sizes(lab)) == (1, [1])
     lab.world.faults.clear()
@@ -38,28 +38,33 @@ def test_a_path_that_the_delete_api_refuses_holds_up_no_others(lab: Lab) -> None
 
 
 @pytest.mark.slow
-def test_refused_paths_are_bounded_in_a_run(lab: Lab) -> None:
-    lab.sent(*(f"bad{number:02}" for number in range(60)))
-    refusal = {"code": "ClientError.BadRequest", "message": "no"}
-    lab.world.faults.add("delete", times=None, status=400, body=refusal)
+def test_rejected_delete_tasks_are_bounded_in_a_run(lab: Lab) -> None:
+    lab.given_transferred(*(f"bad{number:02}" for number in range(60)))
+    api_error = {"code": "ClientError.BadRequest", "message": "no"}
+    lab.world.faults.add("delete", times=None, status=400, body=api_error)
     assert lab.delete() == 1
     assert len(sizes(lab)) <= 60
 
 
-def test_a_delete_that_is_too_large_is_halved(lab: Lab) -> None:
-    lab.sent(*"abcde")
+def test_a_delete_task_that_is_too_large_is_halved(lab: Lab) -> None:
+    lab.given_transferred(*"abcde")
     lab.world.faults.add(
-        "delete", times=None, status=413, body={}, match=lambda asked: len(asked.body["DATA"]) > 2
+        "delete",
+        times=None,
+        status=413,
+        body={},
+        match=lambda request: len(request.body["DATA"]) > 2,
     )
     assert lab.delete() == 0
     assert (files(lab.source), sizes(lab)) == ({}, [5, 2, 3, 1, 2])
 
 
-def test_a_file_whose_delete_fails_holds_up_the_others_for_a_few_runs(lab: Lab) -> None:
+def test_a_file_that_cannot_be_deleted_delays_others_briefly(lab: Lab) -> None:
+    """It is found within a few runs; from then on it comes last, in a task of its own."""
     lab.configure(FILES_PER_TASK=25)
-    lab.sent("bad", *(f"f{number:02}" for number in range(60)))
+    lab.given_transferred("bad", *(f"f{number:02}" for number in range(60)))
 
-    def fail(_asked: object) -> None:
+    def fail(_request: object) -> None:
         lab.world.fail_next("PERMISSION_DENIED", kind="DELETE")
 
     lab.world.faults.hook("delete", fail, times=None, match=has("/src/bad"))
@@ -67,7 +72,7 @@ def test_a_file_whose_delete_fails_holds_up_the_others_for_a_few_runs(lab: Lab) 
         lab.world.requests.clear()
         assert lab.delete() == 1
         assert len(sizes(lab)) <= 13
-        lab.later(HOUR)
+        lab.advance(HOUR)
     assert files(lab.source).keys() == {"bad"}
     assert "PERMISSION_DENIED" in lab.alerts()["delete failed"]
     lab.world.requests.clear()
@@ -77,24 +82,25 @@ def test_a_file_whose_delete_fails_holds_up_the_others_for_a_few_runs(lab: Lab) 
     assert files(lab.source).keys() == {"bad"}
 
 
-def test_what_a_failed_delete_has_deleted_counts_as_deleted(lab: Lab) -> None:
-    lab.sent("a", "b")
+def test_files_deleted_by_a_failed_task_count_as_deleted(lab: Lab) -> None:
+    lab.given_transferred("a", "b")
     lab.world.fail_next(kind="DELETE", after_files=1)
     assert lab.delete() == 1
     (left,) = files(lab.source)
-    assert lab.entries() == {f"/src/{left}"}
+    assert lab.records() == {f"/src/{left}"}
     assert (lab.delete(), files(lab.source), lab.alerts()) == (0, {}, {})
 
 
 def run_hourly(lab: Lab, runs: int) -> None:
-    """Let transfer.py run every hour."""
+    """Run transfer.py every hour."""
     for _ in range(runs):
         lab.transfer()
-        lab.later(HOUR)
+        lab.advance(HOUR)
 
 
-def test_a_file_that_a_gateway_never_lets_through_holds_up_no_others(lab: Lab) -> None:
-    lab.sent("old")
+def test_a_file_that_a_gateway_blocks_delays_no_others(lab: Lab) -> None:
+    """An alert names it, and it is tried once a day."""
+    lab.given_transferred("old")
     names = {"bad", *(f"f{number}" for number in range(7))}
     for name in names:
         lab.write(name)
@@ -106,21 +112,21 @@ def test_a_file_that_a_gateway_never_lets_through_holds_up_no_others(lab: Lab) -
     lab.world.requests.clear()
     for _ in range(8):
         run_hourly(lab, 1)
-        lab.later(8 * HOUR)
+        lab.advance(8 * HOUR)
     assert len({body["submission_id"] for body in lab.submitted()}) <= 3, "once a day"
     assert len(lab.submitted()) <= 6
     lab.world.faults.clear()
-    lab.later(24 * HOUR)
+    lab.advance(24 * HOUR)
     run_hourly(lab, 2)
     assert (files(lab.destination), lab.alerts()) == (files(lab.source), {})
 
 
-def test_a_gateway_that_takes_only_small_requests_holds_up_nothing(lab: Lab) -> None:
-    lab.sent("old")
+def test_submissions_shrink_until_a_gateway_accepts_them(lab: Lab) -> None:
+    lab.given_transferred("old")
     for number in range(8):
         lab.write(f"f{number}")
     lab.world.faults.proxy(
-        "transfer", 504, times=None, match=lambda asked: len(asked.body["DATA"]) > 3
+        "transfer", 504, times=None, match=lambda request: len(request.body["DATA"]) > 3
     )
     run_hourly(lab, 8)
     assert (files(lab.destination), lab.alerts()) == (files(lab.source), {})
@@ -128,8 +134,8 @@ def test_a_gateway_that_takes_only_small_requests_holds_up_nothing(lab: Lab) -> 
 
 
 @pytest.mark.slow
-def test_many_refused_files_are_found_within_a_few_runs(lab: Lab) -> None:
-    lab.sent("old")
+def test_many_rejected_files_are_found_within_a_few_runs(lab: Lab) -> None:
+    lab.given_transferred("old")
     good = {f"good{number:02}" for number in range(40)}
     for number in range(120):
         lab.write(f"bad{number:03}", age=60 + number % 7)
@@ -137,8 +143,8 @@ def test_many_refused_files_are_found_within_a_few_runs(lab: Lab) -> None:
         lab.write(name, age=60 + number % 7)
     body = {"code": "ClientError.BadRequest", "message": "no"}
 
-    def is_bad(asked: Any) -> bool:
-        return any("/bad" in item["source_path"] for item in asked.body["DATA"])
+    def is_bad(request: Any) -> bool:
+        return any("/bad" in item["source_path"] for item in request.body["DATA"])
 
     lab.world.faults.add("transfer", times=None, status=400, body=body, match=is_bad)
     lab.configure(FILES_PER_TASK=200)
@@ -146,7 +152,7 @@ def test_many_refused_files_are_found_within_a_few_runs(lab: Lab) -> None:
         lab.world.requests.clear()
         assert lab.transfer() in (0, 1)
         assert len(lab.submitted()) <= 110
-        lab.later(HOUR)
+        lab.advance(HOUR)
     assert files(lab.destination).keys() == good | {"old"}
     assert lab.alerts().keys() == {"refused"}
     lab.world.requests.clear()
@@ -154,7 +160,7 @@ def test_many_refused_files_are_found_within_a_few_runs(lab: Lab) -> None:
 
 
 def test_files_of_a_collection_that_is_gone_go_to_the_new_one(lab: Lab) -> None:
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     other = another_destination(lab)
     lab.dst.deleted = True
     assert lab.delete() == 1

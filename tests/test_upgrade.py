@@ -1,4 +1,4 @@
-"""A datastore of an earlier version is upgraded; one of a later version is left alone."""
+"""A datastore of an earlier version is upgraded; one of a later version is not touched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).with_name("golden")
 DAY = 86_400
 DST = "ddb59af0-6d04-11e5-ba46-22000b92c6ec"
 SUM = b'"sum"'
-# What version 2 has beside version 1.
+# What is new in version 2.
 NEW = ("config", "mappings", "generation")
 NEW_OF_TASKS = (
     *("requested_at", "completed_at", "verify_checksum", "encrypt_data", "equal", "tries"),
@@ -28,35 +28,35 @@ NEW_OF_TASKS = (
 
 
 def golden(tmp_path: Path, version: int) -> Path:
-    """Return the path of a copy of what that version wrote."""
+    """Return the path of a copy of the golden file of that version."""
     return Path(shutil.copy(GOLDEN / f"datastore.v{version}.json", tmp_path / "datastore"))
 
 
 def load(path: Path) -> Datastore:
-    """Return the datastore at `path`, which is there."""
+    """Return the datastore at `path`, which must exist."""
     found = datastore.load(str(path))
     assert found
     return found
 
 
 def summed(before: bytes) -> bytes:
-    """Return `before`, all of a datastore but its sum, with that."""
+    """Return `before`, all of a datastore except its sum, with the sum added."""
     return before + f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode()
 
 
 def as_version_1(path: Path) -> bytes:
-    """Replace a datastore by what version 1 would have written; return that.
+    """Replace a datastore by what version 1 would have written; return its bytes.
 
-    It knew nothing of generations.
+    Remove datastore.health as well, since version 1 had no generations.
     """
     path.with_name("datastore.health").unlink()
-    known: dict[str, Any] = json.loads(path.read_bytes())
+    document: dict[str, Any] = json.loads(path.read_bytes())
     for name in (*NEW, "sum"):
-        del known[name]
-    for task in known["tasks"].values():
+        del document[name]
+    for task in document["tasks"].values():
         for name in NEW_OF_TASKS:
             task.pop(name, None)
-    old = summed(json.dumps(known | {"version": 1}).encode()[:-1] + b",\n ")
+    old = summed(json.dumps(document | {"version": 1}).encode()[:-1] + b",\n ")
     path.write_bytes(old)
     return old
 
@@ -69,7 +69,7 @@ def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
     assert (store.version, store.upgraded, store.changed) == (2, True, True)
     assert {number: task.status for number, task in store.tasks.items()} == {
         **dict.fromkeys((1, 2, 3, 4, 5), "ACTIVE"),
-        7: "ACTIVE",  # failed or not, what it delivered is asked for again
+        7: "ACTIVE",  # even of a failed task, the deliveries are requested again
     }
     assert store.mappings == [
         mapping("/data/em1", "/archive/em1", 1_790_002_704),
@@ -124,7 +124,8 @@ def test_a_golden_file_that_was_altered_is_damaged(tmp_path: Path, version: int)
 
 
 @pytest.mark.parametrize("version", [3, 10])
-def test_a_newer_version_is_never_to_be_deleted(tmp_path: Path, version: int) -> None:
+def test_the_advice_for_a_newer_version_is_to_upgrade(tmp_path: Path, version: int) -> None:
+    """It never says to delete the datastore."""
     path = golden(tmp_path, 2)
     path.write_bytes(b'{"version": %d,\n "future": {}}' % version)
     with pytest.raises(DatastoreNewer) as caught:
@@ -137,22 +138,22 @@ def test_a_newer_version_is_never_to_be_deleted(tmp_path: Path, version: int) ->
 
 
 def test_a_newer_version_stops_both_programs(lab: Lab, mailbox: Mailbox) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     path = lab.state / "datastore"
     path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 3', 1))
     before = path.read_bytes()
     lab.write("b")
     assert [lab.transfer(), lab.delete(), lab.transfer("--check")] == [3, 3, 3]
     assert (lab.submitted(), path.read_bytes()) == ([], before)
-    (told,) = mailbox.texts()
-    assert "Upgrade this installation." in told
-    assert "delete it" not in told
+    (message,) = mailbox.texts()
+    assert "Upgrade this installation." in message
+    assert "delete it" not in message
     assert files(lab.source).keys() == {"a", "b"}
 
 
-def test_after_an_upgrade_what_globus_still_shows_is_delivered(lab: Lab) -> None:
-    lab.sent("first", "d/a")
-    lab.send("b")
+def test_an_upgrade_keeps_deliveries_that_globus_still_shows(lab: Lab) -> None:
+    lab.given_transferred("first", "d/a")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
     path = lab.state / "datastore"
     old = as_version_1(path)
@@ -160,9 +161,9 @@ def test_after_an_upgrade_what_globus_still_shows_is_delivered(lab: Lab) -> None
     assert lab.transfer() == 0
     assert lab.submitted() == []
     assert (lab.state / "datastore.v1").read_bytes() == old
-    assert lab.entries() == {"/src/first", "/src/d/a", "/src/b"}
-    asked = {each.path.rpartition("/")[2] for each in lab.world.requests if each.route == "task"}
-    assert asked == lab.world.tasks.keys(), "each is asked for once more"
+    assert lab.records() == {"/src/first", "/src/d/a", "/src/b"}
+    polled = {each.path.rpartition("/")[2] for each in lab.world.requests if each.route == "task"}
+    assert polled == lab.world.tasks.keys(), "each is polled once more"
     assert all(task.verify_checksum for task in lab.store().tasks.values())
     assert len(lab.store().mappings) == 1
     lab.world.requests.clear()
@@ -170,8 +171,8 @@ def test_after_an_upgrade_what_globus_still_shows_is_delivered(lab: Lab) -> None
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_after_an_upgrade_a_success_that_showed_too_little_is_no_delivery(lab: Lab) -> None:
-    """Version 1 took it that a recursive task had met all files."""
+def test_an_upgrade_drops_files_that_globus_does_not_list(lab: Lab) -> None:
+    """Version 1 assumed that a successful recursive task had copied every file."""
     lab.write("d/a", "newer")
     lab.write("b")
     lab.world.miss_paths("/src/d")
@@ -186,22 +187,22 @@ def test_after_an_upgrade_a_success_that_showed_too_little_is_no_delivery(lab: L
     assert files(lab.source) == {}
 
 
-def test_after_an_upgrade_what_globus_no_longer_shows_is_sent_again(lab: Lab) -> None:
-    lab.sent("a")
+def test_an_upgrade_sends_files_of_forgotten_tasks_again(lab: Lab) -> None:
+    lab.given_transferred("a")
     as_version_1(lab.state / "datastore")
     lab.world.tasks.clear()
-    lab.later(100 * DAY)
+    lab.advance(100 * DAY)
     assert lab.delete() == 0
-    assert (files(lab.source).keys(), lab.entries()) == ({"a"}, set())
+    assert (files(lab.source).keys(), lab.records()) == ({"a"}, set())
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert [item["source_path"] for item in lab.submitted()[-1]["DATA"]] == ["/src/a"]
-    lab.later(DAY)
+    lab.advance(DAY)
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_version_1_put_back_after_the_upgrade_is_a_restored_one(lab: Lab) -> None:
-    lab.sent("a")
+def test_version_1_restored_after_the_upgrade_is_noticed(lab: Lab) -> None:
+    lab.given_transferred("a")
     old = as_version_1(lab.state / "datastore")
     assert lab.transfer() == 0
     (lab.state / "datastore").write_bytes(old)
@@ -210,7 +211,7 @@ def test_version_1_put_back_after_the_upgrade_is_a_restored_one(lab: Lab) -> Non
 
 
 def test_a_dry_run_upgrades_nothing(lab: Lab) -> None:
-    lab.sent("a")
+    lab.given_transferred("a")
     old = as_version_1(lab.state / "datastore")
     assert [lab.transfer("-n"), lab.delete("-n"), lab.transfer("--status")] == [0, 0, 0]
     assert (lab.state / "datastore").read_bytes() == old

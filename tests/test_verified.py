@@ -1,4 +1,4 @@
-"""What verifies a copy at the destination: its size, and a time that its task explains."""
+"""A copy is verified by its size, and by an mtime that its task explains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def task(**changes: Any) -> Task:
         "status": "SUCCEEDED",
         "submitted_at": BEGIN,
         "listed_at": BEGIN - 1,
-        "ended_at": END + 900,  # by this machine's clock, when it was polled
+        "ended_at": END + 900,  # by the clock of this machine, at the poll
         "requested_at": BEGIN,
         "completed_at": END,
         "source_dir": "/src",
@@ -48,29 +48,29 @@ UNKNOWN = "its copy has another time, and the end of its task is not known"
         ((9, MTIME), {}, "its copy has another size: 9 bytes instead of 10", 0),
         ((11, BEGIN + 1), {}, "its copy has another size: 11 bytes instead of 10", 0),
         ((0, MTIME), EQUAL, "its copy has another size: 0 bytes instead of 10", 0),
-        # The time of the original.
+        # The mtime of the original.
         ((10, MTIME), {}, None, 0),
         ((10, MTIME), EQUAL, None, 0),
         ((10, MTIME), {"completed_at": None}, None, 0),
         ((10, MTIME), {"requested_at": None}, None, 0),
-        # Written by the task, where times are not kept: two seconds of slack at both ends.
-        ((10, BEGIN - 3), {}, f"{OLDER}: by 3 seconds", 0),
+        # Written by the task, where mtimes are not kept: two seconds of slack at both ends.
+        ((10, BEGIN - 3), {}, f"{OLDER}: 3 seconds older", 0),
         ((10, BEGIN - 2), {}, None, 0),
         ((10, BEGIN), {}, None, 0),
         ((10, END), {}, None, 0),
         ((10, END + 2), {}, None, 0),
         ((10, END + 3), {}, f"{LATER}: 3 seconds later", 3),
         ((10, END + HOUR), {}, f"{LATER}: 3600 seconds later", HOUR),
-        # An older file that the task had to copy, by its list, but did not: as put back since.
-        ((10, MTIME - 1), {}, f"{OLDER}: by 5001 seconds", 0),
-        ((10, MTIME + 1), {}, f"{OLDER}: by 4999 seconds", 0),
-        ((10, 0), {}, f"{OLDER}: by {BEGIN} seconds", 0),
-        # Found equal by the task: any time up to its end.
+        # An older copy though the task lists the file as copied: somebody restored it since.
+        ((10, MTIME - 1), {}, f"{OLDER}: 5001 seconds older", 0),
+        ((10, MTIME + 1), {}, f"{OLDER}: 4999 seconds older", 0),
+        ((10, 0), {}, f"{OLDER}: {BEGIN} seconds older", 0),
+        # Found equal by the task: any mtime up to its end.
         ((10, MTIME - 1), EQUAL, None, 0),
         ((10, 0), EQUAL, None, 0),
         ((10, END + 2), EQUAL, None, 0),
         ((10, END + 3), EQUAL, f"{LATER}: 3 seconds later", 3),
-        # By this machine's clock only where Globus's is not known.
+        # By the clock of this machine only if the time at Globus is unknown.
         ((10, BEGIN - 4), {"requested_at": BEGIN - 4}, None, 0),
         ((10, BEGIN - 2), {"requested_at": None}, None, 0),
         ((10, BEGIN - 3), {"requested_at": None}, f"{OLDER}: by 3 seconds", 0),
@@ -88,10 +88,10 @@ def test_each_copy_is_verified_or_there_is_a_reason(
 
 
 def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None:
-    lab.sent("a", "b")
-    lab.later(60)
+    lab.given_transferred("a", "b")
+    lab.advance(60)
     put(lab.destination / "a", "DATA", time.time())
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 1
     assert "its copy was changed after the transfer" in lab.alerts()["not at the destination"]
     assert files(lab.source).keys() == {"a"}
@@ -100,9 +100,9 @@ def test_a_copy_that_was_altered_with_equal_size_is_sent_again(lab: Lab) -> None
     assert files(lab.destination) == {"a": b"data", "b": b"data"}
 
 
-def test_an_older_copy_that_was_put_back_is_sent_again(lab: Lab) -> None:
+def test_an_older_copy_from_a_backup_is_sent_again(lab: Lab) -> None:
     """Somebody restored the destination from a backup of before the last change."""
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     put(lab.destination / "a", "DATA", time.time() - 9999)
     assert lab.delete() == 1
     assert OLDER in lab.alerts()["not at the destination"]
@@ -111,25 +111,27 @@ def test_an_older_copy_that_was_put_back_is_sent_again(lab: Lab) -> None:
     assert (files(lab.source), files(lab.destination)["a"]) == ({}, b"data")
 
 
-def test_a_destination_that_keeps_no_times_verifies_by_when_it_was_written(lab: Lab) -> None:
+def test_a_copy_written_during_its_task_is_verified(lab: Lab) -> None:
+    """A destination that keeps no modification times shows when the copy was written."""
     lab.dst.keeps_mtimes = False
-    lab.sent("first")
-    lab.send("a")
+    lab.given_transferred("first")
+    lab.write_and_transfer("a")
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    lab.send("b")
+    lab.write_and_transfer("b")
     assert lab.transfer() == 0
-    lab.later(60)
+    lab.advance(60)
     put(lab.destination / "b", "another content!", time.time())
-    lab.later(60)
+    lab.advance(60)
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"b"}
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
 
 
-def test_what_was_equal_before_goes_though_no_time_was_kept(lab: Lab) -> None:
-    lab.sent("first")
+def test_a_file_that_globus_found_equal_is_deleted(lab: Lab) -> None:
+    """The modification time of its copy may be any older one."""
+    lab.given_transferred("first")
     lab.write("a", "the same")
     put(lab.destination / "a", "the same", 1)
     assert [lab.transfer(), lab.delete()] == [0, 0]
@@ -149,47 +151,47 @@ def run_for_two_days(lab: Lab, pauses: list[float]) -> None:
     for pause in pauses:
         assert lab.transfer() in (0, 1)
         assert lab.delete() in (0, 1)
-        lab.later(pause * HOUR)
+        lab.advance(pause * HOUR)
 
 
 @pytest.mark.parametrize(("ahead", "gone"), [(1, True), (72, False)])
-def test_a_clock_that_is_ahead_there_is_named_and_little_is_sent_again(
+def test_a_destination_clock_that_is_ahead_is_named(
     lab: Lab, mailbox: Mailbox, ahead: int, gone: bool
 ) -> None:
-    """Where times are not kept, its copies look as if they had been changed since."""
+    """Where times are not kept, copies look changed; a file is sent again once at most."""
     lab.dst.keeps_mtimes = False
     lab.dst.clock = ahead * HOUR
-    lab.sent("first")
+    lab.given_transferred("first")
     lab.write("a")
     run_for_two_days(lab, [0.5, 0.5, 0.5, 0.5, 6, 16, 1, 23])
-    assert sends(lab, "/src/a") == (2 if gone else 1), "not before its time has come"
-    told = [text for text in mailbox.texts() if "the clock of the destination" in text]
-    assert 1 <= len(told) <= 4
-    # Once its time has come, Globus finds the copy equal, and that is proof enough.
+    assert sends(lab, "/src/a") == (2 if gone else 1), "not before that time"
+    messages = [text for text in mailbox.texts() if "the clock of the destination" in text]
+    assert 1 <= len(messages) <= 4
+    # Once that time has come, Globus finds the copy equal, and that verifies it.
     assert (files(lab.source) == {}) is gone
     assert ("doubtful" not in lab.alerts()) is gone
 
 
 def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> None:
-    lab.sent("a", "b")
+    lab.given_transferred("a", "b")
     lab.configure(KEEP_DAYS=0.01)
     for _ in range(6):
         (lab.destination / "a").unlink(missing_ok=True)
         lab.delete()
         lab.transfer()
-        lab.later(3 * HOUR)
+        lab.advance(3 * HOUR)
     assert sends(lab, "/src/a") == 1
     assert "a (its copy is missing at the destination)" in lab.alerts()["doubtful"]
-    lab.later(24 * HOUR)
+    lab.advance(24 * HOUR)
     assert lab.delete() == 1
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    lab.later(HOUR)
+    lab.advance(HOUR)
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
 @pytest.mark.parametrize("which", ["src", "dst"])
-def test_what_globus_did_not_verify_stays_with_one_alert(
+def test_files_that_globus_did_not_verify_stay_with_one_alert(
     lab: Lab, mailbox: Mailbox, which: str
 ) -> None:
     getattr(lab, which).disable_verify = True
@@ -198,11 +200,11 @@ def test_what_globus_did_not_verify_stays_with_one_alert(
     assert [lab.transfer(), lab.transfer(), lab.delete(), lab.transfer()] == [0, 1, 1, 0]
     assert files(lab.source) == files(lab.destination)
     assert len(lab.submitted()) == 1, "it is not sent again"
-    (told,) = mailbox.texts()
-    assert "Globus did not verify checksums of the files of /src" in told
+    (message,) = mailbox.texts()
+    assert "Globus did not verify checksums of the files of /src" in message
     getattr(lab, which).disable_verify = False
-    lab.send("c")
-    assert lab.delete() == 1, "it holds of a and b as before"
+    lab.write_and_transfer("c")
+    assert lab.delete() == 1, "a and b are still not verified"
     assert files(lab.source).keys() == {"a", "b"}
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.delete()] == [0, 0]
@@ -210,21 +212,22 @@ def test_what_globus_did_not_verify_stays_with_one_alert(
     assert "RESOLVED" in mailbox.texts()[-1]
 
 
-def test_where_asking_for_verification_is_refused_files_stay_with_an_alert(lab: Lab) -> None:
+def test_files_stay_where_globus_refuses_to_verify(lab: Lab) -> None:
+    """The policy of the collection disables checksums: Globus refuses the task, with an alert."""
     lab.world.verify_refused = True
     lab.dst.disable_verify = True
     lab.write("a")
     assert lab.transfer() == 1
     assert "disable_verify" in lab.alerts()["refused"]
-    assert lab.entries() == set()
+    assert lab.records() == set()
     assert files(lab.source).keys() == {"a"}
     lab.dst.disable_verify = False
-    lab.later(25 * HOUR)
+    lab.advance(25 * HOUR)
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_what_globus_did_not_encrypt_is_an_alert_and_has_arrived(lab: Lab) -> None:
+def test_an_unencrypted_transfer_is_delivered_with_an_alert(lab: Lab) -> None:
     lab.dst.refuses_encryption = True
     lab.write("a")
     assert [lab.transfer(), lab.delete()] == [0, 1]

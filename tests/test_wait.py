@@ -1,11 +1,11 @@
-"""transfer.py --wait ends with what the next run would find."""
+"""transfer.py --wait ends with what the next run would report."""
 
 from __future__ import annotations
 
 from tests.conftest import Lab, files
 
 
-def test_a_skipped_file_is_told_by_every_wait(lab: Lab) -> None:
+def test_each_wait_reports_a_skipped_file(lab: Lab) -> None:
     lab.world.skip_paths("/src/bad")
     for name in ("bad", "good"):
         lab.write(name)
@@ -17,8 +17,8 @@ def test_a_skipped_file_is_told_by_every_wait(lab: Lab) -> None:
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_failed_task_is_told_by_the_wait(lab: Lab) -> None:
-    lab.sent("old")
+def test_wait_reports_a_failed_task(lab: Lab) -> None:
+    lab.given_transferred("old")
     for _ in range(2):
         lab.world.fail_next()
     lab.write("a")
@@ -28,7 +28,8 @@ def test_a_failed_task_is_told_by_the_wait(lab: Lab) -> None:
     assert files(lab.destination) == files(lab.source)
 
 
-def test_what_a_successful_task_did_not_deliver_is_told_by_the_wait(lab: Lab) -> None:
+def test_wait_reports_files_that_were_not_delivered(lab: Lab) -> None:
+    """Even where Globus says that their task succeeded."""
     lab.world.miss_paths("/src/d")
     for name in ("d/a", "b"):
         lab.write(name)

@@ -1,7 +1,7 @@
-"""A year unattended: who is told what, and how often, while files appear and things go wrong.
+"""A year unattended: which messages are sent while files appear and things go wrong.
 
-Both programs run hourly around troubles and daily elsewhere. Of each trouble there is one message
-when it starts, one a day while it lasts, one when it ends, and no other; and every file arrives.
+Both programs run hourly around each problem and daily otherwise. A problem is one message when it
+starts, one a day while it lasts, and one when it ends. Every file is delivered.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ENDLESS = 10**9  # seconds
 
 
 class Year:
-    """Two programs at work for a year in a laboratory, and all the mail that they sent.
+    """A laboratory in which both programs run for a year, and all the mail that they sent.
 
-    `pace` is that of the transfers that are submitted from now on; `halted` says that all that
-    are under way are suspended.
+    `pace` is that of the transfers submitted from now on. If `halted`, all tasks in progress are
+    suspended.
     """
 
     def __init__(self, lab: Lab, mailbox: Mailbox) -> None:
@@ -44,26 +44,26 @@ class Year:
         return int(time.time() - self.began) // DAY
 
     @property
-    def under_way(self) -> list[Task]:
+    def in_progress(self) -> list[Task]:
         """The tasks that have not ended."""
         return [task for task in self.lab.world.tasks.values() if task.is_open]
 
     def run(self) -> None:
-        """Let both programs run, and Globus do its work, within an hour."""
+        """Run both programs, and let Globus do its work, within an hour."""
         self.lab.world.pace = self.pace
         self.lab.transfer()
-        for task in self.under_way if self.halted else ():
+        for task in self.in_progress if self.halted else ():
             task.status = "INACTIVE"
-        self.lab.later(HOUR / 4)
+        self.lab.advance(HOUR / 4)
         self.lab.world.pace = Pace.at_once()
         self.lab.delete()
-        self.lab.later(HOUR / 2)
+        self.lab.advance(HOUR / 2)
         self.lab.world.engine.advance()
 
     def pass_by(self, times: int, step: float) -> list[str]:
-        """Let a file appear and both programs run, `times`, every `step` seconds.
+        """Write a file and run both programs, `times` times, every `step` seconds.
 
-        Return what the subject of each message that was sent meanwhile counts.
+        Return the counts in the subject of each message that was sent meanwhile.
         """
         for _ in range(times):
             now = time.time()
@@ -72,10 +72,10 @@ class Year:
             self.lab.write(name, self.written[name])
             self.run()
             self.lab.clock.move_to(now + step)
-        return self.told()
+        return self.new_counts()
 
-    def told(self) -> list[str]:
-        """Return what the subjects of messages count that have come since this was asked last."""
+    def new_counts(self) -> list[str]:
+        """Return the counts in the subjects of all messages since the last call."""
         new = [self.mailbox.read(number) for number in range(self.read, len(self.mailbox.messages))]
         self.read += len(new)
         counts = [re.search(r": (.*) \(/src -> /dst\)$", message["Subject"]) for message in new]
@@ -86,8 +86,8 @@ Trouble = Callable[[Year], AbstractContextManager[None]]
 
 
 @contextlib.contextmanager
-def away(year: Year, which: str) -> Iterator[None]:
-    """Let an endpoint be out of reach."""
+def offline(year: Year, which: str) -> Iterator[None]:
+    """Let an endpoint be offline."""
     endpoint = getattr(year.lab, which)
     endpoint.connected = False
     yield
@@ -96,7 +96,7 @@ def away(year: Year, which: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silent(year: Year) -> Iterator[None]:
-    """Let nothing of Globus be reached."""
+    """Let all of Globus be unreachable."""
     for route in ROUTE_NAMES.split():
         year.lab.world.faults.add(route, times=None, drop="before")
     yield
@@ -105,7 +105,7 @@ def silent(year: Year) -> Iterator[None]:
 
 @contextlib.contextmanager
 def revoked(year: Year) -> Iterator[None]:
-    """Let the login be revoked, until a person logs in again."""
+    """Revoke the login; a person logs in again at the end."""
     year.lab.world.identity.revoke_refresh_tokens()
     year.lab.world.identity.expire_access_tokens()
     yield
@@ -114,7 +114,7 @@ def revoked(year: Year) -> Iterator[None]:
 
 @contextlib.contextmanager
 def withdrawn(year: Year) -> Iterator[None]:
-    """Let a consent be withdrawn, until a person gives it again."""
+    """Withdraw the consents; a person gives them again at the end."""
     year.lab.world.identity.withdraw_consents()
     yield
     log_in(year.lab)
@@ -126,36 +126,36 @@ def planned(year: Year, plan: Plan) -> Iterator[None]:
     year.lab.world.plans += [plan] * 1000
     yield
     year.lab.world.plans.clear()
-    for task in year.under_way:
+    for task in year.in_progress:
         task.plan, task.pace = None, Pace.at_once()
 
 
 @contextlib.contextmanager
 def suspended(year: Year) -> Iterator[None]:
-    """Let every transfer be suspended, until a person acts."""
+    """Let every transfer be suspended until a person acts."""
     year.halted = True
     yield
     year.halted = False
-    for task in year.under_way:
+    for task in year.in_progress:
         task.status, task.pace = "ACTIVE", Pace.at_once()
 
 
 @contextlib.contextmanager
 def hanging(year: Year) -> Iterator[None]:
-    """Let transfers never come to their turn, so that they end by their deadline."""
+    """Let transfers never start, so that they end at their deadline."""
     year.pace = Pace.by_time(ENDLESS)
     yield
     year.pace = Pace.by_time(HOUR / 2)
-    for task in year.under_way:
+    for task in year.in_progress:
         task.pace = Pace.at_once()
 
 
 def source(year: Year) -> AbstractContextManager[None]:
-    return away(year, "src")
+    return offline(year, "src")
 
 
 def destination(year: Year) -> AbstractContextManager[None]:
-    return away(year, "dst")
+    return offline(year, "dst")
 
 
 def stalled(year: Year) -> AbstractContextManager[None]:
@@ -166,8 +166,8 @@ def failing(year: Year) -> AbstractContextManager[None]:
     return planned(year, Plan("NO_SPACE_LEFT", kind="TRANSFER", fatal=True))
 
 
-# What goes wrong, for how many hours, how many are from run to run, and how many pass before it can
-# be known.
+# What goes wrong, for how many hours, with how many hours between runs, and after how many hours it
+# can be known.
 TROUBLES: list[tuple[Trouble, int, int, int]] = [
     (source, 1, 1, 0),
     (source, 24, 1, 0),
@@ -189,7 +189,7 @@ TROUBLES: list[tuple[Trouble, int, int, int]] = [
 
 @pytest.fixture
 def year(lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Year:
-    """Give a pair of directories at work, which a person has logged in and consented for."""
+    """Return a year in a laboratory in which a person has logged in and given consents."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     requires_consent(lab)
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
@@ -198,20 +198,21 @@ def year(lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Year:
 
 
 @pytest.mark.slow
-def test_in_a_year_each_trouble_is_told_once_daily_and_when_it_ends_and_every_file_arrives(
+def test_a_year_unattended(
     year: Year,
 ) -> None:
+    """Each problem is one message at the start, one a day, one at the end; every file arrives."""
     for trouble, hours, step, unknown in TROUBLES:
         assert year.pass_by(14, DAY) == []
         assert year.pass_by(2, HOUR) == []
         with trouble(year):
-            told = year.pass_by(hours // step, step * HOUR)
+            counts = year.pass_by(hours // step, step * HOUR)
         lasted = ["1 lasting"] * ((hours - step - unknown) // 24)
-        assert told == ["1 new", *lasted], (trouble, hours, year.mailbox.texts()[-len(told) :])
+        assert counts == ["1 new", *lasted], (trouble, hours, year.mailbox.texts()[-len(counts) :])
         ended = year.pass_by(4, HOUR)
         assert ended == ["1 resolved"], (trouble, hours, year.mailbox.texts()[-len(ended) :])
     assert year.pass_by(365 - year.day, DAY) == []
     year.run()
-    assert year.told() == [], year.mailbox.texts()[-2:]
+    assert year.new_counts() == [], year.mailbox.texts()[-2:]
     assert files(year.lab.destination) == year.written
     assert files(year.lab.source) == {}
