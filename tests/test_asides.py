@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, tree
 
 ASIDE = ".globus_auto_empty."
@@ -47,7 +47,7 @@ def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
 def left(bare: Lab) -> Lab:
     """Give one where a directory was left aside, since its delete did not come through."""
     (bare.source / "x" / "y").rmdir()
-    bare.world.faults.proxy("delete", 403)
+    bare.world.faults.add_proxy("delete", 403)
     assert bare.delete() == 1
     assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
     return bare
@@ -101,12 +101,12 @@ def test_killed_before_the_delete_arrives_it_is_put_back_or_removed(
 def test_killed_while_its_delete_waits_that_is_cancelled_and_the_file_put_back(
     bare: Lab, program: str
 ) -> None:
-    bare.world.pace = Pace.after_looks(9)
+    bare.world.completion = CompletionPolicy.after_polls(9)
     bare.kill("delete", "delete")
-    bare.world.pace = Pace.at_once()
+    bare.world.completion = CompletionPolicy.at_once()
     arrive(bare)
     assert run(bare, program) == NEW
-    assert not any(task.is_open for task in bare.world.tasks.values())
+    assert not any(task.in_progress for task in bare.world.tasks.values())
     assert bare.store().asides == {}
     assert not bare.store().open_tasks("delete")
 
@@ -120,7 +120,7 @@ def test_killed_after_the_delete_it_is_forgotten(bare: Lab, program: str) -> Non
 
 @pytest.mark.parametrize("effect", [False, True])
 def test_killed_while_it_is_put_back_the_next_run_does_so(bare: Lab, effect: bool) -> None:
-    bare.world.faults.hook("rename", lambda _asked: arrive(bare), when="after")
+    bare.world.faults.add_hook("rename", lambda _asked: arrive(bare), when="after")
     bare.kill(
         "delete",
         "rename",
@@ -188,7 +188,7 @@ def test_what_someone_else_removed_meanwhile_is_forgotten(left: Lab) -> None:
 def test_a_full_task_does_not_take_along_what_stands_aside(left: Lab) -> None:
     name = aside(left).name
     left.write("more")
-    left.world.faults.hook("submission_id", lambda _asked: left.write(f"{name}/late", "late"))
+    left.world.faults.add_hook("submission_id", lambda _asked: left.write(f"{name}/late", "late"))
     assert left.transfer("--full") == 0
     assert tree(left.destination).keys() == {"file", "more"}
     assert left.transfer() == 0

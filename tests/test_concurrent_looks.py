@@ -27,7 +27,7 @@ def test_a_signal_ends_a_look_at_once_though_no_answer_comes(
         asked.release()
         answered.wait()
 
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         "ls", hold, times=None, match=lambda request: request.query["path"].startswith("/src/d")
     )
     try:

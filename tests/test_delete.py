@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, tree
 
 
@@ -69,8 +69,8 @@ def test_a_delete_has_explicit_paths_no_globs_and_a_short_deadline(lab: Lab) -> 
     assert (document["recursive"], document["ignore_missing"]) == (False, True)
     assert document["interpret_globs"] is False
     assert not any(document[f"notify_on_{event}"] for event in ("succeeded", "failed", "inactive"))
-    (task,) = (task for task in lab.world.tasks.values() if task.order.document == document)
-    assert 7 * 60 - 1 <= task.order.deadline - began <= 7 * 60 + 60
+    (task,) = (task for task in lab.world.tasks.values() if task.submission.document == document)
+    assert 7 * 60 - 1 <= task.submission.deadline - began <= 7 * 60 + 60
 
 
 def test_files_are_deleted_in_groups_each_looked_at_just_before(lab: Lab) -> None:
@@ -99,7 +99,7 @@ def test_a_group_of_which_nothing_is_proven_does_not_hold_up_the_next(lab: Lab) 
 def test_a_file_changed_while_another_group_is_deleted_stays(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
     lab.send("a", "b")
-    lab.world.faults.hook("delete", lambda _asked: lab.write("b", "changed meanwhile"))
+    lab.world.faults.add_hook("delete", lambda _asked: lab.write("b", "changed meanwhile"))
     assert lab.delete() == 0
     assert files(lab.source) == {"b": b"changed meanwhile"}
 
@@ -209,7 +209,7 @@ def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
     assert lab.delete() == 1
     waited = time.time() - began
     assert 120 <= waited < 140 if plan == "stall_next" else waited < 10
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group goes"
     assert files(lab.source).keys() == {"a", "b"}
     assert lab.entries() == {"/src/a", "/src/b"}
@@ -237,22 +237,22 @@ def test_after_ten_deletes_that_do_not_succeed_no_other_is_tried(lab: Lab) -> No
 def test_a_delete_that_becomes_inactive_is_cancelled(lab: Lab) -> None:
     probed(lab)
     lab.send("a")
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
 
     def suspend(asked: Any) -> None:
         task = lab.world.tasks[asked.path.rpartition("/")[2]]
-        task.status = "INACTIVE" if task.is_open else task.status
+        task.status = "INACTIVE" if task.in_progress else task.status
 
-    lab.world.faults.hook("task", suspend, times=None)
+    lab.world.faults.add_hook("task", suspend, times=None)
     assert lab.delete() == 1
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     assert files(lab.source).keys() == {"a"}
 
 
 def test_a_slow_delete_is_waited_for(lab: Lab) -> None:
     probed(lab)
     lab.send("a")
-    lab.world.pace = Pace.by_time(90)
+    lab.world.completion = CompletionPolicy.after_seconds(90)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
@@ -274,7 +274,7 @@ def test_a_lost_answer_to_a_delete_does_no_harm(lab: Lab) -> None:
     lab.world.faults.add("delete", drop="after")
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    kinds = [task.order.kind for task in lab.world.tasks.values()]
+    kinds = [task.submission.kind for task in lab.world.tasks.values()]
     assert kinds.count("DELETE") == len({each["submission_id"] for each in lab.submitted("delete")})
 
 

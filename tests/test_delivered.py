@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.tasks import Task
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, put
 from tests.test_delete import deleted
 
@@ -21,7 +21,7 @@ def recursive(lab: Lab) -> list[bool]:
 
 def newest(lab: Lab) -> Task:
     """Return the transfer that was submitted last, as Globus knows it."""
-    tasks = [task for task in lab.world.tasks.values() if task.order.kind == "TRANSFER"]
+    tasks = [task for task in lab.world.tasks.values() if task.submission.kind == "TRANSFER"]
     return tasks[-1]
 
 
@@ -165,7 +165,7 @@ def test_skipped_files_count_among_those_that_a_task_was_given(lab: Lab) -> None
 def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None:
     """It grew between the scan and the copy: what arrived is another version."""
     lab.sent("first")
-    lab.world.pace = Pace.after_looks(1)
+    lab.world.completion = CompletionPolicy.after_polls(1)
     lab.send("a", "b")
     lab.write("a", "the content of a, and more")
     os.utime(lab.source / "a", (time.time() - 60,) * 2)
@@ -173,7 +173,7 @@ def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None
     assert lab.delete() == 0
     assert lab.entries() == set()
     assert files(lab.source).keys() == {"a"}
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
 
@@ -208,7 +208,7 @@ def test_skipped_errors_are_not_asked_for_where_there_are_none(lab: Lab) -> None
 
 def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None:
     lab.sent("first")
-    lab.world.lists_late = 30 * 60
+    lab.world.lists_delay = 30 * 60
     lab.send("a")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source).keys() == {"a"}, "nothing is concluded yet"
@@ -216,7 +216,7 @@ def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None
     lab.later(31 * 60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    lab.world.lists_late = 9 * 3600
+    lab.world.lists_delay = 9 * 3600
     lab.send("b")
     assert lab.transfer() == 0
     lab.later(3700)

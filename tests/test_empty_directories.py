@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, tree
 
 ASIDE = ".globus_auto_empty."
@@ -142,7 +142,7 @@ def test_a_directory_is_not_empty_that_holds_anything_but_quiet_directories(
 
 
 def test_directories_stay_while_a_full_task_is_under_way(lab: Lab) -> None:
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.send("run/a")
     make(lab, "empty")
     assert lab.delete() == 0
@@ -152,7 +152,7 @@ def test_directories_stay_while_a_full_task_is_under_way(lab: Lab) -> None:
 
 def test_a_file_that_arrives_before_the_rename_survives_under_its_name(lab: Lab) -> None:
     make(lab, "x/y", "z")
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         "rename",
         lambda _asked: lab.write("x/y/new", "just arrived"),
         match=lambda asked: asked.body["old_path"] == "/src/x",
@@ -164,7 +164,7 @@ def test_a_file_that_arrives_before_the_rename_survives_under_its_name(lab: Lab)
 
 def test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name(lab: Lab) -> None:
     make(lab, "x/y")
-    lab.world.faults.hook("rename", in_aside(lab, "y/new", "just arrived"), when="after")
+    lab.world.faults.add_hook("rename", in_aside(lab, "y/new", "just arrived"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
     assert lab.transfer() == 0
@@ -173,7 +173,7 @@ def test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name(lab: L
 
 def test_a_file_that_arrives_under_the_old_name_meanwhile_survives(lab: Lab) -> None:
     make(lab, "x/y")
-    lab.world.faults.hook("rename", lambda _asked: lab.write("x/y/new", "new"), when="after")
+    lab.world.faults.add_hook("rename", lambda _asked: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"new"}
     assert lab.store().asides == {}
@@ -186,7 +186,7 @@ def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: A
         in_aside(lab, "one", "in the moved directory")(None)
         lab.write("x/two", "under the old name")
 
-    lab.world.faults.hook("rename", arrive, when="after")
+    lab.world.faults.add_hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
     (aside,) = asides(lab)
@@ -217,7 +217,7 @@ def test_a_symlink_takes_the_old_name_as_well(lab: Lab) -> None:
         in_aside(lab, "one", "in the moved directory")(None)
         (lab.source / "x").symlink_to("nowhere")
 
-    lab.world.faults.hook("rename", arrive, when="after")
+    lab.world.faults.add_hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
     (aside,) = asides(lab)
@@ -271,7 +271,7 @@ def test_a_delete_of_directories_that_fails_is_tried_in_halves(plan: str, lab: L
     make(lab, "flat", "x/y")
     getattr(lab.world, plan)(kind="DELETE")
     assert lab.delete() == 1
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     assert [len(each["DATA"]) for each in lab.submitted("delete")] == [2, 1, 1]
     assert (tree(lab.source), lab.store().asides) == ({}, {})
     assert lab.alerts().keys() == {"delete failed"}
@@ -283,7 +283,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     for _ in range(3):
         getattr(lab.world, plan)(kind="DELETE")
     assert lab.delete() == 1
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     left = tree(lab.source)
     assert len([name for name in left if "/" not in name]) == 1, "the others go"
     assert (asides(lab), lab.store().asides) == ([], {})
@@ -296,7 +296,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
 
 def leave_aside(lab: Lab) -> Path:
     """Let delete.py leave its empty directory aside, and return it."""
-    lab.world.faults.proxy("delete", 403)
+    lab.world.faults.add_proxy("delete", 403)
     assert lab.delete() == 1
     (aside,) = asides(lab)
     return aside
@@ -338,7 +338,7 @@ def test_a_dry_run_names_no_directory_that_a_run_would_leave(
     assert lab.delete("-n") == 0
     assert "remove /src/x" not in capsys.readouterr().out
     lab.src.rename_supported = True
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.send("run/a")
     assert lab.delete("-n") == 0
     assert "remove /src/x" not in capsys.readouterr().out

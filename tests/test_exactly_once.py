@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, another_destination, files
 
 HOUR = 3600
@@ -86,7 +86,7 @@ def test_stopped_by_a_signal_at_any_request_the_next_run_finishes(ready: Lab, ro
         assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     main = threading.main_thread().ident
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         route, lambda _request: signal.pthread_kill(main, signal.SIGTERM), when=when
     )
     if route == "token":
@@ -192,7 +192,7 @@ def test_a_full_task_is_sent_again_as_it_was_with_the_patterns_of_then(lab: Lab)
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_lost_submission_keeps_its_destination_to_itself(lab: Lab, accepted):
     lab.write("a.txt")
-    lab.world.faults.proxy("transfer", 504, times=None, after=accepted)
+    lab.world.faults.add_proxy("transfer", 504, times=None, after=accepted)
     assert lab.transfer() == 1
     if accepted:
         lab.world.faults.clear()
@@ -221,7 +221,7 @@ def test_a_refused_save_submits_nothing(ready: Lab, capfd):
 def test_a_refused_save_after_the_answer_leads_to_one_task(ready: Lab):
     lab = ready
     obstacle = lab.state / "datastore.new"
-    lab.world.faults.hook("transfer", lambda _request: obstacle.mkdir())
+    lab.world.faults.add_hook("transfer", lambda _request: obstacle.mkdir())
     assert lab.transfer() == 1
     assert len(intents(lab)) == 1
     obstacle.rmdir()
@@ -235,7 +235,7 @@ def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_ho
 ):
     lab.configure(STALL_HOURS=10)
     lab.world.task_list_lag = 90 * 24 * HOUR  # otherwise the task would be known, and waited for
-    lab.world.pace = Pace.after_looks(1000)
+    lab.world.completion = CompletionPolicy.after_polls(1000)
     lab.write("a.txt")
     assert lab.transfer() == 0
     (task,) = lab.world.tasks.values()
@@ -250,7 +250,7 @@ def test_identical_paths_under_way_are_withdrawn_quietly_and_told_after_stall_ho
     assert lab.transfer() == 0
     (told,) = mailbox.texts()
     assert "Globus does not take transfers of /src now (Conflict, " in told
-    task.looks = 1000
+    task.polls = 1000
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
     assert lab.entries() == {"/src/a.txt"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, put
 
 RACY = "it may have been written again within a second"
@@ -36,7 +36,7 @@ Delete = Callable[..., dict[str, str]]
 
 def test_a_file_stays_while_its_task_is_open(lab: Lab, delete: Delete) -> None:
     lab.sent("first")  # as a full task, of which another rule speaks
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.send("a")
     assert delete() == {"a": OPEN}
     assert files(lab.source).keys() == {"a"}
@@ -47,7 +47,7 @@ def test_a_file_stays_while_a_full_task_has_everything(lab: Lab, delete: Delete)
     lab.send("a", "b")
     assert lab.transfer() == 0
     lab.write("a", "written to just now", age=1)
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
     tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
@@ -299,7 +299,7 @@ def test_a_file_changed_while_the_destination_is_being_listed_stays(
     lab: Lab, delete: Delete
 ) -> None:
     lab.send("run/a", "b")
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         "ls",
         lambda _asked: lab.write("run/a", "changed meanwhile", age=0),
         match=lambda asked: asked.query["path"] == "/dst/run",
@@ -359,7 +359,7 @@ def fail(lab: Lab) -> None:
 
 
 def forget(lab: Lab) -> None:
-    lab.world.faults.hook("transfer", lambda _asked: lab.world.tasks.clear(), when="after")
+    lab.world.faults.add_hook("transfer", lambda _asked: lab.world.tasks.clear(), when="after")
 
 
 LOST = "an earlier task of it may still be writing: Globus no longer shows that task"

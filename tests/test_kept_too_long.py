@@ -34,7 +34,7 @@ def delete_for_hours(lab: Lab, number: int) -> list[int]:
 def test_what_stands_aside_after_a_reset_is_an_alert_that_names_it(lab: Lab) -> None:
     (lab.source / "x").mkdir()
     os.utime(lab.source / "x", (1, 1))
-    lab.world.faults.proxy("delete", 403)
+    lab.world.faults.add_proxy("delete", 403)
     assert lab.delete() == 1
     (aside,) = (each for each in lab.source.iterdir() if each.name.startswith(".globus_auto_empty"))
     lab.write(f"{aside.name}/late", "late")
@@ -73,7 +73,7 @@ def test_a_directory_that_is_gone_for_a_moment_is_not_told(lab: Lab, mailbox: Ma
     for number in range(3):
         lab.write(f"d{number}/a")
         path = lab.source / f"d{number}"
-        lab.world.faults.hook("ls", lambda _asked, path=path: shutil.rmtree(path), when="after")
+        lab.world.faults.add_hook("ls", lambda _asked, path=path: shutil.rmtree(path), when="after")
         lab.transfer()
         lab.later(20 * 60)
     lab.world.faults.clear()

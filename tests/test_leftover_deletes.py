@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 
@@ -22,7 +22,7 @@ def sent(lab: Lab) -> Lab:
 
 def the_delete(lab: Lab) -> Any:
     """Return the last delete that Globus took."""
-    return [task for task in lab.world.tasks.values() if task.order.kind == "DELETE"][-1]
+    return [task for task in lab.world.tasks.values() if task.submission.kind == "DELETE"][-1]
 
 
 def asked(lab: Lab) -> list[str]:
@@ -31,11 +31,11 @@ def asked(lab: Lab) -> list[str]:
 
 
 def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: Lab) -> None:
-    sent.world.pace = Pace.after_looks(3)
+    sent.world.completion = CompletionPolicy.after_polls(3)
     sent.kill("delete", "delete")
     assert [task.task_id for task in sent.store().open_tasks("delete").values()] == [None]
     left = the_delete(sent)
-    assert left.is_open
+    assert left.in_progress
     sent.write("a", "changed while nobody looked")
     sent.world.requests.clear()
     assert sent.delete() == 0
@@ -46,14 +46,14 @@ def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: L
 
 
 def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
-    sent.world.pace = Pace.after_looks(9)
+    sent.world.completion = CompletionPolicy.after_polls(9)
     sent.world.requests.clear()
     sent.kill("delete", "task", match=lambda _each: "delete" in asked(sent))
     (record,) = sent.store().open_tasks("delete").values()
     assert record.task_id == the_delete(sent).id
     sent.write("a", "changed while nobody looked")
     left = the_delete(sent)
-    sent.world.pace = Pace.at_once()
+    sent.world.completion = CompletionPolicy.at_once()
     assert sent.delete() == 0
     assert left.status == "FAILED"
     assert files(sent.source) == {"a": b"changed while nobody looked"}
@@ -106,7 +106,7 @@ def test_a_delete_that_arrives_late_is_cancelled_by_the_run_that_first_sees_it(s
     assert sent.delete() == 0
     assert files(sent.source) == {}
     sent.write("a", "a new file of that name")
-    sent.world.pace = Pace.after_looks(9)
+    sent.world.completion = CompletionPolicy.after_polls(9)
     from globus_auto.sandbox import submissions
 
     owner = the_delete(sent).owner
@@ -117,11 +117,11 @@ def test_a_delete_that_arrives_late_is_cancelled_by_the_run_that_first_sees_it(s
 
 
 def test_transfer_cancels_it_as_well_if_it_comes_first(sent: Lab) -> None:
-    sent.world.pace = Pace.after_looks(9)
+    sent.world.completion = CompletionPolicy.after_polls(9)
     sent.kill("delete", "delete")
     left = the_delete(sent)
     sent.write("a", "changed while nobody looked")
-    sent.world.pace = Pace.at_once()
+    sent.world.completion = CompletionPolicy.at_once()
     assert sent.transfer() == 0
     assert left.status == "FAILED"
     assert not sent.store().open_tasks("delete")
@@ -150,7 +150,7 @@ def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
-    lab.world.pace = Pace.after_looks(99)
+    lab.world.completion = CompletionPolicy.after_polls(99)
     lab.world.faults.add("delete", times=None, drop="after")
     assert lab.delete() == 1
     assert lab.store().open_tasks("delete")
@@ -162,7 +162,7 @@ def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     assert lab.submitted("delete") == lab.submitted("transfer") == []
     assert files(lab.source).keys() == {"a", "b"}
     lab.world.faults.clear()
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"b"}
     assert lab.transfer() == 0

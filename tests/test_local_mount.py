@@ -174,7 +174,7 @@ def test_on_a_mount_a_directory_is_not_empty_that_holds_anything_else(mounted: L
 
 def test_on_a_mount_a_file_that_arrives_in_an_empty_directory_survives(mounted: Lab) -> None:
     (mounted.source / "x" / "y").mkdir(parents=True)
-    mounted.world.faults.hook(
+    mounted.world.faults.add_hook(
         "ls",
         lambda _asked: mounted.write("x/y/new", "arrived"),
         when="after",

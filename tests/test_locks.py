@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from globus_auto import locks
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
@@ -159,7 +159,7 @@ def test_a_process_at_work_keeps_a_second_one_out_and_the_other_program_waiting(
         reached.set()
         go_on.wait()
 
-    lab.world.faults.hook("ls", hold)
+    lab.world.faults.add_hook("ls", hold)
     with lab.start("delete") as process:
         reached.wait()
         assert lab.delete() == 0
@@ -199,7 +199,7 @@ def test_sigterm_ends_a_run_with_an_alert_and_the_next_one_does_the_work(
     lab.send("a")
     lab.write("b")
     before = lab.remembered()
-    lab.world.faults.hook(route, sends(signal.SIGTERM))
+    lab.world.faults.add_hook(route, sends(signal.SIGTERM))
     assert run(lab, program) == 1
     if route == "task":
         assert lab.remembered() == before
@@ -221,8 +221,8 @@ def test_ctrl_c_ends_a_run_with_exit_1(
 ) -> None:
     lab.send("a")
     before = lab.remembered()
-    lab.world.faults.hook("endpoint", sends(signal.SIGINT))
-    lab.world.faults.hook("task", sends(signal.SIGINT))
+    lab.world.faults.add_hook("endpoint", sends(signal.SIGINT))
+    lab.world.faults.add_hook("task", sends(signal.SIGINT))
     assert run(lab, program) == 1
     assert lab.remembered() == before
     assert "Interrupted" in capsys.readouterr().err
@@ -236,15 +236,17 @@ def test_a_delete_that_a_signal_cuts_short_is_cancelled_by_the_next_run(lab: Lab
     lab.send("first")
     assert lab.delete() == 0
     lab.send("a")
-    lab.world.pace = Pace.after_looks(9)
-    lab.world.faults.hook(
+    lab.world.completion = CompletionPolicy.after_polls(9)
+    lab.world.faults.add_hook(
         "task",
         sends(signal.SIGTERM),
-        match=lambda asked: lab.world.tasks[asked.path.rpartition("/")[2]].order.kind == "DELETE",
+        match=lambda asked: (
+            lab.world.tasks[asked.path.rpartition("/")[2]].submission.kind == "DELETE"
+        ),
     )
     assert lab.delete() == 1
     lab.write("a", "changed")
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source) == {"a": b"changed"}
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())

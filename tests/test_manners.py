@@ -151,7 +151,7 @@ def test_a_program_asked_to_end_says_so_and_the_next_run_goes_on(lab: Lab) -> No
         asked.set()
         answer.wait(30)
 
-    lab.world.faults.hook("ls", hold)
+    lab.world.faults.add_hook("ls", hold)
     with lab.start("transfer") as process:
         assert asked.wait(30)
         process.terminate()

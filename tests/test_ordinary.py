@@ -27,7 +27,7 @@ def test_from_a_source_that_is_read_only_everything_is_sent(lab: Lab, mailbox: M
         for _ in range(12):
             lab.world.fail_next("PERMISSION_DENIED", details="read-only", kind="DELETE")
         assert lab.delete() == 1
-        lab.world.plans.clear()
+        lab.world.planned_failures.clear()
         assert len(lab.submitted("delete")) <= 10 * (run + 1)
         lab.later(3600)
     assert lab.transfer() == 0

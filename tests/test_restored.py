@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto.sandbox.submissions import read
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, Mailbox, files, put
 
 
@@ -113,7 +113,7 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     lab.world.faults.add("delete", status=503, times=None)
     assert lab.delete() == 1
     lab.world.faults.clear()
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write("one/b")
     assert lab.transfer() == 0
     asides = lab.store().asides
@@ -130,9 +130,9 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
     assert store.asides == asides
     assert store.tasks[store.entry("/src/one/b").task].open
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     for task in lab.world.tasks.values():
-        task.pace = Pace.at_once()
+        task.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
     assert files(lab.destination / "one").keys() == {"a", "b", "c", "stays"}
     assert files(lab.source) == {}
@@ -144,7 +144,7 @@ def test_a_task_in_progress_that_is_not_remembered_is_waited_for(lab: Lab) -> No
     backup = lab.remembered()
     assert backup
     lab.later(600)
-    lab.world.pace = Pace.after_looks(4)
+    lab.world.completion = CompletionPolicy.after_polls(4)
     lab.send("b")
     (lab.state / "datastore").write_bytes(backup)
     lab.world.requests.clear()
@@ -152,7 +152,7 @@ def test_a_task_in_progress_that_is_not_remembered_is_waited_for(lab: Lab) -> No
     assert lab.submitted() == []
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a", "b"}
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     for _ in range(5):
         lab.transfer()
     assert lab.delete() == 0
@@ -196,9 +196,9 @@ def test_tasks_of_another_pair_say_nothing_of_this_one(lab: Lab, mailbox: Mailbo
 
 def test_a_task_in_progress_behind_a_thousand_others_is_waited_for(lab: Lab) -> None:
     """Globus lists a thousand tasks at once, and other programs of this user may have more."""
-    lab.world.pace = Pace.after_looks(4)
+    lab.world.completion = CompletionPolicy.after_polls(4)
     lab.send("a")
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     (owner,) = {task.owner for task in lab.world.tasks.values()}
     for _ in range(1001):
         item = {"DATA_TYPE": "delete_item", "path": "/src/not there"}

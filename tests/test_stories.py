@@ -45,7 +45,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from globus_auto.choosing import folded
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.stories import DIRECTORIES, NAMES, People, dying
 
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))
@@ -136,7 +136,7 @@ class Story(People):
         """A proxy in front of Globus answers in its place, before or after it did something."""
         # One that lets nothing large pass has done so before Globus heard of it.
         after = after and status != 413
-        self.world.faults.proxy(route, status, times=times, after=after, html=html)
+        self.world.faults.add_proxy(route, status, times=times, after=after, html=html)
 
     @rule(
         route=st.sampled_from([*ROUTES, "ls", "ls", "delete", "submission_id"]),
@@ -160,12 +160,12 @@ class Story(People):
             self.lab.later(seconds)
             self._put(f"{directory}/{name}".lstrip("/"), 21, time.time())
 
-        self.world.faults.hook(route, sleep, when=when, match=after_some)
+        self.world.faults.add_hook(route, sleep, when=when, match=after_some)
 
     @rule(late=st.sampled_from([0, 60, 8000]), memory=st.sampled_from([None, None, 4000]))
     def lists_come_late(self, late: int, memory: int | None) -> None:
         """Globus lists what a task did only after a while, and forgets tasks soon."""
-        self.world.lists_late = late
+        self.world.lists_delay = late
         self.world.task_memory = memory
 
     @rule(directory=st.sampled_from(["/src/sub", "/src/sub/deep", "/src/a"]))
@@ -213,13 +213,19 @@ class Story(People):
         )
 
     @rule(
-        pace=st.sampled_from([Pace.at_once(), Pace.after_looks(1), Pace.after_looks(3)]),
+        pace=st.sampled_from(
+            [
+                CompletionPolicy.at_once(),
+                CompletionPolicy.after_polls(1),
+                CompletionPolicy.after_polls(3),
+            ]
+        ),
         plan=st.sampled_from(["none", "stall", "fail", "skip", "inactive"]),
         files=st.integers(0, 2),
     )
     def tasks_differ(self, pace: Any, plan: str, files: int) -> None:
         """Tasks take their time; the next one stalls or fails half-way, or some file is skipped."""
-        self.world.pace = pace
+        self.world.completion = pace
         if plan == "stall":
             self.world.stall_next(after_files=files)
         elif plan == "fail":
@@ -247,8 +253,8 @@ class Story(People):
         """What was wrong with Globus is over."""
         self.world.faults.clear()
         self.world.skipped_paths.clear()
-        self.world.missed.clear()
-        self.world.lists_late, self.world.task_memory = 0, None
+        self.world.missed_paths.clear()
+        self.world.lists_delay, self.world.task_memory = 0, None
         self.endpoints_come_back()
         while self.in_the_way:
             with contextlib.suppress(OSError):
@@ -257,7 +263,7 @@ class Story(People):
 
     def _resume(self) -> None:
         for task in self.world.tasks.values():
-            task.plan = None
+            task.planned_failure = None
             if task.status == "INACTIVE":
                 task.status = "ACTIVE"
 
@@ -268,7 +274,7 @@ class Story(People):
         task_id = data.draw(st.sampled_from(list(self.world.tasks)))
         if not all_of_it:
             self.world.tasks[task_id].history_lost = True
-        elif self.world.tasks[task_id].order.kind == "TRANSFER":
+        elif self.world.tasks[task_id].submission.kind == "TRANSFER":
             del self.world.tasks[task_id]
 
     @rule(seconds=st.sampled_from([1, 3, 60, 3700, 90_000, 300_000, -3, -4000]))
@@ -333,7 +339,7 @@ class Story(People):
     def all_goes_well(self, programs: list[str]) -> None:
         """For a while nothing is wrong, and both programs do their work."""
         self.faults_pass()
-        self.world.pace = Pace.at_once()
+        self.world.completion = CompletionPolicy.at_once()
         for program in programs:
             self._well_behaved(getattr(self.lab, program)())
 
@@ -364,7 +370,7 @@ class Story(People):
 
     def _end_well(self) -> None:
         self.faults_pass()
-        self.world.pace = Pace.at_once()
+        self.world.completion = CompletionPolicy.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
         self.name_asides()
         self.lab.later(200_000)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import START, Lab, files, put
 
 
@@ -86,7 +86,10 @@ def test_a_task_asks_for_checksums_encryption_times_and_no_mail_and_deletes_noth
     put(lab.destination / "theirs.txt", "not ours", START)
     put(lab.source / "b.txt", "data", START - 60)
     assert lab.transfer() == 0
-    for document in [*lab.submitted(), lab.world.tasks[next(iter(lab.world.tasks))].order.document]:
+    for document in [
+        *lab.submitted(),
+        lab.world.tasks[next(iter(lab.world.tasks))].submission.document,
+    ]:
         expected = {
             "sync_level": 3,
             **dict.fromkeys(("verify_checksum", "encrypt_data", "preserve_timestamp"), True),
@@ -109,7 +112,7 @@ def test_every_task_has_a_label_of_its_own(lab: Lab):
     for name in ("a", "b", "c"):
         lab.write(name)
         assert lab.transfer() == 0
-    labels = {task.order.label for task in lab.world.tasks.values()}
+    labels = {task.submission.label for task in lab.world.tasks.values()}
     assert len(labels) == len(lab.world.tasks) == 3
     assert {task.label for task in lab.store().tasks.values()} == labels
 
@@ -165,7 +168,7 @@ def test_a_task_has_at_most_files_per_task_files(lab: Lab):
 
 def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab: Lab):
     lab.sent("a.txt")
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.later(5)
     lab.write("a.txt", "second", age=3)
     assert lab.transfer() == 0
@@ -173,7 +176,7 @@ def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab:
     lab.write("a.txt", "the third", age=3)
     assert lab.transfer() == 0  # the task is open
     assert len(lab.submitted()) == 1
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
     assert (lab.destination / "a.txt").read_text() == "the third"
@@ -181,7 +184,7 @@ def test_a_file_changed_while_its_task_is_open_waits_and_is_sent_afterwards(lab:
 
 def test_an_entry_of_an_open_task_is_kept_though_its_file_is_gone(lab: Lab):
     lab.sent("a.txt")
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
     (lab.source / "b.txt").unlink()
@@ -291,7 +294,7 @@ def test_forgotten_files_that_come_back_are_new(lab: Lab):
 
 
 def test_waiting_ends_when_all_has_arrived_and_is_settled(lab: Lab):
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     lab.write("a.txt")
     assert lab.transfer("--wait") == 0
     assert (lab.destination / "a.txt").exists()
@@ -299,7 +302,7 @@ def test_waiting_ends_when_all_has_arrived_and_is_settled(lab: Lab):
 
 
 def test_waiting_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     lab.world.fail_next()
     lab.write("a.txt")
     assert lab.transfer("--wait") == 1

@@ -1,6 +1,6 @@
 """--full: everything as one recursive task, whether it was sent before or not."""
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 
@@ -35,7 +35,7 @@ def test_full_sends_all_in_one_task_however_many_files_a_task_may_have(lab: Lab)
 
 def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
     lab.sent("a.txt")
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
@@ -53,7 +53,7 @@ def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
 
 def test_while_a_full_task_is_open_everything_waits(lab: Lab):
     lab.sent("a.txt")
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     lab.later(5)
     lab.write("b.txt")
@@ -207,7 +207,7 @@ def test_a_full_task_skipping_a_directory_sends_what_is_below_again(lab: Lab):
 def test_what_a_full_task_skipped_that_nobody_knew_says_nothing_of_the_rest(lab: Lab):
     lab.write("a")
     lab.world.skip_paths("/src/late")
-    lab.world.faults.hook("transfer", lambda _asked: lab.write("late"))
+    lab.world.faults.add_hook("transfer", lambda _asked: lab.write("late"))
     assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     assert lab.transfer() == 1

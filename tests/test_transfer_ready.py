@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 DOWN = [
@@ -167,7 +167,7 @@ def test_entries_of_another_source_directory_are_kept(lab: Lab):
 
 def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: Lab) -> None:
     lab.sent("old")
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.send("a")
     lab.send("b")
     first = lab.store().tasks[lab.store().entry("/src/a").task]

@@ -62,7 +62,7 @@ def test_a_file_whose_delete_fails_holds_up_the_others_for_a_few_runs(lab: Lab) 
     def fail(_asked: object) -> None:
         lab.world.fail_next("PERMISSION_DENIED", kind="DELETE")
 
-    lab.world.faults.hook("delete", fail, times=None, match=has("/src/bad"))
+    lab.world.faults.add_hook("delete", fail, times=None, match=has("/src/bad"))
     for _ in range(4):
         lab.world.requests.clear()
         assert lab.delete() == 1
@@ -98,7 +98,7 @@ def test_a_file_that_a_gateway_never_lets_through_holds_up_no_others(lab: Lab) -
     names = {"bad", *(f"f{number}" for number in range(7))}
     for name in names:
         lab.write(name)
-    lab.world.faults.proxy("transfer", 403, times=None, match=has("/src/bad"))
+    lab.world.faults.add_proxy("transfer", 403, times=None, match=has("/src/bad"))
     run_hourly(lab, 10)
     assert files(lab.destination).keys() == names - {"bad"} | {"old"}
     assert "A transfer of /src/bad never reached Globus" in lab.alerts()["refused"]
@@ -119,7 +119,7 @@ def test_a_gateway_that_takes_only_small_requests_holds_up_nothing(lab: Lab) -> 
     lab.sent("old")
     for number in range(8):
         lab.write(f"f{number}")
-    lab.world.faults.proxy(
+    lab.world.faults.add_proxy(
         "transfer", 504, times=None, match=lambda asked: len(asked.body["DATA"]) > 3
     )
     run_hourly(lab, 8)

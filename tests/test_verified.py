@@ -210,7 +210,7 @@ def test_what_globus_did_not_verify_stays_with_one_alert(
 
 
 def test_where_asking_for_verification_is_refused_files_stay_with_an_alert(lab: Lab) -> None:
-    lab.world.verify_refused = True
+    lab.world.rejects_verify = True
     lab.dst.disable_verify = True
     lab.write("a")
     assert lab.transfer() == 1

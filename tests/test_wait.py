@@ -34,6 +34,6 @@ def test_what_a_successful_task_did_not_deliver_is_told_by_the_wait(lab: Lab) ->
         lab.write(name)
     assert lab.transfer("--wait") == 1
     assert "1 files are not known to have arrived: /src/d/a" in lab.alerts()["failed"]
-    lab.world.missed.clear()
+    lab.world.missed_paths.clear()
     assert [lab.transfer("--wait"), lab.alerts()] == [0, {}]
     assert files(lab.destination) == files(lab.source)

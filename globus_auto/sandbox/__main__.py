@@ -13,7 +13,7 @@ from pathlib import Path
 
 from globus_auto.sandbox import options
 from globus_auto.sandbox.faults import Request
-from globus_auto.sandbox.identity import named_id
+from globus_auto.sandbox.identity import stable_id
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
@@ -64,12 +64,12 @@ def _serve(given: argparse.Namespace) -> int:
     world = World()
     kinds = {"source": "GCP_mapped_collection", "destination": "GCSv5_mapped_collection"}
     for root, (name, kind) in zip(roots, kinds.items(), strict=True):
-        ids = {"mount": root, "id": named_id(f"{name} {root}")}  # paths as they are here
+        ids = {"mount": root, "id": stable_id(f"{name} {root}")}  # paths as they are here
         world.add_endpoint(Path(root), name, kind, **ids, data_access_required=given.data_access)
     source, destination = world.endpoints.values()
-    options.plan(world, given)
-    client, secret = world.identity.add_service_account(named_id("account"), named_id("secret"))
-    app = world.identity.add_native_app(named_id("app"))
+    options.apply(world, given)
+    client, secret = world.identity.add_service_account(stable_id("account"), stable_id("secret"))
+    app = world.identity.add_native_app(stable_id("app"))
     print(BEFORE.format(source=roots[0], destination=roots[1]), flush=True)
     # Blocked before the service's thread starts, so that they wait for sigwait and nobody else.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))

@@ -36,7 +36,7 @@ AGE = 60  # seconds: older than any look could mistake for just being written
 console = Console(highlight=False)
 
 
-class Wrong(Exception):
+class DemoError(Exception):
     """The demo did not go as it should; the text says what is wrong."""
 
 
@@ -46,8 +46,8 @@ def demo() -> int:
         stage = Stage(Path(home).resolve())
         with Sandbox(stage.world) as sandbox:
             try:
-                _play(stage, sandbox.environment())
-            except Wrong as wrong:
+                _run_programs(stage, sandbox.environment())
+            except DemoError as wrong:
                 console.print(f"\nWRONG: {wrong}", style="bold red", markup=False)
                 return 1
     console.print("\nAll as it should be. README.md says how to set it up for real.", style="bold")
@@ -91,21 +91,21 @@ class Stage:
 
     def show(self) -> None:
         """Print what is where."""
-        here, there = _sums(self.source), _sums(self.destination / "beamline")
+        here, there = _checksums(self.source), _checksums(self.destination / "beamline")
         table = Table(show_edge=False, pad_edge=False)
         for title in ("path", "source", "destination"):
             table.add_column(title)
         for name in sorted(here.keys() | there.keys()):
-            table.add_row(_escaped(name), here.get(name, "-"), there.get(name, "-"))
+            table.add_row(_escape(name), here.get(name, "-"), there.get(name, "-"))
         console.print(table)
 
 
-def _escaped(name: str) -> str:
+def _escape(name: str) -> str:
     """Return `name` so that rich takes no part of it for markup."""
     return name.replace("[", "\\[")
 
 
-def _sums(directory: Path) -> dict[str, str]:
+def _checksums(directory: Path) -> dict[str, str]:
     """Return what stands below `directory`, by relative path: of files the start of a checksum."""
     found = {}
     for path in sorted(directory.rglob("*")):
@@ -120,7 +120,7 @@ def _sums(directory: Path) -> dict[str, str]:
     return found
 
 
-def _play(stage: Stage, environment: dict[str, str]) -> None:
+def _run_programs(stage: Stage, environment: dict[str, str]) -> None:
     environment = {**os.environ, **environment, "GLOBUS_CLIENT_SECRET": stage.secret}
 
     def program(name: str, *options: str) -> str:
@@ -132,7 +132,7 @@ def _play(stage: Stage, environment: dict[str, str]) -> None:
             [*command, *options], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise Wrong(f"{line} ended with exit code {done.returncode}:\n{done.stderr}")
+            raise DemoError(f"{line} ended with exit code {done.returncode}:\n{done.stderr}")
         return done.stderr
 
     _step("Files appear at the source, an empty directory and a symlink among them.")
@@ -156,9 +156,9 @@ def _play(stage: Stage, environment: dict[str, str]) -> None:
     _step("A file is changed after it was sent. delete.py keeps it, and deletes the others.")
     changed = SAMPLES | {CHANGED: b"The second sample drifted. Remeasured.\n"}
     stage.write(CHANGED, changed[CHANGED], AGE / 2)
-    said = [line for line in program("delete", "-v").splitlines() if line.startswith("Keep ")]
-    console.print("\n".join(said), markup=False)
-    _check(any(CHANGED in line and "changed" in line for line in said), "it should say so")
+    kept = [line for line in program("delete", "-v").splitlines() if line.startswith("Keep ")]
+    console.print("\n".join(kept), markup=False)
+    _check(any(CHANGED in line and "changed" in line for line in kept), "it should say so")
     stage.show()
     _check((stage.source / CHANGED).is_file(), "the changed file is gone from the source")
 
@@ -177,14 +177,14 @@ def _step(text: str) -> None:
 
 def _check(well: bool, complaint: str) -> None:
     if not well:
-        raise Wrong(complaint)
+        raise DemoError(complaint)
 
 
 def _check_copies(stage: Stage, expected: dict[str, bytes]) -> None:
     """Compare every file at the destination with what was written at the source, by checksum."""
-    sums = _sums(stage.destination / "beamline")
+    checksums = _checksums(stage.destination / "beamline")
     for name, content in expected.items():
         _check(
-            sums.get(name) == hashlib.sha256(content).hexdigest()[:12],
+            checksums.get(name) == hashlib.sha256(content).hexdigest()[:12],
             f"{name} is not at the destination as it was written",
         )

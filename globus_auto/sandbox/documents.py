@@ -56,7 +56,7 @@ TASK_FLAGS = """
 """
 
 
-class RefusalError(Exception):
+class APIError(Exception):
     """What Globus refuses: an error code, a sentence, and fields to add to the answer."""
 
     def __init__(self, code: str, message: str, **extra: Any) -> None:  # noqa: ANN401
@@ -64,12 +64,12 @@ class RefusalError(Exception):
         self.code, self.message, self.extra = code, message, extra
 
 
-def bad_request(message: str) -> RefusalError:
+def bad_request(message: str) -> APIError:
     """Return the refusal of a request that is wrong in itself."""
-    return RefusalError("ClientError.BadRequest", message)
+    return APIError("ClientError.BadRequest", message)
 
 
-def checked(document: object, shape: type[Shape]) -> Shape:
+def convert(document: object, shape: type[Shape]) -> Shape:
     """Return a JSON document as a msgspec struct; raise RefusalError naming the field at fault."""
     try:
         return msgspec.convert(document, shape)
@@ -111,28 +111,28 @@ def page(data_type: str, data: list[Document], limit: int, offset: int) -> Docum
     return {"DATA_TYPE": data_type, **counts, "DATA": shown}
 
 
-def endpoint(place: Endpoint, owner: str) -> Document:
+def endpoint(endpoint: Endpoint, owner: str) -> Document:
     """Return the endpoint document of an endpoint or collection of any kind."""
-    personal = place.entity_type.startswith("GCP")
-    told = place.entity_type == "GCP_mapped_collection"
-    host_id, host_name = (place.host.id, place.host.name) if place.host else (None, None)
+    personal = endpoint.entity_type.startswith("GCP")
+    shows_state = endpoint.entity_type == "GCP_mapped_collection"
+    host_id, host_name = (endpoint.host.id, endpoint.host.name) if endpoint.host else (None, None)
     return {
         **ENDPOINT,
-        "id": place.id,
-        "name": place.id,
-        "canonical_name": f"sandbox#{place.id}",
-        "display_name": place.name,
+        "id": endpoint.id,
+        "name": endpoint.id,
+        "canonical_name": f"sandbox#{endpoint.id}",
+        "display_name": endpoint.name,
         "owner_id": owner,
-        "entity_type": place.entity_type,
-        "high_assurance": place.high_assurance,
+        "entity_type": endpoint.entity_type,
+        "high_assurance": endpoint.high_assurance,
         "is_globus_connect": personal,
-        "gcp_connected": place.connected if told else None,
-        "gcp_paused": place.paused if told else None,
+        "gcp_connected": endpoint.connected if shows_state else None,
+        "gcp_paused": endpoint.paused if shows_state else None,
         "gcs_version": None if personal else "5.4.80",
         "gcs_manager_url": None if personal else "https://sandbox.invalid",
-        "non_functional": not place.functional,
+        "non_functional": not endpoint.functional,
         "host_path": host_id and "/",
-        **{name: place.has_policy(name) for name in ("disable_verify", "force_verify")},
+        **{name: endpoint.has_policy(name) for name in ("disable_verify", "force_verify")},
         **dict.fromkeys(("host_endpoint_id", "mapped_collection_id"), host_id),
         **dict.fromkeys(
             ("host_endpoint_display_name", "mapped_collection_display_name"), host_name
@@ -140,35 +140,35 @@ def endpoint(place: Endpoint, owner: str) -> Document:
     }
 
 
-def task(work: Task, ends: list[Endpoint]) -> Document:
+def task(work: Task, endpoints: list[Endpoint]) -> Document:
     """Return the task document; `ends` are the endpoints of its order."""
-    order, left = work.order, len(work.pending)
-    transfer = order.kind == "TRANSFER"
+    submission, left = work.submission, len(work.pending)
+    transfer = submission.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
-    nice = work.nice_status if work.is_open else None
+    nice = work.nice_status if work.in_progress else None
     return {
-        **{name: bool(order.options.get(name)) for name in TASK_FLAGS.split()},
+        **{name: bool(submission.options.get(name)) for name in TASK_FLAGS.split()},
         "DATA_TYPE": "task",
         "verify_checksum": work.verify_checksum,
         "encrypt_data": work.encrypt_data,
         "task_id": work.id,
-        "type": order.kind,
+        "type": submission.kind,
         "status": work.status,
-        "label": order.label,
+        "label": submission.label,
         "owner_id": work.owner,
         "username": f"u_{work.owner}",
         "command": "API 0.10",
         "request_time": moment(work.requested),
         "completion_time": None if work.completed is None else moment(work.completed),
         "deadline": moment(work.deadline),
-        "source_endpoint": f"sandbox#{ends[0].id}",
-        "source_endpoint_id": ends[0].id,
-        "source_endpoint_display_name": ends[0].name,
-        "destination_endpoint": f"sandbox#{ends[1].id}" if transfer else None,
-        "destination_endpoint_id": ends[1].id if transfer else None,
-        "destination_endpoint_display_name": ends[1].name if transfer else None,
-        "sync_level": order.options.get("sync_level"),
-        "filter_rules": order.document.get("filter_rules"),
+        "source_endpoint": f"sandbox#{endpoints[0].id}",
+        "source_endpoint_id": endpoints[0].id,
+        "source_endpoint_display_name": endpoints[0].name,
+        "destination_endpoint": f"sandbox#{endpoints[1].id}" if transfer else None,
+        "destination_endpoint_id": endpoints[1].id if transfer else None,
+        "destination_endpoint_display_name": endpoints[1].name if transfer else None,
+        "sync_level": submission.options.get("sync_level"),
+        "filter_rules": submission.document.get("filter_rules"),
         "recursive_symlinks": "ignore" if transfer else None,
         "history_deleted": work.history_deleted,
         "fatal_error": work.fatal_error,
@@ -179,7 +179,7 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
         "files_skipped": work.files_skipped,
         "files_transferred": len(work.successes) if transfer else None,
         "subtasks_total": work.subtasks,
-        "subtasks_pending": left if work.is_open else 0,
+        "subtasks_pending": left if work.in_progress else 0,
         "subtasks_retrying": 0,  # so in recordings, even of tasks that do nothing but retry
         "subtasks_succeeded": work.subtasks - left - len(work.skipped),
         "subtasks_expired": left if ending == "EXPIRED" else 0,

@@ -12,7 +12,7 @@ ROUTE_NAMES = (
     "rename submission_id transfer delete task task_list cancel event_list successful_transfers "
     "skipped_errors unknown"
 )
-PAGE = """\
+PROXY_PAGE = """\
 <html><head><title>{status} {phrase}</title></head>
 <body><h1>{phrase}</h1><p>The proxy has no other answer to your request.</p></body></html>
 """
@@ -89,7 +89,7 @@ class Faults:
         """Plan a fault, of the fields of `Fault`. One request meets one fault, the oldest."""
         self._planned.append(Fault(route, **fault))
 
-    def proxy(
+    def add_proxy(
         self,
         route: str,
         status: int = 403,
@@ -106,11 +106,11 @@ class Faults:
         phrase = HTTPStatus(status).phrase
         answer: dict[str, Any] = {"body": "", "content_type": None}
         if html:
-            body = PAGE.format(status=status, phrase=phrase)
+            body = PROXY_PAGE.format(status=status, phrase=phrase)
             answer = {"body": body, "content_type": "text/html"}
         self.add(route, status=status, times=times, after=after, match=match, **answer)
 
-    def hook(self, route: str, call: Hook, *, when: When = "before", **fault: Any) -> None:  # noqa: ANN401
+    def add_hook(self, route: str, call: Hook, *, when: When = "before", **fault: Any) -> None:  # noqa: ANN401
         """Plan to run `call(request)` in a thread of the service, before or after the effect.
 
         It may block without holding up other requests.
@@ -121,7 +121,7 @@ class Faults:
         """Forget everything planned."""
         self._planned.clear()
 
-    def due(self, request: Request, when: When | None = None) -> Iterator[Fault]:
+    def take(self, request: Request, when: When | None = None) -> Iterator[Fault]:
         """Give, and use up one by one, what is planned for this request.
 
         That is its faults, oldest first, or with `when` its hooks of that moment.

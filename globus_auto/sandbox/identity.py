@@ -22,7 +22,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked, moment
+from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, moment
 
 if TYPE_CHECKING:
     from globus_sdk.scopes import Scope
@@ -31,10 +31,10 @@ TRANSFER_ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
 AUTH_SCOPE = "urn:globus:auth:scope:auth.globus.org:"
 AUTH, TRANSFER = "auth.globus.org", "transfer.api.globus.org"
 TOKEN_SECONDS = 172800  # the life of an access token, as in all published answers
-NAMES = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # ids made from names begin here
+NAMESPACE = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # ids made from names begin here
 
 
-class Login(msgspec.Struct, forbid_unknown_fields=True):
+class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What a login is asked with (`globus_sdk.services.auth`, flow_managers)."""
 
     client_id: str
@@ -49,7 +49,7 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
     prompt: str = ""
 
 
-class GrantError(Exception):
+class OAuthError(Exception):
     """A refusal of the token endpoint.
 
     `error` is the OAuth 2 error code. `credentials`: who asks could not prove to be allowed to.
@@ -90,9 +90,9 @@ def data_access(collection_id: str) -> str:
     return f"https://auth.globus.org/scopes/{collection_id}/data_access"
 
 
-def named_id(name: str) -> str:
+def stable_id(name: str) -> str:
     """Return the same id for the same name, always."""
-    return str(uuid.uuid5(NAMES, name))
+    return str(uuid.uuid5(NAMESPACE, name))
 
 
 class Identity:
@@ -102,10 +102,10 @@ class Identity:
     """
 
     def __init__(self, has_data_access: Callable[[str], bool]) -> None:
-        self.person = named_id("person")
+        self.person = stable_id("person")
         self._has_data_access = has_data_access
         self._clients: dict[str, str | None] = {}  # client id: secret; apps have none
-        self._logins: dict[str, tuple[str, Login]] = {}  # code: identity, what was asked
+        self._logins: dict[str, tuple[str, LoginRequest]] = {}  # code: identity, what was asked
         self._access: dict[str, Token] = {}
         self._refresh: dict[str, Token] = {}
         # (identity, client, path of scopes): number, time of the consent
@@ -134,7 +134,7 @@ class Identity:
         """Let every refresh token be revoked."""
         self._refresh.clear()
 
-    def withdraw_consents(self) -> None:
+    def revoke_consents(self) -> None:
         """Take back every data_access consent, as a person can in the web app."""
         self._consents = {key: kept for key, kept in self._consents.items() if len(key[2]) == 1}
 
@@ -144,39 +144,43 @@ class Identity:
 
     def approve(self, query: dict[str, str]) -> str:
         """Return the code for an authorize request; raise RefusalError naming what is wrong."""
-        asked = checked(query, Login)
-        if self._clients.get(asked.client_id, "") is not None:
-            raise bad_request(f"'client_id': there is no app {asked.client_id}")
+        request = convert(query, LoginRequest)
+        if self._clients.get(request.client_id, "") is not None:
+            raise bad_request(f"'client_id': there is no app {request.client_id}")
         try:
-            self._parse(asked.scope)
-        except GrantError as error:
+            self._parse(request.scope)
+        except OAuthError as error:
             raise bad_request(f"'scope': {error}") from error
         code = secrets.token_urlsafe(16)
-        self._logins[code] = self.person, asked
+        self._logins[code] = self.person, request
         return code
 
     def check_client(self, client_id: str, secret: str | None) -> str:
         """Return `client_id` if it is registered and this is its secret; apps have none."""
         if self._clients.get(client_id, "") != secret:
-            raise GrantError("invalid_client", credentials=True)
+            raise OAuthError("invalid_client", credentials=True)
         return client_id
 
     def exchange(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
         """Return tokens for a code; a code serves once. `issuer` is the service's own URL."""
-        person, asked = self._logins.pop(form.get("code", ""), ("", None))
-        challenge = _encoded(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        told = (client_id, form.get("redirect_uri"), challenge)
-        if asked is None or told != (asked.client_id, asked.redirect_uri, asked.code_challenge):
-            raise GrantError("invalid_grant", credentials=True)
-        offline = asked.access_type == "offline"
-        tokens = self._grant(person, client_id, asked.scope, issuer, offline=offline)
-        return {**tokens, "state": asked.state}
+        person, request = self._logins.pop(form.get("code", ""), ("", None))
+        challenge = _base64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        shown = (client_id, form.get("redirect_uri"), challenge)
+        if request is None or shown != (
+            request.client_id,
+            request.redirect_uri,
+            request.code_challenge,
+        ):
+            raise OAuthError("invalid_grant", credentials=True)
+        offline = request.access_type == "offline"
+        tokens = self._grant(person, client_id, request.scope, issuer, offline=offline)
+        return {**tokens, "state": request.state}
 
     def refresh(self, form: dict[str, str], client_id: str) -> Document:
         """Return a new access token for a refresh token, which stays the same."""
         token = self._refresh.get(form.get("refresh_token", ""))
         if token is None or token.client != client_id:
-            raise GrantError("invalid_grant")
+            raise OAuthError("invalid_grant")
         fresh = self._issue(token.identity, token.client, token.server, token.scope)
         return {**fresh.document(), "refresh_token": token.secret, "other_tokens": []}
 
@@ -194,14 +198,14 @@ class Identity:
         token = self._access.get(secret) or self._refresh.get(secret)
         return token is not None and time.time() < token.expires
 
-    def bearer(self, secret: str, server: str) -> Token:
+    def access_token(self, secret: str, server: str) -> Token:
         """Return the access token with this secret; raise RefusalError if it is not good there."""
         token = self._access.get(secret)
         if token is None or time.time() >= token.expires or token.server != server:
-            raise RefusalError("ClientError.AuthenticationFailed", "Token is not active")
+            raise APIError("ClientError.AuthenticationFailed", "Token is not active")
         return token
 
-    def consented(self, caller: Token, scope: str) -> bool:
+    def has_consent(self, caller: Token, scope: str) -> bool:
         """Whether the caller's client may use `scope` under Transfer."""
         return (caller.identity, caller.client, (TRANSFER_ALL, scope)) in self._consents
 
@@ -215,7 +219,7 @@ class Identity:
             consent = {
                 "id": number,
                 "dependency_path": [*above, number],
-                "scope": named_id(path[-1]),
+                "scope": stable_id(path[-1]),
                 "scope_name": path[-1],
                 "client": client,
                 "effective_identity": person,
@@ -235,7 +239,7 @@ class Identity:
         try:
             scopes = sorted(ScopeParser.parse(text), key=str)
         except ScopeParseError as error:
-            raise GrantError("invalid_scope") from error
+            raise OAuthError("invalid_scope") from error
         for scope in scopes:
             name = scope.scope_string
             known = name in ("openid", "profile", "email", TRANSFER_ALL)
@@ -247,9 +251,9 @@ class Identity:
                     known and real and name == TRANSFER_ALL and self._has_data_access(collection)
                 )
             if not known:
-                raise GrantError("unknown_scope")
+                raise OAuthError("unknown_scope")
         if not scopes:
-            raise GrantError("invalid_scope")
+            raise OAuthError("invalid_scope")
         return scopes
 
     def _grant(
@@ -294,7 +298,7 @@ def _key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _encoded(digest: bytes) -> str:
+def _base64(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
@@ -308,12 +312,12 @@ def _id_token(token: Token, issuer: str) -> str:
         "aud": token.client,
         "iat": now,
         "exp": now + TOKEN_SECONDS,
-        "at_hash": _encoded(hashlib.sha512(token.secret.encode()).digest()[:32]),
+        "at_hash": _base64(hashlib.sha512(token.secret.encode()).digest()[:32]),
         "name": "Person of the local Globus",
         "organization": "sandbox",
         "preferred_username": name,
         "email": name,
-        "identity_provider": named_id("identity_provider"),
+        "identity_provider": stable_id("identity_provider"),
         "identity_provider_display_name": "sandbox",
         "last_authentication": now,
     }

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from globus_auto.sandbox.engine import Pace
+from globus_auto.sandbox.engine import CompletionPolicy
 from globus_auto.sandbox.world import Endpoint, World
 
-SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}  # values of policies
-SWITCH_NAMES = (
+BOOLEANS = {"": True, "true": True, "1": True, "false": False, "0": False}  # values of policies
+BOOLEAN_POLICIES = (
     "disable_verify",
     "force_verify",
     "refuses_encryption",
@@ -20,7 +20,7 @@ SWITCH_NAMES = (
     "keeps_mtimes",
 )
 POLICIES: dict[str, Callable[[str], bool | float]] = {
-    **dict.fromkeys(SWITCH_NAMES, SWITCHES.__getitem__),
+    **dict.fromkeys(BOOLEAN_POLICIES, BOOLEANS.__getitem__),
     **dict.fromkeys(("clock", "listing_lag"), float),
 }
 FAULT_FIELDS: dict[str, Callable[[str], Any]] = {
@@ -30,7 +30,7 @@ FAULT_FIELDS: dict[str, Callable[[str], Any]] = {
 }
 PROXY_FIELDS: dict[str, Callable[[str], Any]] = {
     "times": int,
-    **dict.fromkeys(("after", "html"), SWITCHES.__getitem__),
+    **dict.fromkeys(("after", "html"), BOOLEANS.__getitem__),
 }
 
 
@@ -135,22 +135,22 @@ def _add_collections(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="source|destination:NAME[=VALUE]",
-        help=f"{', '.join(SWITCH_NAMES)} (VALUE: true or false, default true); clock (VALUE: "
+        help=f"{', '.join(BOOLEAN_POLICIES)} (VALUE: true or false, default true); clock (VALUE: "
         "seconds that it is ahead), listing_lag (VALUE: seconds, instead of --listing-lag)",
     )
 
 
-def plan(world: World, options: argparse.Namespace) -> None:
+def apply(world: World, options: argparse.Namespace) -> None:
     """Let go wrong what the options say; raise ValueError naming an option that makes no sense."""
     world.latency = options.latency / 1000
     world.calls_per_second = options.calls_per_second
-    world.pace = Pace.by_time(options.task_seconds)
+    world.completion = CompletionPolicy.after_seconds(options.task_seconds)
     world.listing_lag = options.listing_lag
-    world.lists_late = options.lists_late
+    world.lists_delay = options.lists_late
     world.task_memory = options.task_memory
     world.task_list_memory = options.task_list_memory
     world.task_list_lag = options.task_list_lag
-    world.verify_refused = options.verify_refused
+    world.rejects_verify = options.verify_refused
     world.skip_paths(*options.skip)
     world.miss_paths(*options.miss)
     if options.fail:
@@ -188,22 +188,22 @@ def _proxy(world: World, text: str) -> None:
     status, *more = rest.split(",")
     pairs = [part.partition("=") for part in more]
     fields = {name: PROXY_FIELDS[name](value) for name, _, value in pairs}
-    world.faults.proxy(route, int(status), **fields)
+    world.faults.add_proxy(route, int(status), **fields)
 
 
 def _policy(world: World, text: str) -> None:
     which, _, rest = text.partition(":")
     name, _, value = rest.partition("=")
-    setattr(_end(world, which), name, POLICIES[name](value))
+    setattr(_collection(world, which), name, POLICIES[name](value))
 
 
 def _disconnect(world: World, text: str) -> None:
     which, _, seconds = text.partition(":")
-    away = (_end(world, which), "connected", False)
+    away = (_collection(world, which), "connected", False)
     timer = threading.Timer(float(seconds or 0), setattr, away)
     timer.daemon = True
     timer.start()
 
 
-def _end(world: World, name: str) -> Endpoint:
+def _collection(world: World, name: str) -> Endpoint:
     return {endpoint.name: endpoint for endpoint in world.endpoints.values()}[name]

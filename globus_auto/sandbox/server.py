@@ -22,10 +22,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route as HttpRoute
 
 from globus_auto.sandbox import documents, identity, operations
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request
+from globus_auto.sandbox.documents import APIError, Document, bad_request
 from globus_auto.sandbox.faults import Fault, Request, When
 from globus_auto.sandbox.listener import Server
 from globus_auto.sandbox.operations import Call
@@ -44,44 +44,44 @@ STATUS = {
     "EndpointError": 502,
 }
 CODE_PAGE = "/v2/web/auth-code"  # where globus-sdk sends a person whose program cannot listen
-GONE = Response()  # stands for an answer that is never sent
+NO_ANSWER = Response()  # stands for an answer that is never sent
 
 
 @dataclass(frozen=True)
-class Door:
+class Route:
     """A route: the query parameters it honours, and the service whose tokens it takes."""
 
     method: str
     path: str
-    act: Callable[[Call], Document]
-    options: str | None = ""  # None: `act` refuses what it does not honour
+    operation: Callable[[Call], Document]
+    parameters: str | None = ""  # None: `act` refuses what it does not honour
     service: str | None = identity.TRANSFER
 
 
 OAUTH, API = "/v2/oauth2", "/v0.10"
 OPERATION, TASK = f"{API}/operation/endpoint/{{endpoint_id}}", f"{API}/task/{{task_id}}"
-DOORS = [  # tried in this order, so the busiest comes first
-    Door("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
-    Door("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
-    Door("GET", f"{OPERATION}/stat", operations.stat, "path"),
-    Door("POST", f"{OPERATION}/mkdir", operations.mkdir),
-    Door("POST", f"{OPERATION}/rename", operations.rename),
-    Door("GET", f"{API}/submission_id", operations.submission_id),
-    Door("POST", f"{API}/transfer", operations.transfer),
-    Door("POST", f"{API}/delete", operations.delete),
-    Door("GET", TASK, operations.task, "format"),
-    Door("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
-    Door("POST", f"{TASK}/cancel", operations.cancel),
-    Door("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
-    Door("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
-    Door("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
-    Door("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
-    Door("GET", "/jwk.json", operations.jwk, "", None),
-    Door("GET", f"{OAUTH}/authorize", operations.authorize, None, None),
-    Door("POST", f"{OAUTH}/token", operations.token, "", None),
-    Door("POST", f"{OAUTH}/token/revoke", operations.revoke, "", None),
-    Door("POST", f"{OAUTH}/token/validate", operations.validate, "", None),
-    Door(
+ROUTES = [  # tried in this order, so the busiest comes first
+    Route("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
+    Route("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
+    Route("GET", f"{OPERATION}/stat", operations.stat, "path"),
+    Route("POST", f"{OPERATION}/mkdir", operations.mkdir),
+    Route("POST", f"{OPERATION}/rename", operations.rename),
+    Route("GET", f"{API}/submission_id", operations.submission_id),
+    Route("POST", f"{API}/transfer", operations.transfer),
+    Route("POST", f"{API}/delete", operations.delete),
+    Route("GET", TASK, operations.task, "format"),
+    Route("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
+    Route("POST", f"{TASK}/cancel", operations.cancel),
+    Route("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
+    Route("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
+    Route("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
+    Route("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
+    Route("GET", "/jwk.json", operations.jwk, "", None),
+    Route("GET", f"{OAUTH}/authorize", operations.authorize, None, None),
+    Route("POST", f"{OAUTH}/token", operations.token, "", None),
+    Route("POST", f"{OAUTH}/token/revoke", operations.revoke, "", None),
+    Route("POST", f"{OAUTH}/token/validate", operations.validate, "", None),
+    Route(
         "GET",
         "/v2/api/identities/{identity_id}/consents",
         operations.consents,
@@ -89,7 +89,7 @@ DOORS = [  # tried in this order, so the busiest comes first
         identity.AUTH,
     ),
 ]
-NO_DOOR = Door("", "", operations.unknown, "", None)
+NO_ROUTE = Route("", "", operations.unknown, "", None)
 
 
 class Sandbox:
@@ -118,8 +118,10 @@ class Sandbox:
 
     def __enter__(self) -> Sandbox:
         """Start; return when requests are answered."""
-        routes = [Route(door.path, self._through(door), methods=[door.method]) for door in DOORS]
-        lost = self._through(NO_DOOR)
+        routes = [
+            HttpRoute(route.path, self._handler(route), methods=[route.method]) for route in ROUTES
+        ]
+        lost = self._handler(NO_ROUTE)
         app = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
         self._server = Server(app, self.world.engine.advance if self._background else None)
         self._thread = threading.Thread(
@@ -144,81 +146,83 @@ class Sandbox:
         names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in ("AUTH", "TRANSFER")]
         return dict.fromkeys(names, f"{self.url}/")
 
-    def _through(self, door: Door) -> Callable[..., Coroutine[Any, Any, Response]]:
+    def _handler(self, route: Route) -> Callable[..., Coroutine[Any, Any, Response]]:
         """Return what Starlette calls for a route (or, with the error, for the lack of one)."""
 
         async def answer(http: HttpRequest, _error: Exception | None = None) -> Response:
             started = time.monotonic()
             pairs = http.query_params.multi_items()
-            asked = Request(http.method, http.url.path, door.act.__name__, pairs)
-            asked.port = http.client.port if http.client else 0
-            self.world.requests.append(asked)
+            request = Request(http.method, http.url.path, route.operation.__name__, pairs)
+            request.port = http.client.port if http.client else 0
+            self.world.requests.append(request)
             raw = await http.body()
             try:
-                asked.body = _parsed(raw, http.headers.get("content-type", ""))
-                response = await self._answer(http, asked, door)
-            except RefusalError as refusal:
-                response = _refused(refusal, asked.path)
-            except identity.GrantError as refusal:
-                response = _rendered({"error": refusal.error}, 401 if refusal.credentials else 400)
+                request.body = _parse_body(raw, http.headers.get("content-type", ""))
+                response = await self._answer(http, request, route)
+            except APIError as error:
+                response = _error_response(error, request.path)
+            except identity.OAuthError as error:
+                response = _response({"error": error.error}, 401 if error.credentials else 400)
             except Exception as error:  # noqa: BLE001  a hook's, or a mistake here: none may be missed
                 self._failures.append(error)
-                response = _refused(RefusalError("InternalError", repr(error)), asked.path)
-            if response is not GONE:
-                asked.status = response.status_code
+                response = _error_response(APIError("InternalError", repr(error)), request.path)
+            if response is not NO_ANSWER:
+                request.status = response.status_code
             if self._log:
-                self._log(asked, time.monotonic() - started)
+                self._log(request, time.monotonic() - started)
             return response
 
         return answer
 
-    async def _answer(self, http: HttpRequest, asked: Request, door: Door) -> Response:
+    async def _answer(self, http: HttpRequest, request: Request, route: Route) -> Response:
         """Answer one request, with the faults planned for it."""
         world = self.world
-        if door.service == identity.TRANSFER and (wait := world.seconds_over_budget()):
-            raise RefusalError("TooManyRequests", "Too many requests", retry_after=wait)
-        fault = next(world.faults.due(asked), Fault(asked.route))
+        if route.service == identity.TRANSFER and (wait := world.retry_after()):
+            raise APIError("TooManyRequests", "Too many requests", retry_after=wait)
+        fault = next(world.faults.take(request), Fault(request.route))
         if world.latency + fault.delay:
             await asyncio.sleep(world.latency + fault.delay)
         if fault.drop == "before":
             return await self._hang_up(http)
         if fault.status is not None and not fault.after:
-            return _planned(fault, fault.status)
-        await self._run_hooks(asked, "before")
+            return _fault_response(fault, fault.status)
+        await self._run_hooks(request, "before")
         try:
-            response = self._carry_out(http, asked, door)
-        except (RefusalError, identity.GrantError):
+            response = self._carry_out(http, request, route)
+        except (APIError, identity.OAuthError):
             if not fault.after:
                 raise
-        await self._run_hooks(asked, "after")
+        await self._run_hooks(request, "after")
         if fault.status is not None:
-            return _planned(fault, fault.status)
+            return _fault_response(fault, fault.status)
         if fault.drop == "after":
             return await self._hang_up(http)
         if fault.truncate:
-            return _rendered(bytes(response.body)[: len(response.body) // 2])
+            return _response(bytes(response.body)[: len(response.body) // 2])
         return response
 
-    def _carry_out(self, http: HttpRequest, asked: Request, door: Door) -> Response:
+    def _carry_out(self, http: HttpRequest, request: Request, route: Route) -> Response:
         """Check who asks, and that nothing is asked that would be ignored; then do it."""
         kind, _, secret = http.headers.get("authorization", "").partition(" ")
         caller = NOBODY
-        if door.service:
-            caller = self.world.identity.bearer(secret, door.service)
-        names = [name for name, _ in asked.pairs]
+        if route.service:
+            caller = self.world.identity.access_token(secret, route.service)
+        names = [name for name, _ in request.pairs]
         for name in names:
-            honoured = door.options is None or name in door.options.split()
-            repeatable = name == "filter" and door.act is operations.ls
+            honoured = route.parameters is None or name in route.parameters.split()
+            repeatable = name == "filter" and route.operation is operations.ls
             if not honoured or (names.count(name) > 1 and not repeatable):
                 raise bad_request(f"'{name}': not supported by the local Globus")
         self.world.engine.advance()
-        basic = _basic(secret) if kind == "Basic" else None
-        document = door.act(Call(self.world, asked, http.path_params, caller, basic, self.url))
-        if door.act is operations.authorize:
-            return self._handed_over(**document)
-        return _rendered(document, 202 if document.get("code") == "Accepted" else 200)
+        basic = _parse_basic(secret) if kind == "Basic" else None
+        document = route.operation(
+            Call(self.world, request, http.path_params, caller, basic, self.url)
+        )
+        if route.operation is operations.authorize:
+            return self._login_response(**document)
+        return _response(document, 202 if document.get("code") == "Accepted" else 200)
 
-    def _handed_over(self, code: str, state: str, redirect_uri: str) -> Response:
+    def _login_response(self, code: str, state: str, redirect_uri: str) -> Response:
         """Show a code to be pasted, or hand it to a program that waits for it on this machine."""
         if redirect_uri == self.url + CODE_PAGE:
             page = f"<title>Code</title><p>Paste this code:<p><code>{html.escape(code)}</code>"
@@ -227,23 +231,23 @@ class Sandbox:
             raise bad_request("'redirect_uri': only this service's own page and this machine")
         return RedirectResponse(f"{redirect_uri}?{urlencode({'code': code, 'state': state})}", 302)
 
-    async def _run_hooks(self, asked: Request, when: When) -> None:
-        for planned in self.world.faults.due(asked, when):
+    async def _run_hooks(self, request: Request, when: When) -> None:
+        for planned in self.world.faults.take(request, when):
             if planned.hook:
-                await asyncio.to_thread(planned.hook, asked)
+                await asyncio.to_thread(planned.hook, request)
 
     async def _hang_up(self, http: HttpRequest) -> Response:
         """Close the connection without a word."""
         self._server.hang_up(http.client)
         while (await http.receive())["type"] != "http.disconnect":
             continue
-        return GONE
+        return NO_ANSWER
 
 
 NOBODY = identity.Token("", "", "", "", 0.0)
 
 
-def _parsed(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
+def _parse_body(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
     """Return a body as its content type says: a form or JSON; an empty one is None."""
     if content_type.startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
@@ -253,19 +257,19 @@ def _parsed(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
         raise bad_request("The body is not JSON") from error
 
 
-def _basic(text: str) -> tuple[str, str]:
+def _parse_basic(text: str) -> tuple[str, str]:
     """Return the client id and secret of HTTP Basic authentication."""
     client, _, secret = base64.b64decode(text).decode().partition(":")
     return client, secret
 
 
-def _planned(fault: Fault, status: int) -> Response:
+def _fault_response(fault: Fault, status: int) -> Response:
     """Return the answer that a fault replaces the real one with."""
     body = "" if fault.body is None else fault.body
-    return _rendered(body, status, fault.headers, fault.content_type)
+    return _response(body, status, fault.headers, fault.content_type)
 
 
-def _rendered(
+def _response(
     body: object,
     status: int = 200,
     headers: dict[str, str] | None = None,
@@ -277,9 +281,9 @@ def _rendered(
     return Response(content, status, headers, media_type=media_type)
 
 
-def _refused(refusal: RefusalError, path: str) -> Response:
-    """Return the error document of a refusal, under its HTTP status."""
-    code, wait = refusal.code, refusal.extra.get("retry_after")
+def _error_response(error: APIError, path: str) -> Response:
+    """Return the error document of an API error, with its HTTP status."""
+    code, wait = error.code, error.extra.get("retry_after")
     status = STATUS.get(code) or (502 if code.startswith("ExternalError") else 400)
-    document = {**documents.result(code, refusal.message, path), **refusal.extra}
-    return _rendered(document, status, {"Retry-After": str(wait)} if wait else None)
+    document = {**documents.result(code, error.message, path), **error.extra}
+    return _response(document, status, {"Retry-After": str(wait)} if wait else None)

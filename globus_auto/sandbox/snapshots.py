@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-Shown = TypeVar("Shown")
+Answer = TypeVar("Answer")
 Key = tuple[str, str, str]  # endpoint id, operation, path below the endpoint's directory
 
 
@@ -21,14 +21,14 @@ class Snapshots:
     def __init__(self) -> None:
         self._taken: dict[Key, tuple[float, object]] = {}
 
-    def show(self, key: Key, lag: float, look: Callable[[], Shown]) -> Shown:
+    def get(self, key: Key, lag: float, read: Callable[[], Answer]) -> Answer:
         """Return what `look` returns, or what it returned up to `lag` seconds ago."""
         if lag <= 0:
-            return look()
+            return read()
         taken, answer = self._taken.get(key, (float("-inf"), None))
         if time.time() - taken >= lag:
             try:
-                answer = look()
+                answer = read()
             except OSError as error:
                 answer = error
             self._taken[key] = time.time(), answer

@@ -9,39 +9,39 @@ from dataclasses import dataclass, field
 
 from globus_auto.sandbox import texts
 from globus_auto.sandbox.documents import Document, moment
-from globus_auto.sandbox.submissions import Item, Kind, Order
+from globus_auto.sandbox.submissions import Item, Kind, Submission
 
 HISTORY = 30 * 24 * 3600.0  # seconds that events and lists are kept
 
 
 @dataclass(frozen=True)
-class Pace:
+class CompletionPolicy:
     """When a task's work is done, counted from its turn: after `looks` at it and `seconds`.
 
     A look is a `GET task`; the first `looks` of them find it ACTIVE.
     """
 
-    looks: int = 0
+    polls: int = 0
     seconds: float = 0.0
 
     @classmethod
-    def at_once(cls) -> Pace:
+    def at_once(cls) -> CompletionPolicy:
         """Work is done before the submission is answered."""
         return cls()
 
     @classmethod
-    def after_looks(cls, looks: int) -> Pace:
+    def after_polls(cls, polls: int) -> CompletionPolicy:
         """Work is done after this many looks."""
-        return cls(looks=looks)
+        return cls(polls=polls)
 
     @classmethod
-    def by_time(cls, seconds: float) -> Pace:
+    def after_seconds(cls, seconds: float) -> CompletionPolicy:
         """Work is done this many seconds later, by `time.time()`."""
         return cls(seconds=seconds)
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedFailure:
     """How a task (of a kind) shall stall or fail, once `after_files` of its files are done.
 
     A stall is met `times` times that the task is worked at, then the task goes on; None: as long
@@ -67,9 +67,9 @@ class Task:
 
     id: str
     owner: str
-    order: Order
-    pace: Pace
-    plan: Plan | None
+    submission: Submission
+    completion: CompletionPolicy
+    planned_failure: PlannedFailure | None
     requested: float
     deadline: float
     verify_checksum: bool
@@ -80,7 +80,7 @@ class Task:
     fatal_error: Document | None = None
     started: float | None = None
     completed: float | None = None
-    looks: int = 0
+    polls: int = 0
     faults: int = 0
     directories: int = 0
     files_skipped: int = 0
@@ -91,12 +91,12 @@ class Task:
     skipped: list[Document] = field(default_factory=list)
     events: list[Document] = field(default_factory=list)
     stalls: int = 0
-    noted: set[tuple[str, str]] = field(default_factory=set)
+    reported_faults: set[tuple[str, str]] = field(default_factory=set)
     history_lost: bool = False
     steps: Iterator[int] | None = None
 
     @property
-    def is_open(self) -> bool:
+    def in_progress(self) -> bool:
         """Whether it has not ended."""
         return self.status in ("ACTIVE", "INACTIVE")
 
@@ -108,16 +108,16 @@ class Task:
         transferred and 12 that were equal: skipped errors are not among them. A delete counts its
         items.
         """
-        if self.order.kind == "DELETE":
-            return len(self.order.items)
+        if self.submission.kind == "DELETE":
+            return len(self.submission.items)
         waiting = sum(not (item.missing or item.recursive) for item in self.pending)
         return waiting + self.files_skipped + len(self.successes)
 
     @property
     def subtasks(self) -> int:
         """The number of subtasks: one for each path to look at, one more for each known file."""
-        if self.order.kind == "DELETE":
-            return 2 * len(self.order.items)
+        if self.submission.kind == "DELETE":
+            return 2 * len(self.submission.items)
         unknown = sum(bool(item.missing or item.recursive) for item in self.pending)
         return 2 * self.files + self.directories + unknown + len(self.skipped)
 
@@ -133,7 +133,7 @@ class Task:
         old = self.completed is not None and time.time() - self.completed > HISTORY
         return self.history_lost or old
 
-    def tell(self, code: str, details: str = "", *, is_error: bool = False) -> None:
+    def add_event(self, code: str, details: str = "", *, is_error: bool = False) -> None:
         """Add an event."""
         event = {
             "DATA_TYPE": "event",
@@ -145,13 +145,13 @@ class Task:
         }
         self.events.append(event)
 
-    def note(self, code: str, details: str) -> None:
+    def add_fault(self, code: str, details: str) -> None:
         """Report trouble that may pass: shown as nice_status, an event the first time."""
         self.nice_status = code
-        if (code, details) not in self.noted:
-            self.noted.add((code, details))
+        if (code, details) not in self.reported_faults:
+            self.reported_faults.add((code, details))
             self.faults += 1
-            self.tell(code, details, is_error=True)
+            self.add_event(code, details, is_error=True)
 
     def finish(self, status: str, code: str, details: str = "", description: str = "") -> None:
         """End it with an event; if it failed, `code` and `description` are its fatal_error.
@@ -165,4 +165,4 @@ class Task:
             "description": description or details or texts.description(code),
         }
         self.fatal_error = fatal_error if failed else None
-        self.tell(code, details, is_error=failed)
+        self.add_event(code, details, is_error=failed)

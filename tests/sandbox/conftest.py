@@ -58,16 +58,16 @@ class Site:
             data.add_item(path)
         return str(self.client.submit_delete(data)["task_id"])
 
-    def skipped(self, task_id: str) -> dict[str, str]:
+    def skipped_errors(self, task_id: str) -> dict[str, str]:
         """Return the error codes of the paths that a task skipped."""
         found = self.client.task_skipped_errors(task_id)
         return {each["source_path"]: each["error_code"] for each in found}
 
-    def sent(self, task_id: str) -> list[str]:
+    def transferred(self, task_id: str) -> list[str]:
         """Return the source paths that a task transferred."""
         return [each["source_path"] for each in self.client.task_successful_transfers(task_id)]
 
-    def codes(self, task_id: str) -> list[str]:
+    def event_codes(self, task_id: str) -> list[str]:
         """Return the codes of a task's events, newest first."""
         return [each["code"] for each in self.client.task_event_list(task_id)]
 
@@ -76,7 +76,7 @@ class Site:
         return [each["name"] for each in self.client.operation_ls(self.source.id, path, **options)]
 
 
-def refused(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | None]:
+def api_error(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | None]:
     """Return the HTTP status and the code of the refusal that a call must meet."""
     with pytest.raises(globus_sdk.GlobusAPIError) as caught:
         call(*arguments, **options)

@@ -20,7 +20,7 @@ from globus_sdk.token_storage.validating_token_storage import (
     UnmetScopeRequirementsError,
 )
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 SECOND_PROCESS = """
 import sys, globus_sdk
@@ -149,8 +149,8 @@ def test_a_consent_is_required_asked_for_granted_and_withdrawn(site, person):
     assert list(other.operation_ls(site.destination.id, "/")) == []
     assert "consents" in routes(site)
     assert not again.login_required()
-    site.world.identity.withdraw_consents()
-    assert refused(client.operation_ls, site.destination.id, "/") == (403, "ConsentRequired")
+    site.world.identity.revoke_consents()
+    assert api_error(client.operation_ls, site.destination.id, "/") == (403, "ConsentRequired")
     site.destination.high_assurance = True
     assert list(client.operation_ls(site.destination.id, "/")) == []
 
@@ -173,7 +173,7 @@ def test_a_service_account_gets_its_consent_by_asking(site):
         asked = globus_sdk.scopes.TransferScopes.all.with_dependency(scope.with_optional(True))
         auth.oauth2_client_credentials_tokens(asked)
     site.write("a")
-    assert site.sent(site.transfer(("/a", "/a"))) == ["/a"]
+    assert site.transferred(site.transfer(("/a", "/a"))) == ["/a"]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_login_page_refuses_what_it_would_ignore_and_hands_codes_to_this_mac
         url = auth.oauth2_get_authorize_url()
         code = site.world.identity.code_for(url)
         assert auth.oauth2_exchange_code_for_tokens(code)["scope"] == "openid"
-        again = refused(auth.oauth2_exchange_code_for_tokens, code)
+        again = api_error(auth.oauth2_exchange_code_for_tokens, code)
         assert again[0] == 401
 
     class Stay(urllib.request.HTTPRedirectHandler):

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 COMPOSED = unicodedata.normalize("NFC", "Zoë")
 DECOMPOSED = unicodedata.normalize("NFD", "Zoë")
@@ -16,11 +16,11 @@ DECOMPOSED = unicodedata.normalize("NFD", "Zoë")
 def test_another_case_of_a_name_means_the_file_that_exists(site):
     site.write(f"Run 1/{DECOMPOSED}.TXT", b"12345")
     here = (site.source.id, f"/RUN 1/{COMPOSED}.txt")
-    assert refused(site.client.operation_stat, *here) == (404, "NotFound")
+    assert api_error(site.client.operation_stat, *here) == (404, "NotFound")
     site.source.ignores_case = True
     assert site.client.operation_stat(*here)["name"] == f"{DECOMPOSED}.TXT"
     assert site.names("/run 1") == site.names("/~/rUN 1/") == [f"{DECOMPOSED}.TXT"]
-    made = refused(site.client.operation_mkdir, site.source.id, "/run 1")
+    made = api_error(site.client.operation_mkdir, site.source.id, "/run 1")
     assert made == (502, "ExternalError.MkdirFailed.Exists")
     site.client.operation_mkdir(site.source.id, "/run 1/New")
     assert sorted(os.listdir(site.src / "Run 1")) == ["New", f"{DECOMPOSED}.TXT"]
@@ -47,8 +47,8 @@ def test_a_rename_meets_the_file_in_another_case(site):
     site.write("one")
     site.write("two")
     rename, here = site.client.operation_rename, site.source.id
-    assert refused(rename, here, "/one", "/TWO") == (502, "ExternalError.RenameFailed.Exists")
-    assert refused(rename, here, "/one", "/one") == (502, "ExternalError.RenameFailed.Exists")
+    assert api_error(rename, here, "/one", "/TWO") == (502, "ExternalError.RenameFailed.Exists")
+    assert api_error(rename, here, "/one", "/one") == (502, "ExternalError.RenameFailed.Exists")
     rename(here, "/ONE", "/three")
     rename(here, "/two", "/Two")
     assert sorted(os.listdir(site.src)) == ["Two", "three"]
@@ -59,8 +59,8 @@ def test_an_endpoint_may_ignore_the_unicode_form_only(site):
     site.write(COMPOSED)
     site.write("Upper")
     assert site.client.operation_stat(site.source.id, f"/{DECOMPOSED}")["name"] == COMPOSED
-    assert refused(site.client.operation_stat, site.source.id, "/upper") == (404, "NotFound")
-    assert refused(site.client.operation_stat, site.source.id, "/Upper/x") == (404, "NotFound")
+    assert api_error(site.client.operation_stat, site.source.id, "/upper") == (404, "NotFound")
+    assert api_error(site.client.operation_stat, site.source.id, "/Upper/x") == (404, "NotFound")
 
 
 @pytest.mark.parametrize("keeps", [True, False])

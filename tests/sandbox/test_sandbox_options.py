@@ -4,26 +4,26 @@ import pytest
 
 from globus_auto.sandbox import options
 from globus_auto.sandbox.__main__ import main
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 ENDS = ("serve", "--source", "s", "--destination", "d")
 
 
-def plan(site, *words):
+def apply(site, *words):
     """Let go wrong in the world of the site what these options say."""
-    options.plan(site.world, options.parser("").parse_args([*ENDS, *words]))
+    options.apply(site.world, options.parser("").parse_args([*ENDS, *words]))
 
 
 def test_no_option_changes_nothing(site):
-    before = {**vars(site.world), "pace": None}
+    before = {**vars(site.world), "completion": None}
     ends = [vars(site.source).copy(), vars(site.destination).copy()]
-    plan(site)
-    assert {**vars(site.world), "pace": None} == before
+    apply(site)
+    assert {**vars(site.world), "completion": None} == before
     assert [vars(site.source), vars(site.destination)] == ends
 
 
 def test_policies_are_set_at_the_collection_named(site):
-    plan(
+    apply(
         site,
         *("--policy", "destination:disable_verify", "--policy", "destination:clock=-2.5"),
         *("--policy", "destination:keeps_mtimes=false", "--policy", "source:ignores_case=true"),
@@ -32,31 +32,31 @@ def test_policies_are_set_at_the_collection_named(site):
     there, here = site.destination, site.source
     assert (there.disable_verify, there.clock, there.keeps_mtimes) == (True, -2.5, False)
     assert (here.ignores_case, here.listing_lag, here.disable_verify) == (True, 9.0, False)
-    assert site.world.verify_refused is True
+    assert site.world.rejects_verify is True
 
 
 def test_lists_tasks_and_listings_are_late_or_forgotten(site):
-    plan(
+    apply(
         site,
         *("--lists-late", "1", "--listing-lag", "2", "--task-memory", "3"),
         *("--task-list-memory", "4", "--task-list-lag", "5", "--miss", "/a/", "--miss", "/b"),
     )
     world = site.world
-    assert (world.lists_late, world.listing_lag, world.task_memory) == (1, 2, 3)
+    assert (world.lists_delay, world.listing_lag, world.task_memory) == (1, 2, 3)
     assert (world.task_list_memory, world.task_list_lag) == (4, 5)
-    assert world.missed == {"/a", "/b"}
+    assert world.missed_paths == {"/a", "/b"}
 
 
 def test_a_proxy_is_planned_as_it_is_given(site):
-    plan(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
-    assert [refused(site.names) for _ in range(2)] == [(404, None)] * 2
+    apply(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
+    assert [api_error(site.names) for _ in range(2)] == [(404, None)] * 2
     assert site.names() == []
-    assert refused(site.client.operation_mkdir, site.source.id, "/x") == (504, None)
+    assert api_error(site.client.operation_mkdir, site.source.id, "/x") == (504, None)
     assert site.names() == ["x"]
 
 
 def test_a_stall_may_pass_after_some_rounds(site):
-    plan(site, "--stall", "TIMEOUT:2")
+    apply(site, "--stall", "TIMEOUT:2")
     site.write("a")
     task = site.transfer(("/a", "/a"))
     assert site.client.get_task(task)["nice_status"] == "TIMEOUT"

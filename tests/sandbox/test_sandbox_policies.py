@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 
 def flags(site, **options):
@@ -29,9 +29,9 @@ def test_disable_verify_at_either_end_leaves_a_task_unverified(site, end):
 @pytest.mark.parametrize("end", ["source", "destination"])
 def test_verify_refused_refuses_to_verify_where_it_is_disabled(site, end):
     getattr(site, end).disable_verify = True
-    site.world.verify_refused = True
+    site.world.rejects_verify = True
     site.write("a")
-    asked = refused(site.transfer, ("/a", "/a"), verify_checksum=True)
+    asked = api_error(site.transfer, ("/a", "/a"), verify_checksum=True)
     assert asked == (400, "ClientError.BadRequest")
     assert site.world.tasks == {}
     assert flags(site) == (False, False, False)

@@ -12,7 +12,7 @@ from pathlib import Path
 import globus_sdk
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 
 GLOBUS = str(Path(sys.executable).parent / "globus")
 
@@ -119,7 +119,7 @@ def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
     for name in ("one", "dir/two", "three", "four"):
         site.write(name)
     source, destination = terminal.source, terminal.destination
-    site.world.pace = Pace.after_looks(1000)
+    site.world.completion = CompletionPolicy.after_polls(1000)
     task = terminal.task("transfer", f"{source}/one", f"{destination}/one", "--label", "long")
     assert "long" in terminal.type("task", "list", "--filter-status", "ACTIVE")
     waited = terminal.type(
@@ -129,7 +129,7 @@ def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
     assert "cancelled successfully" in terminal.type("task", "cancel", task)
     terminal.type("task", "wait", task, code=1)
     assert "in-progress" in terminal.type("task", "cancel", "--all", code=1)
-    site.world.pace = Pace.at_once()
+    site.world.completion = CompletionPolicy.at_once()
     terminal.task("delete", "--recursive", f"{source}/dir")
     assert not (site.src / "dir").exists()
     terminal.task("delete", "--batch", "-", site.source.id, stdin="/three\n/one\n")

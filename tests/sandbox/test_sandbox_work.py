@@ -7,7 +7,7 @@ import globus_sdk
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 
 def test_a_file_arrives_checksummed_with_its_time_and_its_parents_are_made(site):
@@ -23,7 +23,7 @@ def test_a_file_arrives_checksummed_with_its_time_and_its_parents_are_made(site)
     assert (found["subtasks_succeeded"], found["bytes_transferred"]) == (2, 5)
     (sent,) = site.client.task_successful_transfers(task)
     assert (sent["checksum"], sent["size"]) == ("827ccb0eea8a706c4c34a16891f84e7b", 5)
-    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
 
 
 def test_a_directory_is_merged_without_symlinks_and_by_the_filter_rules(site):
@@ -79,7 +79,7 @@ def test_sync_levels_leave_out_what_is_there(site, level, sent):
             os.utime(site.dst / name, (1000, 1000))
     options = {} if level is None else {"sync_level": level}
     task = site.transfer(*((f"/{name}", f"/{name}", False) for name in names), **options)
-    assert site.sent(task) == [f"/{name}" for name in sent]
+    assert site.transferred(task) == [f"/{name}" for name in sent]
     found = site.client.get_task(task)
     assert (found["files"], found["files_skipped"]) == (6, 6 - len(sent))
     assert (found["subtasks_total"], found["subtasks_succeeded"]) == (12, 12)
@@ -97,8 +97,8 @@ def test_source_errors_are_skipped_when_asked(site):
     assert (found["status"], found["subtasks_skipped_errors"]) == ("SUCCEEDED", 4)
     assert (found["files"], found["files_transferred"]) == (1, 1)
     assert (found["subtasks_total"], found["subtasks_succeeded"]) == (6, 2)
-    assert site.sent(task) == ["/good"]
-    assert site.skipped(task) == {
+    assert site.transferred(task) == ["/good"]
+    assert site.skipped_errors(task) == {
         "/denied": "PERMISSION_DENIED",
         "/gone": "FILE_NOT_FOUND",
         "/dir/": "FILE_NOT_FOUND",
@@ -108,7 +108,7 @@ def test_source_errors_are_skipped_when_asked(site):
         each["source_path"]: each["is_directory"] for each in site.client.task_skipped_errors(task)
     }
     assert [path for path, is_directory in flags.items() if is_directory] == ["/dir/"]
-    assert "SKIPPED_ERRORS" in site.codes(task)
+    assert "SKIPPED_ERRORS" in site.event_codes(task)
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ def test_trouble_keeps_a_task_active_until_its_deadline(site, item, code):
         found = site.client.get_task(task)
         assert (found["status"], found["nice_status"], found["is_ok"]) == ("ACTIVE", code, False)
         assert (found["faults"], found["subtasks_pending"], found["subtasks_retrying"]) == (1, 1, 0)
-        assert refused(site.client.task_successful_transfers, task)[0] == 400
-        assert refused(site.client.task_skipped_errors, task)[0] == 400
-        assert site.codes(task) == [code, "STARTED"]
+        assert api_error(site.client.task_successful_transfers, task)[0] == 400
+        assert api_error(site.client.task_skipped_errors, task)[0] == 400
+        assert site.event_codes(task) == [code, "STARTED"]
         clock.move_to("2100-01-02T00:00:00+00:00")
         found = site.client.get_task(task)
     assert (found["status"], found["fatal_error"]["code"]) == ("FAILED", "EXPIRED")
     assert found["subtasks_expired"] == 1
     with time_machine.travel("2100-01-03T00:00:00+00:00", tick=False):
-        assert site.sent(task) == ["/good"]
+        assert site.transferred(task) == ["/good"]
 
 
 def test_what_was_missing_is_sent_when_it_comes(site):
@@ -211,9 +211,9 @@ def test_missed_paths_are_not_seen_by_recursive_items_until_they_are_cleared(sit
     task = site.transfer(("/", "/all/", True), skip_source_errors=True)
     found = site.client.get_task(task)
     assert (found["status"], found["files"], found["directories"]) == ("SUCCEEDED", 1, 2)
-    assert (site.sent(task), site.skipped(task)) == (["/seen/file"], {})
-    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
-    assert site.sent(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
-    site.world.missed.clear()
+    assert (site.transferred(task), site.skipped_errors(task)) == (["/seen/file"], {})
+    assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.transferred(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
+    site.world.missed_paths.clear()
     task = site.transfer(("/", "/all/", True))
-    assert len(site.sent(task)) == 4
+    assert len(site.transferred(task)) == 4

@@ -22,38 +22,38 @@ TASK_FIELDS = ("status", "type", "task_id", "label", "request_time", "completion
 
 
 def files(
-    entries: list[Document], *, show_hidden: bool, filters: list[str], orderby: str
+    entries: list[Document], *, show_hidden: bool, wanted: list[str], orderby: str
 ) -> list[Document]:
     """Return the entries of a directory that are asked for, by name unless `orderby` says else."""
     if not show_hidden:
         entries = [entry for entry in entries if not entry["name"].startswith(".")]
-    tests = [_test(text, FILE_FILTERS) for text in filters]
+    tests = [_compile(text, FILE_FILTERS) for text in wanted]
     if tests:
         entries = [entry for entry in entries if any(test(entry) for test in tests)]
-    return _ordered(entries, orderby or "name", FILE_ORDERS)
+    return _sort(entries, orderby or "name", FILE_ORDERS)
 
 
 def tasks(found: list[Document], filter_: str, orderby: str) -> list[Document]:
     """Return the tasks asked for, newest first; transfers only unless the filter names a type."""
     if not any(clause.startswith("type:") for clause in filter_.split("/")):
         filter_ += "/type:TRANSFER"
-    test = _test(filter_, TASK_FIELDS)
+    test = _compile(filter_, TASK_FIELDS)
     chosen = [document for document in reversed(found) if test(document)]
-    return _ordered(chosen, orderby or "request_time DESC", TASK_FIELDS)
+    return _sort(chosen, orderby or "request_time DESC", TASK_FIELDS)
 
 
-def _test(filter_: str, fields: tuple[str, ...]) -> Test:
+def _compile(filter_: str, fields: tuple[str, ...]) -> Test:
     """Return what tests all clauses of a filter."""
     tests = []
     for clause in filter(None, filter_.split("/")):
         field, _, values = clause.partition(":")
         if field not in fields or not values:
             raise bad_request(f"'filter': the clause {clause} is not supported")
-        tests.append((_time if field in TIMES else _text)(field, values))
+        tests.append((_time_test if field in TIMES else _text_test)(field, values))
     return lambda document: all(test(document) for test in tests)
 
 
-def _text(field: str, values: str) -> Test:
+def _text_test(field: str, values: str) -> Test:
     """Test a text: some wanted value fits (if any is wanted) and no unwanted one does."""
     wanted = [value for value in values.split(",") if not value.startswith("!")]
     unwanted = [value[1:] for value in values.split(",") if value.startswith("!")]
@@ -73,7 +73,7 @@ def _text(field: str, values: str) -> Test:
     return test
 
 
-def _time(field: str, values: str) -> Test:
+def _time_test(field: str, values: str) -> Test:
     """Test a time: `from,to`, either of which may be empty."""
     start, _, end = values.partition(",")
     lower = parse_moment(start, field) if start else float("-inf")
@@ -83,7 +83,7 @@ def _time(field: str, values: str) -> Test:
     )
 
 
-def _ordered(found: list[Document], orderby: str, fields: tuple[str, ...]) -> list[Document]:
+def _sort(found: list[Document], orderby: str, fields: tuple[str, ...]) -> list[Document]:
     """Return the documents sorted by `field [ASC|DESC]`, several joined by commas; empty first."""
     for part in reversed(orderby.split(",")):
         field, _, direction = part.strip().partition(" ")

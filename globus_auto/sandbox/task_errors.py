@@ -19,11 +19,11 @@ EVENT_CODES = {
     errno.ENOSPC: "NO_SPACE_LEFT",
     errno.EDQUOT: "QUOTA_EXCEEDED",
 }
-NUMBERS = {code: number for number, code in reversed(EVENT_CODES.items())}
+ERRNOS = {code: number for number, code in reversed(EVENT_CODES.items())}
 
 
 @dataclass(eq=False)
-class TroubleError(Exception):
+class TaskError(Exception):
     """What a task reports as an event, and tries again unless it is `fatal`.
 
     `details` are those of the event, `reply` is what the server answered. `description` is that of
@@ -36,11 +36,11 @@ class TroubleError(Exception):
     reply: str = ""
     description: str = ""
     at_source: bool = False
-    halts: bool = False
+    blocks_task: bool = False
     fatal: bool = False
 
 
-def failed(
+def command_error(
     code: str,
     endpoint: Endpoint,
     command: str,
@@ -49,20 +49,20 @@ def failed(
     at_source: bool = False,
     fatal: bool = False,
     error: OSError | None = None,
-) -> TroubleError:
+) -> TaskError:
     """Return the trouble of a GridFTP command that failed on a path, for `error` if there is one.
 
     Whoever knows only an event code gets the errno that stands for it.
     """
-    number = (error and error.errno) or NUMBERS.get(code, errno.EINVAL)
+    number = (error and error.errno) or ERRNOS.get(code, errno.EINVAL)
     text = (error and error.strerror) or os.strerror(number)
     reply = texts.reply(code, command, number, text)
     details = texts.event_details(endpoint, command, printable(path), reply)
-    return TroubleError(code, details, reply, at_source=at_source, fatal=fatal)
+    return TaskError(code, details, reply, at_source=at_source, fatal=fatal)
 
 
 @contextmanager
-def blame(
+def convert_os_errors(
     endpoint: Endpoint, command: str, path: str, *, at_source: bool = False
 ) -> Iterator[None]:
     """Turn what the disk says of a path into the trouble of a GridFTP command."""
@@ -72,4 +72,6 @@ def blame(
         code = EVENT_CODES.get(error.errno or 0, "ENDPOINT_ERROR")
         if at_source and isinstance(error, NotADirectoryError):
             code = "FILE_NOT_FOUND"
-        raise failed(code, endpoint, command, path, at_source=at_source, error=error) from error
+        raise command_error(
+            code, endpoint, command, path, at_source=at_source, error=error
+        ) from error
