@@ -1,4 +1,4 @@
-"""The bytes of a transfer: one file is copied, or one directory opened."""
+"""The work of a transfer item: copy one file, or expand one directory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from globus_auto.sandbox.tasks import Task
 
 CHUNK = 4 * 1024 * 1024  # bytes
-CHECKSUM = "MD5"  # what Globus computes unless asked for another
+CHECKSUM = "MD5"  # the default of Globus
 
 
 def transfer_item(
     task: Task, item: Item, endpoints: list[Endpoint], missed_paths: set[str]
 ) -> Iterator[int]:
-    """Copy one file, or open one directory and put what is in it before everything pending.
+    """Copy one file, or expand one directory into items that come before all pending ones.
 
-    Paths in `missed` are not seen in a directory.
+    Paths in `missed_paths` are not seen in a directory.
     """
     source, destination = endpoints
     if not PATH.match(item.source):
@@ -67,7 +67,7 @@ def transfer_item(
 def _expand_directory(
     task: Task, item: Item, local_path: str, endpoints: list[Endpoint], missed_paths: set[str]
 ) -> None:
-    """Make the directory at the destination; symlinks and special files in it are left out."""
+    """Create the directory at the destination; leave out symlinks and special files in it."""
     (source_end, destination), inside = endpoints, []
     path = posixpath.join(item.source, "")
     with (
@@ -90,7 +90,7 @@ def _expand_directory(
 
 
 def _is_excluded(task: Task, name: str, kind: str) -> bool:
-    """Whether the first filter rule that fits says so (SDK: TransferData.add_filter_rule)."""
+    """Return what the first matching filter rule says (SDK: TransferData.add_filter_rule)."""
     for rule in task.submission.options["filter_rules"] or []:
         if rule.type in (None, kind) and fnmatch.fnmatchcase(name, rule.name):
             return bool(rule.method == "exclude")
@@ -105,7 +105,7 @@ def _is_in_sync(
     status: os.stat_result,
     target: str,
 ) -> Generator[int, None, bool]:
-    """Return whether sync_level finds nothing to copy; raise if no file can stand there."""
+    """Return whether sync_level finds nothing to copy; raise TaskError if no file can go there."""
     source, destination = endpoints
     with convert_os_errors(destination, "MLST", item.destination):
         try:
@@ -130,7 +130,7 @@ def _is_in_sync(
 def _copy(
     task: Task, item: Item, endpoints: list[Endpoint], local_path: str, target: str
 ) -> Generator[int, None, str | None]:
-    """Copy one file, making the directories above it; return its checksum if it was verified."""
+    """Copy one file and create its parents; return its checksum if it was verified."""
     (source, destination), digest = endpoints, hashlib.md5(usedforsecurity=False)
     with convert_os_errors(source, "RETR", item.source, at_source=True):
         reader = open(local_path, "rb")  # noqa: SIM115
@@ -166,7 +166,7 @@ def _copy(
 def _checksum(
     endpoint: Endpoint, path: str, local_path: str, *, at_source: bool = False
 ) -> Generator[int, None, str]:
-    """Return the checksum of the file at `place`."""
+    """Return the checksum of the file at `local_path`."""
     digest = hashlib.md5(usedforsecurity=False)
     with (
         convert_os_errors(endpoint, "CKSM MD5 0 -1", path, at_source=at_source),

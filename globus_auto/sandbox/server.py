@@ -1,7 +1,7 @@
 """The HTTP service: routes, answers and planned faults. It touches no file.
 
-Everything happens in one thread, one request after the other, but for waiting (latency, late
-answers) and hooks, which hold up nobody.
+One thread handles one request after the other. Only the waiting (latency, late answers) and the
+hooks run beside it, so they delay no other request.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ STATUS = {
     "NotImplemented": 501,
     "EndpointError": 502,
 }
-CODE_PAGE = "/v2/web/auth-code"  # where globus-sdk sends a person whose program cannot listen
-NO_ANSWER = Response()  # stands for an answer that is never sent
+CODE_PAGE = "/v2/web/auth-code"  # globus-sdk's redirect_uri for programs without a web server
+NO_ANSWER = Response()  # marks an answer that is never sent
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route: the query parameters it honours, and the service whose tokens it takes."""
+    """A route: its operation, the query parameters it supports, the service of its tokens."""
 
     method: str
     path: str
     operation: Callable[[Call], Document]
-    parameters: str | None = ""  # None: `act` refuses what it does not honour
+    parameters: str | None = ""  # None: the operation checks them
     service: str | None = identity.TRANSFER
 
 
@@ -95,8 +95,8 @@ NO_ROUTE = Route("", "", operations.unknown, "", None)
 class Sandbox:
     """The service, on 127.0.0.1; `with Sandbox(world) as sandbox:` starts and stops it.
 
-    `port` 0 takes a free one; a port in use raises OSError. `log` is called after each request,
-    with it and the seconds it took. `background` lets tasks go on between requests.
+    `port` 0 means a free port; a port in use raises OSError. `log` is called after each request
+    with the request and the seconds it took. With `background`, tasks continue between requests.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Sandbox:
         background: bool = False,
     ) -> None:
         self.world = world
-        # The option is inherited by connections: an answer in two parts would wait 40 ms.
+        # Connections inherit this option. Without it, an answer in two parts would wait 40 ms.
         self._listener = socket.create_server(("127.0.0.1", port))
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -117,7 +117,7 @@ class Sandbox:
         self._failures: list[Exception] = []
 
     def __enter__(self) -> Sandbox:
-        """Start; return when requests are answered."""
+        """Start the service; return when it answers requests."""
         routes = [
             HttpRoute(route.path, self._handler(route), methods=[route.method]) for route in ROUTES
         ]
@@ -132,7 +132,7 @@ class Sandbox:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Stop; raise what a hook raised in the meantime, if the block itself did not fail."""
+        """Stop the service; raise what a hook raised meanwhile, unless the block itself failed."""
         self._server.stop()
         self._thread.join()
         if self._failures and error is None:
@@ -141,13 +141,13 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point globus-sdk and the globus client here.
 
-        The slash at the end matters: globus-sdk appends the path of its login page as it is.
+        The URLs end in a slash because globus-sdk appends the path of its login page unchanged.
         """
         names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in ("AUTH", "TRANSFER")]
         return dict.fromkeys(names, f"{self.url}/")
 
     def _handler(self, route: Route) -> Callable[..., Coroutine[Any, Any, Response]]:
-        """Return what Starlette calls for a route (or, with the error, for the lack of one)."""
+        """Return the handler that Starlette calls for a route, or with an error for an unknown path."""
 
         async def answer(http: HttpRequest, _error: Exception | None = None) -> Response:
             started = time.monotonic()
@@ -163,7 +163,7 @@ class Sandbox:
                 response = _error_response(error, request.path)
             except identity.OAuthError as error:
                 response = _response({"error": error.error}, 401 if error.credentials else 400)
-            except Exception as error:  # noqa: BLE001  a hook's, or a mistake here: none may be missed
+            except Exception as error:  # noqa: BLE001  from a hook or a bug: __exit__ raises it
                 self._failures.append(error)
                 response = _error_response(APIError("InternalError", repr(error)), request.path)
             if response is not NO_ANSWER:
@@ -202,7 +202,7 @@ class Sandbox:
         return response
 
     def _carry_out(self, http: HttpRequest, request: Request, route: Route) -> Response:
-        """Check who asks, and that nothing is asked that would be ignored; then do it."""
+        """Check the token and the query parameters, then run the operation of the route."""
         kind, _, secret = http.headers.get("authorization", "").partition(" ")
         caller = NOBODY
         if route.service:
@@ -212,7 +212,7 @@ class Sandbox:
             honoured = route.parameters is None or name in route.parameters.split()
             repeatable = name == "filter" and route.operation is operations.ls
             if not honoured or (names.count(name) > 1 and not repeatable):
-                raise bad_request(f"'{name}': not supported by the local Globus")
+                raise bad_request(f"'{name}': not supported by the sandbox")
         self.world.engine.advance()
         basic = _parse_basic(secret) if kind == "Basic" else None
         document = route.operation(
@@ -223,7 +223,7 @@ class Sandbox:
         return _response(document, 202 if document.get("code") == "Accepted" else 200)
 
     def _login_response(self, code: str, state: str, redirect_uri: str) -> Response:
-        """Show a code to be pasted, or hand it to a program that waits for it on this machine."""
+        """Show a code to paste, or redirect it to a program that waits for it on this machine."""
         if redirect_uri == self.url + CODE_PAGE:
             page = f"<title>Code</title><p>Paste this code:<p><code>{html.escape(code)}</code>"
             return HTMLResponse(page)
@@ -237,7 +237,7 @@ class Sandbox:
                 await asyncio.to_thread(planned.hook, request)
 
     async def _hang_up(self, http: HttpRequest) -> Response:
-        """Close the connection without a word."""
+        """Close the connection without an answer."""
         self._server.hang_up(http.client)
         while (await http.receive())["type"] != "http.disconnect":
             continue
@@ -248,7 +248,7 @@ NOBODY = identity.Token("", "", "", "", 0.0)
 
 
 def _parse_body(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
-    """Return a body as its content type says: a form or JSON; an empty one is None."""
+    """Return a body parsed by its content type, form or JSON; None for an empty one."""
     if content_type.startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     try:
@@ -264,7 +264,7 @@ def _parse_basic(text: str) -> tuple[str, str]:
 
 
 def _fault_response(fault: Fault, status: int) -> Response:
-    """Return the answer that a fault replaces the real one with."""
+    """Return the answer that a fault sends instead of the real one."""
     body = "" if fault.body is None else fault.body
     return _response(body, status, fault.headers, fault.content_type)
 
@@ -275,7 +275,7 @@ def _response(
     headers: dict[str, str] | None = None,
     media_type: str | None = "application/json",
 ) -> Response:
-    """Return an answer: bytes and texts as they are, everything else as JSON."""
+    """Return an answer; bytes and str are sent unchanged, everything else as JSON."""
     content = body if isinstance(body, str | bytes) else json.dumps(body)
     headers = {"Date": formatdate(time.time(), usegmt=True), **(headers or {})}
     return Response(content, status, headers, media_type=media_type)

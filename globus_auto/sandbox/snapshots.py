@@ -1,4 +1,4 @@
-"""Listings of storage that is eventually consistent: they show the state of some time ago."""
+"""Listings of storage that is eventually consistent: they show an earlier state."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ Key = tuple[str, str, str]  # endpoint id, operation, path below the endpoint's 
 
 
 class Snapshots:
-    """What each path showed when it was last looked at on disk, and when that was.
+    """The last answer about each path, and when it was read from disk.
 
-    A path is looked at when it is first asked for. That answer, also that there is nothing, is
-    repeated until it is `lag` seconds old by `time.time()`; then the path is looked at again. Paths
-    and operations go out of date each for itself, so a listing may show a file that stat does not.
+    An answer (an error too, such as "not found") is repeated until it is `lag` seconds old by
+    `time.time()`; then the path is read again. Each path and operation ages separately, so a
+    listing may show a file that stat does not.
     """
 
     def __init__(self) -> None:
         self._taken: dict[Key, tuple[float, object]] = {}
 
     def get(self, key: Key, lag: float, read: Callable[[], Answer]) -> Answer:
-        """Return what `look` returns, or what it returned up to `lag` seconds ago."""
+        """Return what `read` returns, or what it returned up to `lag` seconds ago."""
         if lag <= 0:
             return read()
         taken, answer = self._taken.get(key, (float("-inf"), None))

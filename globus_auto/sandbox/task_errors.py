@@ -1,4 +1,4 @@
-"""What a task meets when it does not go well, as an exception."""
+"""The errors that a task meets, as an exception."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ERRNOS = {code: number for number, code in reversed(EVENT_CODES.items())}
 
 @dataclass(eq=False)
 class TaskError(Exception):
-    """What a task reports as an event, and tries again unless it is `fatal`.
+    """An error that a task reports as an event, and retries unless it is `fatal`.
 
-    `details` are those of the event, `reply` is what the server answered. `description` is that of
-    the fatal error if it is not the usual one for the code. `at_source`: a source path is to blame.
-    `halts`: nothing else of the task can be done now.
+    `details` are those of the event, `reply` is the answer of the GridFTP server. `description` is
+    that of the fatal error, where it is not the usual one for the code. `at_source`: the error is
+    about a source path. `blocks_task`: no other item of the task can be done now.
     """
 
     code: str
@@ -50,9 +50,9 @@ def command_error(
     fatal: bool = False,
     error: OSError | None = None,
 ) -> TaskError:
-    """Return the trouble of a GridFTP command that failed on a path, for `error` if there is one.
+    """Return the error of a GridFTP command that failed on a path, because of `error` if given.
 
-    Whoever knows only an event code gets the errno that stands for it.
+    Without `error`, the errno is the one that belongs to the event code.
     """
     number = (error and error.errno) or ERRNOS.get(code, errno.EINVAL)
     text = (error and error.strerror) or os.strerror(number)
@@ -65,7 +65,7 @@ def command_error(
 def convert_os_errors(
     endpoint: Endpoint, command: str, path: str, *, at_source: bool = False
 ) -> Iterator[None]:
-    """Turn what the disk says of a path into the trouble of a GridFTP command."""
+    """Turn an OSError about a path into the TaskError of a GridFTP command."""
     try:
         yield
     except OSError as error:

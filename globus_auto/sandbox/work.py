@@ -1,9 +1,9 @@
-"""The bytes: a task's items are copied or deleted, one after the other.
+"""The work of a task: its items are copied or deleted, one after the other.
 
-`steps` is a generator. It goes once through what is pending and yields the number of bytes moved or
-checksummed after every piece, so that whoever drives it can pause or drop it anywhere. What may go
-well later stays pending, as Globus retries until a task's deadline; what ends a task at once is
-raised.
+`steps` is a generator. It goes once through the pending items and yields the number of bytes copied
+or checksummed after every chunk, so the engine can pause or drop it anywhere. An item that may
+succeed later stays pending, as Globus retries until the deadline of the task. An error that ends
+the task at once is raised.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ WRONG_TYPES = ("IS_A_DIRECTORY", "NOT_A_DIRECTORY", "NOT_A_FILE")
 
 
 def steps(task: Task, endpoints: list[Endpoint], world: World) -> Iterator[int]:
-    """Do what is pending, item by item; what is in trouble is pending again afterwards.
+    """Process the pending items; those that meet an error are pending again afterwards.
 
-    `ends` are the endpoints of the task. Raises TroubleError if the task fails.
+    Raise TaskError if the task fails.
     """
     options, retries = task.submission.options, []
     skippable = (*SKIPPED_CODES, *WRONG_TYPES) if options.get("skip_source_errors") else ()
@@ -70,7 +70,7 @@ def steps(task: Task, endpoints: list[Endpoint], world: World) -> Iterator[int]:
 
 
 def _raise_if_blocked(task: Task, endpoints: list[Endpoint]) -> None:
-    """Raise if an endpoint is away, or where a test planned that the task fails or stalls."""
+    """Raise TaskError if an endpoint is offline, or if the planned failure is due."""
     for endpoint in endpoints:
         if endpoint.offline_code:
             raise TaskError(endpoint.offline_code, endpoint.name, blocks_task=True)
@@ -104,12 +104,12 @@ def _skipped_error(item: Item, error: TaskError) -> Document:
 
 
 def _display_path(path: str, is_directory: bool) -> str:
-    """Return a path as skipped_errors shows it: a directory with a slash at its end."""
+    """Return a path as skipped_errors shows it: a directory ends in a slash."""
     return printable(posixpath.join(path, "") if is_directory else path)
 
 
 def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
-    """Delete the paths that one item means; a symlink is unlinked, never followed."""
+    """Delete the paths of one item; a symlink is unlinked, never followed."""
     options = task.submission.options
     for path in (
         _expand_glob(item.source, endpoint) if options["interpret_globs"] else [item.source]
@@ -136,11 +136,11 @@ def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
 
 
 def _expand_glob(path: str, endpoint: Endpoint) -> list[str]:
-    """Return the paths that a path means whose last component may be a pattern."""
+    """Return the paths that match a path whose last component may be a pattern."""
     directory, pattern = posixpath.split(path.rstrip("/"))
     if not re.search(r"(?<!\\)[*?\[]", pattern):
         return [posixpath.join(directory, re.sub(r"\\(.)", r"\1", pattern))]
-    fits = re.compile(fnmatch.translate(re.sub(r"\\(.)", r"[\1]", pattern))).match
+    matches = re.compile(fnmatch.translate(re.sub(r"\\(.)", r"[\1]", pattern))).match
     with convert_os_errors(endpoint, "MLSD", directory):
         names = sorted(os.listdir(endpoint.locate(directory)))
-    return [posixpath.join(directory, name) for name in names if fits(name)]
+    return [posixpath.join(directory, name) for name in names if matches(name)]
