@@ -35,8 +35,8 @@ skipped file is among the `files` of a task.
 Not emulated:
 
 * Auth: userinfo, introspect, templated and confidential web apps, projects, policies; sessions and
-  identity requirements (session_* parameters are rejected); rotation of refresh tokens; scopes other
-  than those of Auth and Transfer. `globus login` needs some of these: use a service account there.
+  identity requirements (session_* parameters are rejected); rotation of refresh tokens; scopes
+  other than those of Auth and Transfer. `globus login` needs some of these: use a service account.
 * Transfer: update, pause and removal of tasks, search, bookmarks, ACLs, roles, pause rules,
   symlink, endpoint_manager, tunnels; subscription, HTTPS and S3 access; local_user.
 * Listings: filters on fields other than name, type and last_modified.

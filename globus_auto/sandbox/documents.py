@@ -1,4 +1,4 @@
-"""The shapes of JSON documents: answers as Globus gives them, questions read strictly.
+"""The JSON documents: answers as Globus sends them, requests checked strictly.
 
 Field names are those of docs.globus.org/api/transfer and of the bodies in `globus_sdk.testing`.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 Shape = TypeVar("Shape")
 
-FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799  # what a four-digit year can say
+FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799  # the range of four-digit years
 UNSET = """
     department keywords contact_email contact_info info_link user_message user_message_link
     globus_connect_setup_key non_functional_endpoint_id non_functional_endpoint_display_name
@@ -40,7 +40,7 @@ ENDPOINT: Document = {  # the same for every endpoint here
     **dict.fromkeys(OFF.split(), False),
     "DATA_TYPE": "endpoint",
     "DATA": [],
-    "description": "A directory on this machine, served by the local Globus",
+    "description": "A directory on this machine, served by the sandbox",
     **dict.fromkeys(("username", "owner_string", "organization"), "sandbox"),
     "location": "Automatic",
     "network_use": "normal",
@@ -57,7 +57,7 @@ TASK_FLAGS = """
 
 
 class APIError(Exception):
-    """What Globus refuses: an error code, a sentence, and fields to add to the answer."""
+    """An error that Globus answers: its code, a sentence, and further fields of the document."""
 
     def __init__(self, code: str, message: str, **extra: Any) -> None:  # noqa: ANN401
         super().__init__(f"{code}: {message}")
@@ -65,22 +65,22 @@ class APIError(Exception):
 
 
 def bad_request(message: str) -> APIError:
-    """Return the refusal of a request that is wrong in itself."""
+    """Return the error for a malformed or unsupported request."""
     return APIError("ClientError.BadRequest", message)
 
 
 def convert(document: object, shape: type[Shape]) -> Shape:
-    """Return a JSON document as a msgspec struct; raise RefusalError naming the field at fault."""
+    """Return a JSON document as a msgspec struct; raise APIError naming the wrong field."""
     try:
         return msgspec.convert(document, shape)
     except msgspec.ValidationError as error:
         named = re.search(r"(?:field|at) `(?:\$[^`]*\.)?([^`]*)`", str(error))
         field = named[1] if named else "document"
-        raise bad_request(f"'{field}': not supported by the local Globus: {error}") from error
+        raise bad_request(f"'{field}': not supported by the sandbox: {error}") from error
 
 
 def moment(seconds: float, separator: str = "T") -> str:
-    """Return seconds since 1970 as UTC in whole seconds: `2026-09-23T18:53:12+00:00`."""
+    """Return seconds since 1970 as UTC in whole seconds, such as `2026-09-23T18:53:12+00:00`."""
     whole = min(max(math.floor(seconds), FIRST_SECOND), LAST_SECOND)
     return datetime.fromtimestamp(whole, timezone.utc).isoformat(separator)
 
@@ -88,7 +88,7 @@ def moment(seconds: float, separator: str = "T") -> str:
 def parse_moment(text: str, field: str) -> float:
     """Return an ISO-8601 date or time (UTC unless it says otherwise) as seconds since 1970.
 
-    Raise RefusalError naming `field` if it is neither.
+    Raise APIError naming `field` if it is neither.
     """
     try:
         parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
@@ -98,14 +98,14 @@ def parse_moment(text: str, field: str) -> float:
 
 
 def result(code: str, message: str, resource: str) -> Document:
-    """Return what every answer to an operation holds; `resource` is the path asked for."""
+    """Return the fields of every answer to an operation; `resource` is the path of the request."""
     letters = string.ascii_letters + string.digits
     number = "".join(secrets.choice(letters) for _ in range(9))
     return {"code": code, "message": message, "request_id": number, "resource": resource}
 
 
 def page(data_type: str, data: list[Document], limit: int, offset: int) -> Document:
-    """Return one page, by limit and offset, of a list of documents."""
+    """Return one page of a list of documents, by limit and offset."""
     shown = data[offset : offset + limit]
     counts = {"length": len(shown), "limit": limit, "offset": offset, "total": len(data)}
     return {"DATA_TYPE": data_type, **counts, "DATA": shown}
@@ -141,7 +141,7 @@ def endpoint(endpoint: Endpoint, owner: str) -> Document:
 
 
 def task(work: Task, endpoints: list[Endpoint]) -> Document:
-    """Return the task document; `ends` are the endpoints of its order."""
+    """Return the task document; `endpoints` are those of its submission."""
     submission, left = work.submission, len(work.pending)
     transfer = submission.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
@@ -180,7 +180,7 @@ def task(work: Task, endpoints: list[Endpoint]) -> Document:
         "files_transferred": len(work.successes) if transfer else None,
         "subtasks_total": work.subtasks,
         "subtasks_pending": left if work.in_progress else 0,
-        "subtasks_retrying": 0,  # so in recordings, even of tasks that do nothing but retry
+        "subtasks_retrying": 0,  # as in recordings, even of tasks that only retry
         "subtasks_succeeded": work.subtasks - left - len(work.skipped),
         "subtasks_expired": left if ending == "EXPIRED" else 0,
         "subtasks_canceled": left if ending == "CANCELED" else 0,

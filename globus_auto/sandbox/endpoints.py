@@ -118,7 +118,7 @@ class Endpoint:
         Raise APIError for an invalid path, OutsideError for one outside the mount.
         """
         if not PATH.match(path):
-            raise bad_request(f"'path': {path!r} is not an absolute path without odd characters")
+            raise bad_request(f"'path': {path!r} is not absolute, or contains CR, LF or NUL")
         if path.lstrip("/").split("/")[0] == "~":
             return posixpath.normpath("/" + path.lstrip("/")[1:].lstrip("/"))[1:]
         normal, mount = posixpath.normpath("/" + path.lstrip("/")), self.mount.rstrip("/")
@@ -127,7 +127,7 @@ class Endpoint:
         return normal[len(mount) + 1 :]
 
     def directory_path(self, path: str, *, home: bool) -> str:
-        """Return the path of a directory as Globus shows it, absolute or under /~/, with a slash."""
+        """Return the path of a directory as Globus shows it: absolute or in /~/, ending in /."""
         return posixpath.join("/~/" if home else self.mount, self.relative_path(path), "")
 
     def locate(self, path: str, *, follow: bool = True) -> str:

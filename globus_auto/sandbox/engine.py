@@ -1,9 +1,9 @@
-"""Tasks: accepted, queued, worked at, ended.
+"""The engine: accepts submissions, queues tasks and runs them.
 
-Nothing here runs by itself. Every request that arrives first lets the tasks catch up
-(`Engine.advance`), so that a test decides what happens between a submission and its work. The rules
-are those of docs.globus.org/api/transfer/task_behavior: three transfers and three deletes of a user
-are worked at, the rest is queued; what fails is tried again until the deadline.
+Nothing happens between requests (unless `Sandbox.background` is on). Each request first advances
+the tasks (`Engine.advance`), so a test decides what happens between a submission and its work. The
+rules are those of docs.globus.org/api/transfer/task_behavior: three transfer tasks and three delete
+tasks of a user run, the others are queued; what fails is retried until the deadline.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ __all__ = ["CompletionPolicy", "Engine", "PlannedFailure", "Task"]
 
 MAX_RUNNING_TASKS = 3  # tasks of one user and kind
 MAX_PENDING_TASKS = 100  # of one user
-SLICE = 256 * 1024 * 1024  # bytes that tasks may move before the next answer is sent
+SLICE = 256 * 1024 * 1024  # bytes that tasks may copy before the next answer is sent
 DAY = 24 * 3600.0  # seconds
-DEADLINE, DEADLINE_AFTER_SUCCESS = DAY, 3 * DAY
+DEADLINE, DEADLINE_AFTER_SUCCESS = DAY, 3 * DAY  # after the submission, after a success
 
 
 class Engine:
-    """Takes orders and works at them, on the directories of `world`."""
+    """Accepts submissions and runs their tasks on the directories of `world`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._submitted: dict[str, Task] = {}
 
     def find_duplicate(self, submission: Submission) -> Task | None:
-        """Return the task that this submission_id led to before, if any.
+        """Return the task that was submitted before with this submission_id, if any.
 
-        What Globus does if the documents differ is not published; it is a mistake, and refused.
+        What Globus does if the documents differ is not published. Here it is an APIError.
         """
         task = self._submitted.get(submission.submission_id)
         if task is not None and task.submission.document != submission.document:
@@ -49,7 +49,7 @@ class Engine:
         return task
 
     def accept(self, submission: Submission, owner: str) -> Task:
-        """Make a task of the order; raise RefusalError where Globus does."""
+        """Create the task of a submission; raise APIError where Globus rejects it."""
         open_ = [task for task in self.tasks_of(owner) if task.in_progress]
         if len(open_) >= MAX_PENDING_TASKS:
             raise APIError("TooManyPendingJobs", f"You have {len(open_)} pending tasks")
@@ -87,10 +87,10 @@ class Engine:
     def _effective_option(
         self, submission: Submission, option: str, disable: str, force: str = ""
     ) -> bool:
-        """Return whether a transfer does what `option` asks for, given the policies of its ends.
+        """Return whether a task does what `option` asks for, given the policies of its collections.
 
-        Which one wins if one end forces it and the other disables it is not published. Disabling
-        is the harder case for a client.
+        What happens if one collection forces it and the other disables it is not published. Here
+        it is disabled, the harder case for a client.
         """
         endpoints = [self._world.endpoints[each] for each in submission.endpoint_ids]
         if submission.kind == "DELETE" or any(end.has_policy(disable) for end in endpoints):
@@ -99,7 +99,7 @@ class Engine:
         return forced or bool(submission.options[option])
 
     def advance(self) -> None:
-        """Let every task catch up: deadlines, turns, work; at most SLICE bytes of it."""
+        """Advance all tasks: work on at most SLICE bytes, and end those past their deadline."""
         budget = SLICE
         turns: dict[tuple[str, str], int] = {}
         for task in list(self._world.tasks.values()):
@@ -108,14 +108,14 @@ class Engine:
                 budget = self._work_on(task, budget)
                 turns[whose] = turns.get(whose, 0) + task.in_progress
             if task.in_progress and time.time() >= task.deadline:
-                if task.started is None and task.submission.deadline is None:  # no fault of its own
+                if task.started is None and task.submission.deadline is None:  # it never ran
                     task.deadline = time.time() + DEADLINE
                 else:
                     message = "The deadline of the task has passed"
                     task.finish("FAILED", "EXPIRED", message, texts.description("EXPIRED"))
 
     def _work_on(self, task: Task, budget: int) -> int:
-        """Work at one task for at most `budget` bytes; return how much of that is left."""
+        """Work on one task for at most `budget` bytes; return how much of that is left."""
         now = time.time()
         if task.started is None:
             task.started, task.nice_status = now, "OK"

@@ -1,7 +1,7 @@
-"""What each route does: unpack what was asked, call one method of the world, render the answer.
+"""What each route does: unpack the request, call one method of the world, build the answer.
 
-Nothing of HTTP is left here: parameters and documents come in, a document goes out, and what is
-refused is raised as RefusalError or GrantError.
+This layer knows no HTTP: parameters and documents come in, a document goes out, and a rejection is
+raised as APIError or OAuthError.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MANY = 10**9
 
 @dataclass(frozen=True)
 class Call:
-    """A request to be carried out: what was asked, by whom, and the named parts of its path.
+    """A request to carry out: who sent it, and the named parts of its path.
 
-    `basic` is a client's id and secret, `url` where this service is.
+    `basic` is the id and secret of a client, `url` that of this service.
     """
 
     world: World
@@ -40,7 +40,7 @@ class Call:
         return self.request.query.get(name, default)
 
     def number(self, name: str, default: int, least: int = 0, most: int = MANY) -> int:
-        """Return a query parameter that must be a whole number within bounds."""
+        """Return a query parameter that must be an integer within these bounds."""
         text = self.text(name, str(default))
         if not text.isdecimal() or not least <= int(text) <= most:
             raise bad_request(f"'{name}': {text!r} is not a number from {least} to {most}")
@@ -51,7 +51,7 @@ class Call:
         return {"DATA_TYPE": data_type, **documents.result(code, message, self.request.path)}
 
     def open_endpoint(self, failure: str) -> AbstractContextManager[Endpoint]:
-        """Give the endpoint named in the path; see `World.reached`."""
+        """Yield the endpoint named in the path; see `World.open_endpoint`."""
         return self.world.open_endpoint(self.parts["endpoint_id"], self.caller, failure)
 
     @property
@@ -72,7 +72,7 @@ class Call:
 
 
 def openid_configuration(call: Call) -> Document:
-    """Say where everything of Auth is."""
+    """Return the URLs of Auth."""
     return {
         "issuer": call.url,
         "authorization_endpoint": f"{call.url}/v2/oauth2/authorize",
@@ -90,12 +90,12 @@ def openid_configuration(call: Call) -> Document:
 
 
 def jwk(_call: Call) -> Document:
-    """Show the key that id_tokens are signed with."""
+    """Return the key that id_tokens are signed with."""
     return identity.jwk()
 
 
 def authorize(call: Call) -> Document:
-    """Approve a login: the code, and where to bring it."""
+    """Approve a login; return the code and the redirect_uri."""
     code = call.world.identity.approve(call.request.query)
     return {"code": code, "state": call.text("state"), "redirect_uri": call.text("redirect_uri")}
 
@@ -120,14 +120,14 @@ def revoke(call: Call) -> Document:
 
 
 def validate(call: Call) -> Document:
-    """Say whether a token would be accepted."""
+    """Return whether a token is valid."""
     return {"active": call.world.identity.is_active(call.form.get("token", ""))}
 
 
 def consents(call: Call) -> Document:
-    """List what the caller's identity consented to."""
+    """List the consents of the caller's identity."""
     if call.text("all", "False") != "False":
-        raise bad_request("'all': only False is supported by the local Globus")
+        raise bad_request("'all': the sandbox supports only False")
     if call.parts["identity_id"] != call.caller.identity:
         raise APIError("PermissionDenied", "These are not your consents")
     return call.world.identity.consents(call.caller.identity)
@@ -163,7 +163,7 @@ def stat(call: Call) -> Document:
 
 
 def mkdir(call: Call) -> Document:
-    """Make a directory."""
+    """Create a directory."""
     request = convert(call.request.body, submissions.Mkdir)
     with call.open_endpoint("MkdirFailed") as collection:
         collection.mkdir(request.path)
@@ -180,7 +180,7 @@ def rename(call: Call) -> Document:
 
 
 def submission_id(_call: Call) -> Document:
-    """Hand out an id for a submission."""
+    """Return a new submission_id."""
     return {"DATA_TYPE": "submission_id", "value": str(uuid.uuid1())}
 
 
@@ -210,7 +210,7 @@ def _submit(call: Call, submission: submissions.Submission) -> Document:
 
 
 def task(call: Call) -> Document:
-    """Describe a task; this is the look that tasks are paced by."""
+    """Describe a task, and count the poll for its CompletionPolicy."""
     if call.text("format", "json") != "json":
         raise bad_request("'format': only json")
     document = call.task_document(call.task)
@@ -219,7 +219,7 @@ def task(call: Call) -> Document:
 
 
 def task_list(call: Call) -> Document:
-    """List the caller's tasks; `fields` trims their documents."""
+    """List the caller's tasks; `fields` selects the fields of their documents."""
     found = [call.task_document(task) for task in call.world.task_list(call.caller.identity)]
     found = filters.tasks(found, call.text("filter"), call.text("orderby"))
     try:
@@ -243,7 +243,7 @@ def cancel(call: Call) -> Document:
 
 
 def event_list(call: Call) -> Document:
-    """List what happened to a task, newest first."""
+    """List the events of a task, newest first."""
     wanted = call.text("filter")
     if wanted not in ("", "is_error:0", "is_error:1"):
         raise bad_request(f"'filter': {wanted!r} is not supported")
@@ -259,12 +259,12 @@ def successful_transfers(call: Call) -> Document:
 
 
 def skipped_errors(call: Call) -> Document:
-    """List the paths that a finished transfer left out."""
+    """List the paths that a finished transfer skipped."""
     return _finished(call, "skipped_errors", call.task.skipped)
 
 
 def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
-    """Return the page that begins at the marker asked for."""
+    """Return the page of `found` that begins at the requested marker."""
     if call.task.in_progress:
         raise bad_request("The task has not completed yet")
     if time.time() < (call.task.completed or 0.0) + call.world.lists_delay:
@@ -277,7 +277,7 @@ def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
 
 
 def unknown(call: Call) -> Document:
-    """Refuse a route that is not imitated."""
+    """Reject a route that is not emulated."""
     request = call.request
-    message = f"The local Globus does not imitate {request.method} {request.path}"
+    message = f"The sandbox does not emulate {request.method} {request.path}"
     raise APIError("NotImplemented", message)

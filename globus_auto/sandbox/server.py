@@ -147,7 +147,7 @@ class Sandbox:
         return dict.fromkeys(names, f"{self.url}/")
 
     def _handler(self, route: Route) -> Callable[..., Coroutine[Any, Any, Response]]:
-        """Return the handler that Starlette calls for a route, or with an error for an unknown path."""
+        """Return the handler of a route; Starlette also passes the error for an unknown path."""
 
         async def answer(http: HttpRequest, _error: Exception | None = None) -> Response:
             started = time.monotonic()

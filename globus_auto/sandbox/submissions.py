@@ -1,7 +1,7 @@
-"""Documents that ask for something, checked: from the JSON of a client to an `Order`.
+"""The documents that clients send, and the check that turns them into a `Submission`.
 
-Fields and their defaults are those of docs.globus.org/api/transfer/task_submit. A field that this
-local Globus does not honour is refused by name, never accepted and ignored.
+Fields and their defaults are those of docs.globus.org/api/transfer/task_submit. A field that the
+sandbox does not support is rejected by name, never accepted and ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MUST_BE_OFF = """
 
 
 class Mkdir(Struct, forbid_unknown_fields=True):
-    """The document that makes a directory."""
+    """The document that creates a directory."""
 
     DATA_TYPE: Literal["mkdir"]
     path: Path
@@ -96,9 +96,9 @@ class _Delete(_Document, kw_only=True):
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a task; `recursive` None means that the type is found out when it is its turn.
+    """One item of a task; with `recursive` None its type is determined when it is processed.
 
-    `missing`: it was not found as asked for, so it does not count among the files of its task.
+    `missing`: the source was not found, so the item does not count among the files of its task.
     """
 
     source: str
@@ -109,10 +109,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Submission:
-    """A task as it was asked for: the document, and all of its fields, checked.
+    """A submitted task: the document, and all of its fields, checked.
 
-    `options` has every field of the document's kind, None for what was absent or null. `deadline`
-    in seconds since 1970. `endpoint_ids`: the source's and, of a transfer, the destination's.
+    `options` has every field of this kind of document, None where it was absent or null. `deadline`
+    is in seconds since 1970. `endpoint_ids` are the source and, of a transfer, the destination.
     """
 
     kind: Kind
@@ -135,7 +135,7 @@ class Submission:
 
 
 def read(kind: Kind, document: Document) -> Submission:
-    """Return the order in a document; raise RefusalError naming what is wrong in it."""
+    """Return the submission in a document; raise APIError naming the field that is wrong."""
     fields: _Transfer | _Delete
     if kind == "TRANSFER":
         fields = convert(document, _Transfer)
@@ -151,7 +151,7 @@ def read(kind: Kind, document: Document) -> Submission:
     options = structs.asdict(fields)
     for name in MUST_BE_OFF.split():
         if options.get(name):
-            raise bad_request(f"'{name}': the local Globus supports only false")
+            raise bad_request(f"'{name}': the sandbox supports only false")
     return Submission(
         kind=kind,
         document=document,

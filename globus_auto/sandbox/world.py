@@ -83,7 +83,7 @@ class World:
     def stall_next(self, code: str = "PERMISSION_DENIED", **failure: Any) -> None:  # noqa: ANN401
         """Plan that the next task stays ACTIVE with this error; see `PlannedFailure`.
 
-        It continues once its `planned_failure` is None, or after `times` tries.
+        It continues once its `planned_failure` is None, or when it has stalled `times` times.
         """
         self.planned_failures.append(PlannedFailure(code, **failure))
 

@@ -171,7 +171,7 @@ def test_calls_over_the_budget_of_ten_seconds_are_told_how_long_to_wait(site):
 def test_what_is_not_imitated_is_a_501_with_an_error_document(site):
     asked = [("get", "/v0.10/bookmark_list"), ("put", "/v0.10/task/x"), ("get", "/v2/api/projects")]
     for method, path in (*asked, ("get", "/v2/oauth2/userinfo")):
-        with pytest.raises(globus_sdk.TransferAPIError, match="does not imitate") as caught:
+        with pytest.raises(globus_sdk.TransferAPIError, match="does not emulate") as caught:
             getattr(site.client, method)(path)
         assert (caught.value.http_status, caught.value.code) == (501, "NotImplemented")
     assert {each.route for each in site.world.requests} == {"token", "unknown"}

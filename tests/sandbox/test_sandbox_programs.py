@@ -251,7 +251,7 @@ def test_serve_says_in_one_sentence_why_it_does_not_start(tmp_path):
     pair = ("--source", a, "--destination", tmp_path / "b")
     assert "is not a directory" in refusal("--source", a, "--destination", tmp_path / "none")
     for other in (a, inside, tmp_path / "link"):
-        assert "one directory, or one is in" in refusal("--source", a, "--destination", other)
+        assert "one directory, or one contains" in refusal("--source", a, "--destination", other)
     for option in (
         "--fault=ls:colour=red",
         "--fault=ls:drop=late",
