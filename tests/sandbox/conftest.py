@@ -1,4 +1,4 @@
-"""Two directories, a local Globus that serves them, and an unmodified globus-sdk client."""
+"""Two directories, the sandbox that serves them, and an unmodified globus-sdk client."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Site:
         self.url = ""
 
     def bearer(self) -> str:
-        """Return the header of a new token of the service account."""
+        """Return an Authorization header with a new token of the service account."""
         form = {"scope": TRANSFER_ALL}
         tokens = self.world.identity.client_credentials(form, self.account, "")
         return f"Bearer {tokens['access_token']}"
@@ -59,7 +59,7 @@ class Site:
         return str(self.client.submit_delete(data)["task_id"])
 
     def skipped_errors(self, task_id: str) -> dict[str, str]:
-        """Return the error codes of the paths that a task skipped."""
+        """Return the paths that a task skipped, and the error code of each."""
         found = self.client.task_skipped_errors(task_id)
         return {each["source_path"]: each["error_code"] for each in found}
 
@@ -77,7 +77,7 @@ class Site:
 
 
 def api_error(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | None]:
-    """Return the HTTP status and the code of the refusal that a call must meet."""
+    """Return the HTTP status and the code of the API error that a call must raise."""
     with pytest.raises(globus_sdk.GlobusAPIError) as caught:
         call(*arguments, **options)
     return caught.value.http_status, caught.value.code
@@ -85,7 +85,7 @@ def api_error(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | No
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give a site whose client does not retry."""
+    """Yield a site whose client does not retry."""
     made = Site(tmp_path)
     with Sandbox(made.world) as sandbox:
         made.url = sandbox.url

@@ -1,4 +1,4 @@
-"""Faults on request: what the next calls meet, and what they did all the same."""
+"""Planned faults: what the next calls are answered, and whether they take effect."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from globus_auto.sandbox.world import World
 from tests.sandbox.conftest import api_error
 
 
-def test_the_next_calls_answer_what_was_planned_and_do_nothing(site):
+def test_a_planned_status_is_answered_without_an_effect(site):
     faults, ls = site.world.faults, site.client.operation_ls
     faults.add("ls", times=2, status=502, body={"code": "ExternalError.Planned"})
     faults.add("ls", status=500, body="<html>")
@@ -33,7 +33,7 @@ def test_the_next_calls_answer_what_was_planned_and_do_nothing(site):
     ]
 
 
-def test_a_fault_waits_for_its_match_and_may_stay(site):
+def test_a_fault_applies_only_to_requests_that_match(site):
     faults, ls = site.world.faults, site.client.operation_ls
     site.write("a/x")
     faults.add("ls", times=None, status=502, match=lambda request: request.query["path"] == "/a")
@@ -47,7 +47,7 @@ def test_a_fault_waits_for_its_match_and_may_stay(site):
         faults.add("ls", state=500)
 
 
-def test_a_dropped_connection_leaves_the_effect_or_not(site):
+def test_a_connection_drops_before_or_after_the_effect(site):
     site.world.faults.add("mkdir", drop="before")
     site.world.faults.add("mkdir", drop="after")
     for name, made in (("before", False), ("after", True)):
@@ -62,7 +62,7 @@ def test_a_dropped_connection_leaves_the_effect_or_not(site):
     assert list(site.world.tasks) == [task]
 
 
-def test_a_truncated_answer_is_no_json_but_its_effect_is_real(site):
+def test_a_truncated_answer_is_not_json_but_has_taken_effect(site):
     site.world.faults.add("mkdir", truncate=True)
     answer = site.client.operation_mkdir(site.source.id, "/made")
     assert (answer.http_status, answer.data) == (200, None)
@@ -70,7 +70,8 @@ def test_a_truncated_answer_is_no_json_but_its_effect_is_real(site):
 
 
 @pytest.mark.parametrize("status", [403, 404, 408, 413, 504])
-def test_a_proxy_answers_with_a_page_and_the_request_never_arrives(site, status):
+def test_a_proxy_page_keeps_the_request_from_globus(site, status):
+    """The client sees an HTML page without an error code, and nothing is created."""
     site.world.faults.add_proxy("mkdir", status, times=2)
     for _ in range(2):
         with pytest.raises(globus_sdk.TransferAPIError) as caught:
@@ -82,19 +83,19 @@ def test_a_proxy_answers_with_a_page_and_the_request_never_arrives(site, status)
     site.client.operation_mkdir(site.source.id, "/x")
 
 
-def test_a_proxy_may_lose_the_answer_after_the_effect(site):
+def test_a_proxy_can_replace_the_answer_after_the_effect(site):
     proxy, mkdir = site.world.faults.add_proxy, site.client.operation_mkdir
     proxy("mkdir", 504, after=True, match=lambda request: request.body["path"] == "/x")
     mkdir(site.source.id, "/y")
     assert api_error(mkdir, site.source.id, "/x") == (504, None)
     assert (site.src / "x").is_dir()
     proxy("mkdir", 504, after=True)
-    assert api_error(mkdir, site.source.id, "/x") == (504, None), "the refusal is lost as well"
+    assert api_error(mkdir, site.source.id, "/x") == (504, None), "the API error is lost as well"
     with pytest.raises(ValueError, match="after"):
         site.world.faults.add("mkdir", after=True)
 
 
-def test_a_proxy_may_answer_200_or_without_a_body(site):
+def test_a_proxy_can_answer_200_or_without_a_body(site):
     site.world.faults.add_proxy("ls", 200)
     answer = site.client.get(f"/v0.10/operation/endpoint/{site.source.id}/ls")
     assert (answer.http_status, answer.data) == (200, None)
@@ -105,7 +106,7 @@ def test_a_proxy_may_answer_200_or_without_a_body(site):
     assert "Content-Type" not in caught.value.headers
 
 
-def test_late_answers_hold_up_nobody(site):
+def test_a_late_answer_delays_no_other_request(site):
     site.names()
     site.world.faults.add("stat", delay=30)
     site.client.transport.http_timeout = 0.05
@@ -119,7 +120,7 @@ def test_late_answers_hold_up_nobody(site):
     assert site.names() == []
 
 
-def test_hooks_run_around_the_effect_and_may_wait(site):
+def test_hooks_run_before_or_after_the_effect_and_may_block(site):
     seen, go = [], threading.Event()
     hook = site.world.faults.add_hook
     hook("mkdir", lambda request: seen.append((request.body["path"], (site.src / "x").exists())))
@@ -127,17 +128,18 @@ def test_hooks_run_around_the_effect_and_may_wait(site):
     site.client.operation_mkdir(site.source.id, "/x")
     assert seen == [("/x", False), True]
     hook("stat", lambda _: go.wait(10))
-    looking = threading.Thread(target=site.client.operation_stat, args=(site.source.id, "/x"))
-    looking.start()
+    waiting = threading.Thread(target=site.client.operation_stat, args=(site.source.id, "/x"))
+    waiting.start()
     with globus_sdk.TransferClient(
         authorizer=globus_sdk.AccessTokenAuthorizer(site.bearer().split()[1])
     ) as other:
         assert [each["name"] for each in other.operation_ls(site.source.id, "/")] == ["x"]
     go.set()
-    looking.join()
+    waiting.join()
 
 
-def test_what_a_hook_raises_comes_out_where_the_sandbox_ends():
+def test_an_exception_in_a_hook_is_raised_by_the_with_block():
+    """The request itself is answered with 500."""
     world = World()
 
     def fail(_request):
@@ -151,7 +153,8 @@ def test_what_a_hook_raises_comes_out_where_the_sandbox_ends():
         auth.close()
 
 
-def test_calls_over_the_budget_of_ten_seconds_are_told_how_long_to_wait(site):
+def test_calls_over_the_limit_get_429_with_retry_after(site):
+    """The limit is measured over ten seconds."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         site.world.calls_per_second = 0.3
         for _ in range(3):
@@ -168,16 +171,20 @@ def test_calls_over_the_budget_of_ten_seconds_are_told_how_long_to_wait(site):
         assert site.names() == []
 
 
-def test_what_is_not_imitated_is_a_501_with_an_error_document(site):
-    asked = [("get", "/v0.10/bookmark_list"), ("put", "/v0.10/task/x"), ("get", "/v2/api/projects")]
-    for method, path in (*asked, ("get", "/v2/oauth2/userinfo")):
+def test_a_route_that_is_not_emulated_is_a_501(site):
+    requests = [
+        ("get", "/v0.10/bookmark_list"),
+        ("put", "/v0.10/task/x"),
+        ("get", "/v2/api/projects"),
+    ]
+    for method, path in (*requests, ("get", "/v2/oauth2/userinfo")):
         with pytest.raises(globus_sdk.TransferAPIError, match="does not emulate") as caught:
             getattr(site.client, method)(path)
         assert (caught.value.http_status, caught.value.code) == (501, "NotImplemented")
     assert {each.route for each in site.world.requests} == {"token", "unknown"}
 
 
-def test_every_route_has_a_name_that_faults_know():
+def test_faults_can_be_planned_for_every_route():
     assert sorted([*(route.operation.__name__ for route in ROUTES), "unknown"]) == sorted(
         ROUTE_NAMES.split()
     )

@@ -1,4 +1,4 @@
-"""Listing and the other operations on files, asked by globus-sdk, looked up on disk."""
+"""Listings and the other operations on files, called through globus-sdk, checked on disk."""
 
 import os
 import time
@@ -10,7 +10,8 @@ import time_machine
 from tests.sandbox.conftest import api_error
 
 
-def test_a_listing_shows_names_types_sizes_and_whole_seconds_in_utc(site):
+def test_a_listing_shows_names_types_sizes_and_mtimes(site):
+    """Mtimes are in whole seconds, in UTC."""
     os.utime(site.write("a b.txt", b"12345"), (1_600_887_182.9, 1_600_887_182.9))
     site.write("Zoë/x")
     listing = site.client.operation_ls(site.source.id, "/")
@@ -26,7 +27,7 @@ def test_a_listing_shows_names_types_sizes_and_whole_seconds_in_utc(site):
     assert site.client.operation_ls(site.source.id)["path"] == "/~/"
 
 
-def test_filters_hidden_names_order_and_pages_are_as_asked(site):
+def test_a_listing_supports_filters_order_and_pages(site):
     for name, size in (("a.txt", 3), ("b.dat", 2), (".hidden", 1), ("c.txt", 9)):
         site.write(name, b"x" * size)
     site.write("dir/x")
@@ -68,14 +69,15 @@ def test_filters_hidden_names_order_and_pages_are_as_asked(site):
         ({"query_params": {"show_hidden": 2}}, "show_hidden"),
     ],
 )
-def test_what_a_listing_does_not_honour_is_refused_by_name(site, options, named):
+def test_an_unsupported_parameter_of_a_listing_is_rejected(site, options, named):
+    """The error names the parameter."""
     with pytest.raises(globus_sdk.TransferAPIError, match=f"'{named}'") as caught:
         site.client.operation_ls(site.source.id, "/", **options)
     assert (caught.value.http_status, caught.value.code) == (400, "ClientError.BadRequest")
     assert len(caught.value.request_id) == 9
 
 
-def test_symlinks_show_their_targets_and_lead_nowhere_outside(site):
+def test_symlinks_show_their_targets_and_never_lead_outside(site):
     site.write("real/file", b"12345")
     (site.home / "secret").write_text("secret")
     for name, target in (
@@ -106,7 +108,7 @@ def test_symlinks_show_their_targets_and_lead_nowhere_outside(site):
     assert denied == (403, "EndpointPermissionDenied")
 
 
-def test_a_mount_shows_only_what_is_below_it(site):
+def test_paths_outside_the_mount_are_denied(site):
     site.write("x/file")
     mounted = site.world.add_endpoint(site.src, "mounted", mount="/lab/data")
     assert site.client.operation_ls(mounted.id, "/lab/data/x")["absolute_path"] == "/lab/data/x/"
@@ -116,7 +118,7 @@ def test_a_mount_shows_only_what_is_below_it(site):
         assert denied == (403, "EndpointPermissionDenied")
 
 
-def test_listings_may_lag_behind_what_is_there(site):
+def test_listings_can_lag_behind_the_disk(site):
     stat = site.client.operation_stat
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
@@ -136,7 +138,7 @@ def test_listings_may_lag_behind_what_is_there(site):
         assert site.names() == ["b", "c"]
 
 
-def test_names_that_are_not_utf_8_keep_the_listing_valid(site):
+def test_a_name_that_is_not_utf_8_is_listed_with_u_fffd(site):
     with open(os.fsencode(site.src) + b"/bad\xff", "wb"):
         assert site.names() == ["bad\ufffd"]
     assert api_error(site.client.operation_ls, site.source.id, "/a\nb")[0] == 400
@@ -145,7 +147,7 @@ def test_names_that_are_not_utf_8_keep_the_listing_valid(site):
     assert site.skipped_errors(task) == {"/bad\ufffd": "AMBIGUOUS_PATH"}
 
 
-def test_each_wrong_look_has_its_own_error(site, monkeypatch):
+def test_each_failed_listing_has_its_own_error_code(site, monkeypatch):
     site.write("file")
     ls, stat = site.client.operation_ls, site.client.operation_stat
     missing = "00000000-0000-0000-0000-000000000000"
@@ -166,7 +168,7 @@ def test_each_wrong_look_has_its_own_error(site, monkeypatch):
     assert api_error(ls, site.source.id, "/") == (502, "EndpointError")
 
 
-def test_endpoints_go_away_in_ways_of_their_own(site):
+def test_each_kind_of_offline_endpoint_has_its_own_error_code(site):
     ls = site.client.operation_ls
     guest = site.world.add_endpoint(site.src, "guest", "GCP_guest_collection", host=site.source)
     server = site.world.add_endpoint(site.src, "server", "GCSv5_endpoint")
@@ -185,7 +187,7 @@ def test_endpoints_go_away_in_ways_of_their_own(site):
     assert api_error(site.client.get_endpoint, site.source.id) == (404, "EndpointDeleted")
 
 
-def test_directories_are_made_and_renamed(site):
+def test_directories_are_created_and_renamed(site):
     mkdir, rename = site.client.operation_mkdir, site.client.operation_rename
     assert mkdir(site.source.id, "/new")["code"] == "DirectoryCreated"
     assert api_error(mkdir, site.source.id, "/new") == (502, "ExternalError.MkdirFailed.Exists")

@@ -1,4 +1,4 @@
-"""The options of `serve`: what each of them changes in the world, and which make no sense."""
+"""The options of `serve`: what each changes in the world, and which are not valid."""
 
 import pytest
 
@@ -10,11 +10,11 @@ ENDS = ("serve", "--source", "s", "--destination", "d")
 
 
 def apply(site, *words):
-    """Let go wrong in the world of the site what these options say."""
+    """Apply these options to the world of the site."""
     options.apply(site.world, options.parser("").parse_args([*ENDS, *words]))
 
 
-def test_no_option_changes_nothing(site):
+def test_without_options_the_world_is_unchanged(site):
     before = {**vars(site.world), "completion": None}
     ends = [vars(site.source).copy(), vars(site.destination).copy()]
     apply(site)
@@ -22,7 +22,7 @@ def test_no_option_changes_nothing(site):
     assert [vars(site.source), vars(site.destination)] == ends
 
 
-def test_policies_are_set_at_the_collection_named(site):
+def test_a_policy_is_set_on_the_named_collection(site):
     apply(
         site,
         *("--policy", "destination:disable_verify", "--policy", "destination:clock=-2.5"),
@@ -35,7 +35,7 @@ def test_policies_are_set_at_the_collection_named(site):
     assert site.world.rejects_verify is True
 
 
-def test_lists_tasks_and_listings_are_late_or_forgotten(site):
+def test_options_set_delays_and_memory_of_the_world(site):
     apply(
         site,
         *("--lists-late", "1", "--listing-lag", "2", "--task-memory", "3"),
@@ -47,7 +47,7 @@ def test_lists_tasks_and_listings_are_late_or_forgotten(site):
     assert world.missed_paths == {"/a", "/b"}
 
 
-def test_a_proxy_is_planned_as_it_is_given(site):
+def test_the_proxy_option_plans_proxy_answers(site):
     apply(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
     assert [api_error(site.names) for _ in range(2)] == [(404, None)] * 2
     assert site.names() == []
@@ -55,7 +55,7 @@ def test_a_proxy_is_planned_as_it_is_given(site):
     assert site.names() == ["x"]
 
 
-def test_a_stall_may_pass_after_some_rounds(site):
+def test_the_stall_option_can_limit_the_number_of_stalls(site):
     apply(site, "--stall", "TIMEOUT:2")
     site.write("a")
     task = site.transfer(("/a", "/a"))
@@ -76,7 +76,7 @@ def test_a_stall_may_pass_after_some_rounds(site):
         "--stall=TIMEOUT:often",
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(tmp_path, capsys, option):
+def test_an_invalid_option_is_named_in_one_sentence(tmp_path, capsys, option):
     for name in "ab":
         (tmp_path / name).mkdir()
     ends = ("--source", str(tmp_path / "a"), "--destination", str(tmp_path / "b"))

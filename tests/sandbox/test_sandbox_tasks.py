@@ -1,4 +1,4 @@
-"""Tasks: from their submission to their end, and how they are found."""
+"""Tasks from submission to end, and how to find them."""
 
 import time
 
@@ -9,10 +9,10 @@ import time_machine
 from globus_auto.sandbox.engine import CompletionPolicy
 from tests.sandbox.conftest import api_error
 
-LOOKS = CompletionPolicy.after_polls(1)
+ONE_POLL = CompletionPolicy.after_polls(1)
 
 
-def test_deadlines_are_a_day_and_move_on_with_success(site):
+def test_a_deadline_is_one_day_and_moves_with_each_success(site):
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         site.world.stall_next(after_files=1)
@@ -38,7 +38,8 @@ def test_deadlines_are_a_day_and_move_on_with_success(site):
         assert site.client.get_task(queued)["status"] == "SUCCEEDED"
 
 
-def test_a_repeated_submission_is_a_duplicate_even_after_the_end(site):
+def test_a_repeated_submission_is_a_duplicate(site):
+    """It is one after the task has ended, and while the source is offline."""
     site.write("a")
     data = globus_sdk.TransferData(site.source.id, site.destination.id)
     data.add_item("/a", "/a", recursive=False)
@@ -55,8 +56,8 @@ def test_a_repeated_submission_is_a_duplicate_even_after_the_end(site):
     assert api_error(site.client.submit_transfer, {**data, "label": "other"})[0] == 400
 
 
-def test_identical_paths_under_way_are_a_conflict(site):
-    site.world.completion = LOOKS
+def test_a_transfer_of_paths_in_progress_is_a_conflict(site):
+    site.world.completion = ONE_POLL
     site.write("a")
     site.transfer(("/a", "/a"))
     assert api_error(site.transfer, ("/a", "/a")) == (409, "Conflict")
@@ -65,12 +66,13 @@ def test_identical_paths_under_way_are_a_conflict(site):
     site.delete("/x", ignore_missing=True)
 
 
-def test_three_of_a_kind_are_worked_at_and_a_hundred_may_wait(site):
+def test_three_tasks_of_a_kind_run_and_a_hundred_may_wait(site):
+    """One more is a TooManyPendingJobs."""
     site.write("a")
     for number in range(97):
         site.world.stall_next("ENDPOINT_ERROR")
         site.transfer(("/a", f"/{number}"))
-    site.world.completion = LOOKS
+    site.world.completion = ONE_POLL
     last = [site.delete(f"/{number}", ignore_missing=True) for number in range(3)]
     assert api_error(site.transfer, ("/a", "/a")) == (409, "TooManyPendingJobs")
     states = [task.nice_status for task in site.world.tasks.values()]
@@ -83,7 +85,8 @@ def test_three_of_a_kind_are_worked_at_and_a_hundred_may_wait(site):
     assert states[:4] == [*["ENDPOINT_ERROR"] * 3, "Queued"]
 
 
-def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
+def test_the_completion_policy_sets_when_work_is_done(site):
+    """Work is done after some polls or seconds, and not before."""
     site.write("a", b"old")
     site.world.completion = CompletionPolicy.after_polls(2)
     task = site.transfer(("/a", "/a"))
@@ -100,22 +103,22 @@ def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
         assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
 
-def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
+def test_a_large_task_continues_with_each_request(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 10)
     monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 4)
     site.write("big", b"0123456789" * 3)
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     assert 0 < len((site.dst / "big").read_bytes()) < 30
-    looks = 0
+    polls = 0
     while site.client.get_task(task)["status"] == "ACTIVE":
-        looks += 1
-    assert 3 <= looks <= 6
+        polls += 1
+    assert 3 <= polls <= 6
     assert (site.dst / "big").read_bytes() == b"0123456789" * 3
     assert api_error(site.client.get_task, "0" * 8) == (404, "ClientError.NotFound")
     assert api_error(site.client.get_task, task, query_params={"format": "xml"})[0] == 400
 
 
-def test_a_copy_that_differs_is_made_again(site, monkeypatch):
+def test_a_copy_with_a_wrong_checksum_is_copied_again(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 8)
     monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 4)
     site.write("big", b"0123456789")
@@ -128,7 +131,7 @@ def test_a_copy_that_differs_is_made_again(site, monkeypatch):
     assert site.event_codes(task) == ["SUCCEEDED", "VERIFY_CHECKSUM", "STARTED"]
 
 
-def test_an_endpoint_that_goes_away_in_mid_task_holds_it_up(site):
+def test_a_task_waits_while_an_endpoint_is_offline(site):
     site.world.stall_next("TIMEOUT", after_files=1)
     for name in "ab":
         site.write(name)
@@ -152,10 +155,10 @@ def test_an_endpoint_that_goes_away_in_mid_task_holds_it_up(site):
     ]
 
 
-def test_a_task_is_inactive_and_back_fails_as_planned_or_is_forgotten(site):
+def test_a_task_can_be_inactive_fail_or_be_unknown(site):
     for name in "ab":
         site.write(name)
-    site.world.completion = LOOKS
+    site.world.completion = ONE_POLL
     task = site.transfer(("/a", "/a"))
     site.world.tasks[task].status = "INACTIVE"
     assert {site.client.get_task(task)["status"] for _ in range(3)} == {"INACTIVE"}
@@ -172,7 +175,7 @@ def test_a_task_is_inactive_and_back_fails_as_planned_or_is_forgotten(site):
     assert api_error(site.client.get_task, task) == (404, "ClientError.NotFound")
 
 
-def test_history_is_kept_for_thirty_days_or_until_it_is_lost(site):
+def test_history_is_deleted_after_thirty_days_or_on_request(site):
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         old, lost = site.transfer(("/a", "/a")), site.transfer(("/a", "/b"))
@@ -191,9 +194,9 @@ def test_history_is_kept_for_thirty_days_or_until_it_is_lost(site):
             )
 
 
-def test_a_cancelled_task_stops_and_a_finished_one_says_so(site):
+def test_only_a_task_in_progress_can_be_cancelled(site):
     site.write("a")
-    site.world.completion = LOOKS
+    site.world.completion = ONE_POLL
     task = site.transfer(("/a", "/a"))
     assert site.client.cancel_task(task)["code"] == "Canceled"
     found = site.client.get_task(task)
@@ -223,7 +226,7 @@ def test_lists_come_in_pages(site):
     )
 
 
-def test_lists_may_be_refused_for_a_while_after_the_completion(site):
+def test_lists_can_be_rejected_for_a_while_after_completion(site):
     site.write("a")
     site.world.lists_delay = 60
     lists = (site.client.task_successful_transfers, site.client.task_skipped_errors)
@@ -237,7 +240,7 @@ def test_lists_may_be_refused_for_a_while_after_the_completion(site):
         assert [len(call(task)["DATA"]) for call in lists] == [1, 0]
 
 
-def test_a_stall_may_pass_by_itself(site):
+def test_a_stall_can_end_after_some_tries(site):
     site.write("a")
     site.world.stall_next("CONNECTION_RESET", times=3, details="reset by peer")
     task = site.transfer(("/a", "/a"))
@@ -247,7 +250,7 @@ def test_a_stall_may_pass_by_itself(site):
     assert site.event_codes(task) == ["SUCCEEDED", "CONNECTION_RESET", "STARTED"]
 
 
-def test_ended_tasks_may_be_forgotten(site):
+def test_ended_tasks_can_become_unknown(site):
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.task_memory = 60
@@ -262,7 +265,7 @@ def test_ended_tasks_may_be_forgotten(site):
         assert site.client.get_task(waiting)["status"] == "ACTIVE"
 
 
-def test_task_list_may_forget_early_and_show_late(site):
+def test_task_list_can_hide_new_and_ended_tasks(site):
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.task_list_lag, site.world.task_list_memory = 10, 30
@@ -343,7 +346,8 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
         ({"store_base_path_info": True}, "store_base_path_info"),
     ],
 )
-def test_what_a_submission_cannot_have_is_refused_by_name(site, change, named):
+def test_an_unsupported_field_of_a_submission_is_rejected(site, change, named):
+    """The error names the field, and no task is created."""
     data = globus_sdk.TransferData(site.source.id, site.destination.id)
     data.add_item("/a", "/a")
     data["submission_id"] = site.client.get_submission_id()["value"]
@@ -365,7 +369,7 @@ def test_a_submission_needs_items_endpoints_and_json(site):
     assert api_error(site.client.submit_delete, data) == (404, "EndpointNotFound")
 
 
-def test_a_user_sees_only_his_own_tasks(site):
+def test_a_user_sees_only_their_own_tasks(site):
     site.write("a")
     task = site.transfer(("/a", "/a"))
     site.world.tasks[task].owner = "somebody else"
