@@ -1,9 +1,9 @@
 """The engine: accepts submissions, queues tasks and runs them.
 
-Nothing happens between requests (unless `Sandbox.background` is on). Each request first advances
-the tasks (`Engine.advance`), so a test decides what happens between a submission and its work. The
-rules are those of docs.globus.org/api/transfer/task_behavior: three transfer tasks and three delete
-tasks of a user run, the others are queued; what fails is retried until the deadline.
+Nothing happens between requests, unless the `Sandbox` runs in `background`. Each request first
+advances the tasks (`Engine.advance`), so a test decides what happens between a submission and its
+work. The rules are those of docs.globus.org/api/transfer/task_behavior: three transfer tasks and
+three delete tasks of a user run, the others are queued; what fails is retried until the deadline.
 """
 
 from __future__ import annotations
@@ -101,12 +101,12 @@ class Engine:
     def advance(self) -> None:
         """Advance all tasks: work on at most SLICE bytes, and end those past their deadline."""
         budget = SLICE
-        turns: dict[tuple[str, str], int] = {}
+        running: dict[tuple[str, str], int] = {}
         for task in list(self._world.tasks.values()):
-            whose = (task.owner, task.submission.kind)
-            if task.status == "ACTIVE" and turns.get(whose, 0) < MAX_RUNNING_TASKS:
+            queue = (task.owner, task.submission.kind)
+            if task.status == "ACTIVE" and running.get(queue, 0) < MAX_RUNNING_TASKS:
                 budget = self._work_on(task, budget)
-                turns[whose] = turns.get(whose, 0) + task.in_progress
+                running[queue] = running.get(queue, 0) + task.in_progress
             if task.in_progress and time.time() >= task.deadline:
                 if task.started is None and task.submission.deadline is None:  # it never ran
                     task.deadline = time.time() + DEADLINE

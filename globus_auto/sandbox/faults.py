@@ -129,8 +129,8 @@ class Faults:
         These are its faults, oldest first, or with `when` its hooks for that moment.
         """
         for fault in list(self._planned):
-            fits = (fault.route, fault.when) == (request.route, when)
-            if not fits or (fault.match and not fault.match(request)):
+            matches = (fault.route, fault.when) == (request.route, when)
+            if not matches or (fault.match and not fault.match(request)):
                 continue
             if fault.times is not None:
                 fault.times -= 1
