@@ -58,7 +58,7 @@ PING_URL = ""
 # --- this installation ------------------------------------------------------------------------
 
 # The directory of the datastore, the log, the locks and the tokens: an absolute path with a slash
-# at the end. "" means the directory of this file.
+# at the end. "" means the directory of this file. A file used with --config must always set it.
 CODE_PATH = ""
 
 # The Python interpreter that --crontab and the login instructions show: an absolute path. "" means
