@@ -1,100 +1,122 @@
-"""Everything about your transfer that globus_auto needs to know: constants only.
+"""The settings of globus_auto: constants only.
 
-Edit this file, or leave it as it is and give both programs `--config FILE`, where FILE is a
-Python file like this one that sets only what differs (its own CODE_PATH always).
-Paths at endpoints are POSIX paths. All times are UTC, all sizes bytes.
+Edit this file. Or leave it unchanged and run both programs with `--config FILE`: FILE is a Python
+file like this one that sets only what differs, and always its own CODE_PATH.
+Paths at collections are POSIX paths.
 """
 
-# --- what goes where --------------------------------------------------------------------------
+# --- what is transferred, and where to --------------------------------------------------------
 
-# The directory whose contents are sent, as the source endpoint names it: an absolute path.
+# The source directory: an absolute path, as the source collection shows it. Its contents are
+# transferred, not the directory itself.
 SRC_DIR = ""
 
-# The directory they are sent to. Only what is inside SRC_DIR is copied, so end this path with the
-# name that the copy should have: "/archive/run1", not "/archive". It is made where it is missing.
+# The destination directory: an absolute path, as the destination collection shows it. Only what is
+# inside SRC_DIR is copied, so end this path with the name that the copy should have:
+# "/archive/run1", not "/archive". Globus makes it if it does not exist.
 DST_DIR = ""
 
-# The ids of both endpoints (Globus also says collections): the web app shows each as "UUID".
+# The UUID of the source collection, from its page in the Globus web app.
 SRC_ID = ""
+
+# The UUID of the destination collection.
 DST_ID = ""
 
-# --- who asks Globus --------------------------------------------------------------------------
+# --- login ------------------------------------------------------------------------------------
 
-# The id of the application that you registered with Globus for this purpose.
+# The UUID of the application that you registered at https://app.globus.org/settings/developers.
 CLIENT_ID = ""
 
-# For a service account instead of a person's login: a file, readable by you alone, that holds the
-# client secret. The environment variable GLOBUS_CLIENT_SECRET does the same.
+# Only for a service account: a file with the client secret, as an absolute path or below
+# CODE_PATH. Only you may be able to read it (chmod 600). "" means that the environment variable
+# GLOBUS_CLIENT_SECRET is used or, if that is not set, the login of a person.
 CLIENT_SECRET_FILE = ""
 
-# --- who is told ------------------------------------------------------------------------------
+# --- alerts -----------------------------------------------------------------------------------
 
-# Alerts come from this address and go to these. With no recipients there is no mail.
+# The address that alert mail comes from.
 EMAIL_SENDER = ""
+
+# The addresses that alert mail goes to: a list of strings. An empty list means no mail.
 EMAIL_RECIPIENTS: list[str] = []
 
-# An alert that lasts is repeated after this many hours.
+# Alerts that are still open are sent again after this many hours.
 EMAIL_REPEAT_HOURS = 24
 
-# A task without any news for this many hours is an alert, and so is a run that lasts longer.
+# You get an alert if a transfer makes no progress, a file cannot be deleted, or a run does not end
+# for this many hours.
 STALL_HOURS = 24
 
-# Other channels, and mail servers that need a login, in Apprise's notation.
+# Other channels for alerts, and mail servers that require a login: Apprise URLs, as a list of
+# strings.
 ALERT_URLS: list[str] = []
 
-# Fetched after each good run, with "/fail" appended after a bad one; "{program}" becomes
-# "transfer" or "delete". For a service that notices when cron itself has died.
+# A URL that is fetched after each run, with "/fail" appended if the exit code is not 0. "{program}"
+# in it becomes "transfer" or "delete". Use it with a service that notices when cron itself stops.
 PING_URL = ""
 
-# --- where this program lives -----------------------------------------------------------------
+# --- this installation ------------------------------------------------------------------------
 
-# The directory of datastore, log, locks and tokens, with a slash at its end;
-# "" is the directory of this file.
+# The directory of the datastore, the log, the locks and the tokens: an absolute path with a slash
+# at the end. "" means the directory of this file. A file used with --config must always set it.
 CODE_PATH = ""
 
-# The Python that cron starts; "" is the one that runs now.
+# The Python interpreter that --crontab and the login instructions show: an absolute path. "" means
+# the one that is running.
 PYTHON_PATH = ""
 
-# --- what is sent, and what is deleted --------------------------------------------------------
+# --- which files are transferred and deleted --------------------------------------------------
 
-# Names of files and directories to leave alone, as shell patterns: ["*.tmp", ".*"].
+# Names of files and directories that are neither transferred nor deleted: a list of shell patterns
+# for one name, without a slash, e.g. ["*.tmp", ".*"].
 EXCLUDE: list[str] = []
 
-# Leave a file alone until it has not been modified for this many seconds. Set it longer than the
-# longest pause that your instrument makes while it has a file open.
+# A file is transferred only when it has not been modified for this many seconds. Choose more than
+# the longest pause of your instrument while it has a file open.
 SETTLE_SECONDS = 0
 
-# Keep a file at the source for this many days after it was sent.
+# A file stays at the source for this many days after its transfer has ended.
 KEEP_DAYS = 0
 
-# Look for the file at the destination before it is deleted at the source. False only where
-# something takes files away there.
+# Before a file is deleted at the source, check that its copy is at the destination. Set this to
+# False only if something removes files there.
 VERIFY_DESTINATION = True
 
-# Let delete.py remove empty directories below SRC_DIR.
+# delete.py removes empty directories below SRC_DIR.
 DELETE_EMPTY_DIRS = True
 
-# Where SRC_DIR is mounted on this machine, if it is: listed directly, thousands of times
-# faster than through Globus.
+# The directory at which SRC_DIR is mounted on this machine: an absolute path. It is scanned
+# thousands of times faster than through Globus. "" means that SRC_DIR is not mounted here.
 SRC_LOCAL_DIR = ""
 
-# --- the rest need not be edited --------------------------------------------------------------
+# --- you rarely need to change these ----------------------------------------------------------
 
-# The mail server, as host or host:port; encrypted where the server offers it.
+# The mail server: host or host:port (port 25 if you leave it out). Mail to it is encrypted if it
+# offers that.
 EMAIL_HOST = "localhost"
+
+# The beginning of the subject of alert mail.
 EMAIL_SUBJECT = "globus_auto"
 
-# Names below CODE_PATH, or absolute paths.
+# The datastore, which records what was transferred: an absolute path, or one below CODE_PATH.
 DATASTORE_PATH = "datastore"
+
+# The file that stores the login: an absolute path, or one below CODE_PATH.
 TOKEN_PATH = "refresh_token"
+
+# The log file: an absolute path, or one below CODE_PATH.
 LOG_PATH = "globus_auto.log"
 
-# The most files that one task is given.
+# The largest number of files in one task; a recursive task has no limit.
 FILES_PER_TASK = 5000
 
-# Listings asked for at once, and calls a second; Globus allows a user 20. 0 sets no limit.
+# How many directories are listed through Globus at the same time; at least 1.
 LIST_CONCURRENCY = 8
+
+# How many calls a second list directories through Globus, which allows 20 per user. 0 means no
+# limit.
 LIST_CALLS_PER_SECOND = 20
 
-# Globus gives up a delete after this many minutes, so that none lingers while files change.
+# Globus abandons a delete task that has not ended after this many minutes, so that none lingers
+# while files change. A whole number, at least 1.
 DELETE_DEADLINE_MINUTES = 15

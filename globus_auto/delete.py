@@ -1,4 +1,4 @@
-"""Delete from SRC_DIR what has provably arrived, and empty directories."""
+"""Delete verified files and empty directories from SRC_DIR."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from globus_auto import utils
 
 PROGRAM = "delete"
 EPILOG = """examples:
-  python delete.py           delete what has arrived, and empty directories
-  python delete.py -n -v     print what would be deleted, and why not the rest
+  python delete.py           delete verified files and empty directories
+  python delete.py -n -v     show what would be deleted, and why files stay
 """
 
 

@@ -1,4 +1,4 @@
-"""Send every new or changed file of SRC_DIR to DST_DIR, once per change."""
+"""Transfer every new or changed file in SRC_DIR to DST_DIR."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ PROGRAM = "transfer"
 INQUIRIES = ("check", "status", "crontab")
 PARTS = 10  # in which files of a task that failed are sent again
 EPILOG = """examples:
-  python transfer.py -n               print what would be sent, and why
-  python transfer.py --check --probe  is everything there that a run needs?
-  python transfer.py --wait           send what is new, until it has arrived
+  python transfer.py -n               show what would be transferred, and why
+  python transfer.py --check --probe  check the setup; send a test message
+  python transfer.py --wait           transfer, and wait for the results
 """
 
 log = logging.getLogger("globus_auto.transfer")
@@ -50,14 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _add_options(parser: utils.Parser) -> None:
     add = parser.add_argument
-    add("--full", action="store_true", help="send all of SRC_DIR as one task, sent before or not")
-    add("--wait", action="store_true", help="wait until all tasks have ended, then settle them")
-    add("--login", action="store_true", help="log in anew first, on a terminal")
-    add("--check", action="store_true", help="look whether all is there that a run needs")
-    add("--probe", action="store_true", help="with --check: write at the destination, send mail")
-    add("--status", action="store_true", help="show what waits, is under way, arrived, is wrong")
-    add("--json", action="store_true", help="with --status: as JSON")
-    add("--crontab", action="store_true", help="print the lines for cron")
+    add("--full", action="store_true", help="compare all files in one task; copy what differs")
+    add("--wait", action="store_true", help="wait until all transfers have ended; report failures")
+    add("--login", action="store_true", help="log in again first; a person needs a terminal")
+    add("--check", action="store_true", help="check everything that a run needs")
+    add("--probe", action="store_true", help="with --check: make the marker, send a test message")
+    add("--status", action="store_true", help="show what is waiting, in progress, verified, wrong")
+    add("--json", action="store_true", help="with --status: print JSON")
+    add("--crontab", action="store_true", help="print the lines for your crontab")
 
 
 def _inquiry(name: str) -> Callable[[utils.Run], int]:

@@ -59,10 +59,10 @@ def parser(program: str, description: str, epilog: str) -> Parser:
         allow_abbrev=False,
     )
     result.add_argument(
-        "--config", metavar="FILE", help="read the settings that differ from config.py from FILE"
+        "--config", metavar="FILE", help="override the settings of config.py with those in FILE"
     )
     result.add_argument(
-        "-n", "--dry-run", action="store_true", help="print what would be done and why; do nothing"
+        "-n", "--dry-run", action="store_true", help="show what would be done, and why; do nothing"
     )
     result.add_argument("-v", "--verbose", action="store_true", help="show every decision")
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

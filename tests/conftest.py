@@ -144,7 +144,7 @@ class Lab:
             return match(request)
 
         if effect:
-            self.world.faults.hook(route, shoot, when="after", match=match)
+            self.world.faults.add_hook(route, shoot, when="after", match=match)
         else:
             self.world.faults.add(route, drop="before", match=shoot)
         started.append(self.start(program))

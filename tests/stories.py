@@ -141,9 +141,11 @@ class People(RuleBasedStateMachine):
     def _may_be_deleted(self, name: str) -> bool:
         """Return whether a delete task of a run that died is open and may run at any time."""
         return any(
-            task.is_open and task.order.kind == "DELETE" and task.looks >= task.pace.looks
+            task.in_progress
+            and task.submission.kind == "DELETE"
+            and task.polls >= task.completion.polls
             for task in self.world.tasks.values()
-            if any(item.source == f"/src/{name}" for item in task.order.items)
+            if any(item.source == f"/src/{name}" for item in task.submission.items)
         )
 
     def _files(self) -> list[str]:

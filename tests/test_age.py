@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto.removing import halved_by_directory, split
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, tree
 
 MINUTE = 60
@@ -22,7 +22,7 @@ def deleted(lab: Lab) -> list[list[str]]:
 
 def delay(lab: Lab, route: str, seconds: float, path: str | None = None, times: int = 1) -> None:
     """Let time pass at the next requests of a route."""
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         route,
         lambda _request: lab.advance(seconds),
         times=times,
@@ -38,7 +38,7 @@ def test_nothing_is_deleted_on_an_old_listing(lab: Lab) -> None:
         lab.advance(MINUTE + 1)
         lab.write("a/1", "changed meanwhile")
 
-    lab.world.faults.hook("submission_id", suspend)
+    lab.world.faults.add_hook("submission_id", suspend)
     assert lab.delete() == 0
     assert files(lab.source) == {"a/1": b"changed meanwhile"}
     assert deleted(lab) == [["/src/b/2", "/src/c/3"]]
@@ -70,8 +70,8 @@ def test_one_directory_may_take_its_listing_and_a_minute(lab: Lab) -> None:
     began = time.time()
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    (task,) = (each for each in lab.world.tasks.values() if each.order.kind == "DELETE")
-    assert task.order.deadline - began <= 7 * MINUTE + 5, "counted from before the listing"
+    (task,) = (each for each in lab.world.tasks.values() if each.submission.kind == "DELETE")
+    assert task.submission.deadline - began <= 7 * MINUTE + 5, "counted from before the listing"
 
 
 def test_one_directory_may_take_no_longer(lab: Lab) -> None:
@@ -113,7 +113,7 @@ def test_the_delete_task_of_a_suspended_run_expires(lab: Lab) -> None:
     """A file that was changed meanwhile stays."""
     lab.real_time()
     lab.given_transferred("a")
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     started: list[subprocess.Popen[str]] = []
 
     def suspend(_request: Any) -> None:
@@ -123,12 +123,12 @@ def test_the_delete_task_of_a_suspended_run_expires(lab: Lab) -> None:
         lab.world.engine.advance()
         started[0].send_signal(signal.SIGCONT)
 
-    lab.world.faults.hook("task", suspend, match=lambda _request: bool(lab.submitted("delete")))
+    lab.world.faults.add_hook("task", suspend, match=lambda _request: bool(lab.submitted("delete")))
     started.append(lab.start("delete"))
     with started[0] as process:
         process.communicate()
     assert process.returncode == 1
-    (task,) = (each for each in lab.world.tasks.values() if each.order.kind == "DELETE")
+    (task,) = (each for each in lab.world.tasks.values() if each.submission.kind == "DELETE")
     assert (task.status, (task.fatal_error or {})["code"]) == ("FAILED", "EXPIRED")
     assert files(lab.source) == {"a": b"changed while it was suspended"}
     assert lab.records() == {"/src/a"}

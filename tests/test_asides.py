@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, tree
 
 QUARANTINE = ".globus_auto_empty."
@@ -47,7 +47,7 @@ def run(lab: Lab, program: str, code: int = 0) -> dict[str, Any]:
 def left(prunable: Lab) -> Lab:
     """Return a laboratory with a leftover quarantine, whose delete task was not accepted."""
     (prunable.source / "x" / "y").rmdir()
-    prunable.world.faults.proxy("delete", 403)
+    prunable.world.faults.add_proxy("delete", 403)
     assert prunable.delete() == 1
     assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
     return prunable
@@ -100,12 +100,12 @@ def test_a_kill_at_the_submission_leaves_no_quarantine(prunable: Lab, program: s
 @PROGRAMS
 def test_a_kill_during_the_delete_task_loses_no_file(prunable: Lab, program: str) -> None:
     """The next run cancels the task and restores the directory."""
-    prunable.world.pace = Pace.after_looks(9)
+    prunable.world.completion = CompletionPolicy.after_polls(9)
     prunable.kill("delete", "delete")
-    prunable.world.pace = Pace.at_once()
+    prunable.world.completion = CompletionPolicy.at_once()
     arrive(prunable)
     assert run(prunable, program) == NEW
-    assert not any(task.is_open for task in prunable.world.tasks.values())
+    assert not any(task.in_progress for task in prunable.world.tasks.values())
     assert prunable.store().asides == {}
     assert not prunable.store().open_tasks("delete")
 
@@ -119,7 +119,7 @@ def test_a_kill_after_the_delete_task_leaves_no_record(prunable: Lab, program: s
 
 @pytest.mark.parametrize("effect", [False, True])
 def test_a_kill_during_the_restore_is_made_good(prunable: Lab, effect: bool) -> None:
-    prunable.world.faults.hook("rename", lambda _request: arrive(prunable), when="after")
+    prunable.world.faults.add_hook("rename", lambda _request: arrive(prunable), when="after")
     prunable.kill(
         "delete",
         "rename",
@@ -187,7 +187,7 @@ def test_a_quarantine_that_somebody_removed_is_forgotten(left: Lab) -> None:
 def test_a_recursive_task_leaves_quarantines_out(left: Lab) -> None:
     name = quarantine(left).name
     left.write("more")
-    left.world.faults.hook("submission_id", lambda _request: left.write(f"{name}/late", "late"))
+    left.world.faults.add_hook("submission_id", lambda _request: left.write(f"{name}/late", "late"))
     assert left.transfer("--full") == 0
     assert tree(left.destination).keys() == {"file", "more"}
     assert left.transfer() == 0

@@ -25,7 +25,7 @@ def test_a_signal_ends_a_scan_that_waits_for_answers(number: signal.Signals, lab
         waiting.release()
         answered.wait()
 
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         "ls", hold, times=None, match=lambda request: request.query["path"].startswith("/src/d")
     )
     try:

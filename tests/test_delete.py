@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, tree
 
 
@@ -70,8 +70,8 @@ def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
     assert (document["recursive"], document["ignore_missing"]) == (False, True)
     assert document["interpret_globs"] is False
     assert not any(document[f"notify_on_{event}"] for event in ("succeeded", "failed", "inactive"))
-    (task,) = (task for task in lab.world.tasks.values() if task.order.document == document)
-    assert 7 * 60 - 1 <= task.order.deadline - began <= 7 * 60 + 60
+    (task,) = (task for task in lab.world.tasks.values() if task.submission.document == document)
+    assert 7 * 60 - 1 <= task.submission.deadline - began <= 7 * 60 + 60
 
 
 def test_each_group_is_listed_just_before_it_is_deleted(lab: Lab) -> None:
@@ -100,7 +100,7 @@ def test_a_group_without_verified_files_delays_no_other(lab: Lab) -> None:
 def test_a_file_changed_while_another_group_is_deleted_stays(lab: Lab) -> None:
     probed(lab).configure(FILES_PER_TASK=1)
     lab.write_and_transfer("a", "b")
-    lab.world.faults.hook("delete", lambda _request: lab.write("b", "changed meanwhile"))
+    lab.world.faults.add_hook("delete", lambda _request: lab.write("b", "changed meanwhile"))
     assert lab.delete() == 0
     assert files(lab.source) == {"b": b"changed meanwhile"}
 
@@ -208,7 +208,7 @@ def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mail
     assert lab.delete() == 1
     waited = time.time() - began
     assert 120 <= waited < 140 if plan == "stall_next" else waited < 10
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group is deleted"
     assert files(lab.source).keys() == {"a", "b"}
     assert lab.records() == {"/src/a", "/src/b"}
@@ -236,22 +236,22 @@ def test_a_run_stops_after_ten_failed_delete_tasks(lab: Lab) -> None:
 def test_an_inactive_delete_task_is_cancelled(lab: Lab) -> None:
     probed(lab)
     lab.write_and_transfer("a")
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
 
     def suspend(request: Any) -> None:
         task = lab.world.tasks[request.path.rpartition("/")[2]]
-        task.status = "INACTIVE" if task.is_open else task.status
+        task.status = "INACTIVE" if task.in_progress else task.status
 
-    lab.world.faults.hook("task", suspend, times=None)
+    lab.world.faults.add_hook("task", suspend, times=None)
     assert lab.delete() == 1
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     assert files(lab.source).keys() == {"a"}
 
 
 def test_a_slow_delete_task_is_waited_for(lab: Lab) -> None:
     probed(lab)
     lab.write_and_transfer("a")
-    lab.world.pace = Pace.by_time(90)
+    lab.world.completion = CompletionPolicy.after_seconds(90)
     assert lab.delete() == 0
     assert files(lab.source) == {}
 
@@ -273,7 +273,7 @@ def test_a_lost_answer_about_a_delete_task_does_no_harm(lab: Lab) -> None:
     lab.world.faults.add("delete", drop="after")
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    kinds = [task.order.kind for task in lab.world.tasks.values()]
+    kinds = [task.submission.kind for task in lab.world.tasks.values()]
     assert kinds.count("DELETE") == len({each["submission_id"] for each in lab.submitted("delete")})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.tasks import Task
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, put
 from tests.test_delete import deleted
 
@@ -21,7 +21,7 @@ def recursive(lab: Lab) -> list[bool]:
 
 def newest(lab: Lab) -> Task:
     """Return the transfer task that was submitted last."""
-    tasks = [task for task in lab.world.tasks.values() if task.order.kind == "TRANSFER"]
+    tasks = [task for task in lab.world.tasks.values() if task.submission.kind == "TRANSFER"]
     return tasks[-1]
 
 
@@ -167,7 +167,7 @@ def test_skipped_files_count_as_reported_by_their_task(lab: Lab) -> None:
 def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None:
     """The file grew between the scan and the copy: another fingerprint was delivered."""
     lab.given_transferred("first")
-    lab.world.pace = Pace.after_looks(1)
+    lab.world.completion = CompletionPolicy.after_polls(1)
     lab.write_and_transfer("a", "b")
     lab.write("a", "the content of a, and more")
     os.utime(lab.source / "a", (time.time() - 60,) * 2)
@@ -175,7 +175,7 @@ def test_a_file_that_is_listed_with_another_size_is_sent_again(lab: Lab) -> None
     assert lab.delete() == 0
     assert lab.records() == set()
     assert files(lab.source).keys() == {"a"}
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source) == {}
 
@@ -209,7 +209,7 @@ def test_skipped_errors_are_not_requested_if_there_are_none(lab: Lab) -> None:
 
 def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None:
     lab.given_transferred("first")
-    lab.world.lists_late = 30 * 60
+    lab.world.lists_delay = 30 * 60
     lab.write_and_transfer("a")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.source).keys() == {"a"}, "no record changes yet"
@@ -217,7 +217,7 @@ def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None
     lab.advance(31 * 60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    lab.world.lists_late = 9 * 3600
+    lab.world.lists_delay = 9 * 3600
     lab.write_and_transfer("b")
     assert lab.transfer() == 0
     lab.advance(3700)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, tree
 
 QUARANTINE = ".globus_auto_empty."
@@ -142,7 +142,7 @@ def test_a_directory_with_any_content_is_not_empty(fill: Callable[[Lab], None], 
 
 
 def test_directories_stay_during_a_recursive_task(lab: Lab) -> None:
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write_and_transfer("run/a")
     make(lab, "empty")
     assert lab.delete() == 0
@@ -152,7 +152,7 @@ def test_directories_stay_during_a_recursive_task(lab: Lab) -> None:
 
 def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
     make(lab, "x/y", "z")
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         "rename",
         lambda _request: lab.write("x/y/new", "just arrived"),
         match=lambda request: request.body["old_path"] == "/src/x",
@@ -165,7 +165,7 @@ def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
 def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
     """The directory gets its name back, and the file is transferred."""
     make(lab, "x/y")
-    lab.world.faults.hook("rename", in_quarantine(lab, "y/new", "just arrived"), when="after")
+    lab.world.faults.add_hook("rename", in_quarantine(lab, "y/new", "just arrived"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
     assert lab.transfer() == 0
@@ -174,7 +174,7 @@ def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
 
 def test_a_file_that_arrives_under_the_old_name_survives(lab: Lab) -> None:
     make(lab, "x/y")
-    lab.world.faults.hook("rename", lambda _request: lab.write("x/y/new", "new"), when="after")
+    lab.world.faults.add_hook("rename", lambda _request: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"new"}
     assert lab.store().asides == {}
@@ -187,7 +187,7 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
         in_quarantine(lab, "one", "in the moved directory")(None)
         lab.write("x/two", "under the old name")
 
-    lab.world.faults.hook("rename", arrive, when="after")
+    lab.world.faults.add_hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
     (quarantine,) = quarantined(lab)
@@ -218,7 +218,7 @@ def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
         in_quarantine(lab, "one", "in the moved directory")(None)
         (lab.source / "x").symlink_to("nowhere")
 
-    lab.world.faults.hook("rename", arrive, when="after")
+    lab.world.faults.add_hook("rename", arrive, when="after")
     assert lab.delete() == 1
     assert lab.store().asides == {}
     (quarantine,) = quarantined(lab)
@@ -271,7 +271,7 @@ def test_a_failed_deletion_of_directories_is_tried_in_halves(plan: str, lab: Lab
     make(lab, "flat", "x/y")
     getattr(lab.world, plan)(kind="DELETE")
     assert lab.delete() == 1
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     assert [len(each["DATA"]) for each in lab.submitted("delete")] == [2, 1, 1]
     assert (tree(lab.source), lab.store().asides) == ({}, {})
     assert lab.alerts().keys() == {"delete failed"}
@@ -283,7 +283,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     for _ in range(3):
         getattr(lab.world, plan)(kind="DELETE")
     assert lab.delete() == 1
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())
     left = tree(lab.source)
     assert len([name for name in left if "/" not in name]) == 1, "the others are pruned"
     assert (quarantined(lab), lab.store().asides) == ([], {})
@@ -296,7 +296,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
 
 def leave_quarantine(lab: Lab) -> Path:
     """Let delete.py leave its empty directory quarantined; return the directory."""
-    lab.world.faults.proxy("delete", 403)
+    lab.world.faults.add_proxy("delete", 403)
     assert lab.delete() == 1
     (quarantine,) = quarantined(lab)
     return quarantine
@@ -338,7 +338,7 @@ def test_a_dry_run_names_no_directory_that_a_run_would_leave(
     assert lab.delete("-n") == 0
     assert "remove /src/x" not in capsys.readouterr().out
     lab.src.rename_supported = True
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write_and_transfer("run/a")
     assert lab.delete("-n") == 0
     assert "remove /src/x" not in capsys.readouterr().out

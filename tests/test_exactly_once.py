@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, another_destination, files
 
 HOUR = 3600
@@ -88,7 +88,7 @@ def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capf
         assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     main = threading.main_thread().ident
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         route, lambda _request: signal.pthread_kill(main, signal.SIGTERM), when=when
     )
     if route == "token":
@@ -194,7 +194,7 @@ def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab):
 @pytest.mark.parametrize("accepted", [True, False])
 def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted):
     lab.write("a.txt")
-    lab.world.faults.proxy("transfer", 504, times=None, after=accepted)
+    lab.world.faults.add_proxy("transfer", 504, times=None, after=accepted)
     assert lab.transfer() == 1
     if accepted:
         lab.world.faults.clear()
@@ -223,7 +223,7 @@ def test_a_failed_save_submits_nothing(ready: Lab, capfd):
 def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
     lab = ready
     obstacle = lab.state / "datastore.new"
-    lab.world.faults.hook("transfer", lambda _request: obstacle.mkdir())
+    lab.world.faults.add_hook("transfer", lambda _request: obstacle.mkdir())
     assert lab.transfer() == 1
     assert len(unsubmitted(lab)) == 1
     obstacle.rmdir()
@@ -236,7 +236,7 @@ def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, 
     """Until then the unsubmitted task is discarded quietly at each 409 Conflict."""
     lab.configure(STALL_HOURS=10)
     lab.world.task_list_lag = 90 * 24 * HOUR  # else the task would be listed, and waited for
-    lab.world.pace = Pace.after_looks(1000)
+    lab.world.completion = CompletionPolicy.after_polls(1000)
     lab.write("a.txt")
     assert lab.transfer() == 0
     (task,) = lab.world.tasks.values()
@@ -251,7 +251,7 @@ def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, 
     assert lab.transfer() == 0
     (message,) = mailbox.texts()
     assert "Globus does not take transfers of /src now (Conflict, " in message
-    task.looks = 1000
+    task.polls = 1000
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
     assert lab.records() == {"/src/a.txt"}

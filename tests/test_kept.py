@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, put
 
 RACY = "modified within 2 s of the scan"
@@ -36,7 +36,7 @@ Delete = Callable[..., dict[str, str]]
 
 def test_a_file_stays_while_its_task_is_in_progress(lab: Lab, delete: Delete) -> None:
     lab.given_transferred("first")  # with a recursive task, for which there is another rule
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write_and_transfer("a")
     assert delete() == {"a": OPEN}
     assert files(lab.source).keys() == {"a"}
@@ -47,7 +47,7 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
     lab.write_and_transfer("a", "b")
     assert lab.transfer() == 0
     lab.write("a", "written to just now", age=1)
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
     tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
@@ -296,7 +296,7 @@ def test_a_file_changed_after_it_was_sent_stays(
 
 def test_a_file_changed_while_its_copy_is_verified_stays(lab: Lab, delete: Delete) -> None:
     lab.write_and_transfer("run/a", "b")
-    lab.world.faults.hook(
+    lab.world.faults.add_hook(
         "ls",
         lambda _request: lab.write("run/a", "changed meanwhile", age=0),
         match=lambda request: request.query["path"] == "/dst/run",
@@ -356,7 +356,7 @@ def fail(lab: Lab) -> None:
 
 
 def forget(lab: Lab) -> None:
-    lab.world.faults.hook("transfer", lambda _request: lab.world.tasks.clear(), when="after")
+    lab.world.faults.add_hook("transfer", lambda _request: lab.world.tasks.clear(), when="after")
 
 
 LOST = "a task that Globus no longer shows may still be writing its copy"

@@ -35,7 +35,7 @@ def test_a_quarantine_found_after_a_reset_is_an_alert(lab: Lab) -> None:
     """It names the directory and what is in it; renaming the directory resolves it."""
     (lab.source / "x").mkdir()
     os.utime(lab.source / "x", (1, 1))
-    lab.world.faults.proxy("delete", 403)
+    lab.world.faults.add_proxy("delete", 403)
     assert lab.delete() == 1
     (quarantine,) = (
         each for each in lab.source.iterdir() if each.name.startswith(".globus_auto_empty")
@@ -79,7 +79,9 @@ def test_directories_that_vanish_during_scans_are_not_mailed(lab: Lab, mailbox: 
     for number in range(3):
         lab.write(f"d{number}/a")
         path = lab.source / f"d{number}"
-        lab.world.faults.hook("ls", lambda _request, path=path: shutil.rmtree(path), when="after")
+        lab.world.faults.add_hook(
+            "ls", lambda _request, path=path: shutil.rmtree(path), when="after"
+        )
         lab.transfer()
         lab.advance(20 * 60)
     lab.world.faults.clear()

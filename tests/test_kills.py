@@ -44,7 +44,7 @@ def killed(lab: Lab, program: str, chance: random.Random) -> None:
 
             for route in ROUTES:
                 when = chance.choice(["before", "after"])
-                lab.world.faults.hook(route, lambda _: it.kill(), when=when, match=is_the_one)
+                lab.world.faults.add_hook(route, lambda _: it.kill(), when=when, match=is_the_one)
         with contextlib.suppress(subprocess.TimeoutExpired):
             it.communicate(timeout=None if hooked else chance.uniform(0.2, 1.2))
         it.kill()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 
@@ -22,7 +22,7 @@ def deletable(lab: Lab) -> Lab:
 
 def the_delete(lab: Lab) -> Any:
     """Return the last delete task that Globus accepted."""
-    return [task for task in lab.world.tasks.values() if task.order.kind == "DELETE"][-1]
+    return [task for task in lab.world.tasks.values() if task.submission.kind == "DELETE"][-1]
 
 
 def delete_routes(lab: Lab) -> list[str]:
@@ -32,11 +32,11 @@ def delete_routes(lab: Lab) -> list[str]:
 
 def test_a_leftover_delete_task_is_found_by_its_label(deletable: Lab) -> None:
     """Its id is not known; it is cancelled before another task is submitted."""
-    deletable.world.pace = Pace.after_looks(3)
+    deletable.world.completion = CompletionPolicy.after_polls(3)
     deletable.kill("delete", "delete")
     assert [task.task_id for task in deletable.store().open_tasks("delete").values()] == [None]
     left = the_delete(deletable)
-    assert left.is_open
+    assert left.in_progress
     deletable.write("a", "changed meanwhile")
     deletable.world.requests.clear()
     assert deletable.delete() == 0
@@ -47,14 +47,14 @@ def test_a_leftover_delete_task_is_found_by_its_label(deletable: Lab) -> None:
 
 
 def test_a_leftover_delete_task_with_a_known_id_is_cancelled(deletable: Lab) -> None:
-    deletable.world.pace = Pace.after_looks(9)
+    deletable.world.completion = CompletionPolicy.after_polls(9)
     deletable.world.requests.clear()
     deletable.kill("delete", "task", match=lambda _each: "delete" in delete_routes(deletable))
     (record,) = deletable.store().open_tasks("delete").values()
     assert record.task_id == the_delete(deletable).id
     deletable.write("a", "changed meanwhile")
     left = the_delete(deletable)
-    deletable.world.pace = Pace.at_once()
+    deletable.world.completion = CompletionPolicy.at_once()
     assert deletable.delete() == 0
     assert left.status == "FAILED"
     assert files(deletable.source) == {"a": b"changed meanwhile"}
@@ -112,7 +112,7 @@ def test_a_delete_task_that_arrives_late_is_cancelled(deletable: Lab) -> None:
     assert deletable.delete() == 0
     assert files(deletable.source) == {}
     deletable.write("a", "a new file of that name")
-    deletable.world.pace = Pace.after_looks(9)
+    deletable.world.completion = CompletionPolicy.after_polls(9)
     from globus_auto.sandbox import submissions
 
     owner = the_delete(deletable).owner
@@ -123,11 +123,11 @@ def test_a_delete_task_that_arrives_late_is_cancelled(deletable: Lab) -> None:
 
 
 def test_transfer_cancels_a_leftover_delete_task_too(deletable: Lab) -> None:
-    deletable.world.pace = Pace.after_looks(9)
+    deletable.world.completion = CompletionPolicy.after_polls(9)
     deletable.kill("delete", "delete")
     left = the_delete(deletable)
     deletable.write("a", "changed meanwhile")
-    deletable.world.pace = Pace.at_once()
+    deletable.world.completion = CompletionPolicy.at_once()
     assert deletable.transfer() == 0
     assert left.status == "FAILED"
     assert not deletable.store().open_tasks("delete")
@@ -156,7 +156,7 @@ def test_nothing_is_done_until_a_leftover_is_cancelled(
     lab.write_and_transfer("first")
     assert lab.delete() == 0
     lab.write_and_transfer("a")
-    lab.world.pace = Pace.after_looks(99)
+    lab.world.completion = CompletionPolicy.after_polls(99)
     lab.world.faults.add("delete", times=None, drop="after")
     assert lab.delete() == 1
     assert lab.store().open_tasks("delete")
@@ -168,7 +168,7 @@ def test_nothing_is_done_until_a_leftover_is_cancelled(
     assert lab.submitted("delete") == lab.submitted("transfer") == []
     assert files(lab.source).keys() == {"a", "b"}
     lab.world.faults.clear()
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"b"}
     assert lab.transfer() == 0

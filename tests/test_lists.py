@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, put
 
 HOUR = 3600
@@ -16,7 +16,7 @@ HOUR = 3600
 def test_lists_that_come_late_are_waited_for(lab: Lab, first: bool) -> None:
     if not first:
         lab.given_transferred("old")
-    lab.world.lists_late = 600
+    lab.world.lists_delay = 600
     for name in ("a", "b"):
         lab.write(name)
     lab.world.skip_paths("/src/b")
@@ -36,7 +36,7 @@ def test_lists_that_come_late_are_waited_for(lab: Lab, first: bool) -> None:
 
 def test_lists_that_never_come_are_given_up_after_an_hour(lab: Lab) -> None:
     lab.given_transferred("old")
-    lab.world.lists_late = 90 * 24 * HOUR
+    lab.world.lists_delay = 90 * 24 * HOUR
     lab.write("a")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     lab.advance(HOUR - 60)
@@ -75,7 +75,7 @@ def test_an_error_that_passes_is_no_alert(lab: Lab) -> None:
     stalled(lab)
     assert lab.transfer() == 0
     for task in lab.world.tasks.values():
-        task.plan = None
+        task.planned_failure = None
     assert [lab.transfer(), lab.alerts()] == [0, {}]
     assert files(lab.destination) == files(lab.source)
 
@@ -115,6 +115,6 @@ def test_the_log_counts_as_sent_only_what_was_accepted(lab: Lab) -> None:
     assert lab.transfer() == 0
     assert "Sent 1 files of /src to Globus" in lab.log()
     assert "Sent 3 files" not in lab.log()
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "Sent 2 files of /src to Globus" in lab.log()

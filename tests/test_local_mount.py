@@ -178,7 +178,7 @@ def test_on_a_mount_only_empty_trees_are_pruned(mounted: Lab) -> None:
 def test_on_a_mount_a_new_file_in_an_empty_directory_survives(mounted: Lab) -> None:
     """It arrives when Globus has listed SRC_DIR."""
     (mounted.source / "x" / "y").mkdir(parents=True)
-    mounted.world.faults.hook(
+    mounted.world.faults.add_hook(
         "ls",
         lambda _request: mounted.write("x/y/new", "arrived"),
         when="after",

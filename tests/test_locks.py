@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from globus_auto import locks
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
@@ -160,7 +160,7 @@ def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.M
         reached.set()
         go_on.wait()
 
-    lab.world.faults.hook("ls", hold)
+    lab.world.faults.add_hook("ls", hold)
     with lab.start("delete") as process:
         reached.wait()
         assert lab.delete() == 0
@@ -201,7 +201,7 @@ def test_sigterm_ends_a_run_and_the_next_finishes_the_work(
     lab.write_and_transfer("a")
     lab.write("b")
     before = lab.datastore_bytes()
-    lab.world.faults.hook(route, sends(signal.SIGTERM))
+    lab.world.faults.add_hook(route, sends(signal.SIGTERM))
     assert run(lab, program) == 1
     if route == "task":
         assert lab.datastore_bytes() == before
@@ -223,8 +223,8 @@ def test_ctrl_c_ends_a_run_with_exit_1(
 ) -> None:
     lab.write_and_transfer("a")
     before = lab.datastore_bytes()
-    lab.world.faults.hook("endpoint", sends(signal.SIGINT))
-    lab.world.faults.hook("task", sends(signal.SIGINT))
+    lab.world.faults.add_hook("endpoint", sends(signal.SIGINT))
+    lab.world.faults.add_hook("task", sends(signal.SIGINT))
     assert run(lab, program) == 1
     assert lab.datastore_bytes() == before
     assert "Interrupted" in capsys.readouterr().err
@@ -239,17 +239,17 @@ def test_the_next_run_cancels_a_delete_task_left_by_sigterm(lab: Lab) -> None:
     lab.write_and_transfer("first")
     assert lab.delete() == 0
     lab.write_and_transfer("a")
-    lab.world.pace = Pace.after_looks(9)
-    lab.world.faults.hook(
+    lab.world.completion = CompletionPolicy.after_polls(9)
+    lab.world.faults.add_hook(
         "task",
         sends(signal.SIGTERM),
         match=lambda request: (
-            lab.world.tasks[request.path.rpartition("/")[2]].order.kind == "DELETE"
+            lab.world.tasks[request.path.rpartition("/")[2]].submission.kind == "DELETE"
         ),
     )
     assert lab.delete() == 1
     lab.write("a", "changed")
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source) == {"a": b"changed"}
-    assert not any(task.is_open for task in lab.world.tasks.values())
+    assert not any(task.in_progress for task in lab.world.tasks.values())

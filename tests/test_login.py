@@ -183,12 +183,12 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
 
     def lose(_request: Any) -> None:
         if trouble == "consent":
-            identity.withdraw_consents()
+            identity.revoke_consents()
             return
         identity.expire_access_tokens()
         identity.revoke_refresh_tokens()
 
-    lab.world.faults.hook(route, lose, when="after")
+    lab.world.faults.add_hook(route, lose, when="after")
     run = getattr(lab, program)
     assert run() in (0, 1, 3), "the requests before the loss may have been enough"
     capsys.readouterr()
@@ -343,6 +343,6 @@ def test_a_service_account_grants_itself_a_missing_consent(lab: Lab) -> None:
     assert logins(lab) == ["client_credentials"] * 2
     assert lab.delete() == 0
     assert logins(lab) == ["client_credentials"] * 2
-    lab.world.identity.withdraw_consents()
+    lab.world.identity.revoke_consents()
     assert lab.transfer() == 0
     assert files(lab.destination) == {"a": b"data"}

@@ -149,7 +149,7 @@ def test_a_person_logs_in_and_consents_on_a_terminal_once(
     assert not any(code in person.log() for code in codes)
     assert person.delete() == 0, "another run needs no login"
 
-    identity.withdraw_consents()
+    identity.revoke_consents()
     assert person.transfer() == 3
     with on_terminal(person, "delete") as terminal:
         url = terminal.url()

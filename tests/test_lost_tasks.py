@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 HOUR = 3600
@@ -32,13 +32,13 @@ def test_a_lost_task_keeps_its_files_at_the_source_for_a_day(
     if not first:
         lab.given_transferred("old")
         assert lab.delete() == 0
-    lab.world.pace = Pace.after_looks(999)
+    lab.world.completion = CompletionPolicy.after_polls(999)
     lab.write("a")
     assert lab.transfer() == 0
     hide(lab, status)
     for task in lab.world.tasks.values():
         task.status = "FAILED"  # so that there is no conflict with it
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     for _ in range(3):
         assert [lab.transfer(), lab.delete()] == [0, 0]
         lab.advance(7 * HOUR)
@@ -53,19 +53,19 @@ def test_a_lost_task_keeps_its_files_at_the_source_for_a_day(
 
 def test_files_of_other_tasks_are_deleted_meanwhile(lab: Lab) -> None:
     lab.given_transferred("old")
-    lab.world.pace = Pace.after_looks(999)
+    lab.world.completion = CompletionPolicy.after_polls(999)
     lab.write("a")
     assert lab.transfer() == 0
     hide(lab, 404)
     list(lab.world.tasks.values())[-1].status = "FAILED"
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
     assert files(lab.source).keys() == {"a"}
 
 
 def test_a_lost_task_that_reappears_is_waited_for(lab: Lab) -> None:
     lab.given_transferred("old")
-    lab.world.pace = Pace.after_looks(999)
+    lab.world.completion = CompletionPolicy.after_polls(999)
     lab.write("a")
     assert lab.transfer() == 0
     task = list(lab.world.tasks.values())[-1]
@@ -80,15 +80,15 @@ def test_a_lost_task_that_reappears_is_waited_for(lab: Lab) -> None:
     assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"old", "a"}
-    task.looks = 999
-    lab.world.pace = Pace.at_once()
+    task.polls = 999
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
     assert (files(lab.source), files(lab.destination).keys()) == ({}, {"old", "a"})
 
 
 def test_a_task_in_progress_at_a_reset_overwrites_nothing(lab: Lab) -> None:
     """After the datastore was deleted, a newer file waits until the listed task has ended."""
-    lab.world.pace = Pace.after_looks(999)
+    lab.world.completion = CompletionPolicy.after_polls(999)
     lab.write("a", "older")
     assert lab.transfer() == 0
     (task,) = lab.world.tasks.values()
@@ -98,8 +98,8 @@ def test_a_task_in_progress_at_a_reset_overwrites_nothing(lab: Lab) -> None:
     assert [lab.transfer(), lab.delete(), lab.transfer()] == [0, 0, 0]
     assert (lab.submitted(), lab.submitted("delete")) == ([], [])
     assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
-    task.looks = 999
-    lab.world.pace = Pace.at_once()
+    task.polls = 999
+    lab.world.completion = CompletionPolicy.at_once()
     lab.write("a", "newer content", age=30)
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert files(lab.destination) == {"a": b"newer content"}

@@ -152,7 +152,7 @@ def test_after_sigterm_the_next_run_finishes_the_work(lab: Lab) -> None:
         listed.set()
         answer.wait(30)
 
-    lab.world.faults.hook("ls", hold)
+    lab.world.faults.add_hook("ls", hold)
     with lab.start("transfer") as process:
         assert listed.wait(30)
         process.terminate()

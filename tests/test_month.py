@@ -17,12 +17,12 @@ def times_sent(lab: Lab) -> Counter[str]:
     """Return how often each file was sent, as an item or by a recursive task."""
     sent: Counter[str] = Counter()
     for task in lab.world.tasks.values():
-        if task.order.kind != "TRANSFER":
+        if task.submission.kind != "TRANSFER":
             continue
-        if task.order.items[0].recursive:
+        if task.submission.items[0].recursive:
             sent.update(document["source_path"] for document in task.successes)
         else:
-            sent.update(item.source for item in task.order.items)
+            sent.update(item.source for item in task.submission.items)
     return sent
 
 

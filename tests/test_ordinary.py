@@ -25,7 +25,7 @@ def test_everything_is_sent_from_a_read_only_source(lab: Lab, mailbox: Mailbox) 
         for _ in range(12):
             lab.world.fail_next("PERMISSION_DENIED", details="read-only", kind="DELETE")
         assert lab.delete() == 1
-        lab.world.plans.clear()
+        lab.world.planned_failures.clear()
         assert len(lab.submitted("delete")) <= 10 * (run + 1)
         lab.advance(3600)
     assert lab.transfer() == 0

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 from tests.terminal import on_terminal
 
@@ -40,7 +40,7 @@ def test_waiting_shows_files_and_bytes_of_each_task(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=2)
     for name, size in (("a", 1000), ("b", 500), ("c", 2_500_000)):
         lab.write(name, b"x" * size)
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     output = shown(lab, "transfer", "--wait")
     for figures in ("0 of 2 files, 0 bytes, OK", "2 of 2 files, 1.5 kB, SUCCEEDED"):
         assert f"Transfer 1 of 2: {figures}" in output, output

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 import globus_auto
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import LEFT, Lab, files, tree
 
 PACKAGE = Path(globus_auto.__file__).parent
@@ -191,7 +191,7 @@ def test_changing_only_the_destination_id_starts_no_transfer(lab: Lab):
 
 
 def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
-    lab.world.pace = Pace.after_looks(1)
+    lab.world.completion = CompletionPolicy.after_polls(1)
     lab.write("a.txt")
     assert lab.transfer() == 0
     lab.advance(10)

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from globus_auto import tasks
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 STATUSES = pytest.mark.parametrize("status", [200, 403, 404, 504])
@@ -20,12 +20,12 @@ EFFECT = pytest.mark.parametrize("effect", [False, True], ids=["before", "after"
 
 def kinds(lab: Lab) -> list[str]:
     """Return the kinds of all tasks at Globus."""
-    return [task.order.kind for task in lab.world.tasks.values()]
+    return [task.submission.kind for task in lab.world.tasks.values()]
 
 
 def the_delete(lab: Lab) -> Any:
     """Return the only delete task at Globus."""
-    (found,) = (task for task in lab.world.tasks.values() if task.order.kind == "DELETE")
+    (found,) = (task for task in lab.world.tasks.values() if task.submission.kind == "DELETE")
     return found
 
 
@@ -66,7 +66,7 @@ def test_a_transfer_whose_answer_is_replaced_is_one_task(
 ) -> None:
     lab.given_transferred("old")
     lab.write("a")
-    lab.world.faults.proxy("transfer", status, times=None, after=effect)
+    lab.world.faults.add_proxy("transfer", status, times=None, after=effect)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"service"}
     assert lab.records() == {"/src/old", "/src/a"}
@@ -86,7 +86,7 @@ def test_a_poll_whose_answer_is_replaced_changes_no_record(
     lab.given_transferred("old")
     lab.write("a")
     assert lab.transfer() == 0
-    lab.world.faults.proxy("task", status, times=None, html=html)
+    lab.world.faults.add_proxy("task", status, times=None, html=html)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"unclear"}
     assert lab.records() == {"/src/old", "/src/a"}
@@ -102,14 +102,14 @@ def test_a_delete_task_whose_answer_is_replaced_is_cancelled(
 ) -> None:
     """The same run cancels it; otherwise it could delete a file that changes later."""
     lab.given_transferred("a")
-    lab.world.pace = Pace.after_looks(99)
-    lab.world.faults.proxy(route, status, times=None, after=True)
+    lab.world.completion = CompletionPolicy.after_polls(99)
+    lab.world.faults.add_proxy(route, status, times=None, after=True)
     assert lab.delete() == 1
     assert the_delete(lab).status == "FAILED", "it was cancelled in the same run"
     assert files(lab.source) == {"a": b"data"}
     lab.write("a", "changed since")
     lab.world.faults.clear()
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source) == {"a": b"changed since"}
     assert not lab.store().open_tasks("delete")
@@ -118,7 +118,7 @@ def test_a_delete_task_whose_answer_is_replaced_is_cancelled(
 @STATUSES
 def test_a_delete_task_stopped_by_a_proxy_deletes_nothing(lab: Lab, status: int) -> None:
     lab.given_transferred("a")
-    lab.world.faults.proxy("delete", status, times=None)
+    lab.world.faults.add_proxy("delete", status, times=None)
     assert lab.delete() == 1
     assert (files(lab.source), kinds(lab)) == ({"a": b"data"}, ["TRANSFER"])
     lab.world.faults.clear()
@@ -129,18 +129,18 @@ def test_a_delete_task_stopped_by_a_proxy_deletes_nothing(lab: Lab, status: int)
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_cancel_whose_answer_is_replaced_does_not_count(lab: Lab, status: int) -> None:
     lab.given_transferred("a")
-    lab.world.pace = Pace.after_looks(99)
-    lab.world.faults.proxy("task", status, times=None)
-    lab.world.faults.proxy("cancel", status, times=None)
+    lab.world.completion = CompletionPolicy.after_polls(99)
+    lab.world.faults.add_proxy("task", status, times=None)
+    lab.world.faults.add_proxy("cancel", status, times=None)
     assert lab.delete() == 1
     lab.write("b")
     lab.world.requests.clear()
     assert [lab.delete(), lab.transfer()] == [1, 1]
     assert (lab.submitted("delete"), lab.submitted()) == ([], [])
-    assert the_delete(lab).is_open
+    assert the_delete(lab).in_progress
     assert len(lab.store().open_tasks("delete")) == 1
     lab.world.faults.clear()
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"b"}
 
@@ -154,7 +154,7 @@ def test_a_replaced_listing_is_not_read_as_not_found(
 ) -> None:
     lab.given_transferred("d/a", "b")
     for route in ("ls", "stat"):
-        lab.world.faults.proxy(
+        lab.world.faults.add_proxy(
             route, status, times=None, match=lambda request: request.query["path"].startswith(place)
         )
     getattr(lab, program)()
@@ -172,7 +172,7 @@ def test_without_the_task_list_nothing_is_submitted(lab: Lab, status: int, progr
     lab.given_transferred("a")
     lab.write("b")
     before = lab.datastore_bytes()
-    lab.world.faults.proxy("task_list", status, times=None)
+    lab.world.faults.add_proxy("task_list", status, times=None)
     assert getattr(lab, program)() == 1
     assert (lab.submitted(), lab.submitted("delete"), lab.datastore_bytes()) == ([], [], before)
 
@@ -185,11 +185,11 @@ def test_a_delete_task_without_a_record_is_cancelled(
     lab.given_transferred("a")
     store = lab.state / "datastore"
     shutil.copy(store, lab.home / "backup")
-    lab.world.pace = Pace.after_looks(99)
+    lab.world.completion = CompletionPolicy.after_polls(99)
     for route in ("task", "cancel"):
-        lab.world.faults.proxy(route, 404, times=None)
+        lab.world.faults.add_proxy(route, 404, times=None)
     assert lab.delete() == 1
-    assert the_delete(lab).is_open
+    assert the_delete(lab).in_progress
     store.unlink()
     if restored:
         shutil.copy(lab.home / "backup", store)

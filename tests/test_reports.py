@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto import report
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, another_run, changes, files, log_in, run_transfer, tree
 
 PACKAGE = Path(report.__file__).parent
@@ -57,7 +57,7 @@ def test_status_shows_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str]) 
 def test_status_as_json_has_the_documented_shape(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write("a", b"12345")
     assert lab.transfer() == 0
     lab.write("b", age=5)
@@ -141,7 +141,7 @@ def test_status_reports_a_damaged_datastore_or_no_login(
 
 def test_an_interrupted_status_ends_without_a_traceback(lab: Lab) -> None:
     lab.real_time()
-    lab.world.faults.hook("endpoint", lambda _request: started[0].send_signal(signal.SIGINT))
+    lab.world.faults.add_hook("endpoint", lambda _request: started[0].send_signal(signal.SIGINT))
     started = [lab.start("transfer", "--status")]
     with started[0] as process:
         _, stderr = process.communicate()

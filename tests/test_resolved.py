@@ -2,7 +2,7 @@
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 
@@ -11,7 +11,7 @@ def test_a_skipped_file_is_an_alert_until_its_next_task_ends(lab: Lab) -> None:
     lab.world.skip_paths("/src/b.txt")
     assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     assert lab.transfer() == 1
     for _ in range(2):
         assert lab.alerts().keys() == {"skipped"}
@@ -38,7 +38,7 @@ def test_a_failed_transfer_is_an_alert_until_a_task_succeeds(lab: Lab, program: 
     assert lab.alerts().keys() == {"failed"}
     assert lab.delete() == 0
     assert lab.alerts().keys() == {"failed"}, "nothing has shown that it is resolved"
-    lab.world.pace = Pace.after_looks(1)
+    lab.world.completion = CompletionPolicy.after_polls(1)
     assert lab.transfer() == 0
     assert lab.delete() == 0
     assert lab.alerts().keys() == {"failed"}, "its task is in progress"
@@ -64,7 +64,7 @@ def test_an_unknown_status_resolves_no_alert_about_tasks(lab: Lab, route: str) -
     assert [lab.transfer(), lab.transfer()] == [0, 1]
     assert lab.alerts().keys() == {"stalled"}
     (task,) = lab.world.tasks.values()
-    task.plan = None
+    task.planned_failure = None
     lab.world.faults.add(route, times=None, status=500)
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"stalled", "unclear"}
@@ -112,7 +112,7 @@ def test_a_directory_that_cannot_be_restored_is_an_alert(lab: Lab, program: str)
         for quarantine in lab.source.glob(".globus_auto_empty.*"):
             lab.write(f"{quarantine.name}/new", "new")
 
-    lab.world.faults.hook("rename", arrive, when="after")
+    lab.world.faults.add_hook("rename", arrive, when="after")
     body = {"code": "PermissionDenied", "message": "planned"}
     lab.world.faults.add(
         "rename", times=3, status=403, body=body, match=lambda one: "empty" in one.body["old_path"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto.sandbox.submissions import read
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, Mailbox, files, put
 
 
@@ -116,7 +116,7 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     lab.world.faults.add("delete", status=503, times=None)
     assert lab.delete() == 1
     lab.world.faults.clear()
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write("one/b")
     assert lab.transfer() == 0
     quarantines = lab.store().asides
@@ -133,9 +133,9 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
     assert store.asides == quarantines
     assert store.tasks[store.entry("/src/one/b").task].open
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     for task in lab.world.tasks.values():
-        task.pace = Pace.at_once()
+        task.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
     assert files(lab.destination / "one").keys() == {"a", "b", "c", "stays"}
     assert files(lab.source) == {}
@@ -147,7 +147,7 @@ def test_a_task_in_progress_without_a_record_is_waited_for(lab: Lab) -> None:
     backup = lab.datastore_bytes()
     assert backup
     lab.advance(600)
-    lab.world.pace = Pace.after_looks(4)
+    lab.world.completion = CompletionPolicy.after_polls(4)
     lab.write_and_transfer("b")
     (lab.state / "datastore").write_bytes(backup)
     lab.world.requests.clear()
@@ -155,7 +155,7 @@ def test_a_task_in_progress_without_a_record_is_waited_for(lab: Lab) -> None:
     assert lab.submitted() == []
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"a", "b"}
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     for _ in range(5):
         lab.transfer()
     assert lab.delete() == 0
@@ -199,9 +199,9 @@ def test_tasks_of_another_mapping_are_no_sign_of_a_restore(lab: Lab, mailbox: Ma
 
 def test_a_task_in_progress_behind_1000_others_is_waited_for(lab: Lab) -> None:
     """Globus lists 1000 tasks in one answer, and other programs of this user may have more."""
-    lab.world.pace = Pace.after_looks(4)
+    lab.world.completion = CompletionPolicy.after_polls(4)
     lab.write_and_transfer("a")
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     (owner,) = {task.owner for task in lab.world.tasks.values()}
     for _ in range(1001):
         item = {"DATA_TYPE": "delete_item", "path": "/src/not there"}

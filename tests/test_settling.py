@@ -2,7 +2,7 @@
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import START, Lab, files
 
 NAMES = ("a.txt", "b.txt", "c.txt")
@@ -16,23 +16,23 @@ def task_in_progress(lab: Lab):
     lab.given_transferred("old.txt")
     for name in NAMES:
         lab.write(name)
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     assert lab.transfer() == 0
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     lab.world.requests.clear()
     return list(lab.world.tasks.values())[-1]
 
 
 def poll(lab, task, code=0):
     """End the task, poll it, and return which of its paths are sent again."""
-    task.looks = 2
+    task.polls = 2
     assert lab.transfer() == code
     return sent_again(lab)
 
 
 def fail(lab, task):
     """End the task as failed, with all files copied."""
-    task.looks = 2
+    task.polls = 2
     lab.world.engine.advance()
     task.status = "FAILED"
 
@@ -148,13 +148,13 @@ def asked_for_an_hour(lab, task):
 def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task, path):
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, status=200, body={"DATA": [{"source_path": path}]})
-    task.looks = 2
+    task.polls = 2
     assert lab.transfer() in (0, 1)
     assert sent_again(lab) == PATHS
 
 
 def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox):
-    task.looks = 2
+    task.polls = 2
     lab.world.engine.advance()
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
@@ -174,9 +174,9 @@ def test_expired_and_cancelled_mean_failed(lab: Lab, task, code):
 
 
 def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
-    task.tell("FILE_NOT_FOUND", "the first", is_error=True)
-    task.tell("PERMISSION_DENIED", "the last", is_error=True)
-    task.tell("PROGRESS", "no error")
+    task.add_event("FILE_NOT_FOUND", "the first", is_error=True)
+    task.add_event("PERMISSION_DENIED", "the last", is_error=True)
+    task.add_event("PROGRESS", "no error")
     task.status, task.fatal_error = "FAILED", None
     assert poll(lab, task, 1) == PATHS
     assert "failed (PERMISSION_DENIED, permission denied: the last)" in lab.alerts()["failed"]
@@ -244,7 +244,7 @@ def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task, gone):
 def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbox):
     """A person must act: the exit code is 3."""
     task.status = "INACTIVE"
-    task.tell("CREDENTIALS_EXPIRED", "log in", is_error=True)
+    task.add_event("CREDENTIALS_EXPIRED", "log in", is_error=True)
     assert poll(lab, task, 3) == set()
     assert lab.transfer() == 3
     (message,) = mailbox.texts()
@@ -266,9 +266,9 @@ def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
     assert [lab.transfer(), lab.transfer()] == [1, 1]
     (message,) = mailbox.texts()
     assert "PERMISSION_DENIED, permission denied: no write access" in message
-    (task,) = [each for each in lab.world.tasks.values() if each.is_open]
+    (task,) = [each for each in lab.world.tasks.values() if each.in_progress]
     assert f"https://app.globus.org/activity/{task.id}" in message
-    task.plan = None
+    task.planned_failure = None
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
     assert files(lab.destination) == files(lab.source)
@@ -276,7 +276,7 @@ def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
 
 def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     lab.configure(STALL_HOURS=2)
-    task.looks = -1000
+    task.polls = -1000
     assert lab.transfer() == 0
     assert "event_list" not in [each.route for each in lab.world.requests], "it is too young"
     lab.advance(2 * HOUR - 60)
@@ -284,7 +284,7 @@ def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     lab.advance(120)
     assert lab.transfer() == 1
     assert "no news for 2 hours" in lab.alerts()["stalled"]
-    task.tell("PROGRESS", "still at work")
+    task.add_event("PROGRESS", "still at work")
     assert lab.transfer() == 0
     assert lab.alerts() == {}
     assert sent_again(lab) == set()
@@ -306,7 +306,7 @@ UNCLEAR = [
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
 @pytest.mark.parametrize("fault", UNCLEAR)
 def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
-    task.looks = 2
+    task.polls = 2
     lab.world.engine.advance()
     if route == "successful_transfers":
         task.status = "FAILED"
@@ -378,7 +378,7 @@ def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route)
     lab.write("d.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
-    task.looks = 2
+    task.polls = 2
     lab.world.engine.advance()
     task.skipped.append(
         {"source_path": "/src/b.txt", "error_code": "PERMISSION_DENIED", "is_directory": False}
@@ -406,6 +406,6 @@ def test_the_end_of_a_task_is_utc_and_within_bounds(lab: Lab, task, said, ended)
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
     body |= {"verify_checksum": True, "encrypt_data": True}
     lab.world.faults.add("task", status=200, body=body | {"completion_time": said})
-    task.looks = 2
+    task.polls = 2
     assert lab.transfer() == 0
     assert lab.store().tasks[lab.store().entry("/src/a.txt").task].ended_at == START + ended

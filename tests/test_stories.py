@@ -48,7 +48,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from globus_auto.choosing import folded
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.stories import DIRECTORIES, NAMES, People, dying
 
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))
@@ -139,7 +139,7 @@ class Story(People):
         """A proxy answers in place of Globus, before or after the effect of the call."""
         # A proxy that rejects large requests does so before they reach Globus.
         after = after and status != 413
-        self.world.faults.proxy(route, status, times=times, after=after, html=html)
+        self.world.faults.add_proxy(route, status, times=times, after=after, html=html)
 
     @rule(
         route=st.sampled_from([*ROUTES, "ls", "ls", "delete", "submission_id"]),
@@ -163,12 +163,12 @@ class Story(People):
             self.lab.advance(seconds)
             self._put(f"{directory}/{name}".lstrip("/"), 21, time.time())
 
-        self.world.faults.hook(route, sleep, when=when, match=after_some)
+        self.world.faults.add_hook(route, sleep, when=when, match=after_some)
 
     @rule(late=st.sampled_from([0, 60, 8000]), memory=st.sampled_from([None, None, 4000]))
     def lists_come_late(self, late: int, memory: int | None) -> None:
         """Globus lists late what a task did, and forgets tasks soon."""
-        self.world.lists_late = late
+        self.world.lists_delay = late
         self.world.task_memory = memory
 
     @rule(directory=st.sampled_from(["/src/sub", "/src/sub/deep", "/src/a"]))
@@ -216,13 +216,19 @@ class Story(People):
         )
 
     @rule(
-        pace=st.sampled_from([Pace.at_once(), Pace.after_looks(1), Pace.after_looks(3)]),
+        pace=st.sampled_from(
+            [
+                CompletionPolicy.at_once(),
+                CompletionPolicy.after_polls(1),
+                CompletionPolicy.after_polls(3),
+            ]
+        ),
         plan=st.sampled_from(["none", "stall", "fail", "skip", "inactive"]),
         files=st.integers(0, 2),
     )
     def tasks_differ(self, pace: Any, plan: str, files: int) -> None:
         """Tasks are slow; the next one stalls or fails half-way, or some file is skipped."""
-        self.world.pace = pace
+        self.world.completion = pace
         if plan == "stall":
             self.world.stall_next(after_files=files)
         elif plan == "fail":
@@ -250,8 +256,8 @@ class Story(People):
         """All faults of Globus end."""
         self.world.faults.clear()
         self.world.skipped_paths.clear()
-        self.world.missed.clear()
-        self.world.lists_late, self.world.task_memory = 0, None
+        self.world.missed_paths.clear()
+        self.world.lists_delay, self.world.task_memory = 0, None
         self.endpoints_come_back()
         while self.in_the_way:
             with contextlib.suppress(OSError):
@@ -260,7 +266,7 @@ class Story(People):
 
     def _resume(self) -> None:
         for task in self.world.tasks.values():
-            task.plan = None
+            task.planned_failure = None
             if task.status == "INACTIVE":
                 task.status = "ACTIVE"
 
@@ -271,7 +277,7 @@ class Story(People):
         task_id = data.draw(st.sampled_from(list(self.world.tasks)))
         if not all_of_it:
             self.world.tasks[task_id].history_lost = True
-        elif self.world.tasks[task_id].order.kind == "TRANSFER":
+        elif self.world.tasks[task_id].submission.kind == "TRANSFER":
             del self.world.tasks[task_id]
 
     @rule(seconds=st.sampled_from([1, 3, 60, 3700, 90_000, 300_000, -3, -4000]))
@@ -336,7 +342,7 @@ class Story(People):
     def all_goes_well(self, programs: list[str]) -> None:
         """All faults end, and the programs do their work."""
         self.faults_pass()
-        self.world.pace = Pace.at_once()
+        self.world.completion = CompletionPolicy.at_once()
         for program in programs:
             self._behaves(getattr(self.lab, program)())
 
@@ -367,7 +373,7 @@ class Story(People):
 
     def _finish(self) -> None:
         self.faults_pass()
-        self.world.pace = Pace.at_once()
+        self.world.completion = CompletionPolicy.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
         self.rename_quarantines()
         self.lab.advance(200_000)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import START, Lab, files, put
 
 
@@ -88,7 +88,10 @@ def test_every_transfer_has_the_safe_options(lab: Lab):
     put(lab.destination / "theirs.txt", "not ours", START)
     put(lab.source / "b.txt", "data", START - 60)
     assert lab.transfer() == 0
-    for document in [*lab.submitted(), lab.world.tasks[next(iter(lab.world.tasks))].order.document]:
+    for document in [
+        *lab.submitted(),
+        lab.world.tasks[next(iter(lab.world.tasks))].submission.document,
+    ]:
         expected = {
             "sync_level": 3,
             **dict.fromkeys(("verify_checksum", "encrypt_data", "preserve_timestamp"), True),
@@ -111,7 +114,7 @@ def test_every_task_has_a_label_of_its_own(lab: Lab):
     for name in ("a", "b", "c"):
         lab.write(name)
         assert lab.transfer() == 0
-    labels = {task.order.label for task in lab.world.tasks.values()}
+    labels = {task.submission.label for task in lab.world.tasks.values()}
     assert len(labels) == len(lab.world.tasks) == 3
     assert {task.label for task in lab.store().tasks.values()} == labels
 
@@ -168,7 +171,7 @@ def test_a_task_has_at_most_files_per_task_files(lab: Lab):
 def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
     """It is sent once the task has ended."""
     lab.given_transferred("a.txt")
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.advance(5)
     lab.write("a.txt", "second", age=3)
     assert lab.transfer() == 0
@@ -176,7 +179,7 @@ def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
     lab.write("a.txt", "the third", age=3)
     assert lab.transfer() == 0  # the task is in progress
     assert len(lab.submitted()) == 1
-    lab.world.pace = Pace.at_once()
+    lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
     assert (lab.destination / "a.txt").read_text() == "the third"
@@ -184,7 +187,7 @@ def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
 
 def test_a_task_in_progress_keeps_the_records_of_gone_files(lab: Lab):
     lab.given_transferred("a.txt")
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
     (lab.source / "b.txt").unlink()
@@ -294,7 +297,7 @@ def test_forgotten_files_that_come_back_are_new(lab: Lab):
 
 
 def test_wait_ends_when_all_tasks_have_ended(lab: Lab):
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     lab.write("a.txt")
     assert lab.transfer("--wait") == 0
     assert (lab.destination / "a.txt").exists()
@@ -302,7 +305,7 @@ def test_wait_ends_when_all_tasks_have_ended(lab: Lab):
 
 
 def test_wait_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     lab.world.fail_next()
     lab.write("a.txt")
     assert lab.transfer("--wait") == 1

@@ -1,6 +1,6 @@
 """--full: one recursive task for all files, whether they were sent before or not."""
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 
@@ -36,7 +36,7 @@ def test_full_sends_all_in_one_task_despite_files_per_task(lab: Lab):
 def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
     """New files are sent as usual, and an alert says that --full waits."""
     lab.given_transferred("a.txt")
-    lab.world.pace = Pace.after_looks(2)
+    lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write("b.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
@@ -54,7 +54,7 @@ def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
 
 def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
     lab.given_transferred("a.txt")
-    lab.world.pace = Pace.after_looks(3)
+    lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     lab.advance(5)
     lab.write("b.txt")
@@ -211,7 +211,7 @@ def test_a_skipped_file_without_a_record_affects_no_others(lab: Lab):
     """It appeared after the scan, and a recursive task skipped it."""
     lab.write("a")
     lab.world.skip_paths("/src/late")
-    lab.world.faults.hook("transfer", lambda _request: lab.write("late"))
+    lab.world.faults.add_hook("transfer", lambda _request: lab.write("late"))
     assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     assert lab.transfer() == 1

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
 DOWN = [
@@ -169,7 +169,7 @@ def test_records_of_another_source_directory_are_kept(lab: Lab):
 def test_without_a_network_only_one_task_is_polled(lab: Lab) -> None:
     """All stay in progress."""
     lab.given_transferred("old")
-    lab.world.pace = Pace.after_looks(9)
+    lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write_and_transfer("a")
     lab.write_and_transfer("b")
     first = lab.store().tasks[lab.store().entry("/src/a").task]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from globus_auto import datastore
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, Mailbox, another_destination, files, unmark
 
 HOUR = 3600
@@ -108,7 +108,7 @@ def test_two_offline_endpoints_are_resolved_one_by_one(lab: Lab, mailbox: Mailbo
 def test_an_endpoint_lost_during_a_run_is_one_alert(lab: Lab, mailbox: Mailbox, route: str) -> None:
     lab.given_transferred("sent")
     lab.write("new")
-    lab.world.faults.hook(route, lambda _request: setattr(lab.src, "connected", False))
+    lab.world.faults.add_hook(route, lambda _request: setattr(lab.src, "connected", False))
     hours(lab, 3)
     assert counts(mailbox) == ["1 new"]
     lab.src.connected = True
@@ -142,7 +142,7 @@ def test_a_transfer_that_stalls_repeatedly_is_one_alert(lab: Lab, mailbox: Mailb
     assert counts(mailbox) == ["1 new", "1 lasting", "1 lasting"]
     assert lab.alerts().keys() == {"stalled"}
     for task in lab.world.tasks.values():
-        task.plan = None
+        task.planned_failure = None
     hours(lab, 1)
     assert counts(mailbox)[3:] == ["1 resolved"]
     assert files(lab.destination).keys() == {"sent", "a"}
@@ -175,7 +175,7 @@ def test_a_rejected_file_that_is_gone_is_resolved(lab: Lab, mailbox: Mailbox) ->
     (lab.source / "bad").unlink()
     for number in range(3):
         lab.write(f"good{number}")
-        lab.world.pace = Pace.by_time(2 * HOUR)
+        lab.world.completion = CompletionPolicy.after_seconds(2 * HOUR)
         hours(lab, 1)
     assert counts(mailbox) == ["1 new", "1 resolved"]
 
@@ -256,9 +256,9 @@ def test_a_portal_that_answers_for_a_token_in_a_run_is_no_crash(logged_in: Lab) 
 
     def expire(_request: object) -> None:
         lab.advance(200_000)
-        lab.world.faults.proxy("token", 200, times=None)
+        lab.world.faults.add_proxy("token", 200, times=None)
 
-    lab.world.faults.hook("task_list", expire, when="after")
+    lab.world.faults.add_hook("task_list", expire, when="after")
     assert lab.transfer() == 1
     assert lab.alerts().keys() == {"service"}
     lab.world.faults.clear()

@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_deleted_delays_others_briefly(lab: Lab) -> None:
     def fail(_request: object) -> None:
         lab.world.fail_next("PERMISSION_DENIED", kind="DELETE")
 
-    lab.world.faults.hook("delete", fail, times=None, match=has("/src/bad"))
+    lab.world.faults.add_hook("delete", fail, times=None, match=has("/src/bad"))
     for _ in range(4):
         lab.world.requests.clear()
         assert lab.delete() == 1
@@ -104,7 +104,7 @@ def test_a_file_that_a_gateway_blocks_delays_no_others(lab: Lab) -> None:
     names = {"bad", *(f"f{number}" for number in range(7))}
     for name in names:
         lab.write(name)
-    lab.world.faults.proxy("transfer", 403, times=None, match=has("/src/bad"))
+    lab.world.faults.add_proxy("transfer", 403, times=None, match=has("/src/bad"))
     run_hourly(lab, 10)
     assert files(lab.destination).keys() == names - {"bad"} | {"old"}
     assert "A transfer of /src/bad never reached Globus" in lab.alerts()["refused"]
@@ -125,7 +125,7 @@ def test_submissions_shrink_until_a_gateway_accepts_them(lab: Lab) -> None:
     lab.given_transferred("old")
     for number in range(8):
         lab.write(f"f{number}")
-    lab.world.faults.proxy(
+    lab.world.faults.add_proxy(
         "transfer", 504, times=None, match=lambda request: len(request.body["DATA"]) > 3
     )
     run_hourly(lab, 8)

@@ -214,7 +214,7 @@ def test_files_that_globus_did_not_verify_stay_with_one_alert(
 
 def test_files_stay_where_globus_refuses_to_verify(lab: Lab) -> None:
     """The policy of the collection disables checksums: Globus refuses the task, with an alert."""
-    lab.world.verify_refused = True
+    lab.world.rejects_verify = True
     lab.dst.disable_verify = True
     lab.write("a")
     assert lab.transfer() == 1

@@ -35,6 +35,6 @@ def test_wait_reports_files_that_were_not_delivered(lab: Lab) -> None:
         lab.write(name)
     assert lab.transfer("--wait") == 1
     assert "1 files are not known to have arrived: /src/d/a" in lab.alerts()["failed"]
-    lab.world.missed.clear()
+    lab.world.missed_paths.clear()
     assert [lab.transfer("--wait"), lab.alerts()] == [0, {}]
     assert files(lab.destination) == files(lab.source)

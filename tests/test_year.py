@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from globus_auto.sandbox.engine import Plan, Task
+from globus_auto.sandbox.engine import PlannedFailure, Task
 from globus_auto.sandbox.faults import ROUTE_NAMES
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, Mailbox, files, log_in, requires_consent
 
 HOUR, DAY = 3600, 86_400
@@ -33,7 +33,7 @@ class Year:
     def __init__(self, lab: Lab, mailbox: Mailbox) -> None:
         self.lab, self.mailbox = lab, mailbox
         self.began = time.time()
-        self.pace = Pace.by_time(HOUR / 2)
+        self.pace = CompletionPolicy.after_seconds(HOUR / 2)
         self.halted = False
         self.written: dict[str, bytes | str] = {}
         self.read = 0
@@ -46,16 +46,16 @@ class Year:
     @property
     def in_progress(self) -> list[Task]:
         """The tasks that have not ended."""
-        return [task for task in self.lab.world.tasks.values() if task.is_open]
+        return [task for task in self.lab.world.tasks.values() if task.in_progress]
 
     def run(self) -> None:
         """Run both programs, and let Globus do its work, within an hour."""
-        self.lab.world.pace = self.pace
+        self.lab.world.completion = self.pace
         self.lab.transfer()
         for task in self.in_progress if self.halted else ():
             task.status = "INACTIVE"
         self.lab.advance(HOUR / 4)
-        self.lab.world.pace = Pace.at_once()
+        self.lab.world.completion = CompletionPolicy.at_once()
         self.lab.delete()
         self.lab.advance(HOUR / 2)
         self.lab.world.engine.advance()
@@ -115,19 +115,19 @@ def revoked(year: Year) -> Iterator[None]:
 @contextlib.contextmanager
 def withdrawn(year: Year) -> Iterator[None]:
     """Withdraw the consents; a person gives them again at the end."""
-    year.lab.world.identity.withdraw_consents()
+    year.lab.world.identity.revoke_consents()
     yield
     log_in(year.lab)
 
 
 @contextlib.contextmanager
-def planned(year: Year, plan: Plan) -> Iterator[None]:
+def planned(year: Year, plan: PlannedFailure) -> Iterator[None]:
     """Let every transfer stall or fail."""
-    year.lab.world.plans += [plan] * 1000
+    year.lab.world.planned_failures += [plan] * 1000
     yield
-    year.lab.world.plans.clear()
+    year.lab.world.planned_failures.clear()
     for task in year.in_progress:
-        task.plan, task.pace = None, Pace.at_once()
+        task.planned_failure, task.completion = None, CompletionPolicy.at_once()
 
 
 @contextlib.contextmanager
@@ -137,17 +137,17 @@ def suspended(year: Year) -> Iterator[None]:
     yield
     year.halted = False
     for task in year.in_progress:
-        task.status, task.pace = "ACTIVE", Pace.at_once()
+        task.status, task.completion = "ACTIVE", CompletionPolicy.at_once()
 
 
 @contextlib.contextmanager
 def hanging(year: Year) -> Iterator[None]:
     """Let transfers never start, so that they end at their deadline."""
-    year.pace = Pace.by_time(ENDLESS)
+    year.pace = CompletionPolicy.after_seconds(ENDLESS)
     yield
-    year.pace = Pace.by_time(HOUR / 2)
+    year.pace = CompletionPolicy.after_seconds(HOUR / 2)
     for task in year.in_progress:
-        task.pace = Pace.at_once()
+        task.completion = CompletionPolicy.at_once()
 
 
 def source(year: Year) -> AbstractContextManager[None]:
@@ -159,11 +159,11 @@ def destination(year: Year) -> AbstractContextManager[None]:
 
 
 def stalled(year: Year) -> AbstractContextManager[None]:
-    return planned(year, Plan("QUOTA_EXCEEDED", kind="TRANSFER"))
+    return planned(year, PlannedFailure("QUOTA_EXCEEDED", kind="TRANSFER"))
 
 
 def failing(year: Year) -> AbstractContextManager[None]:
-    return planned(year, Plan("NO_SPACE_LEFT", kind="TRANSFER", fatal=True))
+    return planned(year, PlannedFailure("NO_SPACE_LEFT", kind="TRANSFER", fatal=True))
 
 
 # What goes wrong, for how many hours, with how many hours between runs, and after how many hours it

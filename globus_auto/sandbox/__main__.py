@@ -1,4 +1,4 @@
-"""The command line: `serve` two directories as a local Globus, or, without a word, the demo."""
+"""The sandbox: an emulator of Globus on this machine. Without arguments it runs the demo."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from globus_auto.sandbox import options
 from globus_auto.sandbox.faults import Request
-from globus_auto.sandbox.identity import named_id
+from globus_auto.sandbox.identity import stable_id
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
 BEFORE = """\
-Serving {source} and {destination}, which are real:
-what a task deletes or overwrites there is gone. Work on copies.
-Anybody logged in to this machine can reach the service while it runs.
+Serving {source} and {destination}. These are real directories:
+what a task deletes or overwrites in them is gone. Use copies of your data.
+While the service runs, anyone with an account on this machine can use it.
 """
 READY = """
-# For config.py; the same at every start with these directories. For a person's login instead of a
-# service account: CLIENT_ID = "{app}"
+# For config.py. These values are the same at every start with these directories.
+# To log in as a person instead of a service account, set CLIENT_ID = "{app}".
 SRC_ID = "{source.id}"
 DST_ID = "{destination.id}"
 CLIENT_ID = "{client}"
@@ -35,15 +35,15 @@ DST_DIR = {destination_dir}
 {exports}
 export GLOBUS_CLIENT_SECRET={secret}
 
-Ready at {url}. Ctrl-C stops it.
+Ready at {url}. Press Ctrl-C to stop.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo or `serve`; return the exit code: 2 for what was asked wrongly."""
+    """Run the demo or `serve`; return the exit code, 2 for wrong arguments."""
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments:
-        from globus_auto.sandbox.demo import demo  # noqa: PLC0415  serving does not need it
+        from globus_auto.sandbox.demo import demo  # noqa: PLC0415  `serve` does not need it
 
         return demo()
     try:
@@ -54,24 +54,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(given: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; raise ValueError with one sentence if that is not possible."""
+    """Serve until Ctrl-C or SIGTERM; raise ValueError with one sentence if it cannot start."""
     roots = [os.path.realpath(name) for name in (given.source, given.destination)]
     for root in roots:
         if not os.path.isdir(root):
             raise ValueError(f"{root} is not a directory.")
     if os.path.commonpath(roots) in roots:
-        raise ValueError(f"{roots[0]} and {roots[1]} are one directory, or one is in the other.")
+        raise ValueError(f"{roots[0]} and {roots[1]} are one directory, or one contains the other.")
     world = World()
     kinds = {"source": "GCP_mapped_collection", "destination": "GCSv5_mapped_collection"}
     for root, (name, kind) in zip(roots, kinds.items(), strict=True):
-        ids = {"mount": root, "id": named_id(f"{name} {root}")}  # paths as they are here
+        ids = {"mount": root, "id": stable_id(f"{name} {root}")}  # Globus paths equal local paths
         world.add_endpoint(Path(root), name, kind, **ids, data_access_required=given.data_access)
     source, destination = world.endpoints.values()
-    options.plan(world, given)
-    client, secret = world.identity.add_service_account(named_id("account"), named_id("secret"))
-    app = world.identity.add_native_app(named_id("app"))
+    options.apply(world, given)
+    client, secret = world.identity.add_service_account(stable_id("account"), stable_id("secret"))
+    app = world.identity.add_native_app(stable_id("app"))
     print(BEFORE.format(source=roots[0], destination=roots[1]), flush=True)
-    # Blocked before the service's thread starts, so that they wait for sigwait and nobody else.
+    # Block the signals before the thread of the service starts, so that only sigwait gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         sandbox = Sandbox(world, given.port, _print_line, background=True)
@@ -97,7 +97,7 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _print_line(request: Request, seconds: float) -> None:
-    """Print one request as it was answered."""
+    """Print one request and its answer on one line."""
     moment = time.strftime("%H:%M:%S")
     path = " ".join([request.path, *(f"{name}={value}" for name, value in request.pairs)])
     status = request.status or "---"

@@ -1,4 +1,4 @@
-"""The demo: both programs, run as a user runs them, against a local Globus with real files."""
+"""The demo: both programs, run as a user runs them, in the sandbox with real files."""
 
 from __future__ import annotations
 
@@ -31,26 +31,28 @@ DST_ID = "{destination}"
 CLIENT_ID = "{client}"
 CODE_PATH = "{home}/"
 """
-AGE = 60  # seconds: older than any look could mistake for just being written
+AGE = 60  # seconds: old enough that no scan takes a file for one still being written
 
 console = Console(highlight=False)
 
 
-class Wrong(Exception):
-    """The demo did not go as it should; the text says what is wrong."""
+class DemoError(Exception):
+    """The demo failed; the text says why."""
 
 
 def demo() -> int:
-    """Run the demo in a temporary directory; return 0, or 1 after saying what went wrong."""
+    """Run the demo in a temporary directory; return 0, or 1 after printing what failed."""
     with tempfile.TemporaryDirectory(prefix="globus_auto_demo.") as home:
         stage = Stage(Path(home).resolve())
         with Sandbox(stage.world) as sandbox:
             try:
-                _play(stage, sandbox.environment())
-            except Wrong as wrong:
-                console.print(f"\nWRONG: {wrong}", style="bold red", markup=False)
+                _run_programs(stage, sandbox.environment())
+            except DemoError as error:
+                console.print(f"\nFAILED: {error}", style="bold red", markup=False)
                 return 1
-    console.print("\nAll as it should be. README.md says how to set it up for real.", style="bold")
+    console.print(
+        "\nThe demo succeeded. README.md explains how to set this up for real.", style="bold"
+    )
     return 0
 
 
@@ -86,27 +88,27 @@ class Stage:
         os.utime(path, (time.time() - age, time.time() - age))
 
     def tasks(self, kind: str) -> int:
-        """Return how many tasks of a kind Globus was given so far."""
+        """Return how many tasks of a kind were submitted so far."""
         return sum(request.route == kind for request in self.world.requests)
 
     def show(self) -> None:
-        """Print what is where."""
-        here, there = _sums(self.source), _sums(self.destination / "beamline")
+        """Print the files at the source and at the destination."""
+        here, there = _checksums(self.source), _checksums(self.destination / "beamline")
         table = Table(show_edge=False, pad_edge=False)
         for title in ("path", "source", "destination"):
             table.add_column(title)
         for name in sorted(here.keys() | there.keys()):
-            table.add_row(_escaped(name), here.get(name, "-"), there.get(name, "-"))
+            table.add_row(_escape(name), here.get(name, "-"), there.get(name, "-"))
         console.print(table)
 
 
-def _escaped(name: str) -> str:
-    """Return `name` so that rich takes no part of it for markup."""
+def _escape(name: str) -> str:
+    """Return `name` escaped, so that rich treats no part of it as markup."""
     return name.replace("[", "\\[")
 
 
-def _sums(directory: Path) -> dict[str, str]:
-    """Return what stands below `directory`, by relative path: of files the start of a checksum."""
+def _checksums(directory: Path) -> dict[str, str]:
+    """Return what is below `directory`, by relative path; for files, the start of a checksum."""
     found = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
@@ -120,7 +122,7 @@ def _sums(directory: Path) -> dict[str, str]:
     return found
 
 
-def _play(stage: Stage, environment: dict[str, str]) -> None:
+def _run_programs(stage: Stage, environment: dict[str, str]) -> None:
     environment = {**os.environ, **environment, "GLOBUS_CLIENT_SECRET": stage.secret}
 
     def program(name: str, *options: str) -> str:
@@ -132,10 +134,10 @@ def _play(stage: Stage, environment: dict[str, str]) -> None:
             [*command, *options], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise Wrong(f"{line} ended with exit code {done.returncode}:\n{done.stderr}")
+            raise DemoError(f"{line} ended with exit code {done.returncode}:\n{done.stderr}")
         return done.stderr
 
-    _step("Files appear at the source, an empty directory and a symlink among them.")
+    _step("New files appear at the source, with an empty directory and a symlink.")
     for name, content in SAMPLES.items():
         stage.write(name, content, AGE)
     (stage.source / "not used yet").mkdir()
@@ -145,24 +147,26 @@ def _play(stage: Stage, environment: dict[str, str]) -> None:
     _step("transfer.py sends them.")
     program("transfer")
     stage.show()
-    _check(stage.tasks("transfer") == 1, "the files should have started just one task")
+    _check(stage.tasks("transfer") == 1, "the files should have started exactly one task")
     _check_copies(stage, SAMPLES)
 
     _step("Nothing has changed, so transfer.py submits nothing.")
     program("transfer")
-    _check(stage.tasks("transfer") == 1, "a transfer was submitted though nothing had changed")
-    console.print("Still one task.")
+    _check(stage.tasks("transfer") == 1, "a transfer was submitted although nothing had changed")
+    console.print("There is still only one task.")
 
-    _step("A file is changed after it was sent. delete.py keeps it, and deletes the others.")
+    _step("A file changes after its transfer. delete.py keeps it and deletes the others.")
     changed = SAMPLES | {CHANGED: b"The second sample drifted. Remeasured.\n"}
     stage.write(CHANGED, changed[CHANGED], AGE / 2)
-    said = [line for line in program("delete", "-v").splitlines() if line.startswith("Keep ")]
-    console.print("\n".join(said), markup=False)
-    _check(any(CHANGED in line and "changed" in line for line in said), "it should say so")
+    kept = [line for line in program("delete", "-v").splitlines() if line.startswith("Keep ")]
+    console.print("\n".join(kept), markup=False)
+    _check(
+        any(CHANGED in line and "changed" in line for line in kept), "delete.py should report it"
+    )
     stage.show()
-    _check((stage.source / CHANGED).is_file(), "the changed file is gone from the source")
+    _check((stage.source / CHANGED).is_file(), "the changed file was deleted from the source")
 
-    _step("transfer.py sends the changed file, and then delete.py deletes it.")
+    _step("transfer.py sends the changed file, then delete.py deletes it.")
     program("transfer")
     program("delete")
     stage.show()
@@ -175,16 +179,16 @@ def _step(text: str) -> None:
     console.print(f"\n{text}", style="cyan")
 
 
-def _check(well: bool, complaint: str) -> None:
-    if not well:
-        raise Wrong(complaint)
+def _check(passed: bool, complaint: str) -> None:
+    if not passed:
+        raise DemoError(complaint)
 
 
 def _check_copies(stage: Stage, expected: dict[str, bytes]) -> None:
-    """Compare every file at the destination with what was written at the source, by checksum."""
-    sums = _sums(stage.destination / "beamline")
+    """Compare each file at the destination with what was written at the source, by checksum."""
+    checksums = _checksums(stage.destination / "beamline")
     for name, content in expected.items():
         _check(
-            sums.get(name) == hashlib.sha256(content).hexdigest()[:12],
-            f"{name} is not at the destination as it was written",
+            checksums.get(name) == hashlib.sha256(content).hexdigest()[:12],
+            f"{name} at the destination differs from what was written at the source",
         )

@@ -1,4 +1,4 @@
-"""The shapes of JSON documents: answers as Globus gives them, questions read strictly.
+"""The JSON documents: answers as Globus sends them, requests checked strictly.
 
 Field names are those of docs.globus.org/api/transfer and of the bodies in `globus_sdk.testing`.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 Shape = TypeVar("Shape")
 
-FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799  # what a four-digit year can say
+FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799  # the range of four-digit years
 UNSET = """
     department keywords contact_email contact_info info_link user_message user_message_link
     globus_connect_setup_key non_functional_endpoint_id non_functional_endpoint_display_name
@@ -40,7 +40,7 @@ ENDPOINT: Document = {  # the same for every endpoint here
     **dict.fromkeys(OFF.split(), False),
     "DATA_TYPE": "endpoint",
     "DATA": [],
-    "description": "A directory on this machine, served by the local Globus",
+    "description": "A directory on this machine, served by the sandbox",
     **dict.fromkeys(("username", "owner_string", "organization"), "sandbox"),
     "location": "Automatic",
     "network_use": "normal",
@@ -56,31 +56,31 @@ TASK_FLAGS = """
 """
 
 
-class RefusalError(Exception):
-    """What Globus refuses: an error code, a sentence, and fields to add to the answer."""
+class APIError(Exception):
+    """An error that Globus answers: its code, a sentence, and further fields of the document."""
 
     def __init__(self, code: str, message: str, **extra: Any) -> None:  # noqa: ANN401
         super().__init__(f"{code}: {message}")
         self.code, self.message, self.extra = code, message, extra
 
 
-def bad_request(message: str) -> RefusalError:
-    """Return the refusal of a request that is wrong in itself."""
-    return RefusalError("ClientError.BadRequest", message)
+def bad_request(message: str) -> APIError:
+    """Return the error for a malformed or unsupported request."""
+    return APIError("ClientError.BadRequest", message)
 
 
-def checked(document: object, shape: type[Shape]) -> Shape:
-    """Return a JSON document as a msgspec struct; raise RefusalError naming the field at fault."""
+def convert(document: object, shape: type[Shape]) -> Shape:
+    """Return a JSON document as a msgspec struct; raise APIError naming the wrong field."""
     try:
         return msgspec.convert(document, shape)
     except msgspec.ValidationError as error:
         named = re.search(r"(?:field|at) `(?:\$[^`]*\.)?([^`]*)`", str(error))
         field = named[1] if named else "document"
-        raise bad_request(f"'{field}': not supported by the local Globus: {error}") from error
+        raise bad_request(f"'{field}': not supported by the sandbox: {error}") from error
 
 
 def moment(seconds: float, separator: str = "T") -> str:
-    """Return seconds since 1970 as UTC in whole seconds: `2026-09-23T18:53:12+00:00`."""
+    """Return seconds since 1970 as UTC in whole seconds, such as `2026-09-23T18:53:12+00:00`."""
     whole = min(max(math.floor(seconds), FIRST_SECOND), LAST_SECOND)
     return datetime.fromtimestamp(whole, timezone.utc).isoformat(separator)
 
@@ -88,7 +88,7 @@ def moment(seconds: float, separator: str = "T") -> str:
 def parse_moment(text: str, field: str) -> float:
     """Return an ISO-8601 date or time (UTC unless it says otherwise) as seconds since 1970.
 
-    Raise RefusalError naming `field` if it is neither.
+    Raise APIError naming `field` if it is neither.
     """
     try:
         parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
@@ -98,41 +98,41 @@ def parse_moment(text: str, field: str) -> float:
 
 
 def result(code: str, message: str, resource: str) -> Document:
-    """Return what every answer to an operation holds; `resource` is the path asked for."""
+    """Return the fields of every answer to an operation; `resource` is the path of the request."""
     letters = string.ascii_letters + string.digits
     number = "".join(secrets.choice(letters) for _ in range(9))
     return {"code": code, "message": message, "request_id": number, "resource": resource}
 
 
 def page(data_type: str, data: list[Document], limit: int, offset: int) -> Document:
-    """Return one page, by limit and offset, of a list of documents."""
+    """Return one page of a list of documents, by limit and offset."""
     shown = data[offset : offset + limit]
     counts = {"length": len(shown), "limit": limit, "offset": offset, "total": len(data)}
     return {"DATA_TYPE": data_type, **counts, "DATA": shown}
 
 
-def endpoint(place: Endpoint, owner: str) -> Document:
+def endpoint(endpoint: Endpoint, owner: str) -> Document:
     """Return the endpoint document of an endpoint or collection of any kind."""
-    personal = place.entity_type.startswith("GCP")
-    told = place.entity_type == "GCP_mapped_collection"
-    host_id, host_name = (place.host.id, place.host.name) if place.host else (None, None)
+    personal = endpoint.entity_type.startswith("GCP")
+    shows_state = endpoint.entity_type == "GCP_mapped_collection"
+    host_id, host_name = (endpoint.host.id, endpoint.host.name) if endpoint.host else (None, None)
     return {
         **ENDPOINT,
-        "id": place.id,
-        "name": place.id,
-        "canonical_name": f"sandbox#{place.id}",
-        "display_name": place.name,
+        "id": endpoint.id,
+        "name": endpoint.id,
+        "canonical_name": f"sandbox#{endpoint.id}",
+        "display_name": endpoint.name,
         "owner_id": owner,
-        "entity_type": place.entity_type,
-        "high_assurance": place.high_assurance,
+        "entity_type": endpoint.entity_type,
+        "high_assurance": endpoint.high_assurance,
         "is_globus_connect": personal,
-        "gcp_connected": place.connected if told else None,
-        "gcp_paused": place.paused if told else None,
+        "gcp_connected": endpoint.connected if shows_state else None,
+        "gcp_paused": endpoint.paused if shows_state else None,
         "gcs_version": None if personal else "5.4.80",
         "gcs_manager_url": None if personal else "https://sandbox.invalid",
-        "non_functional": not place.functional,
+        "non_functional": not endpoint.functional,
         "host_path": host_id and "/",
-        **{name: place.has_policy(name) for name in ("disable_verify", "force_verify")},
+        **{name: endpoint.has_policy(name) for name in ("disable_verify", "force_verify")},
         **dict.fromkeys(("host_endpoint_id", "mapped_collection_id"), host_id),
         **dict.fromkeys(
             ("host_endpoint_display_name", "mapped_collection_display_name"), host_name
@@ -140,35 +140,35 @@ def endpoint(place: Endpoint, owner: str) -> Document:
     }
 
 
-def task(work: Task, ends: list[Endpoint]) -> Document:
-    """Return the task document; `ends` are the endpoints of its order."""
-    order, left = work.order, len(work.pending)
-    transfer = order.kind == "TRANSFER"
+def task(work: Task, endpoints: list[Endpoint]) -> Document:
+    """Return the task document; `endpoints` are those of its submission."""
+    submission, left = work.submission, len(work.pending)
+    transfer = submission.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
-    nice = work.nice_status if work.is_open else None
+    nice = work.nice_status if work.in_progress else None
     return {
-        **{name: bool(order.options.get(name)) for name in TASK_FLAGS.split()},
+        **{name: bool(submission.options.get(name)) for name in TASK_FLAGS.split()},
         "DATA_TYPE": "task",
         "verify_checksum": work.verify_checksum,
         "encrypt_data": work.encrypt_data,
         "task_id": work.id,
-        "type": order.kind,
+        "type": submission.kind,
         "status": work.status,
-        "label": order.label,
+        "label": submission.label,
         "owner_id": work.owner,
         "username": f"u_{work.owner}",
         "command": "API 0.10",
         "request_time": moment(work.requested),
         "completion_time": None if work.completed is None else moment(work.completed),
         "deadline": moment(work.deadline),
-        "source_endpoint": f"sandbox#{ends[0].id}",
-        "source_endpoint_id": ends[0].id,
-        "source_endpoint_display_name": ends[0].name,
-        "destination_endpoint": f"sandbox#{ends[1].id}" if transfer else None,
-        "destination_endpoint_id": ends[1].id if transfer else None,
-        "destination_endpoint_display_name": ends[1].name if transfer else None,
-        "sync_level": order.options.get("sync_level"),
-        "filter_rules": order.document.get("filter_rules"),
+        "source_endpoint": f"sandbox#{endpoints[0].id}",
+        "source_endpoint_id": endpoints[0].id,
+        "source_endpoint_display_name": endpoints[0].name,
+        "destination_endpoint": f"sandbox#{endpoints[1].id}" if transfer else None,
+        "destination_endpoint_id": endpoints[1].id if transfer else None,
+        "destination_endpoint_display_name": endpoints[1].name if transfer else None,
+        "sync_level": submission.options.get("sync_level"),
+        "filter_rules": submission.document.get("filter_rules"),
         "recursive_symlinks": "ignore" if transfer else None,
         "history_deleted": work.history_deleted,
         "fatal_error": work.fatal_error,
@@ -179,8 +179,8 @@ def task(work: Task, ends: list[Endpoint]) -> Document:
         "files_skipped": work.files_skipped,
         "files_transferred": len(work.successes) if transfer else None,
         "subtasks_total": work.subtasks,
-        "subtasks_pending": left if work.is_open else 0,
-        "subtasks_retrying": 0,  # so in recordings, even of tasks that do nothing but retry
+        "subtasks_pending": left if work.in_progress else 0,
+        "subtasks_retrying": 0,  # as in recordings, even of tasks that only retry
         "subtasks_succeeded": work.subtasks - left - len(work.skipped),
         "subtasks_expired": left if ending == "EXPIRED" else 0,
         "subtasks_canceled": left if ending == "CANCELED" else 0,

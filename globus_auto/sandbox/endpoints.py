@@ -1,7 +1,7 @@
-"""Endpoints: directories on disk under the names and rules of Globus paths.
+"""Endpoints: directories on disk, addressed by Globus paths.
 
-A path at an endpoint begins with `/`, or with `/~/` (or `~/`), the endpoint's own directory. It
-never leads out of that directory, neither by `..` nor by a symlink.
+A path at an endpoint begins with `/`, or with `/~/` (or `~/`), which is the endpoint's own
+directory. It never leads out of that directory, neither by `..` nor by a symlink.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from globus_auto.sandbox import names
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, moment
+from globus_auto.sandbox.documents import APIError, Document, bad_request, moment
 
 # Absolute, UTF-8, without CR, LF and NUL (docs: api/transfer/task_submit).
 PATH = re.compile(r"\A[/~][^\r\n\0\ud800-\udfff]*\Z")
@@ -35,7 +35,7 @@ TYPES |= {stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
 
 
 class OutsideError(PermissionError):
-    """A path that leads out of the endpoint's directory."""
+    """The error for a path that leads out of the endpoint's directory."""
 
     def __init__(self, path: str) -> None:
         super().__init__(errno.EACCES, "Path not allowed", path)
@@ -43,21 +43,21 @@ class OutsideError(PermissionError):
 
 @dataclass
 class Endpoint:
-    """A directory served as an endpoint or collection; its state may be changed while it serves.
+    """A directory served as an endpoint or collection; it may be changed while it is served.
 
-    `entity_type` is one of ENTITY_TYPES. `mount` is the endpoint path under which `directory`
-    appears. `connected` and `paused` are the state of Globus Connect Personal; a Connect Server
-    collection that is not `connected` does not answer. `data_access_required` has an effect where
-    Globus can ask for that consent. `host` is the collection that a guest collection is part of;
-    its policies apply there too.
+    `entity_type` is one of ENTITY_TYPES. `mount` is the endpoint path of `directory`.
+    `connected` and `paused` are the state of Globus Connect Personal; a Connect Server collection
+    that is not `connected` does not answer. `data_access_required` applies only to collections for
+    which Globus has that consent. `host` is the mapped collection of a guest collection; its
+    policies apply to the guest collection too.
 
-    `ignores_form`: names that differ only in their Unicode form are one name here, as on HFS+;
-    `ignores_case`: also those that differ in case, as on APFS. A file keeps the spelling that it
-    was made with. `keeps_mtimes` false: preserve_timestamp has no effect on what is written here.
-    `clock` is how many seconds the clock of this endpoint is ahead. `listing_lag` overrides the
-    world's.
+    `ignores_form`: names that differ only in Unicode form are one name here, as on HFS+;
+    `ignores_case`: names that differ in case too, as on APFS. A file keeps the spelling that it
+    was created with. `keeps_mtimes` false: preserve_timestamp has no effect on what is written
+    here. `clock` is how many seconds the clock of this endpoint is ahead. `listing_lag` overrides
+    that of the world.
 
-    Policies: `disable_verify` and `force_verify` override the `verify_checksum` of a transfer, and
+    Policies: `disable_verify` and `force_verify` override the `verify_checksum` of a transfer,
     `refuses_encryption` its `encrypt_data`.
     """
 
@@ -83,14 +83,14 @@ class Endpoint:
     refuses_encryption: bool = False
 
     def __post_init__(self) -> None:
-        """Find the directory; check what a test could get wrong."""
+        """Resolve the directory; raise ValueError for an unknown entity_type."""
         if self.entity_type not in ENTITY_TYPES.split():
             raise ValueError(f"no such entity_type: {self.entity_type}")
         self.root = os.path.realpath(self.directory, strict=True)
 
     @property
     def functional(self) -> bool:
-        """Whether data can be reached through it at all: GCSv5 endpoints are not collections."""
+        """Whether it gives access to data: a GCSv5 endpoint is not a collection."""
         return self.entity_type != "GCSv5_endpoint"
 
     @property
@@ -99,26 +99,26 @@ class Endpoint:
         return self.entity_type == "GCSv5_mapped_collection" and not self.high_assurance
 
     @property
-    def trouble(self) -> str | None:
-        """The event code that tasks report while this endpoint is away (docs: task_events)."""
-        if self.host is not None and self.host.trouble:
-            return self.host.trouble
+    def offline_code(self) -> str | None:
+        """The event code of tasks while this endpoint is offline or paused (docs: task_events)."""
+        if self.host is not None and self.host.offline_code:
+            return self.host.offline_code
         if not self.connected:
             personal = self.entity_type.startswith("GCP")
             return "GC_NOT_CONNECTED" if personal else "CONNECT_FAILED"
         return "GC_PAUSED" if self.paused else None
 
     def has_policy(self, name: str) -> bool:
-        """Return whether a policy holds here, set on it or on its host."""
+        """Return whether a policy is set on this endpoint or on its host."""
         return bool(getattr(self, name)) or (self.host is not None and self.host.has_policy(name))
 
-    def relative(self, path: str) -> str:
-        """Return `path` below the endpoint's directory, `""` for the directory itself.
+    def relative_path(self, path: str) -> str:
+        """Return `path` relative to the endpoint's directory, `""` for the directory itself.
 
-        Raise RefusalError for what is no path, OutsideError for one outside of the mount.
+        Raise APIError for an invalid path, OutsideError for one outside the mount.
         """
         if not PATH.match(path):
-            raise bad_request(f"'path': {path!r} is not an absolute path without odd characters")
+            raise bad_request(f"'path': {path!r} is not absolute, or contains CR, LF or NUL")
         if path.lstrip("/").split("/")[0] == "~":
             return posixpath.normpath("/" + path.lstrip("/")[1:].lstrip("/"))[1:]
         normal, mount = posixpath.normpath("/" + path.lstrip("/")), self.mount.rstrip("/")
@@ -126,70 +126,72 @@ class Endpoint:
             raise OutsideError(path)
         return normal[len(mount) + 1 :]
 
-    def spelled(self, path: str, *, home: bool) -> str:
-        """Return a directory as Globus repeats it, with a slash at its end, absolute or by home."""
-        return posixpath.join("/~/" if home else self.mount, self.relative(path), "")
+    def directory_path(self, path: str, *, home: bool) -> str:
+        """Return the path of a directory as Globus shows it: absolute or in /~/, ending in /."""
+        return posixpath.join("/~/" if home else self.mount, self.relative_path(path), "")
 
     def locate(self, path: str, *, follow: bool = True) -> str:
-        """Return where `path` is on this machine's disk; raise OutsideError if a symlink leads out.
+        """Return the local path of `path`; raise OutsideError if a symlink leads out.
 
-        With `follow` false a symlink at its end is itself meant, not its target.
+        With `follow` false, a symlink at the end of the path is not followed.
         """
-        below = self.relative(path)
+        below = self.relative_path(path)
         if self.ignores_case or self.ignores_form:
-            place = names.existing(self.root, below, ignore_case=self.ignores_case)
+            local_path = names.find_existing(self.root, below, ignore_case=self.ignores_case)
         else:
-            place = posixpath.join(self.root, below) if below else self.root
-        real = os.path.realpath(place if follow or not below else posixpath.dirname(place))
+            local_path = posixpath.join(self.root, below) if below else self.root
+        real = os.path.realpath(
+            local_path if follow or not below else posixpath.dirname(local_path)
+        )
         if not f"{real}/".startswith(self.root.rstrip("/") + "/"):
             raise OutsideError(path)
-        return place
+        return local_path
 
-    def entries(self, path: str, limit: int) -> list[Document]:
+    def list_directory(self, path: str, limit: int) -> list[Document]:
         """Return a file document for each entry of the directory `path`, at most `limit`."""
         with os.scandir(self.locate(path)) as found:
             listed = [(each.name, each.path, each.stat(follow_symlinks=False)) for each in found]
         if len(listed) > limit:
             message = f"The directory holds more than {limit} entries, the limit of a listing"
-            raise RefusalError("ExternalError.DirListingFailed.SizeLimit", message)
-        return [_describe(name, place, status) for name, place, status in listed]
+            raise APIError("ExternalError.DirListingFailed.SizeLimit", message)
+        return [_file_document(name, local_path, status) for name, local_path, status in listed]
 
-    def look(self, path: str) -> Document:
+    def stat(self, path: str) -> Document:
         """Return the file document of one path."""
-        place = self.locate(path, follow=False)
-        name = "/" if place == self.root else posixpath.basename(place)
-        return _describe(name, place, os.lstat(place))
+        local_path = self.locate(path, follow=False)
+        name = "/" if local_path == self.root else posixpath.basename(local_path)
+        return _file_document(name, local_path, os.lstat(local_path))
 
     def mkdir(self, path: str) -> None:
-        """Make one directory; its parent must exist."""
-        place = self.locate(path, follow=False)
-        os.mkdir(place)
-        self.stamp(place)
+        """Create one directory; its parent must exist."""
+        local_path = self.locate(path, follow=False)
+        os.mkdir(local_path)
+        self.touch(local_path)
 
-    def make_directories(self, place: str) -> None:
-        """Make a directory on this machine's disk, and what is missing above it."""
-        missing, above = [], place
+    def make_directories(self, local_path: str) -> None:
+        """Create a local directory and its missing parents."""
+        missing, above = [], local_path
         while not os.path.lexists(above):
             missing.append(above)
             above = posixpath.dirname(above)
-        os.makedirs(place, exist_ok=True)
+        os.makedirs(local_path, exist_ok=True)
         for made in missing:
-            self.stamp(made)
+            self.touch(made)
 
-    def stamp(self, place: str) -> None:
-        """Set the mtime of what was just written here to the time of this endpoint's clock."""
+    def touch(self, local_path: str) -> None:
+        """Set the mtime of what was just written to the time of this endpoint's clock."""
         now = time.time() + self.clock
-        os.utime(place, (now, now))
+        os.utime(local_path, (now, now))
 
     def rename(self, old: str, new: str) -> None:
-        """Rename a file or directory to a name that does not exist yet."""
+        """Rename a file or directory; raise FileExistsError if the new name exists."""
         if not self.rename_supported:
-            raise RefusalError("NotSupported", f"'{self.name}' cannot rename")
+            raise APIError("NotSupported", f"'{self.name}' cannot rename")
         source, target = self.locate(old, follow=False), self.locate(new, follow=False)
         if self.root in (source, target):
             raise OutsideError(old)
         os.lstat(source)
-        if target == source:  # perhaps in another spelling, which it then takes, as on APFS
+        if target == source:  # the same name, maybe in a new spelling: adopt it, as APFS does
             target = posixpath.join(posixpath.dirname(source), posixpath.basename(new.rstrip("/")))
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "File exists", new)
@@ -197,23 +199,23 @@ class Endpoint:
 
 
 def printable(name: str) -> str:
-    """Return `name` with what is not UTF-8 replaced, so that JSON can hold it."""
+    """Return `name` with U+FFFD for what is not UTF-8, so that JSON can hold it."""
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
 
 
-def _describe(name: str, place: str, status: os.stat_result) -> Document:
-    """Return the file document of what is at `place`, whose lstat is `status`.
+def _file_document(name: str, local_path: str, status: os.stat_result) -> Document:
+    """Return the file document of what is at `local_path`; `status` is its lstat.
 
-    A symlink is shown with its target's type and size, and its own in the link fields; one that
-    leads nowhere is an invalid_symlink.
+    A symlink is shown with the type and size of its target, and its own size in the link fields. A
+    dangling one is an invalid_symlink.
     """
-    facts, target, kind = _facts(status), None, None
+    facts, target, kind = _file_facts(status), None, None
     link: Document = dict.fromkeys(facts)
     if stat.S_ISLNK(status.st_mode):
-        link, target = facts, printable(os.readlink(place))
+        link, target = facts, printable(os.readlink(local_path))
         try:
-            status = os.stat(place)
-            facts = _facts(status)
+            status = os.stat(local_path)
+            facts = _file_facts(status)
         except OSError:
             kind = "invalid_symlink"
     return {
@@ -227,17 +229,17 @@ def _describe(name: str, place: str, status: os.stat_result) -> Document:
     }
 
 
-def _facts(status: os.stat_result) -> Document:
+def _file_facts(status: os.stat_result) -> Document:
     return {
         "size": status.st_size,
         "last_modified": moment(status.st_mtime_ns // 1_000_000_000, " "),
-        "user": _name(pwd.getpwuid, status.st_uid),
-        "group": _name(grp.getgrgid, status.st_gid),
+        "user": _account_name(pwd.getpwuid, status.st_uid),
+        "group": _account_name(grp.getgrgid, status.st_gid),
     }
 
 
 @functools.cache
-def _name(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
+def _account_name(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
     try:
         return str(look_up(number)[0])
     except KeyError:

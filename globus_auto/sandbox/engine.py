@@ -1,9 +1,9 @@
-"""Tasks: accepted, queued, worked at, ended.
+"""The engine: accepts submissions, queues tasks and runs them.
 
-Nothing here runs by itself. Every request that arrives first lets the tasks catch up
-(`Engine.advance`), so that a test decides what happens between a submission and its work. The rules
-are those of docs.globus.org/api/transfer/task_behavior: three transfers and three deletes of a user
-are worked at, the rest is queued; what fails is tried again until the deadline.
+Nothing happens between requests, unless the `Sandbox` runs in `background`. Each request first
+advances the tasks (`Engine.advance`), so a test decides what happens between a submission and its
+work. The rules are those of docs.globus.org/api/transfer/task_behavior: three transfer tasks and
+three delete tasks of a user run, the others are queued; what fails is retried until the deadline.
 """
 
 from __future__ import annotations
@@ -14,113 +14,119 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from globus_auto.sandbox import texts, work
-from globus_auto.sandbox.documents import RefusalError, bad_request
-from globus_auto.sandbox.submissions import Order
-from globus_auto.sandbox.tasks import Pace, Plan, Task
-from globus_auto.sandbox.trouble import TroubleError
+from globus_auto.sandbox.documents import APIError, bad_request
+from globus_auto.sandbox.submissions import Submission
+from globus_auto.sandbox.task_errors import TaskError
+from globus_auto.sandbox.tasks import CompletionPolicy, PlannedFailure, Task
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.world import World
 
-__all__ = ["Engine", "Pace", "Plan", "Task"]
+__all__ = ["CompletionPolicy", "Engine", "PlannedFailure", "Task"]
 
-WORKED_AT_ONCE = 3  # tasks of one user and kind
-PENDING_TASKS = 100  # of one user
-SLICE = 256 * 1024 * 1024  # bytes that tasks may move before the next answer is sent
+MAX_RUNNING_TASKS = 3  # tasks of one user and kind
+MAX_PENDING_TASKS = 100  # of one user
+SLICE = 256 * 1024 * 1024  # bytes that tasks may copy before the next answer is sent
 DAY = 24 * 3600.0  # seconds
-FIRST_DEADLINE, AFTER_SUCCESS = DAY, 3 * DAY
+DEADLINE, DEADLINE_AFTER_SUCCESS = DAY, 3 * DAY  # after the submission, after a success
 
 
 class Engine:
-    """Takes orders and works at them, on the directories of `world`."""
+    """Accepts submissions and runs their tasks on the directories of `world`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._submitted: dict[str, Task] = {}
 
-    def earlier(self, order: Order) -> Task | None:
-        """Return the task that this submission_id led to before, if any.
+    def find_duplicate(self, submission: Submission) -> Task | None:
+        """Return the task that was submitted before with this submission_id, if any.
 
-        What Globus does if the documents differ is not published; it is a mistake, and refused.
+        What Globus does if the documents differ is not published. Here it is an APIError.
         """
-        task = self._submitted.get(order.submission_id)
-        if task is not None and task.order.document != order.document:
+        task = self._submitted.get(submission.submission_id)
+        if task is not None and task.submission.document != submission.document:
             raise bad_request("'submission_id': was used for another document")
         return task
 
-    def accept(self, order: Order, owner: str) -> Task:
-        """Make a task of the order; raise RefusalError where Globus does."""
-        open_ = [task for task in self.owned(owner) if task.is_open]
-        if len(open_) >= PENDING_TASKS:
-            raise RefusalError("TooManyPendingJobs", f"You have {len(open_)} pending tasks")
-        if any(task.order.same_paths(order) for task in open_):
+    def accept(self, submission: Submission, owner: str) -> Task:
+        """Create the task of a submission; raise APIError where Globus rejects it."""
+        open_ = [task for task in self.tasks_of(owner) if task.in_progress]
+        if len(open_) >= MAX_PENDING_TASKS:
+            raise APIError("TooManyPendingJobs", f"You have {len(open_)} pending tasks")
+        if any(task.submission.same_paths(submission) for task in open_):
             message = "A transfer with identical paths has not yet completed"
-            raise RefusalError("Conflict", message)
-        now, plans = time.time(), self._world.plans
-        plan = next((plan for plan in plans if plan.kind in (None, order.kind)), None)
-        if plan is not None:
-            plans.remove(plan)
+            raise APIError("Conflict", message)
+        now, failures = time.time(), self._world.planned_failures
+        failure = next(
+            (failure for failure in failures if failure.kind in (None, submission.kind)), None
+        )
+        if failure is not None:
+            failures.remove(failure)
         task = Task(
             id=str(uuid.uuid1()),
             owner=owner,
-            order=order,
-            pace=self._world.pace,
-            plan=plan,
+            submission=submission,
+            completion=self._world.completion,
+            planned_failure=failure,
             requested=now,
-            deadline=now + FIRST_DEADLINE if order.deadline is None else order.deadline,
-            verify_checksum=self._does(order, "verify_checksum", "disable_verify", "force_verify"),
-            encrypt_data=self._does(order, "encrypt_data", "refuses_encryption"),
-            pending=deque(order.items),
+            deadline=now + DEADLINE if submission.deadline is None else submission.deadline,
+            verify_checksum=self._effective_option(
+                submission, "verify_checksum", "disable_verify", "force_verify"
+            ),
+            encrypt_data=self._effective_option(submission, "encrypt_data", "refuses_encryption"),
+            pending=deque(submission.items),
         )
-        self._world.tasks[task.id] = self._submitted[order.submission_id] = task
+        self._world.tasks[task.id] = self._submitted[submission.submission_id] = task
         self.advance()
         return task
 
-    def owned(self, owner: str) -> list[Task]:
+    def tasks_of(self, owner: str) -> list[Task]:
         """Return a user's tasks, oldest first."""
         return [task for task in self._world.tasks.values() if task.owner == owner]
 
-    def _does(self, order: Order, option: str, disable: str, force: str = "") -> bool:
-        """Return whether a transfer does what `option` asks for, given the policies of its ends.
+    def _effective_option(
+        self, submission: Submission, option: str, disable: str, force: str = ""
+    ) -> bool:
+        """Return whether a task does what `option` asks for, given the policies of its collections.
 
-        Which one wins if one end forces it and the other disables it is not published. Disabling
-        is the harder case for a client.
+        What happens if one collection forces it and the other disables it is not published. Here
+        it is disabled, the harder case for a client.
         """
-        ends = [self._world.endpoints[each] for each in order.endpoint_ids]
-        if order.kind == "DELETE" or any(end.has_policy(disable) for end in ends):
+        endpoints = [self._world.endpoints[each] for each in submission.endpoint_ids]
+        if submission.kind == "DELETE" or any(end.has_policy(disable) for end in endpoints):
             return False
-        forced = bool(force) and any(end.has_policy(force) for end in ends)
-        return forced or bool(order.options[option])
+        forced = bool(force) and any(end.has_policy(force) for end in endpoints)
+        return forced or bool(submission.options[option])
 
     def advance(self) -> None:
-        """Let every task catch up: deadlines, turns, work; at most SLICE bytes of it."""
+        """Advance all tasks: work on at most SLICE bytes, and end those past their deadline."""
         budget = SLICE
-        turns: dict[tuple[str, str], int] = {}
+        running: dict[tuple[str, str], int] = {}
         for task in list(self._world.tasks.values()):
-            whose = (task.owner, task.order.kind)
-            if task.status == "ACTIVE" and turns.get(whose, 0) < WORKED_AT_ONCE:
-                budget = self._work(task, budget)
-                turns[whose] = turns.get(whose, 0) + task.is_open
-            if task.is_open and time.time() >= task.deadline:
-                if task.started is None and task.order.deadline is None:  # no fault of its own
-                    task.deadline = time.time() + FIRST_DEADLINE
+            queue = (task.owner, task.submission.kind)
+            if task.status == "ACTIVE" and running.get(queue, 0) < MAX_RUNNING_TASKS:
+                budget = self._work_on(task, budget)
+                running[queue] = running.get(queue, 0) + task.in_progress
+            if task.in_progress and time.time() >= task.deadline:
+                if task.started is None and task.submission.deadline is None:  # it never ran
+                    task.deadline = time.time() + DEADLINE
                 else:
                     message = "The deadline of the task has passed"
                     task.finish("FAILED", "EXPIRED", message, texts.description("EXPIRED"))
 
-    def _work(self, task: Task, budget: int) -> int:
-        """Work at one task for at most `budget` bytes; return how much of that is left."""
+    def _work_on(self, task: Task, budget: int) -> int:
+        """Work on one task for at most `budget` bytes; return how much of that is left."""
         now = time.time()
         if task.started is None:
             task.started, task.nice_status = now, "OK"
-            task.tell("STARTED")
-        due = task.looks >= task.pace.looks and now >= task.started + task.pace.seconds
+            task.add_event("STARTED")
+        due = task.polls >= task.completion.polls and now >= task.started + task.completion.seconds
         if not due or now >= task.deadline or budget <= 0:
             return budget
         done, task.nice_status = len(task.successes), "OK"
         if task.steps is None:
-            ends = [self._world.endpoints[each] for each in task.order.endpoint_ids]
-            task.steps = work.steps(task, ends, self._world)
+            endpoints = [self._world.endpoints[each] for each in task.submission.endpoint_ids]
+            task.steps = work.steps(task, endpoints, self._world)
         try:
             for moved in task.steps:
                 budget -= moved
@@ -129,9 +135,9 @@ class Engine:
             task.steps = None
             if not task.pending:
                 if task.skipped:
-                    task.tell("SKIPPED_ERRORS", f"{len(task.skipped)} paths were skipped")
+                    task.add_event("SKIPPED_ERRORS", f"{len(task.skipped)} paths were skipped")
                 task.finish("SUCCEEDED", "SUCCEEDED")
-        except TroubleError as fatal:
+        except TaskError as fatal:
             task.faults += 1
             task.finish(
                 "FAILED",
@@ -140,6 +146,6 @@ class Engine:
                 fatal.description or texts.description(fatal.code),
             )
         finally:
-            if len(task.successes) > done and task.order.deadline is None:
-                task.deadline = max(task.deadline, time.time() + AFTER_SUCCESS)
+            if len(task.successes) > done and task.submission.deadline is None:
+                task.deadline = max(task.deadline, time.time() + DEADLINE_AFTER_SUCCESS)
         return budget

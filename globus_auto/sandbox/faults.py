@@ -1,4 +1,4 @@
-"""What was asked of the local Globus, and what shall go wrong when it is asked again."""
+"""Requests to the sandbox, and the faults planned for the next ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUTE_NAMES = (
     "rename submission_id transfer delete task task_list cancel event_list successful_transfers "
     "skipped_errors unknown"
 )
-PAGE = """\
+PROXY_PAGE = """\
 <html><head><title>{status} {phrase}</title></head>
 <body><h1>{phrase}</h1><p>The proxy has no other answer to your request.</p></body></html>
 """
@@ -21,10 +21,10 @@ When = Literal["before", "after"]
 
 @dataclass
 class Request:
-    """One request as it came in; `status` is None until it is answered, and if it never is.
+    """One request; `status` stays None while there is no answer, and if there never is one.
 
-    `pairs` are the query parameters in order, `body` is the parsed JSON or form, `port` is the
-    client's: one for each connection.
+    `pairs` are the query parameters in order, `body` is the parsed JSON or form. `port` is the
+    client's port, which identifies the connection.
     """
 
     method: str
@@ -47,12 +47,14 @@ Hook = Callable[[Request], object]
 
 @dataclass(eq=False)
 class Fault:
-    """What happens to the next `times` requests of a route (None: to all) that `match`, if given.
+    """A fault of the next `times` requests of a route (None: of all) for which `match` is true.
 
-    `status` answers so, with `headers`, `content_type` (None: without) and `body` (a JSON value,
-    str or bytes, None for none), and does nothing; with `after` it does first what was asked.
-    `delay` answers that many seconds late. `drop` closes the connection before or after the effect.
-    `truncate` sends half of the answer. A `hook` is called `when` it says.
+    * `status`: answer with it, with `headers`, `content_type` (None: without) and `body` (a JSON
+      value, str or bytes; None: empty), and do nothing. With `after`, carry out the request first.
+    * `delay`: answer that many seconds late.
+    * `drop`: close the connection before or after the request has taken effect.
+    * `truncate`: send half of the answer.
+    * `hook`: a function to call before or after the effect, as `when` says.
     """
 
     route: str
@@ -70,7 +72,7 @@ class Fault:
     when: When | None = None
 
     def __post_init__(self) -> None:
-        """Check what would be ignored otherwise."""
+        """Raise ValueError for a fault that would never have an effect."""
         if self.route not in ROUTE_NAMES.split():
             raise ValueError(f"no such route: {self.route}")
         if self.drop not in (None, "before", "after"):
@@ -80,16 +82,16 @@ class Fault:
 
 
 class Faults:
-    """Faults and hooks that wait for the requests they are planned for."""
+    """The planned faults and hooks, each waiting for its request."""
 
     def __init__(self) -> None:
         self._planned: list[Fault] = []
 
     def add(self, route: str, **fault: Any) -> None:  # noqa: ANN401
-        """Plan a fault, of the fields of `Fault`. One request meets one fault, the oldest."""
+        """Plan a fault, given by the fields of `Fault`. A request meets one fault, the oldest."""
         self._planned.append(Fault(route, **fault))
 
-    def proxy(
+    def add_proxy(
         self,
         route: str,
         status: int = 403,
@@ -98,37 +100,37 @@ class Faults:
         html: bool = True,
         match: Match | None = None,
     ) -> None:
-        """Let a proxy in front of Globus answer, with an HTML page or without a body.
+        """Plan that a proxy in front of Globus answers, with an HTML page or without a body.
 
-        With `after` the request has its effect, and Globus's answer is lost. `times` and `match`
-        are as in `Fault`.
+        With `after` the request takes effect first, and Globus's answer is lost. `times` and
+        `match` are those of `Fault`.
         """
         phrase = HTTPStatus(status).phrase
         answer: dict[str, Any] = {"body": "", "content_type": None}
         if html:
-            body = PAGE.format(status=status, phrase=phrase)
+            body = PROXY_PAGE.format(status=status, phrase=phrase)
             answer = {"body": body, "content_type": "text/html"}
         self.add(route, status=status, times=times, after=after, match=match, **answer)
 
-    def hook(self, route: str, call: Hook, *, when: When = "before", **fault: Any) -> None:  # noqa: ANN401
-        """Plan to run `call(request)` in a thread of the service, before or after the effect.
+    def add_hook(self, route: str, call: Hook, *, when: When = "before", **fault: Any) -> None:  # noqa: ANN401
+        """Plan to call `call(request)` in a thread, before or after the request takes effect.
 
-        It may block without holding up other requests.
+        It may block without delaying other requests.
         """
         self.add(route, hook=call, when=when, **fault)
 
     def clear(self) -> None:
-        """Forget everything planned."""
+        """Discard everything planned."""
         self._planned.clear()
 
-    def due(self, request: Request, when: When | None = None) -> Iterator[Fault]:
-        """Give, and use up one by one, what is planned for this request.
+    def take(self, request: Request, when: When | None = None) -> Iterator[Fault]:
+        """Yield what is planned for this request, and count each one down as it is taken.
 
-        That is its faults, oldest first, or with `when` its hooks of that moment.
+        These are its faults, oldest first, or with `when` its hooks for that moment.
         """
         for fault in list(self._planned):
-            fits = (fault.route, fault.when) == (request.route, when)
-            if not fits or (fault.match and not fault.match(request)):
+            matches = (fault.route, fault.when) == (request.route, when)
+            if not matches or (fault.match and not fault.match(request)):
                 continue
             if fault.times is not None:
                 fault.times -= 1

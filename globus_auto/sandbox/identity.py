@@ -1,7 +1,7 @@
-"""Who may do what: clients, people, tokens and consents, as Globus Auth keeps them.
+"""Clients, identities, tokens and consents, as in Globus Auth.
 
 Grants and their errors are those of docs.globus.org/api/auth/reference and of
-`globus_sdk.services.auth`. There is one person, who approves every login that is asked for.
+`globus_sdk.services.auth`. There is one person, who approves every login.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked, moment
+from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, moment
 
 if TYPE_CHECKING:
     from globus_sdk.scopes import Scope
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 TRANSFER_ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
 AUTH_SCOPE = "urn:globus:auth:scope:auth.globus.org:"
 AUTH, TRANSFER = "auth.globus.org", "transfer.api.globus.org"
-TOKEN_SECONDS = 172800  # the life of an access token, as in all published answers
-NAMES = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # ids made from names begin here
+TOKEN_SECONDS = 172800  # lifetime of an access token, as in all published answers
+NAMESPACE = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # of the ids derived from names
 
 
-class Login(msgspec.Struct, forbid_unknown_fields=True):
-    """What a login is asked with (`globus_sdk.services.auth`, flow_managers)."""
+class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The query of an authorize request (`globus_sdk.services.auth`, flow_managers)."""
 
     client_id: str
     redirect_uri: str
@@ -49,10 +49,10 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
     prompt: str = ""
 
 
-class GrantError(Exception):
-    """A refusal of the token endpoint.
+class OAuthError(Exception):
+    """An error of the token endpoint.
 
-    `error` is the OAuth 2 error code. `credentials`: who asks could not prove to be allowed to.
+    `error` is the OAuth 2 error code. `credentials`: the client could not authenticate.
     """
 
     def __init__(self, error: str, *, credentials: bool = False) -> None:
@@ -62,9 +62,9 @@ class GrantError(Exception):
 
 @dataclass
 class Token:
-    """An access or refresh token: whose, for which client, for which service and scopes.
+    """An access or refresh token: its identity, client, service and scopes.
 
-    `expires` in seconds since 1970.
+    `expires` is in seconds since 1970.
     """
 
     identity: str
@@ -75,7 +75,7 @@ class Token:
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     def document(self) -> Document:
-        """Return it as the token endpoint does."""
+        """Return the token as the token endpoint sends it."""
         return {
             "access_token": self.secret,
             "scope": self.scope,
@@ -90,22 +90,22 @@ def data_access(collection_id: str) -> str:
     return f"https://auth.globus.org/scopes/{collection_id}/data_access"
 
 
-def named_id(name: str) -> str:
-    """Return the same id for the same name, always."""
-    return str(uuid.uuid5(NAMES, name))
+def stable_id(name: str) -> str:
+    """Return an id derived from a name, always the same for the same name."""
+    return str(uuid.uuid5(NAMESPACE, name))
 
 
 class Identity:
     """The state of Globus Auth. `person` is the identity that logs in; tests may change it.
 
-    `has_data_access` says whether a collection has a data_access scope that can be asked for.
+    `has_data_access` returns whether a collection has a data_access scope.
     """
 
     def __init__(self, has_data_access: Callable[[str], bool]) -> None:
-        self.person = named_id("person")
+        self.person = stable_id("person")
         self._has_data_access = has_data_access
-        self._clients: dict[str, str | None] = {}  # client id: secret; apps have none
-        self._logins: dict[str, tuple[str, Login]] = {}  # code: identity, what was asked
+        self._clients: dict[str, str | None] = {}  # client id: secret, None for an app
+        self._logins: dict[str, tuple[str, LoginRequest]] = {}  # code: identity, request
         self._access: dict[str, Token] = {}
         self._refresh: dict[str, Token] = {}
         # (identity, client, path of scopes): number, time of the consent
@@ -127,15 +127,15 @@ class Identity:
         return client_id
 
     def expire_access_tokens(self) -> None:
-        """Let every access token have expired."""
+        """Make every access token expire."""
         self._access.clear()
 
     def revoke_refresh_tokens(self) -> None:
-        """Let every refresh token be revoked."""
+        """Revoke every refresh token."""
         self._refresh.clear()
 
-    def withdraw_consents(self) -> None:
-        """Take back every data_access consent, as a person can in the web app."""
+    def revoke_consents(self) -> None:
+        """Revoke every data_access consent, as a person can in the web app."""
         self._consents = {key: kept for key, kept in self._consents.items() if len(key[2]) == 1}
 
     def code_for(self, authorize_url: str) -> str:
@@ -143,40 +143,44 @@ class Identity:
         return self.approve(dict(parse_qsl(urlsplit(authorize_url).query, keep_blank_values=True)))
 
     def approve(self, query: dict[str, str]) -> str:
-        """Return the code for an authorize request; raise RefusalError naming what is wrong."""
-        asked = checked(query, Login)
-        if self._clients.get(asked.client_id, "") is not None:
-            raise bad_request(f"'client_id': there is no app {asked.client_id}")
+        """Return the code for an authorize request; raise APIError naming what is wrong."""
+        request = convert(query, LoginRequest)
+        if self._clients.get(request.client_id, "") is not None:
+            raise bad_request(f"'client_id': there is no app {request.client_id}")
         try:
-            self._parse(asked.scope)
-        except GrantError as error:
+            self._parse(request.scope)
+        except OAuthError as error:
             raise bad_request(f"'scope': {error}") from error
         code = secrets.token_urlsafe(16)
-        self._logins[code] = self.person, asked
+        self._logins[code] = self.person, request
         return code
 
     def check_client(self, client_id: str, secret: str | None) -> str:
         """Return `client_id` if it is registered and this is its secret; apps have none."""
         if self._clients.get(client_id, "") != secret:
-            raise GrantError("invalid_client", credentials=True)
+            raise OAuthError("invalid_client", credentials=True)
         return client_id
 
     def exchange(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
         """Return tokens for a code; a code serves once. `issuer` is the service's own URL."""
-        person, asked = self._logins.pop(form.get("code", ""), ("", None))
-        challenge = _encoded(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        told = (client_id, form.get("redirect_uri"), challenge)
-        if asked is None or told != (asked.client_id, asked.redirect_uri, asked.code_challenge):
-            raise GrantError("invalid_grant", credentials=True)
-        offline = asked.access_type == "offline"
-        tokens = self._grant(person, client_id, asked.scope, issuer, offline=offline)
-        return {**tokens, "state": asked.state}
+        person, request = self._logins.pop(form.get("code", ""), ("", None))
+        challenge = _base64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        shown = (client_id, form.get("redirect_uri"), challenge)
+        if request is None or shown != (
+            request.client_id,
+            request.redirect_uri,
+            request.code_challenge,
+        ):
+            raise OAuthError("invalid_grant", credentials=True)
+        offline = request.access_type == "offline"
+        tokens = self._grant(person, client_id, request.scope, issuer, offline=offline)
+        return {**tokens, "state": request.state}
 
     def refresh(self, form: dict[str, str], client_id: str) -> Document:
         """Return a new access token for a refresh token, which stays the same."""
         token = self._refresh.get(form.get("refresh_token", ""))
         if token is None or token.client != client_id:
-            raise GrantError("invalid_grant")
+            raise OAuthError("invalid_grant")
         fresh = self._issue(token.identity, token.client, token.server, token.scope)
         return {**fresh.document(), "refresh_token": token.secret, "other_tokens": []}
 
@@ -185,24 +189,24 @@ class Identity:
         return self._grant(client_id, client_id, form.get("scope", ""), issuer, offline=False)
 
     def revoke(self, secret: str) -> None:
-        """Revoke one token, access or refresh; an unknown one is no error."""
+        """Revoke one access or refresh token; an unknown one is no error."""
         self._access.pop(secret, None)
         self._refresh.pop(secret, None)
 
     def is_active(self, secret: str) -> bool:
-        """Whether a token, access or refresh, would be accepted."""
+        """Return whether an access or refresh token is valid."""
         token = self._access.get(secret) or self._refresh.get(secret)
         return token is not None and time.time() < token.expires
 
-    def bearer(self, secret: str, server: str) -> Token:
-        """Return the access token with this secret; raise RefusalError if it is not good there."""
+    def access_token(self, secret: str, server: str) -> Token:
+        """Return the access token with this secret; raise APIError if `server` rejects it."""
         token = self._access.get(secret)
         if token is None or time.time() >= token.expires or token.server != server:
-            raise RefusalError("ClientError.AuthenticationFailed", "Token is not active")
+            raise APIError("ClientError.AuthenticationFailed", "Token is not active")
         return token
 
-    def consented(self, caller: Token, scope: str) -> bool:
-        """Whether the caller's client may use `scope` under Transfer."""
+    def has_consent(self, caller: Token, scope: str) -> bool:
+        """Return whether the caller's client has a consent to `scope` under Transfer."""
         return (caller.identity, caller.client, (TRANSFER_ALL, scope)) in self._consents
 
     def consents(self, identity: str) -> Document:
@@ -215,7 +219,7 @@ class Identity:
             consent = {
                 "id": number,
                 "dependency_path": [*above, number],
-                "scope": named_id(path[-1]),
+                "scope": stable_id(path[-1]),
                 "scope_name": path[-1],
                 "client": client,
                 "effective_identity": person,
@@ -229,13 +233,13 @@ class Identity:
         return {"consents": shown}
 
     def _parse(self, text: str) -> list[Scope]:
-        """Return the scopes of a scope string; raise GrantError for one that nobody knows."""
+        """Return the scopes of a scope string; raise OAuthError for an unknown one."""
         from globus_sdk.scopes import ScopeParseError, ScopeParser  # noqa: PLC0415  slow to import
 
         try:
             scopes = sorted(ScopeParser.parse(text), key=str)
         except ScopeParseError as error:
-            raise GrantError("invalid_scope") from error
+            raise OAuthError("invalid_scope") from error
         for scope in scopes:
             name = scope.scope_string
             known = name in ("openid", "profile", "email", TRANSFER_ALL)
@@ -247,9 +251,9 @@ class Identity:
                     known and real and name == TRANSFER_ALL and self._has_data_access(collection)
                 )
             if not known:
-                raise GrantError("unknown_scope")
+                raise OAuthError("unknown_scope")
         if not scopes:
-            raise GrantError("invalid_scope")
+            raise OAuthError("invalid_scope")
         return scopes
 
     def _grant(
@@ -290,16 +294,16 @@ def jwk() -> Document:
 
 @functools.cache
 def _key() -> rsa.RSAPrivateKey:
-    """Return this process's signing key; making one takes a moment."""
+    """Return the signing key of this process; cached, because generating one is slow."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _encoded(digest: bytes) -> str:
+def _base64(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _id_token(token: Token, issuer: str) -> str:
-    """Return the signed statement of who logged in."""
+    """Return the signed id_token of a login."""
     now = int(time.time())
     name = f"{token.identity}@sandbox.invalid"
     claims = {
@@ -308,12 +312,12 @@ def _id_token(token: Token, issuer: str) -> str:
         "aud": token.client,
         "iat": now,
         "exp": now + TOKEN_SECONDS,
-        "at_hash": _encoded(hashlib.sha512(token.secret.encode()).digest()[:32]),
-        "name": "Person of the local Globus",
+        "at_hash": _base64(hashlib.sha512(token.secret.encode()).digest()[:32]),
+        "name": "Person of the sandbox",
         "organization": "sandbox",
         "preferred_username": name,
         "email": name,
-        "identity_provider": named_id("identity_provider"),
+        "identity_provider": stable_id("identity_provider"),
         "identity_provider_display_name": "sandbox",
         "last_authentication": now,
     }

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, told by an event when to stop, instead of asking ten times a second.
+    """Uvicorn that stops when an event is set, instead of polling a flag ten times a second.
 
-    `tick` is called ten times a second if there is one.
+    `tick`, if given, is called ten times a second.
     """
 
     def __init__(self, app: Starlette, tick: Callable[[], None] | None) -> None:
@@ -36,17 +36,17 @@ class Server(uvicorn.Server):
         await end
 
     def stop(self) -> None:
-        """Let `main_loop` return; called from any thread."""
+        """Make `main_loop` return; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._end.set)
 
     def hang_up(self, client: object) -> None:
-        """Close the connection of a client, given as (address, port); None: of all clients."""
+        """Close the connection of a client, given as (address, port); None closes all."""
         for connection in list(self.server_state.connections):
             if client in (None, getattr(connection, "client", None)):
                 connection.transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up on everybody, at once."""
+        """Close all connections at once."""
         for server in self.servers:
             server.close()
         for task in self.server_state.tasks:

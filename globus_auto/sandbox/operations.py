@@ -1,7 +1,7 @@
-"""What each route does: unpack what was asked, call one method of the world, render the answer.
+"""What each route does: unpack the request, call one method of the world, build the answer.
 
-Nothing of HTTP is left here: parameters and documents come in, a document goes out, and what is
-refused is raised as RefusalError or GrantError.
+This layer knows no HTTP: parameters and documents come in, a document goes out, and a rejection is
+raised as APIError or OAuthError.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from globus_auto.sandbox import documents, identity, listing, submissions, texts
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked
+from globus_auto.sandbox import documents, filters, identity, submissions, texts
+from globus_auto.sandbox.documents import APIError, Document, bad_request, convert
 from globus_auto.sandbox.endpoints import Endpoint
 from globus_auto.sandbox.faults import Request
 from globus_auto.sandbox.tasks import Task
@@ -23,13 +23,13 @@ MANY = 10**9
 
 @dataclass(frozen=True)
 class Call:
-    """A request to be carried out: what was asked, by whom, and the named parts of its path.
+    """A request to carry out: who sent it, and the named parts of its path.
 
-    `basic` is a client's id and secret, `url` where this service is.
+    `basic` is the id and secret of a client, `url` that of this service.
     """
 
     world: World
-    asked: Request
+    request: Request
     parts: dict[str, str]
     caller: identity.Token
     basic: tuple[str, str] | None
@@ -37,10 +37,10 @@ class Call:
 
     def text(self, name: str, default: str = "") -> str:
         """Return a query parameter."""
-        return self.asked.query.get(name, default)
+        return self.request.query.get(name, default)
 
     def number(self, name: str, default: int, least: int = 0, most: int = MANY) -> int:
-        """Return a query parameter that must be a whole number within bounds."""
+        """Return a query parameter that must be an integer within these bounds."""
         text = self.text(name, str(default))
         if not text.isdecimal() or not least <= int(text) <= most:
             raise bad_request(f"'{name}': {text!r} is not a number from {least} to {most}")
@@ -48,31 +48,31 @@ class Call:
 
     def result(self, code: str, message: str, data_type: str = "result") -> Document:
         """Return the answer to an operation."""
-        return {"DATA_TYPE": data_type, **documents.result(code, message, self.asked.path)}
+        return {"DATA_TYPE": data_type, **documents.result(code, message, self.request.path)}
 
-    def reached(self, failure: str) -> AbstractContextManager[Endpoint]:
-        """Give the endpoint named in the path; see `World.reached`."""
-        return self.world.reached(self.parts["endpoint_id"], self.caller, failure)
+    def open_endpoint(self, failure: str) -> AbstractContextManager[Endpoint]:
+        """Yield the endpoint named in the path; see `World.open_endpoint`."""
+        return self.world.open_endpoint(self.parts["endpoint_id"], self.caller, failure)
 
     @property
     def form(self) -> dict[str, str]:
         """The fields of a form."""
-        return self.asked.body if isinstance(self.asked.body, dict) else {}
+        return self.request.body if isinstance(self.request.body, dict) else {}
 
     @property
     def task(self) -> Task:
         """The task named in the path."""
         return self.world.task(self.parts["task_id"], self.caller.identity)
 
-    def described(self, task: Task) -> Document:
+    def task_document(self, task: Task) -> Document:
         """Return the document of a task."""
         return documents.task(
-            task, [self.world.endpoints[each] for each in task.order.endpoint_ids]
+            task, [self.world.endpoints[each] for each in task.submission.endpoint_ids]
         )
 
 
 def openid_configuration(call: Call) -> Document:
-    """Say where everything of Auth is."""
+    """Return the URLs of Auth."""
     return {
         "issuer": call.url,
         "authorization_endpoint": f"{call.url}/v2/oauth2/authorize",
@@ -90,13 +90,13 @@ def openid_configuration(call: Call) -> Document:
 
 
 def jwk(_call: Call) -> Document:
-    """Show the key that id_tokens are signed with."""
+    """Return the key that id_tokens are signed with."""
     return identity.jwk()
 
 
 def authorize(call: Call) -> Document:
-    """Approve a login: the code, and where to bring it."""
-    code = call.world.identity.approve(call.asked.query)
+    """Approve a login; return the code and the redirect_uri."""
+    code = call.world.identity.approve(call.request.query)
     return {"code": code, "state": call.text("state"), "redirect_uri": call.text("redirect_uri")}
 
 
@@ -110,7 +110,7 @@ def token(call: Call) -> Document:
         return people.refresh(form, client)
     if form.get("grant_type") == "client_credentials" and call.basic:
         return people.client_credentials(form, client, call.url)
-    raise identity.GrantError("unsupported_grant_type")
+    raise identity.OAuthError("unsupported_grant_type")
 
 
 def revoke(call: Call) -> Document:
@@ -120,16 +120,16 @@ def revoke(call: Call) -> Document:
 
 
 def validate(call: Call) -> Document:
-    """Say whether a token would be accepted."""
+    """Return whether a token is valid."""
     return {"active": call.world.identity.is_active(call.form.get("token", ""))}
 
 
 def consents(call: Call) -> Document:
-    """List what the caller's identity consented to."""
+    """List the consents of the caller's identity."""
     if call.text("all", "False") != "False":
-        raise bad_request("'all': only False is supported by the local Globus")
+        raise bad_request("'all': the sandbox supports only False")
     if call.parts["identity_id"] != call.caller.identity:
-        raise RefusalError("PermissionDenied", "These are not your consents")
+        raise APIError("PermissionDenied", "These are not your consents")
     return call.world.identity.consents(call.caller.identity)
 
 
@@ -142,88 +142,86 @@ def ls(call: Call) -> Document:
     """List a directory."""
     limit, offset = call.number("limit", LISTING_LIMIT, 1, LISTING_LIMIT), call.number("offset", 0)
     hidden, path = call.number("show_hidden", 1, 0, 1) == 1, call.text("path", "/~/")
-    filters = [value for name, value in call.asked.pairs if name == "filter"]
-    with call.reached("DirListingFailed") as place:
-        entries = call.world.entries(place, path)
-    found = listing.files(
-        entries, show_hidden=hidden, filters=filters, orderby=call.text("orderby")
-    )
+    wanted = [value for name, value in call.request.pairs if name == "filter"]
+    with call.open_endpoint("DirListingFailed") as collection:
+        found = call.world.list_directory(collection, path)
+    found = filters.files(found, show_hidden=hidden, wanted=wanted, orderby=call.text("orderby"))
     return {
         **documents.page("file_list", found, limit, offset),
-        "endpoint": place.id,
-        "path": place.spelled(path, home=path.lstrip("/").startswith("~")),
-        "absolute_path": place.spelled(path, home=False),
-        "rename_supported": place.rename_supported,
+        "endpoint": collection.id,
+        "path": collection.directory_path(path, home=path.lstrip("/").startswith("~")),
+        "absolute_path": collection.directory_path(path, home=False),
+        "rename_supported": collection.rename_supported,
         "symlink_supported": True,
     }
 
 
 def stat(call: Call) -> Document:
     """Describe one path."""
-    with call.reached("StatFailed") as place:
-        return call.world.look(place, call.text("path"))
+    with call.open_endpoint("StatFailed") as collection:
+        return call.world.stat(collection, call.text("path"))
 
 
 def mkdir(call: Call) -> Document:
-    """Make a directory."""
-    asked = checked(call.asked.body, submissions.Mkdir)
-    with call.reached("MkdirFailed") as place:
-        place.mkdir(asked.path)
+    """Create a directory."""
+    request = convert(call.request.body, submissions.Mkdir)
+    with call.open_endpoint("MkdirFailed") as collection:
+        collection.mkdir(request.path)
     message = "The directory was created successfully"
     return call.result("DirectoryCreated", message, "mkdir_result")
 
 
 def rename(call: Call) -> Document:
     """Rename a file or directory."""
-    asked = checked(call.asked.body, submissions.Rename)
-    with call.reached("RenameFailed") as place:
-        place.rename(asked.old_path, asked.new_path)
+    request = convert(call.request.body, submissions.Rename)
+    with call.open_endpoint("RenameFailed") as collection:
+        collection.rename(request.old_path, request.new_path)
     return call.result("FileRenamed", "File or directory renamed successfully")
 
 
 def submission_id(_call: Call) -> Document:
-    """Hand out an id for a submission."""
+    """Return a new submission_id."""
     return {"DATA_TYPE": "submission_id", "value": str(uuid.uuid1())}
 
 
 def transfer(call: Call) -> Document:
     """Accept a transfer."""
-    return _submitted(call, submissions.read("TRANSFER", call.asked.body))
+    return _submit(call, submissions.read("TRANSFER", call.request.body))
 
 
 def delete(call: Call) -> Document:
     """Accept a delete."""
-    return _submitted(call, submissions.read("DELETE", call.asked.body))
+    return _submit(call, submissions.read("DELETE", call.request.body))
 
 
-def _submitted(call: Call, order: submissions.Order) -> Document:
-    task, duplicate = call.world.submit(order, call.caller)
-    kind, code = order.kind.lower(), "Accepted"
+def _submit(call: Call, submission: submissions.Submission) -> Document:
+    task, duplicate = call.world.submit(submission, call.caller)
+    kind, code = submission.kind.lower(), "Accepted"
     message = f"The {kind} has been accepted and a task has been created and queued for execution"
     if duplicate:
         code, message = "Duplicate", f"This {kind} was submitted before under its submission_id"
     link = {"DATA_TYPE": "link", "rel": "related", "resource": "task", "title": "related task"}
     return {
         **call.result(code, message, f"{kind}_result"),
-        "submission_id": order.submission_id,
+        "submission_id": submission.submission_id,
         "task_id": task.id,
         "task_link": {**link, "href": f"/v0.10/task/{task.id}?format=json"},
     }
 
 
 def task(call: Call) -> Document:
-    """Describe a task; this is the look that tasks are paced by."""
+    """Describe a task, and count the poll for its CompletionPolicy."""
     if call.text("format", "json") != "json":
         raise bad_request("'format': only json")
-    document = call.described(call.task)
-    call.task.looks += 1
+    document = call.task_document(call.task)
+    call.task.polls += 1
     return document
 
 
 def task_list(call: Call) -> Document:
-    """List the caller's tasks; `fields` trims their documents."""
-    found = [call.described(task) for task in call.world.task_list(call.caller.identity)]
-    found = listing.tasks(found, call.text("filter"), call.text("orderby"))
+    """List the caller's tasks; `fields` selects the fields of their documents."""
+    found = [call.task_document(task) for task in call.world.task_list(call.caller.identity)]
+    found = filters.tasks(found, call.text("filter"), call.text("orderby"))
     try:
         if fields := call.text("fields"):
             found = [{field: each[field] for field in fields.split(",")} for each in found]
@@ -235,7 +233,7 @@ def task_list(call: Call) -> Document:
 
 def cancel(call: Call) -> Document:
     """Cancel a task."""
-    if not call.task.is_open:
+    if not call.task.in_progress:
         message = "The task completed before the cancel request was processed."
         return call.result("TaskComplete", message)
     call.task.finish(
@@ -245,7 +243,7 @@ def cancel(call: Call) -> Document:
 
 
 def event_list(call: Call) -> Document:
-    """List what happened to a task, newest first."""
+    """List the events of a task, newest first."""
     wanted = call.text("filter")
     if wanted not in ("", "is_error:0", "is_error:1"):
         raise bad_request(f"'filter': {wanted!r} is not supported")
@@ -261,15 +259,15 @@ def successful_transfers(call: Call) -> Document:
 
 
 def skipped_errors(call: Call) -> Document:
-    """List the paths that a finished transfer left out."""
+    """List the paths that a finished transfer skipped."""
     return _finished(call, "skipped_errors", call.task.skipped)
 
 
 def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
-    """Return the page that begins at the marker asked for."""
-    if call.task.is_open:
+    """Return the page of `found` that begins at the requested marker."""
+    if call.task.in_progress:
         raise bad_request("The task has not completed yet")
-    if time.time() < (call.task.completed or 0.0) + call.world.lists_late:
+    if time.time() < (call.task.completed or 0.0) + call.world.lists_delay:
         raise bad_request("The task has completed too recently for its lists")
     kept, marker = [] if call.task.history_deleted else found, call.number("marker", 0)
     end = marker + call.world.page_size
@@ -279,7 +277,7 @@ def _finished(call: Call, data_type: str, found: list[Document]) -> Document:
 
 
 def unknown(call: Call) -> Document:
-    """Refuse a route that is not imitated."""
-    asked = call.asked
-    message = f"The local Globus does not imitate {asked.method} {asked.path}"
-    raise RefusalError("NotImplemented", message)
+    """Reject a route that is not emulated."""
+    request = call.request
+    message = f"The sandbox does not emulate {request.method} {request.path}"
+    raise APIError("NotImplemented", message)

@@ -1,4 +1,4 @@
-"""The options of `serve`, and what they let go wrong."""
+"""The options of `serve`, and what they change in the world."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from globus_auto.sandbox.engine import Pace
+from globus_auto.sandbox.engine import CompletionPolicy
 from globus_auto.sandbox.world import Endpoint, World
 
-SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}  # values of policies
-SWITCH_NAMES = (
+BOOLEANS = {"": True, "true": True, "1": True, "false": False, "0": False}  # values of policies
+BOOLEAN_POLICIES = (
     "disable_verify",
     "force_verify",
     "refuses_encryption",
@@ -20,7 +20,7 @@ SWITCH_NAMES = (
     "keeps_mtimes",
 )
 POLICIES: dict[str, Callable[[str], bool | float]] = {
-    **dict.fromkeys(SWITCH_NAMES, SWITCHES.__getitem__),
+    **dict.fromkeys(BOOLEAN_POLICIES, BOOLEANS.__getitem__),
     **dict.fromkeys(("clock", "listing_lag"), float),
 }
 FAULT_FIELDS: dict[str, Callable[[str], Any]] = {
@@ -30,72 +30,82 @@ FAULT_FIELDS: dict[str, Callable[[str], Any]] = {
 }
 PROXY_FIELDS: dict[str, Callable[[str], Any]] = {
     "times": int,
-    **dict.fromkeys(("after", "html"), SWITCHES.__getitem__),
+    **dict.fromkeys(("after", "html"), BOOLEANS.__getitem__),
 }
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(prog="python -m globus_auto.sandbox", description=description)
-    serve = made.add_subparsers(required=True).add_parser(
-        "serve", help="serve two directories as a local Globus until Ctrl-C"
+    top = argparse.ArgumentParser(prog="python -m globus_auto.sandbox", description=description)
+    serve = top.add_subparsers(required=True).add_parser(
+        "serve", help="serve two directories as Globus collections until Ctrl-C"
     )
-    serve.add_argument("--source", required=True, metavar="DIR")
-    serve.add_argument("--destination", required=True, metavar="DIR")
-    serve.add_argument("--port", type=int, default=0, help="default: a free one")
+    serve.add_argument("--source", required=True, metavar="DIR", help="its collection is `source`")
     serve.add_argument(
-        "--data-access", action="store_true", help="the destination asks for that consent"
+        "--destination", required=True, metavar="DIR", help="its collection is `destination`"
     )
-    _add_answers(serve.add_argument_group("what requests are answered"))
-    _add_tasks(serve.add_argument_group("what happens to tasks"))
-    _add_collections(serve.add_argument_group("what the collections are like"))
-    return made
+    serve.add_argument("--port", type=int, default=0, help="default: a free port")
+    serve.add_argument(
+        "--data-access",
+        action="store_true",
+        help="the destination requires the data_access consent",
+    )
+    _add_answers(serve.add_argument_group("answers"))
+    _add_tasks(serve.add_argument_group("tasks"))
+    _add_collections(serve.add_argument_group("collections"))
+    return top
 
 
 def _add_answers(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--latency", type=float, default=0.0, metavar="MS", help="before answers")
-    group.add_argument("--calls-per-second", type=float, metavar="N", help="more get 429")
+    group.add_argument(
+        "--latency", type=float, default=0.0, metavar="MS", help="delay every answer"
+    )
+    group.add_argument(
+        "--calls-per-second", type=float, metavar="N", help="answer 429 above this rate"
+    )
     group.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="ROUTE:NAME=VALUE,...",
-        help="plan a fault: ls:status=502,times=3 task:delay=5 transfer:drop=after ls:truncate=1",
+        help="plan a fault, such as ls:status=502,times=3 or task:delay=5 or "
+        "transfer:drop=after or ls:truncate=1",
     )
     group.add_argument(
         "--proxy",
         action="append",
         default=[],
         metavar="ROUTE:STATUS[,times=N][,after][,html=0]",
-        help="let a proxy answer the next N requests (default 1) with a page of its own, or with "
-        "html=0 without a body; `after`: the request has its effect: ls:403 transfer:504,after",
+        help="let a proxy answer the next N requests (default 1) with an HTML page, or with html=0 "
+        "without a body; with `after` the request takes effect first; such as ls:403 or "
+        "transfer:504,after",
     )
     group.add_argument(
         "--listing-lag",
         type=float,
         default=0.0,
         metavar="S",
-        help="listings show the state of up to S seconds ago",
+        help="show listings that are up to S seconds old",
     )
     group.add_argument(
         "--lists-late",
         type=float,
         default=0.0,
         metavar="S",
-        help="refuse successful_transfers and skipped_errors until S seconds after completion",
+        help="reject successful_transfers and skipped_errors until S seconds after completion",
     )
     group.add_argument(
         "--task-memory", type=float, metavar="S", help="forget tasks S seconds after completion"
     )
     group.add_argument(
-        "--task-list-memory", type=float, metavar="S", help="the same, in task_list only"
+        "--task-list-memory", type=float, metavar="S", help="the same, but only in task_list"
     )
     group.add_argument(
         "--task-list-lag",
         type=float,
         default=0.0,
         metavar="S",
-        help="task_list does not show tasks younger than S seconds",
+        help="hide tasks younger than S seconds from task_list",
     )
 
 
@@ -106,69 +116,78 @@ def _add_tasks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--stall",
         metavar="CODE[:N]",
-        help="let the first task stall with this event, or meet it N times and go on",
+        help="make the first task stall with this event code, for ever or N times",
     )
-    group.add_argument("--fail", metavar="CODE", help="let the first task fail with this event")
     group.add_argument(
-        "--skip", action="append", default=[], metavar="PATH", help="an unreadable source path"
+        "--fail", metavar="CODE", help="make the first task fail with this event code"
+    )
+    group.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="make this source path unreadable",
     )
     group.add_argument(
         "--miss",
         action="append",
         default=[],
         metavar="PATH",
-        help="a source path that recursive transfers do not see",
+        help="hide this source path from recursive transfers",
     )
     group.add_argument(
         "--verify-refused",
         action="store_true",
-        help="with disable_verify, refuse to verify; default: accept, and do not verify",
+        help="with disable_verify, reject a transfer that asks for verification; default: accept "
+        "it, and do not verify",
     )
 
 
 def _add_collections(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--disconnect", metavar="source|destination[:S]", help="the endpoint goes away, after S s"
+        "--disconnect",
+        metavar="source|destination[:S]",
+        help="take a collection offline, after S seconds",
     )
     group.add_argument(
         "--policy",
         action="append",
         default=[],
         metavar="source|destination:NAME[=VALUE]",
-        help=f"{', '.join(SWITCH_NAMES)} (VALUE: true or false, default true); clock (VALUE: "
-        "seconds that it is ahead), listing_lag (VALUE: seconds, instead of --listing-lag)",
+        help=f"{', '.join(BOOLEAN_POLICIES)} (VALUE: true or false, default true); clock (VALUE: "
+        "seconds ahead of this machine); listing_lag (VALUE: seconds, overrides --listing-lag)",
     )
 
 
-def plan(world: World, options: argparse.Namespace) -> None:
-    """Let go wrong what the options say; raise ValueError naming an option that makes no sense."""
+def apply(world: World, options: argparse.Namespace) -> None:
+    """Apply the options to the world; raise ValueError naming an option that is not valid."""
     world.latency = options.latency / 1000
     world.calls_per_second = options.calls_per_second
-    world.pace = Pace.by_time(options.task_seconds)
+    world.completion = CompletionPolicy.after_seconds(options.task_seconds)
     world.listing_lag = options.listing_lag
-    world.lists_late = options.lists_late
+    world.lists_delay = options.lists_late
     world.task_memory = options.task_memory
     world.task_list_memory = options.task_list_memory
     world.task_list_lag = options.task_list_lag
-    world.verify_refused = options.verify_refused
+    world.rejects_verify = options.verify_refused
     world.skip_paths(*options.skip)
     world.miss_paths(*options.miss)
     if options.fail:
         world.fail_next(options.fail)
-    one_by_one: list[tuple[str, Callable[[World, str], None]]] = [
+    actions: list[tuple[str, Callable[[World, str], None]]] = [
         ("stall", _stall),
         ("fault", _fault),
         ("proxy", _proxy),
         ("policy", _policy),
         ("disconnect", _disconnect),
     ]
-    for name, act in one_by_one:
+    for name, act in actions:
         given = getattr(options, name)
         for text in given if isinstance(given, list) else filter(None, [given]):
             try:
                 act(world, text)
             except (KeyError, ValueError) as error:
-                raise ValueError(f"--{name} {text}: {error} is not understood.") from error
+                raise ValueError(f"--{name} {text}: {error} is not valid.") from error
 
 
 def _stall(world: World, text: str) -> None:
@@ -177,7 +196,7 @@ def _stall(world: World, text: str) -> None:
 
 
 def _fault(world: World, text: str) -> None:
-    """Plan a fault, given by the names of `Faults.add`."""
+    """Plan a fault, given by the fields of `Fault`."""
     route, _, rest = text.partition(":")
     pairs = [part.split("=", 1) for part in rest.split(",")]
     world.faults.add(route, **{name: FAULT_FIELDS[name](value) for name, value in pairs})
@@ -188,22 +207,22 @@ def _proxy(world: World, text: str) -> None:
     status, *more = rest.split(",")
     pairs = [part.partition("=") for part in more]
     fields = {name: PROXY_FIELDS[name](value) for name, _, value in pairs}
-    world.faults.proxy(route, int(status), **fields)
+    world.faults.add_proxy(route, int(status), **fields)
 
 
 def _policy(world: World, text: str) -> None:
     which, _, rest = text.partition(":")
     name, _, value = rest.partition("=")
-    setattr(_end(world, which), name, POLICIES[name](value))
+    setattr(_collection(world, which), name, POLICIES[name](value))
 
 
 def _disconnect(world: World, text: str) -> None:
     which, _, seconds = text.partition(":")
-    away = (_end(world, which), "connected", False)
-    timer = threading.Timer(float(seconds or 0), setattr, away)
+    arguments = (_collection(world, which), "connected", False)
+    timer = threading.Timer(float(seconds or 0), setattr, arguments)
     timer.daemon = True
     timer.start()
 
 
-def _end(world: World, name: str) -> Endpoint:
+def _collection(world: World, name: str) -> Endpoint:
     return {endpoint.name: endpoint for endpoint in world.endpoints.values()}[name]

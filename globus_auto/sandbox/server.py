@@ -1,7 +1,7 @@
 """The HTTP service: routes, answers and planned faults. It touches no file.
 
-Everything happens in one thread, one request after the other, but for waiting (latency, late
-answers) and hooks, which hold up nobody.
+One thread handles one request after the other. Only the waiting (latency, late answers) and the
+hooks run beside it, so they delay no other request.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route as HttpRoute
 
 from globus_auto.sandbox import documents, identity, operations
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request
+from globus_auto.sandbox.documents import APIError, Document, bad_request
 from globus_auto.sandbox.faults import Fault, Request, When
 from globus_auto.sandbox.listener import Server
 from globus_auto.sandbox.operations import Call
@@ -43,45 +43,45 @@ STATUS = {
     "NotImplemented": 501,
     "EndpointError": 502,
 }
-CODE_PAGE = "/v2/web/auth-code"  # where globus-sdk sends a person whose program cannot listen
-GONE = Response()  # stands for an answer that is never sent
+CODE_PAGE = "/v2/web/auth-code"  # globus-sdk's redirect_uri for programs without a web server
+NO_ANSWER = Response()  # marks an answer that is never sent
 
 
 @dataclass(frozen=True)
-class Door:
-    """A route: the query parameters it honours, and the service whose tokens it takes."""
+class Route:
+    """A route: its operation, the query parameters it supports, the service of its tokens."""
 
     method: str
     path: str
-    act: Callable[[Call], Document]
-    options: str | None = ""  # None: `act` refuses what it does not honour
+    operation: Callable[[Call], Document]
+    parameters: str | None = ""  # None: the operation checks them
     service: str | None = identity.TRANSFER
 
 
 OAUTH, API = "/v2/oauth2", "/v0.10"
 OPERATION, TASK = f"{API}/operation/endpoint/{{endpoint_id}}", f"{API}/task/{{task_id}}"
-DOORS = [  # tried in this order, so the busiest comes first
-    Door("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
-    Door("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
-    Door("GET", f"{OPERATION}/stat", operations.stat, "path"),
-    Door("POST", f"{OPERATION}/mkdir", operations.mkdir),
-    Door("POST", f"{OPERATION}/rename", operations.rename),
-    Door("GET", f"{API}/submission_id", operations.submission_id),
-    Door("POST", f"{API}/transfer", operations.transfer),
-    Door("POST", f"{API}/delete", operations.delete),
-    Door("GET", TASK, operations.task, "format"),
-    Door("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
-    Door("POST", f"{TASK}/cancel", operations.cancel),
-    Door("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
-    Door("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
-    Door("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
-    Door("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
-    Door("GET", "/jwk.json", operations.jwk, "", None),
-    Door("GET", f"{OAUTH}/authorize", operations.authorize, None, None),
-    Door("POST", f"{OAUTH}/token", operations.token, "", None),
-    Door("POST", f"{OAUTH}/token/revoke", operations.revoke, "", None),
-    Door("POST", f"{OAUTH}/token/validate", operations.validate, "", None),
-    Door(
+ROUTES = [  # tried in this order, so the busiest comes first
+    Route("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
+    Route("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
+    Route("GET", f"{OPERATION}/stat", operations.stat, "path"),
+    Route("POST", f"{OPERATION}/mkdir", operations.mkdir),
+    Route("POST", f"{OPERATION}/rename", operations.rename),
+    Route("GET", f"{API}/submission_id", operations.submission_id),
+    Route("POST", f"{API}/transfer", operations.transfer),
+    Route("POST", f"{API}/delete", operations.delete),
+    Route("GET", TASK, operations.task, "format"),
+    Route("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
+    Route("POST", f"{TASK}/cancel", operations.cancel),
+    Route("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
+    Route("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
+    Route("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
+    Route("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
+    Route("GET", "/jwk.json", operations.jwk, "", None),
+    Route("GET", f"{OAUTH}/authorize", operations.authorize, None, None),
+    Route("POST", f"{OAUTH}/token", operations.token, "", None),
+    Route("POST", f"{OAUTH}/token/revoke", operations.revoke, "", None),
+    Route("POST", f"{OAUTH}/token/validate", operations.validate, "", None),
+    Route(
         "GET",
         "/v2/api/identities/{identity_id}/consents",
         operations.consents,
@@ -89,14 +89,14 @@ DOORS = [  # tried in this order, so the busiest comes first
         identity.AUTH,
     ),
 ]
-NO_DOOR = Door("", "", operations.unknown, "", None)
+NO_ROUTE = Route("", "", operations.unknown, "", None)
 
 
 class Sandbox:
     """The service, on 127.0.0.1; `with Sandbox(world) as sandbox:` starts and stops it.
 
-    `port` 0 takes a free one; a port in use raises OSError. `log` is called after each request,
-    with it and the seconds it took. `background` lets tasks go on between requests.
+    `port` 0 means a free port; a port in use raises OSError. `log` is called after each request
+    with the request and the seconds it took. With `background`, tasks continue between requests.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Sandbox:
         background: bool = False,
     ) -> None:
         self.world = world
-        # The option is inherited by connections: an answer in two parts would wait 40 ms.
+        # Connections inherit this option. Without it, an answer in two parts would wait 40 ms.
         self._listener = socket.create_server(("127.0.0.1", port))
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -117,9 +117,11 @@ class Sandbox:
         self._failures: list[Exception] = []
 
     def __enter__(self) -> Sandbox:
-        """Start; return when requests are answered."""
-        routes = [Route(door.path, self._through(door), methods=[door.method]) for door in DOORS]
-        lost = self._through(NO_DOOR)
+        """Start the service; return when it answers requests."""
+        routes = [
+            HttpRoute(route.path, self._handler(route), methods=[route.method]) for route in ROUTES
+        ]
+        lost = self._handler(NO_ROUTE)
         app = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
         self._server = Server(app, self.world.engine.advance if self._background else None)
         self._thread = threading.Thread(
@@ -130,7 +132,7 @@ class Sandbox:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Stop; raise what a hook raised in the meantime, if the block itself did not fail."""
+        """Stop the service; raise what a hook raised meanwhile, unless the block itself failed."""
         self._server.stop()
         self._thread.join()
         if self._failures and error is None:
@@ -139,87 +141,89 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point globus-sdk and the globus client here.
 
-        The slash at the end matters: globus-sdk appends the path of its login page as it is.
+        The URLs end in a slash because globus-sdk appends the path of its login page unchanged.
         """
         names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in ("AUTH", "TRANSFER")]
         return dict.fromkeys(names, f"{self.url}/")
 
-    def _through(self, door: Door) -> Callable[..., Coroutine[Any, Any, Response]]:
-        """Return what Starlette calls for a route (or, with the error, for the lack of one)."""
+    def _handler(self, route: Route) -> Callable[..., Coroutine[Any, Any, Response]]:
+        """Return the handler of a route; Starlette also passes the error for an unknown path."""
 
         async def answer(http: HttpRequest, _error: Exception | None = None) -> Response:
             started = time.monotonic()
             pairs = http.query_params.multi_items()
-            asked = Request(http.method, http.url.path, door.act.__name__, pairs)
-            asked.port = http.client.port if http.client else 0
-            self.world.requests.append(asked)
+            request = Request(http.method, http.url.path, route.operation.__name__, pairs)
+            request.port = http.client.port if http.client else 0
+            self.world.requests.append(request)
             raw = await http.body()
             try:
-                asked.body = _parsed(raw, http.headers.get("content-type", ""))
-                response = await self._answer(http, asked, door)
-            except RefusalError as refusal:
-                response = _refused(refusal, asked.path)
-            except identity.GrantError as refusal:
-                response = _rendered({"error": refusal.error}, 401 if refusal.credentials else 400)
-            except Exception as error:  # noqa: BLE001  a hook's, or a mistake here: none may be missed
+                request.body = _parse_body(raw, http.headers.get("content-type", ""))
+                response = await self._answer(http, request, route)
+            except APIError as error:
+                response = _error_response(error, request.path)
+            except identity.OAuthError as error:
+                response = _response({"error": error.error}, 401 if error.credentials else 400)
+            except Exception as error:  # noqa: BLE001  from a hook or a bug: __exit__ raises it
                 self._failures.append(error)
-                response = _refused(RefusalError("InternalError", repr(error)), asked.path)
-            if response is not GONE:
-                asked.status = response.status_code
+                response = _error_response(APIError("InternalError", repr(error)), request.path)
+            if response is not NO_ANSWER:
+                request.status = response.status_code
             if self._log:
-                self._log(asked, time.monotonic() - started)
+                self._log(request, time.monotonic() - started)
             return response
 
         return answer
 
-    async def _answer(self, http: HttpRequest, asked: Request, door: Door) -> Response:
+    async def _answer(self, http: HttpRequest, request: Request, route: Route) -> Response:
         """Answer one request, with the faults planned for it."""
         world = self.world
-        if door.service == identity.TRANSFER and (wait := world.seconds_over_budget()):
-            raise RefusalError("TooManyRequests", "Too many requests", retry_after=wait)
-        fault = next(world.faults.due(asked), Fault(asked.route))
+        if route.service == identity.TRANSFER and (wait := world.retry_after()):
+            raise APIError("TooManyRequests", "Too many requests", retry_after=wait)
+        fault = next(world.faults.take(request), Fault(request.route))
         if world.latency + fault.delay:
             await asyncio.sleep(world.latency + fault.delay)
         if fault.drop == "before":
             return await self._hang_up(http)
         if fault.status is not None and not fault.after:
-            return _planned(fault, fault.status)
-        await self._run_hooks(asked, "before")
+            return _fault_response(fault, fault.status)
+        await self._run_hooks(request, "before")
         try:
-            response = self._carry_out(http, asked, door)
-        except (RefusalError, identity.GrantError):
+            response = self._carry_out(http, request, route)
+        except (APIError, identity.OAuthError):
             if not fault.after:
                 raise
-        await self._run_hooks(asked, "after")
+        await self._run_hooks(request, "after")
         if fault.status is not None:
-            return _planned(fault, fault.status)
+            return _fault_response(fault, fault.status)
         if fault.drop == "after":
             return await self._hang_up(http)
         if fault.truncate:
-            return _rendered(bytes(response.body)[: len(response.body) // 2])
+            return _response(bytes(response.body)[: len(response.body) // 2])
         return response
 
-    def _carry_out(self, http: HttpRequest, asked: Request, door: Door) -> Response:
-        """Check who asks, and that nothing is asked that would be ignored; then do it."""
+    def _carry_out(self, http: HttpRequest, request: Request, route: Route) -> Response:
+        """Check the token and the query parameters, then run the operation of the route."""
         kind, _, secret = http.headers.get("authorization", "").partition(" ")
         caller = NOBODY
-        if door.service:
-            caller = self.world.identity.bearer(secret, door.service)
-        names = [name for name, _ in asked.pairs]
+        if route.service:
+            caller = self.world.identity.access_token(secret, route.service)
+        names = [name for name, _ in request.pairs]
         for name in names:
-            honoured = door.options is None or name in door.options.split()
-            repeatable = name == "filter" and door.act is operations.ls
+            honoured = route.parameters is None or name in route.parameters.split()
+            repeatable = name == "filter" and route.operation is operations.ls
             if not honoured or (names.count(name) > 1 and not repeatable):
-                raise bad_request(f"'{name}': not supported by the local Globus")
+                raise bad_request(f"'{name}': not supported by the sandbox")
         self.world.engine.advance()
-        basic = _basic(secret) if kind == "Basic" else None
-        document = door.act(Call(self.world, asked, http.path_params, caller, basic, self.url))
-        if door.act is operations.authorize:
-            return self._handed_over(**document)
-        return _rendered(document, 202 if document.get("code") == "Accepted" else 200)
+        basic = _parse_basic(secret) if kind == "Basic" else None
+        document = route.operation(
+            Call(self.world, request, http.path_params, caller, basic, self.url)
+        )
+        if route.operation is operations.authorize:
+            return self._login_response(**document)
+        return _response(document, 202 if document.get("code") == "Accepted" else 200)
 
-    def _handed_over(self, code: str, state: str, redirect_uri: str) -> Response:
-        """Show a code to be pasted, or hand it to a program that waits for it on this machine."""
+    def _login_response(self, code: str, state: str, redirect_uri: str) -> Response:
+        """Show a code to paste, or redirect it to a program that waits for it on this machine."""
         if redirect_uri == self.url + CODE_PAGE:
             page = f"<title>Code</title><p>Paste this code:<p><code>{html.escape(code)}</code>"
             return HTMLResponse(page)
@@ -227,24 +231,24 @@ class Sandbox:
             raise bad_request("'redirect_uri': only this service's own page and this machine")
         return RedirectResponse(f"{redirect_uri}?{urlencode({'code': code, 'state': state})}", 302)
 
-    async def _run_hooks(self, asked: Request, when: When) -> None:
-        for planned in self.world.faults.due(asked, when):
+    async def _run_hooks(self, request: Request, when: When) -> None:
+        for planned in self.world.faults.take(request, when):
             if planned.hook:
-                await asyncio.to_thread(planned.hook, asked)
+                await asyncio.to_thread(planned.hook, request)
 
     async def _hang_up(self, http: HttpRequest) -> Response:
-        """Close the connection without a word."""
+        """Close the connection without an answer."""
         self._server.hang_up(http.client)
         while (await http.receive())["type"] != "http.disconnect":
             continue
-        return GONE
+        return NO_ANSWER
 
 
 NOBODY = identity.Token("", "", "", "", 0.0)
 
 
-def _parsed(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
-    """Return a body as its content type says: a form or JSON; an empty one is None."""
+def _parse_body(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
+    """Return a body parsed by its content type, form or JSON; None for an empty one."""
     if content_type.startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     try:
@@ -253,33 +257,33 @@ def _parsed(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
         raise bad_request("The body is not JSON") from error
 
 
-def _basic(text: str) -> tuple[str, str]:
+def _parse_basic(text: str) -> tuple[str, str]:
     """Return the client id and secret of HTTP Basic authentication."""
     client, _, secret = base64.b64decode(text).decode().partition(":")
     return client, secret
 
 
-def _planned(fault: Fault, status: int) -> Response:
-    """Return the answer that a fault replaces the real one with."""
+def _fault_response(fault: Fault, status: int) -> Response:
+    """Return the answer that a fault sends instead of the real one."""
     body = "" if fault.body is None else fault.body
-    return _rendered(body, status, fault.headers, fault.content_type)
+    return _response(body, status, fault.headers, fault.content_type)
 
 
-def _rendered(
+def _response(
     body: object,
     status: int = 200,
     headers: dict[str, str] | None = None,
     media_type: str | None = "application/json",
 ) -> Response:
-    """Return an answer: bytes and texts as they are, everything else as JSON."""
+    """Return an answer; bytes and str are sent unchanged, everything else as JSON."""
     content = body if isinstance(body, str | bytes) else json.dumps(body)
     headers = {"Date": formatdate(time.time(), usegmt=True), **(headers or {})}
     return Response(content, status, headers, media_type=media_type)
 
 
-def _refused(refusal: RefusalError, path: str) -> Response:
-    """Return the error document of a refusal, under its HTTP status."""
-    code, wait = refusal.code, refusal.extra.get("retry_after")
+def _error_response(error: APIError, path: str) -> Response:
+    """Return the error document of an API error, with its HTTP status."""
+    code, wait = error.code, error.extra.get("retry_after")
     status = STATUS.get(code) or (502 if code.startswith("ExternalError") else 400)
-    document = {**documents.result(code, refusal.message, path), **refusal.extra}
-    return _rendered(document, status, {"Retry-After": str(wait)} if wait else None)
+    document = {**documents.result(code, error.message, path), **error.extra}
+    return _response(document, status, {"Retry-After": str(wait)} if wait else None)

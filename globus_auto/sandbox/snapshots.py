@@ -1,4 +1,4 @@
-"""Listings of storage that is eventually consistent: they show the state of some time ago."""
+"""Listings of storage that is eventually consistent: they show an earlier state."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-Shown = TypeVar("Shown")
+Answer = TypeVar("Answer")
 Key = tuple[str, str, str]  # endpoint id, operation, path below the endpoint's directory
 
 
 class Snapshots:
-    """What each path showed when it was last looked at on disk, and when that was.
+    """The last answer about each path, and when it was read from disk.
 
-    A path is looked at when it is first asked for. That answer, also that there is nothing, is
-    repeated until it is `lag` seconds old by `time.time()`; then the path is looked at again. Paths
-    and operations go out of date each for itself, so a listing may show a file that stat does not.
+    An answer (an error too, such as "not found") is repeated until it is `lag` seconds old by
+    `time.time()`; then the path is read again. Each path and operation ages separately, so a
+    listing may show a file that stat does not.
     """
 
     def __init__(self) -> None:
         self._taken: dict[Key, tuple[float, object]] = {}
 
-    def show(self, key: Key, lag: float, look: Callable[[], Shown]) -> Shown:
-        """Return what `look` returns, or what it returned up to `lag` seconds ago."""
+    def get(self, key: Key, lag: float, read: Callable[[], Answer]) -> Answer:
+        """Return what `read` returns, or what it returned up to `lag` seconds ago."""
         if lag <= 0:
-            return look()
+            return read()
         taken, answer = self._taken.get(key, (float("-inf"), None))
         if time.time() - taken >= lag:
             try:
-                answer = look()
+                answer = read()
             except OSError as error:
                 answer = error
             self._taken[key] = time.time(), answer

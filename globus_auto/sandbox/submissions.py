@@ -1,7 +1,7 @@
-"""Documents that ask for something, checked: from the JSON of a client to an `Order`.
+"""The documents that clients send, and the check that turns them into a `Submission`.
 
-Fields and their defaults are those of docs.globus.org/api/transfer/task_submit. A field that this
-local Globus does not honour is refused by name, never accepted and ignored.
+Fields and their defaults are those of docs.globus.org/api/transfer/task_submit. A field that the
+sandbox does not support is rejected by name, never accepted and ignored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, structs
 
-from globus_auto.sandbox.documents import Document, RefusalError, bad_request, checked, parse_moment
+from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, parse_moment
 from globus_auto.sandbox.endpoints import PATH
 
 Kind = Literal["TRANSFER", "DELETE"]
@@ -26,7 +26,7 @@ MUST_BE_OFF = """
 
 
 class Mkdir(Struct, forbid_unknown_fields=True):
-    """The document that makes a directory."""
+    """The document that creates a directory."""
 
     DATA_TYPE: Literal["mkdir"]
     path: Path
@@ -59,7 +59,7 @@ class _DeleteItem(Struct, forbid_unknown_fields=True):
     path: Path
 
 
-class _Submission(Struct, forbid_unknown_fields=True, kw_only=True):
+class _Document(Struct, forbid_unknown_fields=True, kw_only=True):
     submission_id: UUID
     label: Label | None = None
     deadline: str | None = None
@@ -68,7 +68,7 @@ class _Submission(Struct, forbid_unknown_fields=True, kw_only=True):
     notify_on_inactive: Flag = None
 
 
-class _Transfer(_Submission, kw_only=True):
+class _Transfer(_Document, kw_only=True):
     DATA_TYPE: Literal["transfer"]
     DATA: list[_TransferItem]
     source_endpoint: UUID
@@ -85,7 +85,7 @@ class _Transfer(_Submission, kw_only=True):
     filter_rules: list[_FilterRule] | None = None
 
 
-class _Delete(_Submission, kw_only=True):
+class _Delete(_Document, kw_only=True):
     DATA_TYPE: Literal["delete"]
     DATA: list[_DeleteItem]
     endpoint: UUID
@@ -96,9 +96,9 @@ class _Delete(_Submission, kw_only=True):
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a task; `recursive` None means that the type is found out when it is its turn.
+    """One item of a task; with `recursive` None its type is determined when it is processed.
 
-    `missing`: it was not found as asked for, so it does not count among the files of its task.
+    `missing`: the source was not found, so the item does not count among the files of its task.
     """
 
     source: str
@@ -108,11 +108,11 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Order:
-    """A task as it was asked for: the document, and all of its fields, checked.
+class Submission:
+    """A submitted task: the document, and all of its fields, checked.
 
-    `options` has every field of the document's kind, None for what was absent or null. `deadline`
-    in seconds since 1970. `endpoint_ids`: the source's and, of a transfer, the destination's.
+    `options` has every field of this kind of document, None where it was absent or null. `deadline`
+    is in seconds since 1970. `endpoint_ids` are the source and, of a transfer, the destination.
     """
 
     kind: Kind
@@ -124,40 +124,41 @@ class Order:
     label: str | None
     deadline: float | None
 
-    def same_paths(self, other: Order) -> bool:
+    def same_paths(self, other: Submission) -> bool:
         """Whether both transfer the same paths between the same endpoints."""
         mine, theirs = (
-            {(item.source, item.destination) for item in order.items} for order in (self, other)
+            {(item.source, item.destination) for item in submission.items}
+            for submission in (self, other)
         )
         same_endpoints = self.endpoint_ids == other.endpoint_ids
         return self.kind == other.kind == "TRANSFER" and same_endpoints and mine == theirs
 
 
-def read(kind: Kind, document: Document) -> Order:
-    """Return the order in a document; raise RefusalError naming what is wrong in it."""
-    asked: _Transfer | _Delete
+def read(kind: Kind, document: Document) -> Submission:
+    """Return the submission in a document; raise APIError naming the field that is wrong."""
+    fields: _Transfer | _Delete
     if kind == "TRANSFER":
-        asked = checked(document, _Transfer)
-        endpoints = [asked.source_endpoint, asked.destination_endpoint]
-        items = [Item(one.source_path, one.destination_path, one.recursive) for one in asked.DATA]
+        fields = convert(document, _Transfer)
+        endpoints = [fields.source_endpoint, fields.destination_endpoint]
+        items = [Item(one.source_path, one.destination_path, one.recursive) for one in fields.DATA]
     else:
-        asked = checked(document, _Delete)
-        endpoints = [asked.endpoint]
-        items = [Item(one.path, "", None) for one in asked.DATA]
+        fields = convert(document, _Delete)
+        endpoints = [fields.endpoint]
+        items = [Item(one.path, "", None) for one in fields.DATA]
     if not items:
         code = "ClientError.BadRequest" + (".NoTransferItems" if kind == "TRANSFER" else "")
-        raise RefusalError(code, f"A {kind.lower()} requires at least one item")
-    options = structs.asdict(asked)
+        raise APIError(code, f"A {kind.lower()} requires at least one item")
+    options = structs.asdict(fields)
     for name in MUST_BE_OFF.split():
         if options.get(name):
-            raise bad_request(f"'{name}': the local Globus supports only false")
-    return Order(
+            raise bad_request(f"'{name}': the sandbox supports only false")
+    return Submission(
         kind=kind,
         document=document,
         options=options,
         items=items,
         endpoint_ids=[str(each) for each in endpoints],
-        submission_id=str(asked.submission_id),
-        label=asked.label,
-        deadline=None if asked.deadline is None else parse_moment(asked.deadline, "deadline"),
+        submission_id=str(fields.submission_id),
+        label=fields.label,
+        deadline=None if fields.deadline is None else parse_moment(fields.deadline, "deadline"),
     )

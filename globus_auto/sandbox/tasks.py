@@ -1,4 +1,4 @@
-"""One task: its state, its events, and what was planned for it."""
+"""A task: its state, its events, and the failure planned for it."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from dataclasses import dataclass, field
 
 from globus_auto.sandbox import texts
 from globus_auto.sandbox.documents import Document, moment
-from globus_auto.sandbox.submissions import Item, Kind, Order
+from globus_auto.sandbox.submissions import Item, Kind, Submission
 
 HISTORY = 30 * 24 * 3600.0  # seconds that events and lists are kept
 
 
 @dataclass(frozen=True)
-class Pace:
-    """When a task's work is done, counted from its turn: after `looks` at it and `seconds`.
+class CompletionPolicy:
+    """When the work of a task is done: after `polls`, and `seconds` after it starts to run.
 
-    A look is a `GET task`; the first `looks` of them find it ACTIVE.
+    A poll is a `GET task`; the first `polls` of them find the task ACTIVE.
     """
 
-    looks: int = 0
+    polls: int = 0
     seconds: float = 0.0
 
     @classmethod
-    def at_once(cls) -> Pace:
-        """Work is done before the submission is answered."""
+    def at_once(cls) -> CompletionPolicy:
+        """Do the work before the submission is answered."""
         return cls()
 
     @classmethod
-    def after_looks(cls, looks: int) -> Pace:
-        """Work is done after this many looks."""
-        return cls(looks=looks)
+    def after_polls(cls, polls: int) -> CompletionPolicy:
+        """Do the work after this many polls."""
+        return cls(polls=polls)
 
     @classmethod
-    def by_time(cls, seconds: float) -> Pace:
-        """Work is done this many seconds later, by `time.time()`."""
+    def after_seconds(cls, seconds: float) -> CompletionPolicy:
+        """Do the work this many seconds after the start, by `time.time()`."""
         return cls(seconds=seconds)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a task (of a kind) shall stall or fail, once `after_files` of its files are done.
+class PlannedFailure:
+    """How a task (of this kind, if given) stalls or fails once `after_files` files are done.
 
-    A stall is met `times` times that the task is worked at, then the task goes on; None: as long
-    as the task has this plan.
+    A task stalls the first `times` times that it is worked on, and then continues. With None it
+    stalls until its `planned_failure` is removed.
     """
 
     code: str
@@ -58,18 +58,18 @@ class Plan:
 
 @dataclass
 class Task:
-    """A task. Tests may change all of it: make it INACTIVE, drop its `plan`, lose its history.
+    """A task. Tests may change any field: make it INACTIVE, remove its failure, lose its history.
 
-    Times are in seconds since 1970. `verify_checksum` and `encrypt_data` are what is done, whatever
-    the order asked for. `pending` is what is still to be done; `successes`, `skipped` and `events`
-    (oldest first) are documents.
+    Times are in seconds since 1970. `verify_checksum` and `encrypt_data` say what is done,
+    which may differ from the submission. `pending` are the items still to do; `successes`,
+    `skipped` and `events` (oldest first) are documents.
     """
 
     id: str
     owner: str
-    order: Order
-    pace: Pace
-    plan: Plan | None
+    submission: Submission
+    completion: CompletionPolicy
+    planned_failure: PlannedFailure | None
     requested: float
     deadline: float
     verify_checksum: bool
@@ -80,7 +80,7 @@ class Task:
     fatal_error: Document | None = None
     started: float | None = None
     completed: float | None = None
-    looks: int = 0
+    polls: int = 0
     faults: int = 0
     directories: int = 0
     files_skipped: int = 0
@@ -91,50 +91,50 @@ class Task:
     skipped: list[Document] = field(default_factory=list)
     events: list[Document] = field(default_factory=list)
     stalls: int = 0
-    noted: set[tuple[str, str]] = field(default_factory=set)
+    reported_faults: set[tuple[str, str]] = field(default_factory=set)
     history_lost: bool = False
     steps: Iterator[int] | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether it has not ended."""
+    def in_progress(self) -> bool:
+        """Whether it has not ended yet."""
         return self.status in ("ACTIVE", "INACTIVE")
 
     @property
     def files(self) -> int:
-        """The number of files known to be its business.
+        """The number of files, as Globus counts them in the task document.
 
-        A recorded transfer of a missing file has 0 files, and 186 files of another are 174
-        transferred and 12 that were equal: skipped errors are not among them. A delete counts its
-        items.
+        In recordings, the transfer of a missing file has 0 files, and the 186 files of another
+        transfer are 174 transferred and 12 equal ones: skipped errors are not included. A delete
+        task counts its items.
         """
-        if self.order.kind == "DELETE":
-            return len(self.order.items)
+        if self.submission.kind == "DELETE":
+            return len(self.submission.items)
         waiting = sum(not (item.missing or item.recursive) for item in self.pending)
         return waiting + self.files_skipped + len(self.successes)
 
     @property
     def subtasks(self) -> int:
-        """The number of subtasks: one for each path to look at, one more for each known file."""
-        if self.order.kind == "DELETE":
-            return 2 * len(self.order.items)
+        """The number of subtasks: one for each path to check, one more for each known file."""
+        if self.submission.kind == "DELETE":
+            return 2 * len(self.submission.items)
         unknown = sum(bool(item.missing or item.recursive) for item in self.pending)
         return 2 * self.files + self.directories + unknown + len(self.skipped)
 
     @property
     def speed(self) -> int:
-        """Bytes per second, from its start to its end or now."""
+        """Bytes per second from the start to the end, or until now."""
         seconds = (self.completed or time.time()) - (self.started or self.requested)
         return int(self.bytes_transferred / max(seconds, 1.0))
 
     @property
     def history_deleted(self) -> bool:
-        """Whether its events and lists are gone, as they are 30 days after its end."""
+        """Whether its events and lists are deleted, as Globus does 30 days after the end."""
         old = self.completed is not None and time.time() - self.completed > HISTORY
         return self.history_lost or old
 
-    def tell(self, code: str, details: str = "", *, is_error: bool = False) -> None:
-        """Add an event."""
+    def add_event(self, code: str, details: str = "", *, is_error: bool = False) -> None:
+        """Add an event to the task."""
         event = {
             "DATA_TYPE": "event",
             "code": code,
@@ -145,18 +145,18 @@ class Task:
         }
         self.events.append(event)
 
-    def note(self, code: str, details: str) -> None:
-        """Report trouble that may pass: shown as nice_status, an event the first time."""
+    def add_fault(self, code: str, details: str) -> None:
+        """Record an error that may pass: set nice_status, add an event the first time."""
         self.nice_status = code
-        if (code, details) not in self.noted:
-            self.noted.add((code, details))
+        if (code, details) not in self.reported_faults:
+            self.reported_faults.add((code, details))
             self.faults += 1
-            self.tell(code, details, is_error=True)
+            self.add_event(code, details, is_error=True)
 
     def finish(self, status: str, code: str, details: str = "", description: str = "") -> None:
-        """End it with an event; if it failed, `code` and `description` are its fatal_error.
+        """End the task with an event; if it failed, `code` and `description` are its fatal_error.
 
-        Without a description, `details` are one.
+        `description` defaults to `details`.
         """
         self.status, self.completed, self.steps = status, time.time(), None
         failed = status == "FAILED"
@@ -165,4 +165,4 @@ class Task:
             "description": description or details or texts.description(code),
         }
         self.fatal_error = fatal_error if failed else None
-        self.tell(code, details, is_error=failed)
+        self.add_event(code, details, is_error=failed)

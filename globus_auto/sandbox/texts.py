@@ -1,8 +1,8 @@
-"""What Globus says of an error: the texts of events, skipped errors and fatal errors.
+r"""The error texts of Globus: in events, skipped errors and fatal errors.
 
-Their form is that of recordings: an event holds lines about the GridFTP command that failed and the
-server's reply with its line ends spelled out, a skipped error the reply alone with its line ends
-percent-encoded, a fatal error a few words without a path.
+Their form is that of recordings. An event has lines about the GridFTP command that failed, and the
+reply of the server with its line ends written as \r\n. A skipped error has only the reply, with its
+line ends percent-encoded. A fatal error has a few words without a path.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from globus_auto.sandbox.endpoints import Endpoint
 
 DESCRIPTIONS = {"VERIFY_CHECKSUM": "checksum verification failed"}
-# Where the code in a server's reply is not that of the event.
+# The codes in server replies that differ from those of the events.
 REPLY_CODES = {"FILE_NOT_FOUND": "PATH_NOT_FOUND", "ENDPOINT_ERROR": "INTERNAL_ERROR"}
 OPERATIONS = {
     **dict.fromkeys(("MLST", "MLSD"), "list"),
@@ -25,12 +25,12 @@ OPERATIONS = {
 
 
 def description(code: str) -> str:
-    """Return the few words for an event code: `file not found`."""
+    """Return the description of an event code, such as `file not found`."""
     return DESCRIPTIONS.get(code) or code.replace("_", " ").lower()
 
 
 def reply(code: str, command: str, number: int, error: str) -> str:
-    """Return what a GridFTP server answers to a command that failed with this errno and text."""
+    """Return the reply of a GridFTP server to a command that failed with this errno and text."""
     lines = (
         f"550-GlobusError: v=1 c={REPLY_CODES.get(code, code)}",
         f"550-GridFTP-Errno: {number}",

@@ -1,9 +1,9 @@
-"""The bytes: a task's items are copied or deleted, one after the other.
+"""The work of a task: its items are copied or deleted, one after the other.
 
-`steps` is a generator. It goes once through what is pending and yields the number of bytes moved or
-checksummed after every piece, so that whoever drives it can pause or drop it anywhere. What may go
-well later stays pending, as Globus retries until a task's deadline; what ends a task at once is
-raised.
+`steps` is a generator. It goes once through the pending items and yields the number of bytes copied
+or checksummed after every chunk, so the engine can pause or drop it anywhere. An item that may
+succeed later stays pending, as Globus retries until the deadline of the task. An error that ends
+the task at once is raised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from globus_auto.sandbox import copying, texts
 from globus_auto.sandbox.documents import Document, moment
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
 from globus_auto.sandbox.submissions import Item
-from globus_auto.sandbox.trouble import TroubleError, blame, failed
+from globus_auto.sandbox.task_errors import TaskError, command_error, convert_os_errors
 
 if TYPE_CHECKING:
     from globus_auto.sandbox.tasks import Task
@@ -33,64 +33,68 @@ SKIPPED_CODES = ("FILE_NOT_FOUND", "PERMISSION_DENIED", "AMBIGUOUS_PATH")
 WRONG_TYPES = ("IS_A_DIRECTORY", "NOT_A_DIRECTORY", "NOT_A_FILE")
 
 
-def steps(task: Task, ends: list[Endpoint], world: World) -> Iterator[int]:
-    """Do what is pending, item by item; what is in trouble is pending again afterwards.
+def steps(task: Task, endpoints: list[Endpoint], world: World) -> Iterator[int]:
+    """Process the pending items; those that meet an error are pending again afterwards.
 
-    `ends` are the endpoints of the task. Raises TroubleError if the task fails.
+    Raise TaskError if the task fails.
     """
-    options, stuck = task.order.options, []
+    options, retries = task.submission.options, []
     skippable = (*SKIPPED_CODES, *WRONG_TYPES) if options.get("skip_source_errors") else ()
     try:
         while task.pending:
             item = task.pending.popleft()
             try:
-                _check(task, ends)
-                if task.order.kind == "DELETE":
-                    yield from _delete(task, item, *ends)
+                _raise_if_blocked(task, endpoints)
+                if task.submission.kind == "DELETE":
+                    yield from _delete(task, item, *endpoints)
                 elif item.source in world.skipped_paths:
                     code = world.skipped_paths[item.source]
-                    raise failed(code, ends[0], "RETR", item.source, at_source=True)
+                    raise command_error(code, endpoints[0], "RETR", item.source, at_source=True)
                 else:
-                    yield from copying.move(task, item, ends, world.missed)
-            except TroubleError as trouble:
-                if trouble.at_source and trouble.code in skippable:
-                    task.skipped.append(_skipped(item, trouble))
+                    yield from copying.transfer_item(task, item, endpoints, world.missed_paths)
+            except TaskError as error:
+                if error.at_source and error.code in skippable:
+                    task.skipped.append(_skipped_error(item, error))
                     continue
-                stuck.append(item if trouble.halts else replace(item, missing=trouble.at_source))
-                quota = trouble.code == "QUOTA_EXCEEDED" and options.get("fail_on_quota_errors")
-                if trouble.fatal or quota:
+                retries.append(
+                    item if error.blocks_task else replace(item, missing=error.at_source)
+                )
+                quota = error.code == "QUOTA_EXCEEDED" and options.get("fail_on_quota_errors")
+                if error.fatal or quota:
                     raise
-                task.note(trouble.code, trouble.details)
-                if trouble.halts:
+                task.add_fault(error.code, error.details)
+                if error.blocks_task:
                     break
     finally:
-        task.pending.extendleft(reversed(stuck))
+        task.pending.extendleft(reversed(retries))
 
 
-def _check(task: Task, ends: list[Endpoint]) -> None:
-    """Raise if an endpoint is away, or where a test planned that the task fails or stalls."""
-    for endpoint in ends:
-        if endpoint.trouble:
-            raise TroubleError(endpoint.trouble, endpoint.name, halts=True)
-    plan = task.plan
-    if plan is not None and len(task.successes) + task.removed >= plan.after_files:
+def _raise_if_blocked(task: Task, endpoints: list[Endpoint]) -> None:
+    """Raise TaskError if an endpoint is offline, or if the planned failure is due."""
+    for endpoint in endpoints:
+        if endpoint.offline_code:
+            raise TaskError(endpoint.offline_code, endpoint.name, blocks_task=True)
+    failure = task.planned_failure
+    if failure is not None and len(task.successes) + task.removed >= failure.after_files:
         task.stalls += 1
-        if task.stalls == plan.times:
-            task.plan = None
-        details = plan.details
-        raise TroubleError(plan.code, details, description=details, halts=True, fatal=plan.fatal)
+        if task.stalls == failure.times:
+            task.planned_failure = None
+        details = failure.details
+        raise TaskError(
+            failure.code, details, description=details, blocks_task=True, fatal=failure.fatal
+        )
 
 
-def _skipped(item: Item, trouble: TroubleError) -> Document:
+def _skipped_error(item: Item, error: TaskError) -> Document:
     """Return the skipped_error document of an item (docs: api/transfer/task)."""
-    is_directory = item.recursive is True or trouble.code == "IS_A_DIRECTORY"
+    is_directory = item.recursive is True or error.code == "IS_A_DIRECTORY"
     return {
         "DATA_TYPE": "skipped_error",
-        "error_code": trouble.code if trouble.code in SKIPPED_CODES else "FILE_NOT_FOUND",
-        "error_details": texts.error_details(trouble.reply),
+        "error_code": error.code if error.code in SKIPPED_CODES else "FILE_NOT_FOUND",
+        "error_details": texts.error_details(error.reply),
         "error_time": moment(time.time()),
-        "source_path": _shown(item.source, is_directory),
-        "destination_path": _shown(item.destination, is_directory),
+        "source_path": _display_path(item.source, is_directory),
+        "destination_path": _display_path(item.destination, is_directory),
         "is_directory": is_directory,
         "is_symlink": False,
         "is_delete_destination_extra": False,
@@ -99,42 +103,44 @@ def _skipped(item: Item, trouble: TroubleError) -> Document:
     }
 
 
-def _shown(path: str, is_directory: bool) -> str:
-    """Return a path as skipped_errors shows it: a directory with a slash at its end."""
+def _display_path(path: str, is_directory: bool) -> str:
+    """Return a path as skipped_errors shows it: a directory ends in a slash."""
     return printable(posixpath.join(path, "") if is_directory else path)
 
 
 def _delete(task: Task, item: Item, endpoint: Endpoint) -> Iterator[int]:
-    """Delete the paths that one item means; a symlink is unlinked, never followed."""
-    options = task.order.options
-    for path in _expanded(item.source, endpoint) if options["interpret_globs"] else [item.source]:
-        with blame(endpoint, "DELE", path):
-            place = endpoint.locate(path, follow=False)
-            if place == endpoint.root:
+    """Delete the paths of one item; a symlink is unlinked, never followed."""
+    options = task.submission.options
+    for path in (
+        _expand_glob(item.source, endpoint) if options["interpret_globs"] else [item.source]
+    ):
+        with convert_os_errors(endpoint, "DELE", path):
+            local_path = endpoint.locate(path, follow=False)
+            if local_path == endpoint.root:
                 raise OutsideError(path)
             try:
-                is_directory = stat.S_ISDIR(os.lstat(place).st_mode)
+                is_directory = stat.S_ISDIR(os.lstat(local_path).st_mode)
             except (FileNotFoundError, NotADirectoryError) as error:
                 if options["ignore_missing"]:
                     continue
-                missing = failed("FILE_NOT_FOUND", endpoint, "DELE", path, fatal=True)
+                missing = command_error("FILE_NOT_FOUND", endpoint, "DELE", path, fatal=True)
                 raise missing from error
             if not is_directory:
-                os.unlink(place)
+                os.unlink(local_path)
             elif options["recursive"]:
-                shutil.rmtree(place)
+                shutil.rmtree(local_path)
             else:
-                raise failed("IS_A_DIRECTORY", endpoint, "DELE", path, fatal=True)
+                raise command_error("IS_A_DIRECTORY", endpoint, "DELE", path, fatal=True)
         yield 0
     task.removed += 1
 
 
-def _expanded(path: str, endpoint: Endpoint) -> list[str]:
-    """Return the paths that a path means whose last component may be a pattern."""
+def _expand_glob(path: str, endpoint: Endpoint) -> list[str]:
+    """Return the paths that match a path whose last component may be a pattern."""
     directory, pattern = posixpath.split(path.rstrip("/"))
     if not re.search(r"(?<!\\)[*?\[]", pattern):
         return [posixpath.join(directory, re.sub(r"\\(.)", r"\1", pattern))]
-    fits = re.compile(fnmatch.translate(re.sub(r"\\(.)", r"[\1]", pattern))).match
-    with blame(endpoint, "MLSD", directory):
+    matches = re.compile(fnmatch.translate(re.sub(r"\\(.)", r"[\1]", pattern))).match
+    with convert_os_errors(endpoint, "MLSD", directory):
         names = sorted(os.listdir(endpoint.locate(directory)))
-    return [posixpath.join(directory, name) for name in names if fits(name)]
+    return [posixpath.join(directory, name) for name in names if matches(name)]

@@ -1,4 +1,4 @@
-"""Two directories, a local Globus that serves them, and an unmodified globus-sdk client."""
+"""Two directories, the sandbox that serves them, and an unmodified globus-sdk client."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Site:
         self.url = ""
 
     def bearer(self) -> str:
-        """Return the header of a new token of the service account."""
+        """Return an Authorization header with a new token of the service account."""
         form = {"scope": TRANSFER_ALL}
         tokens = self.world.identity.client_credentials(form, self.account, "")
         return f"Bearer {tokens['access_token']}"
@@ -58,16 +58,16 @@ class Site:
             data.add_item(path)
         return str(self.client.submit_delete(data)["task_id"])
 
-    def skipped(self, task_id: str) -> dict[str, str]:
-        """Return the error codes of the paths that a task skipped."""
+    def skipped_errors(self, task_id: str) -> dict[str, str]:
+        """Return the paths that a task skipped, and the error code of each."""
         found = self.client.task_skipped_errors(task_id)
         return {each["source_path"]: each["error_code"] for each in found}
 
-    def sent(self, task_id: str) -> list[str]:
+    def transferred(self, task_id: str) -> list[str]:
         """Return the source paths that a task transferred."""
         return [each["source_path"] for each in self.client.task_successful_transfers(task_id)]
 
-    def codes(self, task_id: str) -> list[str]:
+    def event_codes(self, task_id: str) -> list[str]:
         """Return the codes of a task's events, newest first."""
         return [each["code"] for each in self.client.task_event_list(task_id)]
 
@@ -76,8 +76,8 @@ class Site:
         return [each["name"] for each in self.client.operation_ls(self.source.id, path, **options)]
 
 
-def refused(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | None]:
-    """Return the HTTP status and the code of the refusal that a call must meet."""
+def api_error(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | None]:
+    """Return the HTTP status and the code of the API error that a call must raise."""
     with pytest.raises(globus_sdk.GlobusAPIError) as caught:
         call(*arguments, **options)
     return caught.value.http_status, caught.value.code
@@ -85,7 +85,7 @@ def refused(call: Any, *arguments: Any, **options: Any) -> tuple[int, str | None
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give a site whose client does not retry."""
+    """Yield a site whose client does not retry."""
     made = Site(tmp_path)
     with Sandbox(made.world) as sandbox:
         made.url = sandbox.url

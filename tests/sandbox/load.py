@@ -1,4 +1,7 @@
-"""How many ls calls a second the sandbox answers: `python tests/sandbox/load.py [SECONDS]`."""
+"""Measure how many ls calls a second the sandbox answers.
+
+Usage: `python tests/sandbox/load.py [SECONDS]`.
+"""
 
 import http.client
 import os
@@ -15,8 +18,8 @@ from globus_auto.sandbox.world import World
 FILES, CONNECTIONS = 5, 4
 
 
-def ask(host: str, path: str, token: str, seconds: float) -> int:
-    """Ask for a listing over and over, over several connections; return the number of answers."""
+def count_answers(host: str, path: str, token: str, seconds: float) -> int:
+    """Request a listing repeatedly over several connections; return the number of answers."""
     end, answers = time.monotonic() + seconds, [0] * CONNECTIONS
 
     def connect(number: int) -> None:
@@ -35,7 +38,7 @@ def ask(host: str, path: str, token: str, seconds: float) -> int:
 
 
 def main(seconds: float) -> None:
-    """Measure, asking from another process; print one line."""
+    """Measure with a client in another process; print one line."""
     with tempfile.TemporaryDirectory() as directory:
         for number in range(FILES):
             (Path(directory) / f"file{number}").write_bytes(b"x")
@@ -47,13 +50,13 @@ def main(seconds: float) -> None:
         with Sandbox(world) as sandbox:
             host = sandbox.url.removeprefix("http://")
             path = f"/v0.10/operation/endpoint/{endpoint.id}/ls?path=/"
-            order = [sys.executable, __file__, str(seconds), host, path, token]
-            answers = int(subprocess.run(order, check=True, stdout=subprocess.PIPE).stdout)
+            command = [sys.executable, __file__, str(seconds), host, path, token]
+            answers = int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         print(f"{answers / seconds:.0f} ls calls a second, {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 5:
-        print(ask(*sys.argv[2:], float(sys.argv[1])))
+        print(count_answers(*sys.argv[2:], float(sys.argv[1])))
     else:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)

@@ -1,4 +1,4 @@
-"""Every body that `globus_sdk.testing` ships for a route that is served: same keys, same types."""
+"""Answers have the keys and types of the bodies that ship with `globus_sdk.testing`."""
 
 import base64
 import hashlib
@@ -13,18 +13,18 @@ import pytest
 
 from globus_auto.sandbox.identity import TRANSFER_ALL, data_access
 
-# Keys that are different on purpose, and why.
+# Keys that differ on purpose, and why.
 LEFT_OUT: dict[str, str] = {}
 
 
 def shipped(name: str, case: str = "default") -> Any:
-    """Return a body out of globus_sdk.testing, such as `transfer.get_endpoint`."""
+    """Return a body from globus_sdk.testing, such as `transfer.get_endpoint`."""
     module = import_module(f"globus_sdk.testing.data.{name}")
     return module.RESPONSES.lookup(case).json
 
 
 def differences(theirs: Any, ours: Any, where: str = "") -> list[str]:
-    """Return what `ours` lacks or has of another JSON type; null there says nothing of the type."""
+    """Return what `ours` lacks or has with another JSON type; a null in `theirs` matches all."""
     if where in LEFT_OUT or theirs is None:
         return []
     if type(theirs) is not type(ours):
@@ -40,10 +40,10 @@ def differences(theirs: Any, ours: Any, where: str = "") -> list[str]:
     return []
 
 
-def ask(
+def send(
     site, method: str, path: str, body: Any = None, token: str | None = None
 ) -> tuple[int, Any]:
-    """Return status and JSON of an answer, without globus-sdk in between."""
+    """Send a request without globus-sdk; return the status and JSON of the answer."""
     headers = {"Authorization": token or site.bearer()}
     data = None
     if isinstance(body, bytes):
@@ -76,35 +76,35 @@ def test_transfer_answers_as_the_shipped_bodies_do(site):
     delete["DATA"] = [{"DATA_TYPE": "delete_item", "path": "/a.txt"}]
     mkdir = {"DATA_TYPE": "mkdir", "path": "/new"}
     rename = {"DATA_TYPE": "rename", "old_path": "/new", "new_path": "/newer"}
-    asked = [
-        ("get_endpoint", "default", ask(site, "GET", f"/v0.10/endpoint/{site.source.id}"), 200),
-        ("get_submission_id", "default", ask(site, "GET", "/v0.10/submission_id"), 200),
-        ("operation_mkdir", "default", ask(site, "POST", f"{operation}/mkdir", mkdir), 200),
-        ("operation_rename", "default", ask(site, "POST", f"{operation}/rename", rename), 200),
-        ("operation_stat", "default", ask(site, "GET", f"{operation}/stat?path=/a.txt"), 200),
-        ("operation_stat", "not_found", ask(site, "GET", f"{operation}/stat?path=/zz"), 404),
-        ("task_list", "default", ask(site, "GET", "/v0.10/task_list"), 200),
-        ("submit_transfer", "default", ask(site, "POST", "/v0.10/transfer", transfer), 202),
+    answers = [
+        ("get_endpoint", "default", send(site, "GET", f"/v0.10/endpoint/{site.source.id}"), 200),
+        ("get_submission_id", "default", send(site, "GET", "/v0.10/submission_id"), 200),
+        ("operation_mkdir", "default", send(site, "POST", f"{operation}/mkdir", mkdir), 200),
+        ("operation_rename", "default", send(site, "POST", f"{operation}/rename", rename), 200),
+        ("operation_stat", "default", send(site, "GET", f"{operation}/stat?path=/a.txt"), 200),
+        ("operation_stat", "not_found", send(site, "GET", f"{operation}/stat?path=/zz"), 404),
+        ("task_list", "default", send(site, "GET", "/v0.10/task_list"), 200),
+        ("submit_transfer", "default", send(site, "POST", "/v0.10/transfer", transfer), 202),
         (
             "submit_transfer",
             "failure",
-            ask(site, "POST", "/v0.10/transfer", {**transfer, "DATA": []}),
+            send(site, "POST", "/v0.10/transfer", {**transfer, "DATA": []}),
             400,
         ),
-        ("submit_delete", "default", ask(site, "POST", "/v0.10/delete", delete), 202),
-        ("cancel_task", "default", ask(site, "POST", f"/v0.10/task/{task_id}/cancel"), 200),
+        ("submit_delete", "default", send(site, "POST", "/v0.10/delete", delete), 202),
+        ("cancel_task", "default", send(site, "POST", f"/v0.10/task/{task_id}/cancel"), 200),
         (
             "endpoint_manager_task_successful_transfers",
             "default",
-            ask(site, "GET", f"/v0.10/task/{task_id}/successful_transfers"),
+            send(site, "GET", f"/v0.10/task/{task_id}/successful_transfers"),
             200,
         ),
     ]
     (site.home / "secret").write_text("")
     (site.src / "out").symlink_to(site.home)
-    denied = ask(site, "GET", f"{operation}/stat?path=/out/secret")
-    asked.append(("operation_stat", "permission_denied", denied, 403))
-    for name, case, (status, ours), expected in asked:
+    denied = send(site, "GET", f"{operation}/stat?path=/out/secret")
+    answers.append(("operation_stat", "permission_denied", denied, 403))
+    for name, case, (status, ours), expected in answers:
         theirs = shipped(f"transfer.{name}", case)
         if name.endswith("successful_transfers"):
             theirs["next_marker"] = None  # ours is the last page
@@ -159,7 +159,7 @@ def test_auth_answers_as_the_shipped_bodies_do(site):
     everything = exchange(f"openid {nested}")[1]
     person = f"/v2/api/identities/{site.world.identity.person}/consents?all=False"
     bearer = f"Bearer {everything['access_token']}"
-    asked = [
+    answers = [
         (
             "oauth2_client_credentials_tokens",
             "default",
@@ -175,8 +175,8 @@ def test_auth_answers_as_the_shipped_bodies_do(site):
         ("oauth2_exchange_code_for_tokens", "invalid_grant", exchange("openid", "wrong")),
         ("oauth2_revoke_token", "default", token({"token": "x"}, account, "/revoke")),
     ]
-    consents = [ask(site, "GET", person, token=bearer)]
-    for name, case, (status, ours) in asked:
+    consents = [send(site, "GET", person, token=bearer)]
+    for name, case, (status, ours) in answers:
         assert status == (401 if case == "invalid_grant" else 200), ours
         assert differences(shipped(f"auth.{name}", case), ours, name) == []
     (status, ours) = consents[0]
@@ -185,10 +185,10 @@ def test_auth_answers_as_the_shipped_bodies_do(site):
     last = ours["consents"][-1]
     assert last["scope_name"] == data_access(site.destination.id)
     assert last["dependency_path"] == [ours["consents"][1]["id"], last["id"]]
-    status, ours = ask(site, "GET", person.replace("all=False", "all=True"), token=bearer)
+    status, ours = send(site, "GET", person.replace("all=False", "all=True"), token=bearer)
     assert (status, ours["code"]) == (400, "ClientError.BadRequest")
     someone = f"/v2/api/identities/{site.account}/consents"
-    assert ask(site, "GET", someone, token=bearer)[0] == 403
+    assert send(site, "GET", someone, token=bearer)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_auth_answers_as_the_shipped_bodies_do(site):
         ("GCSv5_endpoint", None, False),
     ],
 )
-def test_each_kind_of_endpoint_says_what_it_is(site, kind, connected, functional):
+def test_the_endpoint_document_shows_the_kind_of_endpoint(site, kind, connected, functional):
     made = site.world.add_endpoint(site.src, "other", kind, host=site.source)
     found = site.client.get_endpoint(made.id)
     assert (found["entity_type"], found["gcp_connected"]) == (kind, connected)

@@ -1,4 +1,4 @@
-"""Faults on request: what the next calls meet, and what they did all the same."""
+"""Planned faults: what the next calls are answered, and whether they take effect."""
 
 import threading
 import time
@@ -8,22 +8,22 @@ import pytest
 import time_machine
 
 from globus_auto.sandbox.faults import ROUTE_NAMES
-from globus_auto.sandbox.server import DOORS, Sandbox
+from globus_auto.sandbox.server import ROUTES, Sandbox
 from globus_auto.sandbox.world import World
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 
-def test_the_next_calls_answer_what_was_planned_and_do_nothing(site):
+def test_a_planned_status_is_answered_without_an_effect(site):
     faults, ls = site.world.faults, site.client.operation_ls
     faults.add("ls", times=2, status=502, body={"code": "ExternalError.Planned"})
     faults.add("ls", status=500, body="<html>")
     faults.add("mkdir", status=503, body=b"", headers={"X-Planned": "1"})
-    assert [refused(ls, site.source.id, "/") for _ in range(3)] == [
+    assert [api_error(ls, site.source.id, "/") for _ in range(3)] == [
         *[(502, "ExternalError.Planned")] * 2,
         (500, None),
     ]
     assert site.names() == []
-    assert refused(site.client.operation_mkdir, site.source.id, "/x") == (503, None)
+    assert api_error(site.client.operation_mkdir, site.source.id, "/x") == (503, None)
     assert not (site.src / "x").exists()
     assert [each.status for each in site.world.requests if each.route == "ls"] == [
         502,
@@ -33,12 +33,12 @@ def test_the_next_calls_answer_what_was_planned_and_do_nothing(site):
     ]
 
 
-def test_a_fault_waits_for_its_match_and_may_stay(site):
+def test_a_fault_applies_only_to_requests_that_match(site):
     faults, ls = site.world.faults, site.client.operation_ls
     site.write("a/x")
     faults.add("ls", times=None, status=502, match=lambda request: request.query["path"] == "/a")
     assert site.names() == ["a"]
-    assert [refused(ls, site.source.id, "/a")[0] for _ in range(3)] == [502] * 3
+    assert [api_error(ls, site.source.id, "/a")[0] for _ in range(3)] == [502] * 3
     faults.clear()
     assert site.names("/a") == ["x"]
     with pytest.raises(ValueError, match="no such route: lss"):
@@ -47,7 +47,7 @@ def test_a_fault_waits_for_its_match_and_may_stay(site):
         faults.add("ls", state=500)
 
 
-def test_a_dropped_connection_leaves_the_effect_or_not(site):
+def test_a_connection_drops_before_or_after_the_effect(site):
     site.world.faults.add("mkdir", drop="before")
     site.world.faults.add("mkdir", drop="after")
     for name, made in (("before", False), ("after", True)):
@@ -62,7 +62,7 @@ def test_a_dropped_connection_leaves_the_effect_or_not(site):
     assert list(site.world.tasks) == [task]
 
 
-def test_a_truncated_answer_is_no_json_but_its_effect_is_real(site):
+def test_a_truncated_answer_is_not_json_but_has_taken_effect(site):
     site.world.faults.add("mkdir", truncate=True)
     answer = site.client.operation_mkdir(site.source.id, "/made")
     assert (answer.http_status, answer.data) == (200, None)
@@ -70,8 +70,9 @@ def test_a_truncated_answer_is_no_json_but_its_effect_is_real(site):
 
 
 @pytest.mark.parametrize("status", [403, 404, 408, 413, 504])
-def test_a_proxy_answers_with_a_page_and_the_request_never_arrives(site, status):
-    site.world.faults.proxy("mkdir", status, times=2)
+def test_a_proxy_page_keeps_the_request_from_globus(site, status):
+    """The client sees an HTML page without an error code, and nothing is created."""
+    site.world.faults.add_proxy("mkdir", status, times=2)
     for _ in range(2):
         with pytest.raises(globus_sdk.TransferAPIError) as caught:
             site.client.operation_mkdir(site.source.id, "/x")
@@ -82,30 +83,30 @@ def test_a_proxy_answers_with_a_page_and_the_request_never_arrives(site, status)
     site.client.operation_mkdir(site.source.id, "/x")
 
 
-def test_a_proxy_may_lose_the_answer_after_the_effect(site):
-    proxy, mkdir = site.world.faults.proxy, site.client.operation_mkdir
+def test_a_proxy_can_replace_the_answer_after_the_effect(site):
+    proxy, mkdir = site.world.faults.add_proxy, site.client.operation_mkdir
     proxy("mkdir", 504, after=True, match=lambda request: request.body["path"] == "/x")
     mkdir(site.source.id, "/y")
-    assert refused(mkdir, site.source.id, "/x") == (504, None)
+    assert api_error(mkdir, site.source.id, "/x") == (504, None)
     assert (site.src / "x").is_dir()
     proxy("mkdir", 504, after=True)
-    assert refused(mkdir, site.source.id, "/x") == (504, None), "the refusal is lost as well"
+    assert api_error(mkdir, site.source.id, "/x") == (504, None), "the API error is lost as well"
     with pytest.raises(ValueError, match="after"):
         site.world.faults.add("mkdir", after=True)
 
 
-def test_a_proxy_may_answer_200_or_without_a_body(site):
-    site.world.faults.proxy("ls", 200)
+def test_a_proxy_can_answer_200_or_without_a_body(site):
+    site.world.faults.add_proxy("ls", 200)
     answer = site.client.get(f"/v0.10/operation/endpoint/{site.source.id}/ls")
     assert (answer.http_status, answer.data) == (200, None)
-    site.world.faults.proxy("ls", html=False)
+    site.world.faults.add_proxy("ls", html=False)
     with pytest.raises(globus_sdk.TransferAPIError) as caught:
         site.names()
     assert (caught.value.http_status, caught.value.text) == (403, "")
     assert "Content-Type" not in caught.value.headers
 
 
-def test_late_answers_hold_up_nobody(site):
+def test_a_late_answer_delays_no_other_request(site):
     site.names()
     site.world.faults.add("stat", delay=30)
     site.client.transport.http_timeout = 0.05
@@ -119,39 +120,41 @@ def test_late_answers_hold_up_nobody(site):
     assert site.names() == []
 
 
-def test_hooks_run_around_the_effect_and_may_wait(site):
+def test_hooks_run_before_or_after_the_effect_and_may_block(site):
     seen, go = [], threading.Event()
-    hook = site.world.faults.hook
+    hook = site.world.faults.add_hook
     hook("mkdir", lambda request: seen.append((request.body["path"], (site.src / "x").exists())))
     hook("mkdir", lambda _: seen.append((site.src / "x").exists()), when="after")
     site.client.operation_mkdir(site.source.id, "/x")
     assert seen == [("/x", False), True]
     hook("stat", lambda _: go.wait(10))
-    looking = threading.Thread(target=site.client.operation_stat, args=(site.source.id, "/x"))
-    looking.start()
+    waiting = threading.Thread(target=site.client.operation_stat, args=(site.source.id, "/x"))
+    waiting.start()
     with globus_sdk.TransferClient(
         authorizer=globus_sdk.AccessTokenAuthorizer(site.bearer().split()[1])
     ) as other:
         assert [each["name"] for each in other.operation_ls(site.source.id, "/")] == ["x"]
     go.set()
-    looking.join()
+    waiting.join()
 
 
-def test_what_a_hook_raises_comes_out_where_the_sandbox_ends():
+def test_an_exception_in_a_hook_is_raised_by_the_with_block():
+    """The request itself is answered with 500."""
     world = World()
 
     def fail(_request):
         raise AssertionError("seen")
 
-    world.faults.hook("jwk", fail)
+    world.faults.add_hook("jwk", fail)
     with pytest.raises(AssertionError, match="seen"), Sandbox(world) as sandbox:
         auth = globus_sdk.AuthClient(base_url=sandbox.url)
         auth.retry_config.max_retries = 0
-        assert refused(auth.get, "/jwk.json")[0] == 500
+        assert api_error(auth.get, "/jwk.json")[0] == 500
         auth.close()
 
 
-def test_calls_over_the_budget_of_ten_seconds_are_told_how_long_to_wait(site):
+def test_calls_over_the_limit_get_429_with_retry_after(site):
+    """The limit is measured over ten seconds."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         site.world.calls_per_second = 0.3
         for _ in range(3):
@@ -163,21 +166,25 @@ def test_calls_over_the_budget_of_ten_seconds_are_told_how_long_to_wait(site):
         assert caught.value.headers["Retry-After"] == "4"
         clock.shift(4)
         assert site.names() == []
-        assert refused(site.names)[0] == 429
+        assert api_error(site.names)[0] == 429
         site.world.calls_per_second = None
         assert site.names() == []
 
 
-def test_what_is_not_imitated_is_a_501_with_an_error_document(site):
-    asked = [("get", "/v0.10/bookmark_list"), ("put", "/v0.10/task/x"), ("get", "/v2/api/projects")]
-    for method, path in (*asked, ("get", "/v2/oauth2/userinfo")):
-        with pytest.raises(globus_sdk.TransferAPIError, match="does not imitate") as caught:
+def test_a_route_that_is_not_emulated_is_a_501(site):
+    requests = [
+        ("get", "/v0.10/bookmark_list"),
+        ("put", "/v0.10/task/x"),
+        ("get", "/v2/api/projects"),
+    ]
+    for method, path in (*requests, ("get", "/v2/oauth2/userinfo")):
+        with pytest.raises(globus_sdk.TransferAPIError, match="does not emulate") as caught:
             getattr(site.client, method)(path)
         assert (caught.value.http_status, caught.value.code) == (501, "NotImplemented")
     assert {each.route for each in site.world.requests} == {"token", "unknown"}
 
 
-def test_every_route_has_a_name_that_faults_know():
-    assert sorted([*(door.act.__name__ for door in DOORS), "unknown"]) == sorted(
+def test_faults_can_be_planned_for_every_route():
+    assert sorted([*(route.operation.__name__ for route in ROUTES), "unknown"]) == sorted(
         ROUTE_NAMES.split()
     )

@@ -1,4 +1,4 @@
-"""Listing and the other operations on files, asked by globus-sdk, looked up on disk."""
+"""Listings and the other operations on files, called through globus-sdk, checked on disk."""
 
 import os
 import time
@@ -7,10 +7,11 @@ import globus_sdk
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 
-def test_a_listing_shows_names_types_sizes_and_whole_seconds_in_utc(site):
+def test_a_listing_shows_names_types_sizes_and_mtimes(site):
+    """Mtimes are in whole seconds, in UTC."""
     os.utime(site.write("a b.txt", b"12345"), (1_600_887_182.9, 1_600_887_182.9))
     site.write("Zoë/x")
     listing = site.client.operation_ls(site.source.id, "/")
@@ -26,7 +27,7 @@ def test_a_listing_shows_names_types_sizes_and_whole_seconds_in_utc(site):
     assert site.client.operation_ls(site.source.id)["path"] == "/~/"
 
 
-def test_filters_hidden_names_order_and_pages_are_as_asked(site):
+def test_a_listing_supports_filters_order_and_pages(site):
     for name, size in (("a.txt", 3), ("b.dat", 2), (".hidden", 1), ("c.txt", 9)):
         site.write(name, b"x" * size)
     site.write("dir/x")
@@ -68,14 +69,15 @@ def test_filters_hidden_names_order_and_pages_are_as_asked(site):
         ({"query_params": {"show_hidden": 2}}, "show_hidden"),
     ],
 )
-def test_what_a_listing_does_not_honour_is_refused_by_name(site, options, named):
+def test_an_unsupported_parameter_of_a_listing_is_rejected(site, options, named):
+    """The error names the parameter."""
     with pytest.raises(globus_sdk.TransferAPIError, match=f"'{named}'") as caught:
         site.client.operation_ls(site.source.id, "/", **options)
     assert (caught.value.http_status, caught.value.code) == (400, "ClientError.BadRequest")
     assert len(caught.value.request_id) == 9
 
 
-def test_symlinks_show_their_targets_and_lead_nowhere_outside(site):
+def test_symlinks_show_their_targets_and_never_lead_outside(site):
     site.write("real/file", b"12345")
     (site.home / "secret").write_text("secret")
     for name, target in (
@@ -95,38 +97,38 @@ def test_symlinks_show_their_targets_and_lead_nowhere_outside(site):
     assert found["pipe"]["type"] == "pipe"
     assert site.names("/to_dir") == ["file"]
     for path in ("/up", "/../../up"):
-        denied = refused(site.client.operation_ls, site.source.id, path)
+        denied = api_error(site.client.operation_ls, site.source.id, path)
         assert denied == (403, "EndpointPermissionDenied")
     assert site.names("/../..") == site.names("/")
     assert site.client.operation_stat(site.source.id, "/out")["link_target"] == "../secret"
     task = site.transfer(("/out", "/got", False), skip_source_errors=True)
-    assert site.skipped(task) == {"/out": "PERMISSION_DENIED"}
+    assert site.skipped_errors(task) == {"/out": "PERMISSION_DENIED"}
     assert list(site.dst.iterdir()) == []
-    denied = refused(site.client.operation_rename, site.source.id, "/to_file", "/up/stolen")
+    denied = api_error(site.client.operation_rename, site.source.id, "/to_file", "/up/stolen")
     assert denied == (403, "EndpointPermissionDenied")
 
 
-def test_a_mount_shows_only_what_is_below_it(site):
+def test_paths_outside_the_mount_are_denied(site):
     site.write("x/file")
     mounted = site.world.add_endpoint(site.src, "mounted", mount="/lab/data")
     assert site.client.operation_ls(mounted.id, "/lab/data/x")["absolute_path"] == "/lab/data/x/"
     assert site.client.operation_ls(mounted.id, "/~/x")["absolute_path"] == "/lab/data/x/"
     for path in ("/", "/lab", "/lab/database", "/lab/data/.."):
-        denied = refused(site.client.operation_ls, mounted.id, path)
+        denied = api_error(site.client.operation_ls, mounted.id, path)
         assert denied == (403, "EndpointPermissionDenied")
 
 
-def test_listings_may_lag_behind_what_is_there(site):
+def test_listings_can_lag_behind_the_disk(site):
     stat = site.client.operation_stat
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.listing_lag = 30
         assert site.names() == site.names("/~/") == ["a"]
-        assert refused(stat, site.source.id, "/b") == (404, "NotFound")
+        assert api_error(stat, site.source.id, "/b") == (404, "NotFound")
         (site.src / "a").rename(site.src / "b")
         clock.shift(29)
         assert site.names() == ["a"]
-        assert refused(stat, site.source.id, "/b") == (404, "NotFound")
+        assert api_error(stat, site.source.id, "/b") == (404, "NotFound")
         clock.shift(1)
         assert site.names() == ["b"]
         assert stat(site.source.id, "/b")["size"] == 7
@@ -136,74 +138,74 @@ def test_listings_may_lag_behind_what_is_there(site):
         assert site.names() == ["b", "c"]
 
 
-def test_names_that_are_not_utf_8_keep_the_listing_valid(site):
+def test_a_name_that_is_not_utf_8_is_listed_with_u_fffd(site):
     with open(os.fsencode(site.src) + b"/bad\xff", "wb"):
         assert site.names() == ["bad\ufffd"]
-    assert refused(site.client.operation_ls, site.source.id, "/a\nb")[0] == 400
-    assert refused(site.client.operation_ls, site.source.id, "relative")[0] == 400
+    assert api_error(site.client.operation_ls, site.source.id, "/a\nb")[0] == 400
+    assert api_error(site.client.operation_ls, site.source.id, "relative")[0] == 400
     task = site.transfer(("/", "/all", True), skip_source_errors=True)
-    assert site.skipped(task) == {"/bad\ufffd": "AMBIGUOUS_PATH"}
+    assert site.skipped_errors(task) == {"/bad\ufffd": "AMBIGUOUS_PATH"}
 
 
-def test_each_wrong_look_has_its_own_error(site, monkeypatch):
+def test_each_failed_listing_has_its_own_error_code(site, monkeypatch):
     site.write("file")
     ls, stat = site.client.operation_ls, site.client.operation_stat
     missing = "00000000-0000-0000-0000-000000000000"
-    assert refused(ls, site.source.id, "/gone") == (404, "ClientError.NotFound")
-    assert refused(stat, site.source.id, "/gone") == (404, "NotFound")
-    assert refused(stat, site.source.id, "/file/below") == (404, "NotFound")
+    assert api_error(ls, site.source.id, "/gone") == (404, "ClientError.NotFound")
+    assert api_error(stat, site.source.id, "/gone") == (404, "NotFound")
+    assert api_error(stat, site.source.id, "/file/below") == (404, "NotFound")
     not_directory = (502, "ExternalError.DirListingFailed.NotDirectory")
-    assert refused(ls, site.source.id, "/file") == not_directory
-    assert refused(ls, missing, "/") == (404, "EndpointNotFound")
+    assert api_error(ls, site.source.id, "/file") == not_directory
+    assert api_error(ls, missing, "/") == (404, "EndpointNotFound")
     site.world.listing_limit = 0
-    assert refused(ls, site.source.id, "/") == (502, "ExternalError.DirListingFailed.SizeLimit")
+    assert api_error(ls, site.source.id, "/") == (502, "ExternalError.DirListingFailed.SizeLimit")
     monkeypatch.setattr(
         os, "scandir", lambda _path: (_ for _ in ()).throw(PermissionError(13, "no"))
     )
     denied = (502, "ExternalError.DirListingFailed.PermissionDenied")
-    assert refused(ls, site.source.id, "/") == denied
+    assert api_error(ls, site.source.id, "/") == denied
     monkeypatch.setattr(os, "scandir", lambda _path: (_ for _ in ()).throw(OSError(5, "broken")))
-    assert refused(ls, site.source.id, "/") == (502, "EndpointError")
+    assert api_error(ls, site.source.id, "/") == (502, "EndpointError")
 
 
-def test_endpoints_go_away_in_ways_of_their_own(site):
+def test_each_kind_of_offline_endpoint_has_its_own_error_code(site):
     ls = site.client.operation_ls
     guest = site.world.add_endpoint(site.src, "guest", "GCP_guest_collection", host=site.source)
     server = site.world.add_endpoint(site.src, "server", "GCSv5_endpoint")
-    assert refused(ls, server.id, "/") == (409, "NotSupported")
+    assert api_error(ls, server.id, "/") == (409, "NotSupported")
     site.source.connected = site.destination.connected = False
     gone = (502, "ExternalError.DirListingFailed.GCDisconnected")
-    assert refused(ls, site.source.id, "/") == refused(ls, guest.id, "/") == gone
+    assert api_error(ls, site.source.id, "/") == api_error(ls, guest.id, "/") == gone
     assert site.client.get_endpoint(site.source.id)["gcp_connected"] is False
     no_answer = (502, "ExternalError.DirListingFailed.ConnectFailed")
-    assert refused(ls, site.destination.id, "/") == no_answer
-    assert refused(site.transfer, ("/a", "/a")) == (409, "GCDisconnectedException")
+    assert api_error(ls, site.destination.id, "/") == no_answer
+    assert api_error(site.transfer, ("/a", "/a")) == (409, "GCDisconnectedException")
     site.source.connected, site.source.paused = True, True
     assert site.client.get_endpoint(site.source.id)["gcp_paused"] is True
-    assert refused(ls, site.source.id, "/") == (502, "EndpointError")
+    assert api_error(ls, site.source.id, "/") == (502, "EndpointError")
     site.source.deleted = True
-    assert refused(site.client.get_endpoint, site.source.id) == (404, "EndpointDeleted")
+    assert api_error(site.client.get_endpoint, site.source.id) == (404, "EndpointDeleted")
 
 
-def test_directories_are_made_and_renamed(site):
+def test_directories_are_created_and_renamed(site):
     mkdir, rename = site.client.operation_mkdir, site.client.operation_rename
     assert mkdir(site.source.id, "/new")["code"] == "DirectoryCreated"
-    assert refused(mkdir, site.source.id, "/new") == (502, "ExternalError.MkdirFailed.Exists")
-    assert refused(mkdir, site.source.id, "/no/parent") == (404, "ClientError.NotFound")
+    assert api_error(mkdir, site.source.id, "/new") == (502, "ExternalError.MkdirFailed.Exists")
+    assert api_error(mkdir, site.source.id, "/no/parent") == (404, "ClientError.NotFound")
     site.write("new/file")
     site.write("taken/file")
     assert rename(site.source.id, "/new", "/moved")["code"] == "FileRenamed"
     assert (site.src / "moved/file").read_bytes() == b"content"
     exists = (502, "ExternalError.RenameFailed.Exists")
-    assert refused(rename, site.source.id, "/moved", "/taken") == exists
-    assert refused(rename, site.source.id, "/gone", "/other") == (404, "ClientError.NotFound")
-    assert refused(rename, site.source.id, "/", "/other") == (403, "EndpointPermissionDenied")
+    assert api_error(rename, site.source.id, "/moved", "/taken") == exists
+    assert api_error(rename, site.source.id, "/gone", "/other") == (404, "ClientError.NotFound")
+    assert api_error(rename, site.source.id, "/", "/other") == (403, "EndpointPermissionDenied")
     site.source.rename_supported = False
-    assert refused(rename, site.source.id, "/moved", "/other") == (409, "NotSupported")
+    assert api_error(rename, site.source.id, "/moved", "/other") == (409, "NotSupported")
     assert site.client.operation_ls(site.source.id, "/")["rename_supported"] is False
     path = f"/v0.10/operation/endpoint/{site.source.id}/mkdir"
     for body in ({"DATA_TYPE": "mkdir"}, {"DATA_TYPE": "x", "path": "/x"}, {"path": "/x"}, [1]):
-        assert refused(site.client.post, path, data=body)[0] == 400
+        assert api_error(site.client.post, path, data=body)[0] == 400
     body = {"DATA_TYPE": "mkdir", "path": "/x", "mode": "0700"}
-    assert refused(site.client.post, path, data=body)[0] == 400
+    assert api_error(site.client.post, path, data=body)[0] == 400
     assert not (site.src / "x").exists()

@@ -1,4 +1,4 @@
-"""A person's login, consents and tokens, as `UserApp` and `ClientApp` of globus-sdk see them."""
+"""Logins, consents and tokens, as `UserApp` and `ClientApp` of globus-sdk see them."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from globus_sdk.token_storage.validating_token_storage import (
     UnmetScopeRequirementsError,
 )
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 SECOND_PROCESS = """
 import sys, globus_sdk
@@ -35,7 +35,7 @@ with globus_sdk.UserApp("tests", client_id=app_id, config=config) as app:
 
 
 class Browser(CommandLineLoginFlowManager):
-    """Follows the login URL over HTTP, and pastes the code on the page that comes."""
+    """Opens the login URL over HTTP, and pastes the code shown on the page."""
 
     def print_authorize_url(self, authorize_url):
         with urllib.request.urlopen(authorize_url) as page:
@@ -47,7 +47,7 @@ class Browser(CommandLineLoginFlowManager):
 
 @pytest.fixture
 def person(site):
-    """Give what makes a UserApp with tokens in a file, and the routes of Auth asked since."""
+    """Yield a function that creates a UserApp with tokens in a file, and its TransferClient."""
     app_id, path = site.world.identity.add_native_app(), str(site.home / "tokens.json")
     opened = []
 
@@ -72,13 +72,14 @@ def person(site):
 
 
 def routes(site):
-    """Return the routes asked for since this was asked last."""
+    """Return the routes requested since the last call."""
     names = [each.route for each in site.world.requests]
     site.world.requests.clear()
     return names
 
 
-def test_a_pasted_code_logs_in_and_a_second_process_needs_none(site, person):
+def test_a_second_process_uses_the_tokens_of_a_pasted_code(site, person):
+    """It needs no login of its own."""
     _, client = person()
     assert client.get_endpoint(site.source.id)["id"] == site.source.id
     assert routes(site) == ["authorize", "token", "openid_configuration", "jwk", "endpoint"]
@@ -91,7 +92,8 @@ def test_a_pasted_code_logs_in_and_a_second_process_needs_none(site, person):
     assert routes(site) == ["endpoint"]
 
 
-def test_expired_access_tokens_are_renewed_and_the_refresh_token_stays(site, person):
+def test_a_refresh_token_renews_expired_access_tokens(site, person):
+    """The refresh token stays the same."""
     _, client = person()
     client.get_endpoint(site.source.id)
     before = json.loads(Path(person.path).read_text())["data"]["DEFAULT"]["transfer.api.globus.org"]
@@ -129,7 +131,7 @@ def test_a_revoked_refresh_token_is_an_invalid_grant(site, person):
     assert app.login_required()
 
 
-def test_a_consent_is_required_asked_for_granted_and_withdrawn(site, person):
+def test_a_consent_is_required_granted_and_revoked(site, person):
     site.destination.data_access_required = True
     app, client = person(token_validation_error_handler=None)
     app.login()
@@ -149,13 +151,13 @@ def test_a_consent_is_required_asked_for_granted_and_withdrawn(site, person):
     assert list(other.operation_ls(site.destination.id, "/")) == []
     assert "consents" in routes(site)
     assert not again.login_required()
-    site.world.identity.withdraw_consents()
-    assert refused(client.operation_ls, site.destination.id, "/") == (403, "ConsentRequired")
+    site.world.identity.revoke_consents()
+    assert api_error(client.operation_ls, site.destination.id, "/") == (403, "ConsentRequired")
     site.destination.high_assurance = True
     assert list(client.operation_ls(site.destination.id, "/")) == []
 
 
-def test_another_person_is_noticed(site, person):
+def test_a_login_by_another_person_is_an_identity_mismatch(site, person):
     app, _ = person()
     app.login()
     site.world.identity.person = "11111111-2222-3333-4444-555555555555"
@@ -163,17 +165,17 @@ def test_another_person_is_noticed(site, person):
         app.login(force=True)
 
 
-def test_a_service_account_gets_its_consent_by_asking(site):
+def test_a_service_account_gets_a_consent_by_requesting_it(site):
     site.destination.data_access_required = True
     with pytest.raises(globus_sdk.TransferAPIError, match="ConsentRequired"):
         site.transfer(("/a", "/a"))
     site.client.add_app_data_access_scope(site.destination.id)
     with globus_sdk.ConfidentialAppAuthClient(site.account, site.secret) as auth:
         scope = globus_sdk.scopes.GCSCollectionScopes(site.destination.id).data_access
-        asked = globus_sdk.scopes.TransferScopes.all.with_dependency(scope.with_optional(True))
-        auth.oauth2_client_credentials_tokens(asked)
+        scopes = globus_sdk.scopes.TransferScopes.all.with_dependency(scope.with_optional(True))
+        auth.oauth2_client_credentials_tokens(scopes)
     site.write("a")
-    assert site.sent(site.transfer(("/a", "/a"))) == ["/a"]
+    assert site.transferred(site.transfer(("/a", "/a"))) == ["/a"]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_a_service_account_gets_its_consent_by_asking(site):
         ({"grant_type": "client_credentials", "scope": "https://x/y"}, 400, "unknown_scope"),
     ],
 )
-def test_wrong_grants_have_the_errors_of_oauth(site, form, status, error):
+def test_a_wrong_grant_has_the_error_code_of_oauth(site, form, status, error):
     with globus_sdk.ConfidentialAppAuthClient(site.account, site.secret) as auth:
         with pytest.raises(globus_sdk.AuthAPIError) as caught:
             auth.oauth2_token(form)
@@ -203,23 +205,25 @@ def test_wrong_grants_have_the_errors_of_oauth(site, form, status, error):
         )
 
 
-def test_a_data_access_scope_of_an_endpoint_without_one_is_unknown(site):
+def test_only_some_collections_have_a_data_access_scope(site):
+    """Requesting it of another endpoint is an unknown_scope."""
     with globus_sdk.ConfidentialAppAuthClient(site.account, site.secret) as auth:
         scope = globus_sdk.scopes.GCSCollectionScopes(site.source.id).data_access
-        asked = globus_sdk.scopes.TransferScopes.all.with_dependency(scope)
+        scopes = globus_sdk.scopes.TransferScopes.all.with_dependency(scope)
         with pytest.raises(globus_sdk.AuthAPIError) as caught:
-            auth.oauth2_client_credentials_tokens(asked)
+            auth.oauth2_client_credentials_tokens(scopes)
         assert caught.value.raw_json == {"error": "unknown_scope"}
 
 
-def test_the_login_page_refuses_what_it_would_ignore_and_hands_codes_to_this_machine_only(site):
+def test_the_login_page_rejects_unsupported_parameters(site):
+    """It redirects a code only to this machine, and a code is valid once."""
     app_id = site.world.identity.add_native_app()
     with globus_sdk.NativeAppAuthClient(app_id) as auth:
         auth.oauth2_start_flow(redirect_uri="http://localhost:1/done", requested_scopes="openid")
         url = auth.oauth2_get_authorize_url()
         code = site.world.identity.code_for(url)
         assert auth.oauth2_exchange_code_for_tokens(code)["scope"] == "openid"
-        again = refused(auth.oauth2_exchange_code_for_tokens, code)
+        again = api_error(auth.oauth2_exchange_code_for_tokens, code)
         assert again[0] == 401
 
     class Stay(urllib.request.HTTPRedirectHandler):

@@ -1,4 +1,4 @@
-"""Destinations that take several spellings for one name, keep no mtimes, or have another clock."""
+"""Endpoints where several spellings are one name, that keep no mtimes, or whose clock is off."""
 
 import os
 import time
@@ -7,20 +7,20 @@ import unicodedata
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 COMPOSED = unicodedata.normalize("NFC", "Zoë")
 DECOMPOSED = unicodedata.normalize("NFD", "Zoë")
 
 
-def test_another_case_of_a_name_means_the_file_that_exists(site):
+def test_a_name_in_another_case_is_the_existing_file(site):
     site.write(f"Run 1/{DECOMPOSED}.TXT", b"12345")
     here = (site.source.id, f"/RUN 1/{COMPOSED}.txt")
-    assert refused(site.client.operation_stat, *here) == (404, "NotFound")
+    assert api_error(site.client.operation_stat, *here) == (404, "NotFound")
     site.source.ignores_case = True
     assert site.client.operation_stat(*here)["name"] == f"{DECOMPOSED}.TXT"
     assert site.names("/run 1") == site.names("/~/rUN 1/") == [f"{DECOMPOSED}.TXT"]
-    made = refused(site.client.operation_mkdir, site.source.id, "/run 1")
+    made = api_error(site.client.operation_mkdir, site.source.id, "/run 1")
     assert made == (502, "ExternalError.MkdirFailed.Exists")
     site.client.operation_mkdir(site.source.id, "/run 1/New")
     assert sorted(os.listdir(site.src / "Run 1")) == ["New", f"{DECOMPOSED}.TXT"]
@@ -31,7 +31,8 @@ def test_another_case_of_a_name_means_the_file_that_exists(site):
     assert os.listdir(site.src) == []
 
 
-def test_a_copy_to_another_case_overwrites_and_keeps_the_spelling(site):
+def test_a_copy_to_another_case_keeps_the_existing_spelling(site):
+    """The content is overwritten."""
     site.destination.ignores_case = True
     site.write("dir/file", b"first")
     site.write("DIR/FILE", b"second")
@@ -42,29 +43,29 @@ def test_a_copy_to_another_case_overwrites_and_keeps_the_spelling(site):
     assert arrived["dir/file"].read_bytes() == b"second"
 
 
-def test_a_rename_meets_the_file_in_another_case(site):
+def test_a_rename_fails_if_the_name_exists_in_another_case(site):
     site.source.ignores_case = True
     site.write("one")
     site.write("two")
     rename, here = site.client.operation_rename, site.source.id
-    assert refused(rename, here, "/one", "/TWO") == (502, "ExternalError.RenameFailed.Exists")
-    assert refused(rename, here, "/one", "/one") == (502, "ExternalError.RenameFailed.Exists")
+    assert api_error(rename, here, "/one", "/TWO") == (502, "ExternalError.RenameFailed.Exists")
+    assert api_error(rename, here, "/one", "/one") == (502, "ExternalError.RenameFailed.Exists")
     rename(here, "/ONE", "/three")
     rename(here, "/two", "/Two")
     assert sorted(os.listdir(site.src)) == ["Two", "three"]
 
 
-def test_an_endpoint_may_ignore_the_unicode_form_only(site):
+def test_an_endpoint_can_ignore_only_the_unicode_form(site):
     site.source.ignores_form = True
     site.write(COMPOSED)
     site.write("Upper")
     assert site.client.operation_stat(site.source.id, f"/{DECOMPOSED}")["name"] == COMPOSED
-    assert refused(site.client.operation_stat, site.source.id, "/upper") == (404, "NotFound")
-    assert refused(site.client.operation_stat, site.source.id, "/Upper/x") == (404, "NotFound")
+    assert api_error(site.client.operation_stat, site.source.id, "/upper") == (404, "NotFound")
+    assert api_error(site.client.operation_stat, site.source.id, "/Upper/x") == (404, "NotFound")
 
 
 @pytest.mark.parametrize("keeps", [True, False])
-def test_an_endpoint_may_not_keep_mtimes(site, keeps):
+def test_preserve_timestamp_needs_an_endpoint_that_keeps_mtimes(site, keeps):
     site.destination.keeps_mtimes = keeps
     os.utime(site.write("a"), (1_600_000_000, 1_600_000_000))
     with time_machine.travel(1_800_000_000, tick=False):
@@ -74,7 +75,7 @@ def test_an_endpoint_may_not_keep_mtimes(site, keeps):
     assert mtimes == [1_600_000_000 if keeps else 1_800_000_000, 1_800_000_000]
 
 
-def test_what_is_written_has_the_time_of_the_endpoints_own_clock(site):
+def test_mtimes_come_from_the_clock_of_the_endpoint(site):
     site.destination.clock = 90.0
     site.write("a")
     (site.src / "empty").mkdir()

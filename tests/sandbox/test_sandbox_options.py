@@ -1,29 +1,29 @@
-"""The options of `serve`: what each of them changes in the world, and which make no sense."""
+"""The options of `serve`: what each changes in the world, and which are not valid."""
 
 import pytest
 
 from globus_auto.sandbox import options
 from globus_auto.sandbox.__main__ import main
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 ENDS = ("serve", "--source", "s", "--destination", "d")
 
 
-def plan(site, *words):
-    """Let go wrong in the world of the site what these options say."""
-    options.plan(site.world, options.parser("").parse_args([*ENDS, *words]))
+def apply(site, *words):
+    """Apply these options to the world of the site."""
+    options.apply(site.world, options.parser("").parse_args([*ENDS, *words]))
 
 
-def test_no_option_changes_nothing(site):
-    before = {**vars(site.world), "pace": None}
+def test_without_options_the_world_is_unchanged(site):
+    before = {**vars(site.world), "completion": None}
     ends = [vars(site.source).copy(), vars(site.destination).copy()]
-    plan(site)
-    assert {**vars(site.world), "pace": None} == before
+    apply(site)
+    assert {**vars(site.world), "completion": None} == before
     assert [vars(site.source), vars(site.destination)] == ends
 
 
-def test_policies_are_set_at_the_collection_named(site):
-    plan(
+def test_a_policy_is_set_on_the_named_collection(site):
+    apply(
         site,
         *("--policy", "destination:disable_verify", "--policy", "destination:clock=-2.5"),
         *("--policy", "destination:keeps_mtimes=false", "--policy", "source:ignores_case=true"),
@@ -32,31 +32,31 @@ def test_policies_are_set_at_the_collection_named(site):
     there, here = site.destination, site.source
     assert (there.disable_verify, there.clock, there.keeps_mtimes) == (True, -2.5, False)
     assert (here.ignores_case, here.listing_lag, here.disable_verify) == (True, 9.0, False)
-    assert site.world.verify_refused is True
+    assert site.world.rejects_verify is True
 
 
-def test_lists_tasks_and_listings_are_late_or_forgotten(site):
-    plan(
+def test_options_set_delays_and_memory_of_the_world(site):
+    apply(
         site,
         *("--lists-late", "1", "--listing-lag", "2", "--task-memory", "3"),
         *("--task-list-memory", "4", "--task-list-lag", "5", "--miss", "/a/", "--miss", "/b"),
     )
     world = site.world
-    assert (world.lists_late, world.listing_lag, world.task_memory) == (1, 2, 3)
+    assert (world.lists_delay, world.listing_lag, world.task_memory) == (1, 2, 3)
     assert (world.task_list_memory, world.task_list_lag) == (4, 5)
-    assert world.missed == {"/a", "/b"}
+    assert world.missed_paths == {"/a", "/b"}
 
 
-def test_a_proxy_is_planned_as_it_is_given(site):
-    plan(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
-    assert [refused(site.names) for _ in range(2)] == [(404, None)] * 2
+def test_the_proxy_option_plans_proxy_answers(site):
+    apply(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
+    assert [api_error(site.names) for _ in range(2)] == [(404, None)] * 2
     assert site.names() == []
-    assert refused(site.client.operation_mkdir, site.source.id, "/x") == (504, None)
+    assert api_error(site.client.operation_mkdir, site.source.id, "/x") == (504, None)
     assert site.names() == ["x"]
 
 
-def test_a_stall_may_pass_after_some_rounds(site):
-    plan(site, "--stall", "TIMEOUT:2")
+def test_the_stall_option_can_limit_the_number_of_stalls(site):
+    apply(site, "--stall", "TIMEOUT:2")
     site.write("a")
     task = site.transfer(("/a", "/a"))
     assert site.client.get_task(task)["nice_status"] == "TIMEOUT"
@@ -76,7 +76,7 @@ def test_a_stall_may_pass_after_some_rounds(site):
         "--stall=TIMEOUT:often",
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(tmp_path, capsys, option):
+def test_an_invalid_option_is_named_in_one_sentence(tmp_path, capsys, option):
     for name in "ab":
         (tmp_path / name).mkdir()
     ends = ("--source", str(tmp_path / "a"), "--destination", str(tmp_path / "b"))

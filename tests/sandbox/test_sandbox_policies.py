@@ -1,8 +1,8 @@
-"""What a collection's policies and properties do to a transfer, whatever was asked for."""
+"""How the policies of a collection override the options of a transfer."""
 
 import pytest
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 
 def flags(site, **options):
@@ -14,30 +14,30 @@ def flags(site, **options):
     return found["verify_checksum"], found["encrypt_data"], sent["checksum"] is not None
 
 
-def test_a_task_document_says_what_was_asked_for(site):
+def test_a_task_document_shows_the_requested_flags(site):
     assert flags(site) == (False, False, False)
     assert flags(site, verify_checksum=True, encrypt_data=True) == (True, True, True)
 
 
 @pytest.mark.parametrize("end", ["source", "destination"])
-def test_disable_verify_at_either_end_leaves_a_task_unverified(site, end):
+def test_disable_verify_on_either_collection_disables_it(site, end):
     getattr(site, end).disable_verify = True
     assert site.client.get_endpoint(getattr(site, end).id)["disable_verify"] is True
     assert flags(site, verify_checksum=True) == (False, False, False)
 
 
 @pytest.mark.parametrize("end", ["source", "destination"])
-def test_verify_refused_refuses_to_verify_where_it_is_disabled(site, end):
+def test_rejects_verify_rejects_transfers_with_verification(site, end):
     getattr(site, end).disable_verify = True
-    site.world.verify_refused = True
+    site.world.rejects_verify = True
     site.write("a")
-    asked = refused(site.transfer, ("/a", "/a"), verify_checksum=True)
-    assert asked == (400, "ClientError.BadRequest")
+    error = api_error(site.transfer, ("/a", "/a"), verify_checksum=True)
+    assert error == (400, "ClientError.BadRequest")
     assert site.world.tasks == {}
     assert flags(site) == (False, False, False)
 
 
-def test_force_verify_verifies_though_not_asked_to(site):
+def test_force_verify_verifies_an_unverified_transfer(site):
     site.destination.force_verify = True
     assert site.client.get_endpoint(site.destination.id)["force_verify"] is True
     assert flags(site, verify_checksum=False) == (True, False, True)
@@ -55,6 +55,6 @@ def test_a_guest_collection_has_the_policies_of_its_host(site):
     assert flags(site, verify_checksum=True) == (False, False, False)
 
 
-def test_refused_encryption_shows_in_the_task_document(site):
+def test_the_task_document_shows_that_encryption_is_off(site):
     site.destination.refuses_encryption = True
     assert flags(site, encrypt_data=True) == (False, False, False)

@@ -1,4 +1,4 @@
-"""Programs from elsewhere, as processes: the unmodified `globus` client, and `serve`."""
+"""The unmodified `globus` client, and `serve`, as processes."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from pathlib import Path
 import globus_sdk
 import pytest
 
-from globus_auto.sandbox.world import Pace
+from globus_auto.sandbox.world import CompletionPolicy
 
 GLOBUS = str(Path(sys.executable).parent / "globus")
 
 
 class Terminal:
-    """Where `globus` commands are typed, with the credentials of the site's service account."""
+    """Runs `globus` commands with the credentials of the service account of the site."""
 
     def __init__(self, site):
         self.site = site
@@ -31,7 +31,7 @@ class Terminal:
         }
 
     def type(self, *words, code=0, stdin=None):
-        """Run a command that must exit with `code`; return what it printed, errors last."""
+        """Run a command that must exit with `code`; return its output, errors last."""
         done = subprocess.run(
             [GLOBUS, *words],
             env=self.environment,
@@ -50,7 +50,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(site):
-    """Give a terminal, and the two endpoints as `globus` writes them."""
+    """Yield a terminal that knows the two endpoints as `globus` writes them."""
     made = Terminal(site)
     made.source, made.destination = f"{site.source.id}:", f"{site.destination.id}:"
     return made
@@ -119,7 +119,7 @@ def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
     for name in ("one", "dir/two", "three", "four"):
         site.write(name)
     source, destination = terminal.source, terminal.destination
-    site.world.pace = Pace.after_looks(1000)
+    site.world.completion = CompletionPolicy.after_polls(1000)
     task = terminal.task("transfer", f"{source}/one", f"{destination}/one", "--label", "long")
     assert "long" in terminal.type("task", "list", "--filter-status", "ACTIVE")
     waited = terminal.type(
@@ -129,7 +129,7 @@ def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
     assert "cancelled successfully" in terminal.type("task", "cancel", task)
     terminal.type("task", "wait", task, code=1)
     assert "in-progress" in terminal.type("task", "cancel", "--all", code=1)
-    site.world.pace = Pace.at_once()
+    site.world.completion = CompletionPolicy.at_once()
     terminal.task("delete", "--recursive", f"{source}/dir")
     assert not (site.src / "dir").exists()
     terminal.task("delete", "--batch", "-", site.source.id, stdin="/three\n/one\n")
@@ -146,8 +146,8 @@ def serve(*options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def refusal(*options):
-    """Return the one sentence with which `serve` refuses to start."""
+def start_error(*options):
+    """Return the one sentence that `serve` prints when it cannot start."""
     process = serve(*options)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
@@ -156,7 +156,7 @@ def refusal(*options):
 
 
 def read_until(process, text):
-    """Return the lines that a process prints, up to one that holds `text`."""
+    """Return the lines that a process prints, up to the one that contains `text`."""
     lines = []
     while not lines or text not in lines[-1]:
         lines.append(process.stdout.readline())
@@ -166,9 +166,8 @@ def read_until(process, text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_serve_prints_what_to_paste_and_each_request_and_stops_at_a_signal(
-    tmp_path, monkeypatch, stop
-):
+def test_serve_prints_settings_and_requests_until_a_signal(tmp_path, monkeypatch, stop):
+    """The printed settings and exports work as they are pasted."""
     source, destination = tmp_path / "my source", tmp_path / "destination"
     source.mkdir()
     destination.mkdir()
@@ -210,7 +209,7 @@ def test_serve_prints_what_to_paste_and_each_request_and_stops_at_a_signal(
     assert printed.endswith("Stopped.\n")
 
 
-def test_serve_goes_on_with_tasks_that_nobody_looks_at(tmp_path, monkeypatch):
+def test_serve_runs_tasks_that_no_client_polls(tmp_path, monkeypatch):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     (tmp_path / "a/file").write_text("content")
@@ -227,8 +226,8 @@ def test_serve_goes_on_with_tasks_that_nobody_looks_at(tmp_path, monkeypatch):
             ids["CLIENT_ID"], os.environ["GLOBUS_CLIENT_SECRET"]
         ) as auth:
             scope = globus_sdk.scopes.GCSCollectionScopes(ids["DST_ID"]).data_access
-            asked = globus_sdk.scopes.TransferScopes.all.with_dependency(scope)
-            tokens = auth.oauth2_client_credentials_tokens(asked)
+            scopes = globus_sdk.scopes.TransferScopes.all.with_dependency(scope)
+            tokens = auth.oauth2_client_credentials_tokens(scopes)
         token = tokens.by_resource_server["transfer.api.globus.org"]["access_token"]
         with globus_sdk.TransferClient(
             authorizer=globus_sdk.AccessTokenAuthorizer(token)
@@ -243,22 +242,24 @@ def test_serve_goes_on_with_tasks_that_nobody_looks_at(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_serve_says_in_one_sentence_why_it_does_not_start(tmp_path):
+def test_serve_explains_in_one_sentence_why_it_cannot_start(tmp_path):
     a, inside = tmp_path / "a", tmp_path / "a/inside"
     inside.mkdir(parents=True)
     (tmp_path / "b").mkdir()
     (tmp_path / "link").symlink_to(a)
     pair = ("--source", a, "--destination", tmp_path / "b")
-    assert "is not a directory" in refusal("--source", a, "--destination", tmp_path / "none")
+    assert "is not a directory" in start_error("--source", a, "--destination", tmp_path / "none")
     for other in (a, inside, tmp_path / "link"):
-        assert "one directory, or one is in" in refusal("--source", a, "--destination", other)
+        assert "one directory, or one contains" in start_error(
+            "--source", a, "--destination", other
+        )
     for option in (
         "--fault=ls:colour=red",
         "--fault=ls:drop=late",
         "--fault=nowhere:status=5",
         "--disconnect=both",
     ):
-        assert option.partition("=")[0] in refusal(*pair, option)
+        assert option.partition("=")[0] in start_error(*pair, option)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = serve(*pair, "--port", port)

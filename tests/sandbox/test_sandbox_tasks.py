@@ -1,4 +1,4 @@
-"""Tasks: from their submission to their end, and how they are found."""
+"""Tasks from submission to end, and how to find them."""
 
 import time
 
@@ -6,13 +6,13 @@ import globus_sdk
 import pytest
 import time_machine
 
-from globus_auto.sandbox.engine import Pace
-from tests.sandbox.conftest import refused
+from globus_auto.sandbox.engine import CompletionPolicy
+from tests.sandbox.conftest import api_error
 
-LOOKS = Pace.after_looks(1)
+ONE_POLL = CompletionPolicy.after_polls(1)
 
 
-def test_deadlines_are_a_day_and_move_on_with_success(site):
+def test_a_deadline_is_one_day_and_moves_with_each_success(site):
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         site.world.stall_next(after_files=1)
@@ -38,7 +38,8 @@ def test_deadlines_are_a_day_and_move_on_with_success(site):
         assert site.client.get_task(queued)["status"] == "SUCCEEDED"
 
 
-def test_a_repeated_submission_is_a_duplicate_even_after_the_end(site):
+def test_a_repeated_submission_is_a_duplicate(site):
+    """It is one after the task has ended, and while the source is offline."""
     site.write("a")
     data = globus_sdk.TransferData(site.source.id, site.destination.id)
     data.add_item("/a", "/a", recursive=False)
@@ -52,46 +53,48 @@ def test_a_repeated_submission_is_a_duplicate_even_after_the_end(site):
     assert not (site.dst / "a").exists()
     site.source.connected = False
     assert site.client.submit_transfer(data)["code"] == "Duplicate"
-    assert refused(site.client.submit_transfer, {**data, "label": "other"})[0] == 400
+    assert api_error(site.client.submit_transfer, {**data, "label": "other"})[0] == 400
 
 
-def test_identical_paths_under_way_are_a_conflict(site):
-    site.world.pace = LOOKS
+def test_a_transfer_of_paths_in_progress_is_a_conflict(site):
+    site.world.completion = ONE_POLL
     site.write("a")
     site.transfer(("/a", "/a"))
-    assert refused(site.transfer, ("/a", "/a")) == (409, "Conflict")
+    assert api_error(site.transfer, ("/a", "/a")) == (409, "Conflict")
     site.transfer(("/a", "/b"))
     site.delete("/x", ignore_missing=True)
     site.delete("/x", ignore_missing=True)
 
 
-def test_three_of_a_kind_are_worked_at_and_a_hundred_may_wait(site):
+def test_three_tasks_of_a_kind_run_and_a_hundred_may_wait(site):
+    """One more is a TooManyPendingJobs."""
     site.write("a")
     for number in range(97):
         site.world.stall_next("ENDPOINT_ERROR")
         site.transfer(("/a", f"/{number}"))
-    site.world.pace = LOOKS
+    site.world.completion = ONE_POLL
     last = [site.delete(f"/{number}", ignore_missing=True) for number in range(3)]
-    assert refused(site.transfer, ("/a", "/a")) == (409, "TooManyPendingJobs")
+    assert api_error(site.transfer, ("/a", "/a")) == (409, "TooManyPendingJobs")
     states = [task.nice_status for task in site.world.tasks.values()]
     assert states == [*["ENDPOINT_ERROR"] * 3, *["Queued"] * 94, *["OK"] * 3]
     assert site.client.get_task(last[0])["status"] == "ACTIVE"
     for task in list(site.world.tasks.values())[:3]:
-        task.plan = None
+        task.planned_failure = None
     assert site.client.get_task(last[0])["status"] == "SUCCEEDED"
-    states = [task.nice_status for task in site.world.tasks.values() if task.is_open]
+    states = [task.nice_status for task in site.world.tasks.values() if task.in_progress]
     assert states[:4] == [*["ENDPOINT_ERROR"] * 3, "Queued"]
 
 
-def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
+def test_the_completion_policy_sets_when_work_is_done(site):
+    """Work is done after some polls or seconds, and not before."""
     site.write("a", b"old")
-    site.world.pace = Pace.after_looks(2)
+    site.world.completion = CompletionPolicy.after_polls(2)
     task = site.transfer(("/a", "/a"))
     site.write("a", b"new")
     statuses = [site.client.get_task(task)["status"] for _ in range(3)]
     assert statuses == ["ACTIVE", "ACTIVE", "SUCCEEDED"]
     assert (site.dst / "a").read_bytes() == b"new"
-    site.world.pace = Pace.by_time(60)
+    site.world.completion = CompletionPolicy.after_seconds(60)
     with time_machine.travel(time.time(), tick=False) as clock:
         task = site.transfer(("/a", "/b"))
         clock.shift(59)
@@ -100,24 +103,24 @@ def test_work_is_done_after_looks_or_by_the_clock_and_not_before(site):
         assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
 
-def test_a_large_task_goes_on_from_request_to_request(site, monkeypatch):
+def test_a_large_task_continues_with_each_request(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 10)
-    monkeypatch.setattr("globus_auto.sandbox.copying.PIECE", 4)
+    monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 4)
     site.write("big", b"0123456789" * 3)
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     assert 0 < len((site.dst / "big").read_bytes()) < 30
-    looks = 0
+    polls = 0
     while site.client.get_task(task)["status"] == "ACTIVE":
-        looks += 1
-    assert 3 <= looks <= 6
+        polls += 1
+    assert 3 <= polls <= 6
     assert (site.dst / "big").read_bytes() == b"0123456789" * 3
-    assert refused(site.client.get_task, "0" * 8) == (404, "ClientError.NotFound")
-    assert refused(site.client.get_task, task, query_params={"format": "xml"})[0] == 400
+    assert api_error(site.client.get_task, "0" * 8) == (404, "ClientError.NotFound")
+    assert api_error(site.client.get_task, task, query_params={"format": "xml"})[0] == 400
 
 
-def test_a_copy_that_differs_is_made_again(site, monkeypatch):
+def test_a_copy_with_a_wrong_checksum_is_copied_again(site, monkeypatch):
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 8)
-    monkeypatch.setattr("globus_auto.sandbox.copying.PIECE", 4)
+    monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 4)
     site.write("big", b"0123456789")
     task = site.transfer(("/big", "/big", False), verify_checksum=True)
     with open(site.dst / "big", "r+b") as broken:
@@ -125,16 +128,16 @@ def test_a_copy_that_differs_is_made_again(site, monkeypatch):
     while site.client.get_task(task)["status"] == "ACTIVE":
         assert len(site.world.requests) < 20
     assert (site.dst / "big").read_bytes() == b"0123456789"
-    assert site.codes(task) == ["SUCCEEDED", "VERIFY_CHECKSUM", "STARTED"]
+    assert site.event_codes(task) == ["SUCCEEDED", "VERIFY_CHECKSUM", "STARTED"]
 
 
-def test_an_endpoint_that_goes_away_in_mid_task_holds_it_up(site):
+def test_a_task_waits_while_an_endpoint_is_offline(site):
     site.world.stall_next("TIMEOUT", after_files=1)
     for name in "ab":
         site.write(name)
     task = site.transfer(("/a", "/a"), ("/b", "/b"))
     assert site.client.get_task(task)["nice_status"] == "TIMEOUT"
-    site.world.tasks[task].plan = None
+    site.world.tasks[task].planned_failure = None
     for state, code in (("connected", "GC_NOT_CONNECTED"), ("paused", "GC_PAUSED")):
         setattr(site.source, state, not getattr(site.source, state))
         assert site.client.get_task(task)["nice_status"] == code
@@ -143,52 +146,62 @@ def test_an_endpoint_that_goes_away_in_mid_task_holds_it_up(site):
         assert site.client.get_task(task)["nice_status"] == "CONNECT_FAILED"
     site.destination.connected = True
     assert site.client.get_task(task)["status"] == "SUCCEEDED"
-    assert site.sent(task) == ["/a", "/b"]
-    assert site.codes(task)[1:5] == ["GC_PAUSED", "CONNECT_FAILED", "GC_NOT_CONNECTED", "TIMEOUT"]
+    assert site.transferred(task) == ["/a", "/b"]
+    assert site.event_codes(task)[1:5] == [
+        "GC_PAUSED",
+        "CONNECT_FAILED",
+        "GC_NOT_CONNECTED",
+        "TIMEOUT",
+    ]
 
 
-def test_a_task_is_inactive_and_back_fails_as_planned_or_is_forgotten(site):
+def test_a_task_can_be_inactive_fail_or_be_unknown(site):
     for name in "ab":
         site.write(name)
-    site.world.pace = LOOKS
+    site.world.completion = ONE_POLL
     task = site.transfer(("/a", "/a"))
     site.world.tasks[task].status = "INACTIVE"
     assert {site.client.get_task(task)["status"] for _ in range(3)} == {"INACTIVE"}
     site.world.tasks[task].status = "ACTIVE"
     assert site.client.get_task(task)["status"] == "SUCCEEDED"
-    site.world.pace = Pace.at_once()
+    site.world.completion = CompletionPolicy.at_once()
     site.world.fail_next("ENDPOINT_ERROR", details="broken", after_files=1, kind="TRANSFER")
     site.delete("/none", ignore_missing=True)
     task = site.transfer(("/a", "/1"), ("/b", "/2"))
     found = site.client.get_task(task)
     assert found["fatal_error"] == {"code": "ENDPOINT_ERROR", "description": "broken"}
-    assert (site.sent(task), found["subtasks_failed"], found["faults"]) == (["/a"], 1, 1)
+    assert (site.transferred(task), found["subtasks_failed"], found["faults"]) == (["/a"], 1, 1)
     del site.world.tasks[task]
-    assert refused(site.client.get_task, task) == (404, "ClientError.NotFound")
+    assert api_error(site.client.get_task, task) == (404, "ClientError.NotFound")
 
 
-def test_history_is_kept_for_thirty_days_or_until_it_is_lost(site):
+def test_history_is_deleted_after_thirty_days_or_on_request(site):
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         old, lost = site.transfer(("/a", "/a")), site.transfer(("/a", "/b"))
         site.world.tasks[lost].history_lost = True
         clock.shift(30 * 86_400 - 1)
         assert site.client.get_task(old)["history_deleted"] is False
-        assert site.sent(old) == ["/a"]
+        assert site.transferred(old) == ["/a"]
         clock.shift(2)
         for task in (old, lost):
             assert site.client.get_task(task)["history_deleted"] is True
-            assert site.sent(task) == site.codes(task) == list(site.skipped(task)) == []
+            assert (
+                site.transferred(task)
+                == site.event_codes(task)
+                == list(site.skipped_errors(task))
+                == []
+            )
 
 
-def test_a_cancelled_task_stops_and_a_finished_one_says_so(site):
+def test_only_a_task_in_progress_can_be_cancelled(site):
     site.write("a")
-    site.world.pace = LOOKS
+    site.world.completion = ONE_POLL
     task = site.transfer(("/a", "/a"))
     assert site.client.cancel_task(task)["code"] == "Canceled"
     found = site.client.get_task(task)
     assert (found["status"], found["fatal_error"]["code"]) == ("FAILED", "CANCELED")
-    assert (found["subtasks_canceled"], site.codes(task)[0]) == (1, "CANCELED")
+    assert (found["subtasks_canceled"], site.event_codes(task)[0]) == (1, "CANCELED")
     assert site.client.cancel_task(task)["code"] == "TaskComplete"
     assert list(site.dst.iterdir()) == []
 
@@ -206,37 +219,38 @@ def test_lists_come_in_pages(site):
     assert [each["code"] for each in events] == ["SUCCEEDED", "STARTED"]
     errors = site.client.task_event_list(task, query_params={"filter": "is_error:1"})
     assert errors["DATA"] == []
-    assert refused(site.client.task_event_list, task, query_params={"filter": "x:1"})[0] == 400
+    assert api_error(site.client.task_event_list, task, query_params={"filter": "x:1"})[0] == 400
     assert (
-        refused(site.client.task_successful_transfers, task, query_params={"marker": "x"})[0] == 400
+        api_error(site.client.task_successful_transfers, task, query_params={"marker": "x"})[0]
+        == 400
     )
 
 
-def test_lists_may_be_refused_for_a_while_after_the_completion(site):
+def test_lists_can_be_rejected_for_a_while_after_completion(site):
     site.write("a")
-    site.world.lists_late = 60
+    site.world.lists_delay = 60
     lists = (site.client.task_successful_transfers, site.client.task_skipped_errors)
     with time_machine.travel(time.time(), tick=False) as clock:
         task = site.transfer(("/a", "/a"))
         clock.shift(59)
         assert site.client.get_task(task)["status"] == "SUCCEEDED"
         for call in lists:
-            assert refused(call, task) == (400, "ClientError.BadRequest")
+            assert api_error(call, task) == (400, "ClientError.BadRequest")
         clock.shift(1)
         assert [len(call(task)["DATA"]) for call in lists] == [1, 0]
 
 
-def test_a_stall_may_pass_by_itself(site):
+def test_a_stall_can_end_after_some_tries(site):
     site.write("a")
     site.world.stall_next("CONNECTION_RESET", times=3, details="reset by peer")
     task = site.transfer(("/a", "/a"))
     states = [site.client.get_task(task)["nice_status"] for _ in range(3)]
     assert states == ["CONNECTION_RESET", "CONNECTION_RESET", None]
-    assert site.sent(task) == ["/a"]
-    assert site.codes(task) == ["SUCCEEDED", "CONNECTION_RESET", "STARTED"]
+    assert site.transferred(task) == ["/a"]
+    assert site.event_codes(task) == ["SUCCEEDED", "CONNECTION_RESET", "STARTED"]
 
 
-def test_ended_tasks_may_be_forgotten(site):
+def test_ended_tasks_can_become_unknown(site):
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.task_memory = 60
@@ -247,11 +261,11 @@ def test_ended_tasks_may_be_forgotten(site):
         assert [each["task_id"] for each in site.client.task_list()] == [waiting]
         calls = (site.client.get_task, site.client.cancel_task, site.client.task_event_list)
         for call in (*calls, site.client.task_successful_transfers):
-            assert refused(call, ended) == (404, "ClientError.NotFound")
+            assert api_error(call, ended) == (404, "ClientError.NotFound")
         assert site.client.get_task(waiting)["status"] == "ACTIVE"
 
 
-def test_task_list_may_forget_early_and_show_late(site):
+def test_task_list_can_hide_new_and_ended_tasks(site):
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.task_list_lag, site.world.task_list_memory = 10, 30
@@ -303,7 +317,7 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
             {"limit": 1001},
             {"query_params": {"filter": ["type:DELETE", "status:ACTIVE"]}},
         ):
-            assert refused(site.client.task_list, **options)[0] == 400
+            assert api_error(site.client.task_list, **options)[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -332,7 +346,8 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
         ({"store_base_path_info": True}, "store_base_path_info"),
     ],
 )
-def test_what_a_submission_cannot_have_is_refused_by_name(site, change, named):
+def test_an_unsupported_field_of_a_submission_is_rejected(site, change, named):
+    """The error names the field, and no task is created."""
     data = globus_sdk.TransferData(site.source.id, site.destination.id)
     data.add_item("/a", "/a")
     data["submission_id"] = site.client.get_submission_id()["value"]
@@ -343,20 +358,20 @@ def test_what_a_submission_cannot_have_is_refused_by_name(site, change, named):
 
 def test_a_submission_needs_items_endpoints_and_json(site):
     data = globus_sdk.DeleteData(site.source.id)
-    assert refused(site.client.submit_delete, data) == (400, "ClientError.BadRequest")
-    assert refused(site.client.post, "/v0.10/delete", data="nonsense", encoding="text")[0] == 400
-    assert refused(site.client.post, "/v0.10/delete", data=["x"])[0] == 400
+    assert api_error(site.client.submit_delete, data) == (400, "ClientError.BadRequest")
+    assert api_error(site.client.post, "/v0.10/delete", data="nonsense", encoding="text")[0] == 400
+    assert api_error(site.client.post, "/v0.10/delete", data=["x"])[0] == 400
     server = site.world.add_endpoint(site.src, "server", "GCSv5_endpoint")
     data = globus_sdk.DeleteData(server.id)
     data.add_item("/x")
-    assert refused(site.client.submit_delete, data) == (409, "NotSupported")
+    assert api_error(site.client.submit_delete, data) == (409, "NotSupported")
     data["endpoint"] = "0" * 32
-    assert refused(site.client.submit_delete, data) == (404, "EndpointNotFound")
+    assert api_error(site.client.submit_delete, data) == (404, "EndpointNotFound")
 
 
-def test_a_user_sees_only_his_own_tasks(site):
+def test_a_user_sees_only_their_own_tasks(site):
     site.write("a")
     task = site.transfer(("/a", "/a"))
     site.world.tasks[task].owner = "somebody else"
-    assert refused(site.client.get_task, task) == (404, "ClientError.NotFound")
+    assert api_error(site.client.get_task, task) == (404, "ClientError.NotFound")
     assert site.client.task_list()["DATA"] == []

@@ -1,4 +1,4 @@
-"""The texts of errors: in events, in skipped errors and in fatal errors, as Globus words them."""
+"""The error texts in events, skipped errors and fatal errors are those of Globus."""
 
 import os
 
@@ -11,7 +11,7 @@ REPLY = (
 )
 
 
-def test_an_event_tells_the_command_and_the_servers_reply(site):
+def test_an_event_has_the_command_and_the_server_reply(site):
     task = site.transfer(("/gone", "/x", False))
     event = site.client.task_event_list(task)["DATA"][0]
     assert (event["code"], event["description"]) == ("FILE_NOT_FOUND", "file not found")
@@ -27,7 +27,7 @@ def test_an_event_tells_the_command_and_the_servers_reply(site):
     ]
 
 
-def test_an_event_of_the_destination_names_it_and_its_directory(site, monkeypatch):
+def test_an_event_names_the_destination_and_its_directory(site, monkeypatch):
     def denied(_path, **_options):
         raise PermissionError(13, "Permission denied")
 
@@ -73,7 +73,7 @@ def test_a_fatal_error_is_a_few_words_without_a_path(site, recursive, code, desc
     assert fatal == {"code": code, "description": description}
 
 
-def test_a_cancelled_task_is_canceled_in_a_word(site):
+def test_a_cancelled_task_has_the_description_canceled(site):
     task = site.transfer(("/gone", "/x", False))
     site.client.cancel_task(task)
     fatal = site.client.get_task(task)["fatal_error"]
@@ -82,7 +82,7 @@ def test_a_cancelled_task_is_canceled_in_a_word(site):
     assert (event["code"], event["details"]) == ("CANCELED", "Canceled by the task owner")
 
 
-def test_verify_checksum_has_its_own_words(site):
+def test_verify_checksum_has_its_own_description(site):
     site.write("a")
     site.world.stall_next("VERIFY_CHECKSUM")
     found = site.client.get_task(site.transfer(("/a", "/a")))

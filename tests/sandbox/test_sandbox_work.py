@@ -1,4 +1,4 @@
-"""What transfers and deletes do to files, and what they tell about it."""
+"""What transfer and delete tasks do to files, and what they report."""
 
 import os
 import time
@@ -7,10 +7,11 @@ import globus_sdk
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import refused
+from tests.sandbox.conftest import api_error
 
 
-def test_a_file_arrives_checksummed_with_its_time_and_its_parents_are_made(site):
+def test_a_file_is_copied_with_its_checksum_and_mtime(site):
+    """Missing parent directories are created."""
     os.utime(site.write("a b/ü.txt", b"12345"), (1_600_000_000.7, 1_600_000_000.7))
     task = site.transfer(
         ("/a b/ü.txt", "/deep/er/ü.txt", False), verify_checksum=True, preserve_timestamp=True
@@ -23,10 +24,11 @@ def test_a_file_arrives_checksummed_with_its_time_and_its_parents_are_made(site)
     assert (found["subtasks_succeeded"], found["bytes_transferred"]) == (2, 5)
     (sent,) = site.client.task_successful_transfers(task)
     assert (sent["checksum"], sent["size"]) == ("827ccb0eea8a706c4c34a16891f84e7b", 5)
-    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
 
 
-def test_a_directory_is_merged_without_symlinks_and_by_the_filter_rules(site):
+def test_a_directory_is_merged_according_to_filter_rules(site):
+    """Symlinks and special files in it are left out."""
     for name in ("keep.txt", "drop.tmp", "sub/keep.dat", "skip/inside.txt", "empty/x.tmp"):
         site.write(name)
     (site.src / "link").symlink_to("keep.txt")
@@ -50,7 +52,8 @@ def test_a_directory_is_merged_without_symlinks_and_by_the_filter_rules(site):
     ]
 
 
-def test_the_type_of_an_item_is_found_out_and_its_own_symlink_followed(site):
+def test_an_item_without_recursive_is_a_file_or_directory(site):
+    """An item that is a symlink is followed."""
     site.write("dir/file", b"1")
     (site.src / "link").symlink_to("dir/file")
     task = site.transfer(("/dir", "/dir"), ("/link", "/link"))
@@ -69,7 +72,7 @@ def test_the_type_of_an_item_is_found_out_and_its_own_symlink_followed(site):
         ("checksum", ["bigger", "other", "absent"]),
     ],
 )
-def test_sync_levels_leave_out_what_is_there(site, level, sent):
+def test_a_sync_level_skips_files_that_are_equal(site, level, sent):
     names = ["same", "bigger", "newer", "older", "other", "absent"]
     for name in names:
         path = site.write(name, {"bigger": b"12345", "other": b"4321"}.get(name, b"1234"))
@@ -79,14 +82,14 @@ def test_sync_levels_leave_out_what_is_there(site, level, sent):
             os.utime(site.dst / name, (1000, 1000))
     options = {} if level is None else {"sync_level": level}
     task = site.transfer(*((f"/{name}", f"/{name}", False) for name in names), **options)
-    assert site.sent(task) == [f"/{name}" for name in sent]
+    assert site.transferred(task) == [f"/{name}" for name in sent]
     found = site.client.get_task(task)
     assert (found["files"], found["files_skipped"]) == (6, 6 - len(sent))
     assert (found["subtasks_total"], found["subtasks_succeeded"]) == (12, 12)
     assert found["bytes_checksummed"] == (16 if level == "checksum" else 0)
 
 
-def test_source_errors_are_skipped_when_asked(site):
+def test_skip_source_errors_skips_paths_that_fail(site):
     for name in ("good", "denied", "dir/inside"):
         site.write(name)
     site.world.skip_paths("/denied")
@@ -97,8 +100,8 @@ def test_source_errors_are_skipped_when_asked(site):
     assert (found["status"], found["subtasks_skipped_errors"]) == ("SUCCEEDED", 4)
     assert (found["files"], found["files_transferred"]) == (1, 1)
     assert (found["subtasks_total"], found["subtasks_succeeded"]) == (6, 2)
-    assert site.sent(task) == ["/good"]
-    assert site.skipped(task) == {
+    assert site.transferred(task) == ["/good"]
+    assert site.skipped_errors(task) == {
         "/denied": "PERMISSION_DENIED",
         "/gone": "FILE_NOT_FOUND",
         "/dir/": "FILE_NOT_FOUND",
@@ -108,7 +111,7 @@ def test_source_errors_are_skipped_when_asked(site):
         each["source_path"]: each["is_directory"] for each in site.client.task_skipped_errors(task)
     }
     assert [path for path, is_directory in flags.items() if is_directory] == ["/dir/"]
-    assert "SKIPPED_ERRORS" in site.codes(task)
+    assert "SKIPPED_ERRORS" in site.event_codes(task)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_source_errors_are_skipped_when_asked(site):
         (("/dir", "/file", True), "NOT_A_DIRECTORY"),
     ],
 )
-def test_trouble_keeps_a_task_active_until_its_deadline(site, item, code):
+def test_an_error_keeps_a_task_active_until_its_deadline(site, item, code):
     site.write("good")
     site.write("dir/inside")
     os.mkfifo(site.src / "pipe")
@@ -134,18 +137,18 @@ def test_trouble_keeps_a_task_active_until_its_deadline(site, item, code):
         found = site.client.get_task(task)
         assert (found["status"], found["nice_status"], found["is_ok"]) == ("ACTIVE", code, False)
         assert (found["faults"], found["subtasks_pending"], found["subtasks_retrying"]) == (1, 1, 0)
-        assert refused(site.client.task_successful_transfers, task)[0] == 400
-        assert refused(site.client.task_skipped_errors, task)[0] == 400
-        assert site.codes(task) == [code, "STARTED"]
+        assert api_error(site.client.task_successful_transfers, task)[0] == 400
+        assert api_error(site.client.task_skipped_errors, task)[0] == 400
+        assert site.event_codes(task) == [code, "STARTED"]
         clock.move_to("2100-01-02T00:00:00+00:00")
         found = site.client.get_task(task)
     assert (found["status"], found["fatal_error"]["code"]) == ("FAILED", "EXPIRED")
     assert found["subtasks_expired"] == 1
     with time_machine.travel("2100-01-03T00:00:00+00:00", tick=False):
-        assert site.sent(task) == ["/good"]
+        assert site.transferred(task) == ["/good"]
 
 
-def test_what_was_missing_is_sent_when_it_comes(site):
+def test_a_missing_file_is_copied_once_it_appears(site):
     task = site.transfer(("/late", "/late", False))
     found = site.client.get_task(task)
     counters = [found[f"subtasks_{name}"] for name in ("total", "pending", "retrying", "succeeded")]
@@ -155,7 +158,7 @@ def test_what_was_missing_is_sent_when_it_comes(site):
     assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
 
-def test_a_disk_that_is_full_is_named(site, monkeypatch):
+def test_a_full_disk_has_its_own_error_code(site, monkeypatch):
     site.write("good")
 
     def full(*_arguments, **_options):
@@ -180,7 +183,7 @@ def test_a_file_is_never_copied_onto_itself(site):
     assert (site.src / "file").read_bytes() == b"1234"
 
 
-def test_a_delete_takes_files_directories_and_links_as_asked(site):
+def test_a_delete_removes_files_directories_and_symlinks(site):
     for name in ("file", "dir/inside", "kept/inside", "two/a.tmp", "two/b.tmp", "two/c", "*"):
         site.write(name)
     (site.src / "link").symlink_to("kept")
@@ -204,16 +207,17 @@ def test_a_delete_takes_files_directories_and_links_as_asked(site):
     assert (site.src / "kept/inside").exists()
 
 
-def test_missed_paths_are_not_seen_by_recursive_items_until_they_are_cleared(site):
+def test_recursive_items_do_not_see_missed_paths(site):
+    """Clearing missed_paths makes them visible again."""
     for name in ("seen/file", "gone/file", "seen/gone.txt", "item.txt"):
         site.write(name)
     site.world.miss_paths("/gone/", "/seen/gone.txt", "/item.txt")
     task = site.transfer(("/", "/all/", True), skip_source_errors=True)
     found = site.client.get_task(task)
     assert (found["status"], found["files"], found["directories"]) == ("SUCCEEDED", 1, 2)
-    assert (site.sent(task), site.skipped(task)) == (["/seen/file"], {})
-    assert site.codes(task) == ["SUCCEEDED", "STARTED"]
-    assert site.sent(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
-    site.world.missed.clear()
+    assert (site.transferred(task), site.skipped_errors(task)) == (["/seen/file"], {})
+    assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.transferred(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
+    site.world.missed_paths.clear()
     task = site.transfer(("/", "/all/", True))
-    assert len(site.sent(task)) == 4
+    assert len(site.transferred(task)) == 4

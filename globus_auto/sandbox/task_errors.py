@@ -1,4 +1,4 @@
-"""What a task meets when it does not go well, as an exception."""
+"""The errors that a task meets, as an exception."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ EVENT_CODES = {
     errno.ENOSPC: "NO_SPACE_LEFT",
     errno.EDQUOT: "QUOTA_EXCEEDED",
 }
-NUMBERS = {code: number for number, code in reversed(EVENT_CODES.items())}
+ERRNOS = {code: number for number, code in reversed(EVENT_CODES.items())}
 
 
 @dataclass(eq=False)
-class TroubleError(Exception):
-    """What a task reports as an event, and tries again unless it is `fatal`.
+class TaskError(Exception):
+    """An error that a task reports as an event, and retries unless it is `fatal`.
 
-    `details` are those of the event, `reply` is what the server answered. `description` is that of
-    the fatal error if it is not the usual one for the code. `at_source`: a source path is to blame.
-    `halts`: nothing else of the task can be done now.
+    `details` are those of the event, `reply` is the answer of the GridFTP server. `description` is
+    that of the fatal error, where it is not the usual one for the code. `at_source`: the error is
+    about a source path. `blocks_task`: no other item of the task can be done now.
     """
 
     code: str
@@ -36,11 +36,11 @@ class TroubleError(Exception):
     reply: str = ""
     description: str = ""
     at_source: bool = False
-    halts: bool = False
+    blocks_task: bool = False
     fatal: bool = False
 
 
-def failed(
+def command_error(
     code: str,
     endpoint: Endpoint,
     command: str,
@@ -49,27 +49,29 @@ def failed(
     at_source: bool = False,
     fatal: bool = False,
     error: OSError | None = None,
-) -> TroubleError:
-    """Return the trouble of a GridFTP command that failed on a path, for `error` if there is one.
+) -> TaskError:
+    """Return the error of a GridFTP command that failed on a path, because of `error` if given.
 
-    Whoever knows only an event code gets the errno that stands for it.
+    Without `error`, the errno is the one that belongs to the event code.
     """
-    number = (error and error.errno) or NUMBERS.get(code, errno.EINVAL)
+    number = (error and error.errno) or ERRNOS.get(code, errno.EINVAL)
     text = (error and error.strerror) or os.strerror(number)
     reply = texts.reply(code, command, number, text)
     details = texts.event_details(endpoint, command, printable(path), reply)
-    return TroubleError(code, details, reply, at_source=at_source, fatal=fatal)
+    return TaskError(code, details, reply, at_source=at_source, fatal=fatal)
 
 
 @contextmanager
-def blame(
+def convert_os_errors(
     endpoint: Endpoint, command: str, path: str, *, at_source: bool = False
 ) -> Iterator[None]:
-    """Turn what the disk says of a path into the trouble of a GridFTP command."""
+    """Turn an OSError about a path into the TaskError of a GridFTP command."""
     try:
         yield
     except OSError as error:
         code = EVENT_CODES.get(error.errno or 0, "ENDPOINT_ERROR")
         if at_source and isinstance(error, NotADirectoryError):
             code = "FILE_NOT_FOUND"
-        raise failed(code, endpoint, command, path, at_source=at_source, error=error) from error
+        raise command_error(
+            code, endpoint, command, path, at_source=at_source, error=error
+        ) from error
