@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import globus_sdk
 
-from globus_auto import listing, refusals
-from globus_auto.alerts import Alert
+from globus_auto import catalog_files, listing, refusals
 from globus_auto.datastore import Task, below, joined
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.settings import Settings, SettingsUnfit
@@ -155,16 +154,7 @@ def require(session: Session, sent: Iterable[Task]) -> None:
 def note(session: Session, reason: str) -> None:
     """Note once that the marker cannot be made: files are sent all the same."""
     known = session.run.settings
-    session.run.findings.fire(
-        Alert(
-            kind="marker",
-            about=known.dst_dir,
-            text=f"No directory can be made in {known.dst_dir} at {known.dst_id} ({reason})."
-            " Files are sent all the same, but delete.py deletes nothing until it is there.",
-            code=0,
-            once=True,
-        )
-    )
+    session.run.findings.fire(catalog_files.marker_not_made(known.dst_id, known.dst_dir, reason))
 
 
 def ignores_case(session: Session) -> bool | None:

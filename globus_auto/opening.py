@@ -13,6 +13,7 @@ import msgspec
 
 from globus_auto import (
     asides,
+    catalog_files,
     choosing,
     deleting,
     listing,
@@ -24,11 +25,10 @@ from globus_auto import (
     tasks,
     troubles,
 )
-from globus_auto.alerts import Alert, Findings
+from globus_auto.alerts import Findings
 from globus_auto.datastore import Datastore
 from globus_auto.listing import Lister, Outcome
 from globus_auto.utils import Run
-from globus_auto.wording import some
 
 log = logging.getLogger(__name__)
 NOTHING_SETTLED = settling.Settled({}, [], [], [], [], [])
@@ -68,13 +68,7 @@ class Kept:
             log.info("Kept %d files: %s", number, reason)
         for reason, paths in self.overdue.items():
             findings.fire(
-                Alert(
-                    kind="kept",
-                    about=reason,
-                    text=f"{len(paths)} files were sent more than {hours:g} hours ago and cannot be"
-                    f" deleted at the source, since of each holds: {reason}. They are"
-                    f" {some(sorted(paths))}. {HINTS.get(reason, NO_HINT)}",
-                )
+                catalog_files.files_kept_too_long(reason, paths, hours, HINTS.get(reason, NO_HINT))
             )
         findings.resolve("kept")
 

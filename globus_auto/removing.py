@@ -14,6 +14,7 @@ from globus_auto import (
     DECISION,
     alerts,
     asides,
+    catalog_files,
     choosing,
     deleting,
     looking,
@@ -130,11 +131,8 @@ class Removal:
         self.left += paths
         self.session.kept.add(paths[0], "Globus refuses to delete it")
         self.session.run.findings.fire(
-            Alert(
-                kind="delete failed",
-                about=self.session.run.settings.src_dir,
-                text=f"Globus refused to delete {paths[0]} ({troubles.details(error)}). Its copy is"
-                " verified. Delete it by hand, or rename it.",
+            catalog_files.delete_rejected(
+                self.session.run.settings.src_dir, paths[0], troubles.details(error)
             )
         )
         return []
@@ -258,7 +256,7 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
 
 def _about_directories(session: Session) -> str:
     """Return what alerts of empty directories are about, which others do not resolve."""
-    return f"empty directories below {session.run.settings.src_dir}"
+    return catalog_files.about_empty_directories(session.run.settings.src_dir)
 
 
 def _reason(ended: TaskDocument) -> str:
@@ -268,12 +266,8 @@ def _reason(ended: TaskDocument) -> str:
 
 
 def _failed(session: Session, ended: TaskDocument) -> Alert:
-    return Alert(
-        kind="delete failed",
-        about=session.run.settings.src_dir,
-        text=f"Globus did not delete what is proven below {session.run.settings.src_dir}"
-        f"{_reason(ended)}. The next run tries again; see that Globus may write there:"
-        f" {watching.link(ended.task_id)}",
+    return catalog_files.delete_failed(
+        session.run.settings.src_dir, _reason(ended), watching.link(ended.task_id)
     )
 
 
@@ -326,14 +320,7 @@ def _can_rename(outcomes: list[Outcome]) -> bool:
 
 
 def _no_rename(endpoint: str) -> Alert:
-    return Alert(
-        kind="rename",
-        about=endpoint,
-        text=f"The source endpoint {endpoint} cannot rename, so empty directories cannot be removed"
-        " safely, and stay.",
-        code=0,
-        once=True,
-    )
+    return catalog_files.rename_unsupported(endpoint)
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
@@ -409,13 +396,7 @@ def _forget_directories(session: Session, deleted: list[str]) -> None:
 
 
 def _not_removed(session: Session, reason: str) -> Alert:
-    return Alert(
-        kind="delete failed",
-        about=_about_directories(session),
-        text=f"Globus did not delete all empty directories below {session.run.settings.src_dir}"
-        f"{reason}. Those that stay are tried once a day. Let Globus write there, or set"
-        " DELETE_EMPTY_DIRS = False.",
-    )
+    return catalog_files.directories_not_removed(session.run.settings.src_dir, reason)
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:

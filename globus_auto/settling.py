@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import globus_sdk
 import msgspec
 
-from globus_auto import delivery, listing, refusals, tasks, watching
+from globus_auto import catalog_transfers, delivery, listing, refusals, tasks, watching
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Task
 
@@ -19,13 +19,8 @@ log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
 UNCLEAR = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
-# What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
-AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
 # What does not pass until somebody makes room.
 FOR_PERSONS = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
-OUT_OF_REACH = ("endpoint", "service")
-# Kinds of alerts that explain why a task did not end in time.
-IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
 class Settled(NamedTuple):
@@ -193,26 +188,16 @@ def _check_policies(findings: Findings, task: Task) -> None:
         findings.resolve("unencrypted", task.destination)
     else:
         findings.fire(
-            Alert(
-                kind="unencrypted",
-                about=task.destination,
-                text=f"Globus did not encrypt a transfer of {task.source_dir}, although it was"
-                " asked to. The files have arrived. Ask the administrator of the collections why,"
-                f" with this link: {watching.link(task.task_id or '')}",
+            catalog_transfers.transfer_unencrypted(
+                task.destination, task.source_dir, watching.link(task.task_id or "")
             )
         )
 
 
 def unverified(task: Task) -> Alert:
     """Return the alert that Globus did not compare checksums after a transfer."""
-    return Alert(
-        kind="unverified",
-        about=task.destination,
-        text=f"Globus did not verify checksums of the files of {task.source_dir} after it copied"
-        " them: the policy of one of the collections disables verification. Such files stay at"
-        " the source. Ask the collection's administrator to allow it, or use another collection;"
-        " then delete the datastore, and all is compared again."
-        f" {watching.link(task.task_id or '')}",
+    return catalog_transfers.checksums_unverified(
+        task.destination, task.source_dir, watching.link(task.task_id or "")
     )
 
 
@@ -223,15 +208,7 @@ def _unclear(error: Exception, task: Task, findings: Findings) -> None:
         if refusals.requires_login(error):
             raise error
         reason = refusals.api_details(error)
-    findings.fire(
-        Alert(
-            kind="unclear",
-            about=task.source_dir,
-            text=f"Globus did not say what became of a transfer of {task.source_dir} ({reason})."
-            " Nothing is concluded from that; the next run asks again.",
-            effect_of=("service",),
-        )
-    )
+    findings.fire(catalog_transfers.status_unknown(task.source_dir, reason))
 
 
 def _trouble(
@@ -246,24 +223,14 @@ def _trouble(
     what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
         reason = _newest_error(client, document)
-        return Alert(
-            kind="inactive",
-            about=task.source_dir,
-            text=f"{what} is suspended until you act{reason}. Its files wait at the"
-            f" source. Renew the login or consent that Globus asks for at {link}",
-            code=3,
-        )
+        return catalog_transfers.transfer_suspended(task.source_dir, what, reason, link)
     if document.nice_status not in (None, "OK", "Queued"):
         reason = _newest_error(client, document) or f" ({document.nice_status})"
         if not _is_stuck(task, document, now, stall_seconds):
             log.info("An error that may pass%s: task %s", reason, document.task_id)
             return False
-        return Alert(
-            kind="stalled",
-            about=task.source_dir,
-            text=f"{what} is in trouble{reason}. Its files wait at the source, and Globus goes on"
-            f" trying. See what it says at {link}",
-            effect_of=OUT_OF_REACH if document.nice_status in AWAY else (),
+        return catalog_transfers.transfer_stalled(
+            task.source_dir, what, document.nice_status, reason, link
         )
     task.error_since = task.error_progress = None
     if now - task.submitted_at <= stall_seconds:
@@ -272,12 +239,8 @@ def _trouble(
     last = event.time.timestamp() if event else task.submitted_at
     if now - last <= stall_seconds:
         return True
-    return Alert(
-        kind="stalled",
-        about=task.source_dir,
-        text=f"{what} has had no news for {(now - last) / 3600:.0f} hours{_because(event)}. Its"
-        f" files wait at the source. See what holds it up, or cancel it, at {link}",
-        effect_of=OUT_OF_REACH,
+    return catalog_transfers.transfer_silent(
+        task.source_dir, what, (now - last) / 3600, _because(event), link
     )
 
 
@@ -317,17 +280,13 @@ def _between(earliest: int, moment: int | None, latest: int) -> int:
 def _failure(
     client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
 ) -> Alert:
+    what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:
         reason = f" ({watching.said(code, fault.description)})"
     else:
         reason = _newest_error(client, document)
-    return Alert(
-        kind="failed",
-        about=task.source_dir,
-        text=f"A transfer from {task.source_dir} to {task.destination_dir} failed{reason}."
-        " What it did not send stays at the source and is sent again. If that goes on, see what"
-        f" it says at {watching.link(document.task_id)}",
-        effect_of=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
+    return catalog_transfers.transfer_failed(
+        task.source_dir, what, code, reason, watching.link(document.task_id)
     )

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import globus_sdk
 import msgspec
 
-from globus_auto import refusals
-from globus_auto.alerts import GLOBUS, Alert, Findings
+from globus_auto import catalog, catalog_transfers, refusals
+from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import Datastore, Task
 from globus_auto.tasks import OWN, new_task, rejects, submission_id, submit
 from globus_auto.watching import InvalidResponse
@@ -254,14 +254,8 @@ def _halved(
 
 
 def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float) -> Alert:
-    return Alert(
-        kind="conflict",
-        about=source_dir,
-        text=f"Globus does not take transfers of {source_dir} now ({error.code}, {error.message})."
-        " Its files wait at the source for a later run. If that has lasted for"
-        f" {grace / 3600:g} hours, look at your tasks in the web app.",
-        code=0,
-        after=grace,
+    return catalog_transfers.transfers_conflict(
+        source_dir, str(error.code), str(error.message), grace
     )
 
 
@@ -269,9 +263,4 @@ def _unknown(task: Task, error: Exception) -> Alert:
     reason = str(error)
     if isinstance(error, globus_sdk.TransferAPIError):
         reason = refusals.api_details(error)
-    return Alert(
-        kind="service",
-        about=GLOBUS,
-        text=f"Globus did not say whether it accepted a transfer of {task.source_dir} ({reason})."
-        " Nothing is lost; the next run submits the same task again.",
-    )
+    return catalog.submission_unanswered(task.source_dir, reason)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from globus_auto import __version__, alerts, datastore, logs, settings
+from globus_auto import __version__, alerts, catalog, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
 from globus_auto.locks import AlreadyRunning, locked
 from globus_auto.settings import SettingsUnfit
@@ -167,17 +167,7 @@ class Run:
         """Drop what a datastore from a backup says was delivered: it may not hold any more."""
         dropped = store.drop_delivered()
         store.changed = store.restored = True
-        self.findings.fire(
-            alerts.Alert(
-                kind="restored",
-                about=self.settings.datastore_path,
-                text=f"The datastore {self.settings.datastore_path} is older than the last one that"
-                " was saved: it was restored from a backup. What it says was delivered may be out"
-                f" of date, so {dropped} files are compared with the destination again before any"
-                " is deleted. Nothing to do.",
-                once=True,
-            )
-        )
+        self.findings.fire(catalog.datastore_restored(self.settings.datastore_path, dropped))
 
     def _require_own_config(self, store: datastore.Datastore) -> None:
         """Raise SettingsUnfit if another config file uses this CODE_PATH for other directories."""
@@ -307,14 +297,7 @@ def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
         log.info("Left: %s", busy)
         return
-    this.findings.fire(
-        alerts.Alert(
-            kind="lock",
-            about=busy.path,
-            text=f"{busy} Nothing else is sent or deleted until it ends. See what it waits for,"
-            " or stop it: the next run finishes its work.",
-        )
-    )
+    this.findings.fire(catalog.running_too_long(busy.path, str(busy)))
 
 
 def _settings(
@@ -322,14 +305,13 @@ def _settings(
 ) -> settings.Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
     if options.usage_error:
-        findings.fire(alerts.Alert(kind="usage", about=program, text=options.usage_error, code=2))
+        findings.fire(catalog.usage(program, options.usage_error))
     findings.resolve("usage", program)
     try:
         known = settings.load(options.config)
     except settings.SettingsError as error:
         for problem in error.problems:
-            about = f"{error.usable.config_path}: {problem}"
-            findings.fire(alerts.Alert(kind="settings", about=about, text=problem, code=2))
+            findings.fire(catalog.setting_wrong(error.usable.config_path, problem))
         return error.usable
     findings.resolve("settings", lambda about: about.startswith(f"{known.config_path}: "))
     return known
@@ -339,26 +321,16 @@ def explain(error: Exception, this: Run) -> alerts.Alert:
     """Return the alert for `error`: what happened, what it means, what to do."""
     known = this.settings
     if isinstance(error, datastore.DatastoreDamaged):
-        return alerts.Alert(
-            kind="datastore",
-            about=known.datastore_path,
-            text=f"{error} Nothing was changed.",
-            code=3,
-        )
+        return catalog.datastore_damaged(known.datastore_path, str(error))
     if isinstance(error, SettingsUnfit):
-        return alerts.Alert(kind="unfit settings", about=known.src_dir, text=str(error), code=2)
+        return catalog.settings_unfit(known.src_dir, str(error))
     if isinstance(error, Stopped):
-        return alerts.Alert(
-            kind="stopped",
-            about=this.program,
-            text=f"{this.program}.py was stopped by a signal. The next run finishes its work.",
-        )
+        return catalog.stopped(this.program)
     if isinstance(error, OSError):
-        return alerts.Alert(
-            kind="state",
-            about=this.program,
-            text=f"{this.program}.py cannot read or write {error.filename or known.code_path}:"
-            f" {error.strerror or error}. It stopped there; the next run tries again.",
+        return catalog.state_unusable(
+            this.program,
+            str(error.filename or known.code_path),
+            str(error.strerror or error),
         )
     from globus_auto import troubles  # noqa: PLC0415 - --help and --version need no Globus
 
