@@ -31,7 +31,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
     exit code that it asks for. It is told when it has lasted `after` seconds; one that is `once`
     is a note: never repeated, and gone without a word. It is not told beside an alert of a kind
-    that it is an `effect_of`.
+    that it is an `effect_of`. One that is `shared` either program may resolve, since both learn of
+    it from the same answers of Globus, whoever asks first; any other, the program that saw it last.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     after: float = 0
     once: bool = False
     effect_of: tuple[str, ...] = ()
+    shared: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,8 +53,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word.
 
-    It was first found at `since`, last at `seen_at`, and then, if `by` names a program, by calls
-    that only this program makes.
+    It was first found at `since`, last at `seen_at` by the program `by`, which alone can resolve
+    it; either program can where `by` is empty.
     """
 
     kind: str
@@ -106,50 +108,42 @@ def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict
 
 
 class Findings:
-    """What one run of `program` has found: troubles, and what it checked and found well.
-
-    From when it is `alone` on, the other program makes other calls.
-    """
+    """What one run of `program` has found: troubles, and what it checked and found well."""
 
     def __init__(self, program: str = "") -> None:
         self.program = program
-        self.alone = False
         self.alerts: dict[tuple[str, str], Alert] = {}
-        self.by: dict[tuple[str, str], str] = {}
-        self._well: list[tuple[str, Callable[[str], bool], bool]] = []
+        self._well: list[tuple[str, Callable[[str], bool]]] = []
 
     def fire(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
-            self.by[alert.key] = self.program if self.alone else ""
             quiet = not alert.code and (alert.once or alert.after)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
-    def resolve(
-        self, kind: str, about: str | Callable[[str], bool] | None = None, *, own: bool = False
-    ) -> None:
+    def resolve(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
         """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
 
-        With `own` only such as the other program did not find by calls that only it makes.
+        It counts only for those that this program saw last, and for shared ones.
         """
         covers = about if callable(about) else lambda what: about in (None, what)
-        self._well.append((kind, covers, own))
+        self._well.append((kind, covers))
 
     def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
         """Return whether this run checked just what the alert `key` is about, and saw it well.
 
-        `by` is the program that found it by calls that only it makes, if any.
+        `by` is the program that saw the alert last, "" if either may resolve it.
         """
         kind, about = key
-        if key in self.alerts:
+        if key in self.alerts or by not in ("", self.program):
             return False
-        mine = by in ("", self.program)
-        return any(
-            kind == known and covers(about) and (mine or not own)
-            for known, covers, own in self._well
-        )
+        return any(kind == known and covers(about) for known, covers in self._well)
+
+    def seen_by(self, alert: Alert) -> str:
+        """Return the program that can resolve `alert`, "" if either can."""
+        return "" if alert.shared else self.program
 
     @property
     def code(self) -> int:
@@ -187,7 +181,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                     text=new.text,
                     after=new.after,
                     seen_at=now,
-                    by=findings.by[old.key],
+                    by=findings.seen_by(new),
                     over=False,
                 )
             )
@@ -205,7 +199,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                 text=alert.text,
                 since=now,
                 seen_at=now,
-                by=findings.by[alert.key],
+                by=findings.seen_by(alert),
                 after=alert.after,
                 once=alert.once,
             )

@@ -102,7 +102,10 @@ def put_back(
                 findings.fire(catalog_files.quarantine_stuck(aside, directory, outcome.reason))
         elif not outcome.empty or aside in also:
             _rename_back(client, store, aside, findings, limiter)
-    findings.resolve("aside", lambda about: about not in store.asides.values())
+    # Those without a record are transfer.py's to find again, or not, when it looks at all.
+    findings.resolve(
+        "aside", lambda about: about not in store.asides.values() and f"/{ASIDE}" not in about
+    )
 
 
 def _rename_back(

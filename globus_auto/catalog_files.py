@@ -7,6 +7,7 @@ from globus_auto.wording import some
 
 LASTING_SECONDS = 600  # what may pass by the next run is told if it has lasted that long
 MOUNT_SECONDS = 3600
+LEFTOVER = "a leftover delete task below "
 
 # The source
 
@@ -162,6 +163,7 @@ def destination_gone(
         about=source_dir,
         text=f"{files} files were sent to the collection {endpoint}, which no longer"
         f" exists at Globus. They stay at the source and are sent to {new_dir} at {new_endpoint}.",
+        shared=True,
     )
 
 
@@ -173,6 +175,7 @@ def copies_missing(directory: str, files: list[str]) -> Alert:
         text=f"Sent from {directory}, but not whole at the destination:"
         f" {some(files)}. They stay at the source and are sent again. If something"
         " takes files away there, set VERIFY_DESTINATION = False.",
+        shared=True,
     )
 
 
@@ -232,7 +235,7 @@ def delete_never_ends(source_dir: str, link: str) -> Alert:
     """Return the alert that a deletion does not end although it was cancelled."""
     return Alert(
         kind="delete failed",
-        about=source_dir,
+        about=f"{LEFTOVER}{source_dir}",
         text=f"Globus has not ended a delete task below {source_dir} although its deadline is"
         " over and it was cancelled. globus_auto no longer waits for it. Look at it, and cancel it,"
         f" at {link}",
@@ -277,6 +280,7 @@ def quarantine_stuck(quarantine: str, directory: str, reason: str) -> Alert:
         about=directory,
         text=f"{quarantine}, which is {directory} moved aside, cannot be given its name back now"
         f" ({reason}). Nothing in it is lost; the next run tries again.",
+        shared=True,
     )
 
 
@@ -284,11 +288,12 @@ def quarantine_name_taken(quarantine: str, directory: str) -> Alert:
     """Return the alert that the name of a directory was taken while it was in quarantine."""
     return Alert(
         kind="aside",
-        about=directory,
+        about=quarantine,
         text=f"{directory} was moved to {quarantine} to see whether it was empty; it was not,"
         " and its old name has been taken since. Nothing in it is lost, sent or deleted."
         " Give it a name of its own, or move its files where they belong.",
         once=True,
+        shared=True,
     )
 
 
@@ -300,4 +305,5 @@ def quarantine_forgotten(quarantine: str, names: list[str]) -> Alert:
         text=f"{quarantine} was moved aside to see whether it was empty, and it is no longer"
         f" known what its name was. It has {some(names)}. Nothing in it is lost, sent or"
         " deleted. Give it a name of its own, or move its files where they belong.",
+        shared=True,
     )

@@ -23,6 +23,7 @@ def transfer_never_arrived(source_dir: str, what: str) -> Alert:
         " requests do: something between this machine and Globus, such as a proxy, does not let"
         " it through. The file stays at the source, and is tried once a day. Exclude it by"
         " EXCLUDE, rename it, or let requests to Globus pass.",
+        shared=True,
     )
 
 
@@ -39,6 +40,7 @@ def transfer_rejected(source_dir: str, what: str, details: str, *, malformed: bo
         kind="refused",
         about=source_dir,
         text=f"Globus refused to transfer {what} ({details}). It stays at the source. {hint}",
+        shared=True,
     )
 
 
@@ -52,6 +54,7 @@ def transfers_conflict(source_dir: str, code: str, message: str, grace_seconds: 
         f" {grace_seconds / 3600:g} hours, look at your tasks in the web app.",
         code=0,
         after=grace_seconds,
+        shared=True,
     )
 
 
@@ -76,6 +79,7 @@ def transfer_suspended(source_dir: str, what: str, reason: str, link: str) -> Al
         text=f"{what} is suspended until you act{reason}. Its files wait at the"
         f" source. Renew the login or consent that Globus asks for at {link}",
         code=3,
+        shared=True,
     )
 
 
@@ -87,6 +91,7 @@ def transfer_stalled(source_dir: str, what: str, status: str, reason: str, link:
         text=f"{what} is in trouble{reason}. Its files wait at the source, and Globus goes on"
         f" trying. See what it says at {link}",
         effect_of=OUT_OF_REACH if status in AWAY else (),
+        shared=True,
     )
 
 
@@ -98,6 +103,7 @@ def transfer_silent(source_dir: str, what: str, hours: float, reason: str, link:
         text=f"{what} has had no news for {hours:.0f} hours{reason}. Its"
         f" files wait at the source. See what holds it up, or cancel it, at {link}",
         effect_of=OUT_OF_REACH,
+        shared=True,
     )
 
 
@@ -123,6 +129,7 @@ def transfer_failed(source_dir: str, what: str, code: str | None, reason: str, l
         text=f"{what} failed{reason}. What it did not send stays at the source and is sent again."
         f" If that goes on, see what it says at {link}",
         effect_of=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
+        shared=True,
     )
 
 
@@ -133,6 +140,7 @@ def result_unavailable(source_dir: str, link: str) -> Alert:
         about=source_dir,
         text=f"Globus does not tell what a transfer of {source_dir} did and what it left out,"
         f" so its files are sent again; those that have arrived are not copied twice: {link}",
+        shared=True,
     )
 
 
@@ -143,6 +151,7 @@ def files_undelivered(source_dir: str, paths: list[str]) -> Alert:
         about=source_dir,
         text=f"{len(paths)} files are not known to have arrived: {some(paths)}. They stay at"
         " the source, and the next run sends them again.",
+        shared=True,
     )
 
 
@@ -153,6 +162,7 @@ def files_skipped(directory: str, files: list[str]) -> Alert:
         about=directory,
         text=f"Globus skipped in {directory}: {some(files)}. They stay at the source and"
         " are tried again; see that Globus may read them.",
+        shared=True,
     )
 
 
@@ -176,4 +186,5 @@ def transfer_unencrypted(destination: str, source_dir: str, link: str) -> Alert:
         text=f"Globus did not encrypt a transfer of {source_dir}, although it was"
         " asked to. The files have arrived. Ask the administrator of the collections why,"
         f" with this link: {link}",
+        shared=True,
     )

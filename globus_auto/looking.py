@@ -140,6 +140,7 @@ def everything(session: Session) -> Iterator[Outcome]:
         return not excluded(name) and (not name.startswith(OWN) or name.startswith(ASIDE))
 
     if not known.src_local_dir:
+        session.run.findings.resolve("mount")
         yield from session.walk(known.src_id, [known.src_dir], enter)
         return
     _require_same(session)

@@ -175,6 +175,9 @@ def _settle(session: Session) -> None:
         asides.put_back(client, store, run.findings, session.limiter)
     session.settled = settling.settle(session)
     store.forget_ended_tasks(run.started)
+    succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
+    if all(task.verify_checksum for task in succeeded):
+        run.findings.resolve("unverified")
     # No entry is touched here without its task, and a million of them take a while to compare.
     if store.changed or _without_entries(store) != before:
         session.save()
@@ -216,7 +219,7 @@ def require_ready(session: Session) -> None:
             run.findings.resolve("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
-            run.findings.resolve("endpoint", endpoint, own=True)
+            run.findings.resolve("endpoint", endpoint)
         except listing.EndpointNotReady as found:
             error = listing.EndpointNotReady(endpoint, f"The {role}: {found}", found.code)
             run.findings.fire(troubles.explain(error, run.program, run.login_command))
@@ -226,10 +229,9 @@ def require_ready(session: Session) -> None:
     session.names = names[0], names[1]
     run.findings.resolve("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
-        run.findings.resolve(kind, own=True)
+        run.findings.resolve(kind)
     _require_marker(session)
-    run.findings.resolve("unfit settings", own=True)
-    run.findings.alone = True
+    run.findings.resolve("unfit settings")
 
 
 def _require_marker(session: Session) -> None:

@@ -88,6 +88,7 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
     """
     if not session.run.settings.verify_destination:
         session.run.findings.resolve("destination")
+        session.run.findings.resolve("doubtful")
         return found
     # Where no file that is known has gone to, nothing can be missing any more.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
@@ -96,6 +97,8 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
     for path, entry in found.items():
         task = session.store.tasks[entry.task]
         places.setdefault((task.destination, task.destination_dir), []).append(path)
+    asked = {endpoint for endpoint, _ in places}
+    session.run.findings.resolve("doubtful", lambda about: about not in asked)
     arrived: dict[str, FileRecord] = {}
     for (endpoint, directory), paths in sorted(places.items()):
         try:

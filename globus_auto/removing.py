@@ -276,6 +276,8 @@ def tidy(session: Session) -> None:
     known, store = session.run.settings, session.store
     if not known.delete_empty_dirs:
         session.run.findings.resolve("delete failed", _about_directories(session))
+        session.run.findings.resolve("mount")
+        session.run.findings.resolve("rename")
         return
     if store.under_way(known.src_dir):
         log.info("Left empty directories alone: a full transfer is under way")
@@ -286,6 +288,7 @@ def tidy(session: Session) -> None:
     elif bare and not can_rename:
         session.run.findings.fire(_no_rename(known.src_id))
     else:
+        session.run.findings.resolve("rename")
         refused = alerts.read(session.run.health_path).refused
         now = session.run.started
         due = [path for path in bare if not 0 <= now - refused.get(path, 0) < alerts.DAY]

@@ -160,7 +160,7 @@ class Run:
             self.restored(store)
             store.generation = newest
         else:
-            self.findings.resolve("restored", own=True)
+            self.findings.resolve("restored")
         return store
 
     def restored(self, store: datastore.Datastore) -> None:

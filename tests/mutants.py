@@ -337,9 +337,9 @@ MUTANTS = [
     Mutant(
         "what one program sees the other does not resolve",
         "test_where_only_transfers_are_refused_delete_does_not_resolve_that",
-        "opening.py",
-        "    run.findings.alone = True\n",
-        "",
+        "alerts.py",
+        'if key in self.alerts or by not in ("", self.program):',
+        "if key in self.alerts:",
     ),
     Mutant(
         "a first run is one before which nothing was accepted",

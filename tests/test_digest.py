@@ -149,20 +149,29 @@ def test_what_has_patience_is_told_only_if_it_is_still_found_then() -> None:
     assert reader.told == [(1, 0, 0)]
 
 
-def test_what_only_one_program_can_see_the_other_does_not_resolve() -> None:
-    def of(program: str, *raised: Alert, alone: bool = True) -> Findings:
-        found = Findings(program)
-        found.resolve("unlisted", own=True)
-        found.alone = alone
-        for each in raised:
-            found.fire(each)
-        return found
+def of(program: str, *raised: Alert) -> Findings:
+    """Return what a run of `program` has found, which found all else that is unlisted well."""
+    found = Findings(program)
+    found.resolve("unlisted")
+    for each in raised:
+        found.fire(each)
+    return found
 
+
+def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
     known = alerts.updated([standing(told_at=0)], of("transfer", alert()), 1)
     assert [each.over for each in alerts.updated(known, of("delete"), 2)] == [False]
     assert [each.over for each in alerts.updated(known, of("transfer"), 2)] == [True]
-    known = alerts.updated(known, of("delete", alert(), alone=False), 3)
-    assert [each.over for each in alerts.updated(known, of("transfer"), 4)] == [True]
+    known = alerts.updated(known, of("delete", alert()), 3)
+    assert [each.over for each in alerts.updated(known, of("transfer"), 4)] == [False]
+    assert [each.over for each in alerts.updated(known, of("delete"), 4)] == [True]
+
+
+def test_either_program_resolves_a_shared_alert_and_one_of_an_earlier_version() -> None:
+    known = alerts.updated([standing(told_at=0)], of("transfer", alert(shared=True)), 1)
+    assert [each.over for each in alerts.updated(known, of("delete"), 2)] == [True]
+    earlier = [standing(told_at=0, by="")]
+    assert [each.over for each in alerts.updated(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(

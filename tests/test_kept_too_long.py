@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,6 +164,29 @@ def test_a_snapshot_in_place_of_the_mount_is_an_alert(
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
     assert files(lab.destination) == files(lab.source)
+
+
+@pytest.mark.parametrize(
+    ("program", "change"),
+    [
+        ("transfer", {"SRC_LOCAL_DIR": ""}),
+        ("delete", {"SRC_LOCAL_DIR": ""}),
+        ("delete", {"DELETE_EMPTY_DIRS": False}),
+    ],
+)
+def test_a_mount_that_is_no_longer_used_is_no_alert(
+    lab: Lab, program: str, change: dict[str, Any]
+) -> None:
+    lab.sent("d/a", "b")
+    mount = shifted_mount(lab, 0)
+    lab.configure(SRC_LOCAL_DIR=str(mount), KEEP_DAYS=1)
+    snapshot_without_a_file(lab, mount)
+    run = getattr(lab, program)
+    assert run() == 0
+    assert lab.alerts().keys() == {"mount"}
+    lab.configure(**change)
+    assert run() == 0
+    assert lab.alerts() == {}
 
 
 def empty_by_hand(lab: Lab) -> None:

@@ -215,4 +215,5 @@ def test_a_delete_that_never_ends_is_given_up_after_its_deadline(lab: Lab) -> No
     assert "no longer waits for it" in lab.alerts()["delete failed"]
     assert not lab.store().open_tasks("delete")
     assert [lab.delete(), lab.transfer()] == [0, 0], "it is not begun with again"
+    assert lab.alerts() == {}
     assert files(lab.source) == {}

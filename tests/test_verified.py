@@ -187,6 +187,21 @@ def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> No
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
+def test_doubtful_copies_of_a_file_that_is_gone_are_no_alert(lab: Lab) -> None:
+    lab.sent("a", "b")
+    lab.configure(KEEP_DAYS=0.01)
+    for _ in range(3):
+        (lab.destination / "a").unlink(missing_ok=True)
+        lab.delete()
+        lab.transfer()
+        lab.later(3 * HOUR)
+    assert "doubtful" in lab.alerts()
+    (lab.source / "a").unlink()
+    lab.write("c")
+    assert [lab.transfer(), lab.delete()] == [0, 0]
+    assert "doubtful" not in lab.alerts()
+
+
 @pytest.mark.parametrize("which", ["src", "dst"])
 def test_what_globus_did_not_verify_stays_with_one_alert(
     lab: Lab, mailbox: Mailbox, which: str
