@@ -29,9 +29,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person must know: what happened, what it means, what to do.
 
     `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
-    exit code that it asks for. It is told when it has lasted `after` seconds; one that is `once`
+    exit code that it asks for. It is told when it has lasted `for_seconds`; one that is `once`
     is a note: never repeated, and gone without a word. It is not told beside an alert of a kind
-    that it is an `effect_of`. One that is `shared` either program may resolve, since both learn of
+    that it is an `inhibited_by`. One that is `shared` either program may resolve, since both learn of
     it from the same answers of Globus, whoever asks first; any other, the program that saw it last.
     """
 
@@ -39,9 +39,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     text: str
     code: int = 1
-    after: float = 0
+    for_seconds: float = 0
     once: bool = False
-    effect_of: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
     shared: bool = False
 
     @property
@@ -51,7 +51,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word.
+    """An alert that is open. Times are seconds since 1970 UTC; one that is `resolved` awaits its last word.
 
     It was first found at `since`, last at `seen_at` by the program `by`, which alone can resolve
     it; either program can where `by` is empty.
@@ -63,10 +63,10 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     since: int
     seen_at: int = 0
     by: str = ""
-    told_at: int | None = None
-    after: float = 0
+    notified_at: int | None = msgspec.field(default=None, name="told_at")
+    for_seconds: float = msgspec.field(default=0, name="after")
     once: bool = False
-    over: bool = False
+    resolved: bool = msgspec.field(default=False, name="over")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -120,7 +120,7 @@ class Findings:
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
-            quiet = not alert.code and (alert.once or alert.after)
+            quiet = not alert.code and (alert.once or alert.for_seconds)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
     def resolve(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
@@ -155,42 +155,44 @@ class Digest(NamedTuple):
     """What one run has to tell: new alerts, standing ones that are due again, resolved ones."""
 
     new: list[OpenAlert]
-    again: list[OpenAlert]
+    still_open: list[OpenAlert]
     resolved: list[OpenAlert]
 
 
 def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
-    One that is found well stays, as `over`, until that has been told, if it was told at all. One
+    One that is found well stays, as `resolved`, until that has been told, if it was told at all. One
     that nobody was told of is dropped where its cause stands, or has just ended.
     """
-    causes = {one.kind for one in standing if not one.over}
+    causes = {one.kind for one in standing if not one.resolved}
     causes |= {alert.kind for alert in findings.alerts.values()}
     raised = {
-        alert.key: alert for alert in findings.alerts.values() if causes.isdisjoint(alert.effect_of)
+        alert.key: alert
+        for alert in findings.alerts.values()
+        if causes.isdisjoint(alert.inhibited_by)
     }
     result = []
     for old in standing:
         new = raised.pop(old.key, None)
-        new = new or (findings.alerts.get(old.key) if old.told_at is not None else None)
+        new = new or (findings.alerts.get(old.key) if old.notified_at is not None else None)
         if new:
             result.append(
                 msgspec.structs.replace(
                     old,
                     text=new.text,
-                    after=new.after,
+                    for_seconds=new.for_seconds,
                     seen_at=now,
                     by=findings.seen_by(new),
-                    over=False,
+                    resolved=False,
                 )
             )
         elif old.key in findings.alerts:
             log.info("Not told beside its cause: %s", old.text)
         elif not findings.is_resolved(old.key, old.by):
             result.append(old)
-        elif old.told_at is not None and not old.once:
-            result.append(msgspec.structs.replace(old, over=True))
+        elif old.notified_at is not None and not old.once:
+            result.append(msgspec.structs.replace(old, resolved=True))
     for alert in raised.values():
         result.append(
             OpenAlert(
@@ -200,7 +202,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                 since=now,
                 seen_at=now,
                 by=findings.seen_by(alert),
-                after=alert.after,
+                for_seconds=alert.for_seconds,
                 once=alert.once,
             )
         )
@@ -216,25 +218,25 @@ def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     due = now - repeat + min(EARLY, repeat / 4)
     new, again, resolved = [], [], []
     for alert in standing:
-        if alert.over:
+        if alert.resolved:
             resolved.append(alert)
-        elif alert.told_at is None:
-            if max(alert.seen_at, alert.since) - alert.since >= alert.after:
+        elif alert.notified_at is None:
+            if max(alert.seen_at, alert.since) - alert.since >= alert.for_seconds:
                 new.append(alert)
         elif not alert.once:
             again.append(alert)
-    if all((alert.told_at or 0) > due for alert in again):
+    if all((alert.notified_at or 0) > due for alert in again):
         again = []
     return Digest(new, again, resolved)
 
 
 def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
     """Return what stays open after a channel took the digest `what` at `now`."""
-    said = {alert.key for alert in [*what.new, *what.again]}
+    said = {alert.key for alert in [*what.new, *what.still_open]}
     return [
-        msgspec.structs.replace(alert, told_at=now) if alert.key in said else alert
+        msgspec.structs.replace(alert, notified_at=now) if alert.key in said else alert
         for alert in standing
-        if not alert.over
+        if not alert.resolved
     ]
 
 
@@ -244,7 +246,7 @@ def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
         f"{len(alerts)} {word}"
         for word, alerts in (
             ("new", what.new),
-            ("lasting", what.again),
+            ("lasting", what.still_open),
             ("resolved", what.resolved),
         )
         if alerts
@@ -257,7 +259,7 @@ def body(what: Digest, host: str, pair: str, log_path: str) -> str:
     parts = []
     for title, alerts in (
         ("NEW", what.new),
-        ("STILL SO", what.again),
+        ("STILL SO", what.still_open),
         ("RESOLVED, nothing to do", what.resolved),
     ):
         if alerts:

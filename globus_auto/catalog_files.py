@@ -43,7 +43,7 @@ def directory_missing(directory: str) -> Alert:
         " deleted. See what it is: a mount that is away, or a name that Globus cannot"
         " reach?",
         code=0,
-        after=LASTING_SECONDS,
+        for_seconds=LASTING_SECONDS,
     )
 
 
@@ -67,7 +67,7 @@ def local_dir_behind(local_dir: str, source_dir: str, names: list[str]) -> Alert
         f" {source_dir}: {some(names)}. Files that it does not show are not sent. Is it a"
         ' snapshot, or an old mount? Mount the directory itself, or set SRC_LOCAL_DIR = "".',
         code=0,
-        after=MOUNT_SECONDS,
+        for_seconds=MOUNT_SECONDS,
     )
 
 

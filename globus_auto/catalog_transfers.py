@@ -53,7 +53,7 @@ def transfers_conflict(source_dir: str, code: str, message: str, grace_seconds: 
         " Its files wait at the source for a later run. If that has lasted for"
         f" {grace_seconds / 3600:g} hours, look at your tasks in the web app.",
         code=0,
-        after=grace_seconds,
+        for_seconds=grace_seconds,
         shared=True,
     )
 
@@ -90,7 +90,7 @@ def transfer_stalled(source_dir: str, what: str, status: str, reason: str, link:
         about=source_dir,
         text=f"{what} is in trouble{reason}. Its files wait at the source, and Globus goes on"
         f" trying. See what it says at {link}",
-        effect_of=OUT_OF_REACH if status in AWAY else (),
+        inhibited_by=OUT_OF_REACH if status in AWAY else (),
         shared=True,
     )
 
@@ -102,7 +102,7 @@ def transfer_silent(source_dir: str, what: str, hours: float, reason: str, link:
         about=source_dir,
         text=f"{what} has had no news for {hours:.0f} hours{reason}. Its"
         f" files wait at the source. See what holds it up, or cancel it, at {link}",
-        effect_of=OUT_OF_REACH,
+        inhibited_by=OUT_OF_REACH,
         shared=True,
     )
 
@@ -114,7 +114,7 @@ def status_unknown(source_dir: str, reason: str) -> Alert:
         about=source_dir,
         text=f"Globus did not say what became of a transfer of {source_dir} ({reason})."
         " Nothing is concluded from that; the next run asks again.",
-        effect_of=("service",),
+        inhibited_by=("service",),
     )
 
 
@@ -128,7 +128,7 @@ def transfer_failed(source_dir: str, what: str, code: str | None, reason: str, l
         about=source_dir,
         text=f"{what} failed{reason}. What it did not send stays at the source and is sent again."
         f" If that goes on, see what it says at {link}",
-        effect_of=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
+        inhibited_by=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
         shared=True,
     )
 

@@ -324,7 +324,7 @@ MUTANTS = [
         "an effect waits behind its cause",
         "test_an_effect_is_not_told_beside_its_cause_or_in_the_run_that_ends_that",
         "alerts.py",
-        "if causes.isdisjoint(alert.effect_of)",
+        "if causes.isdisjoint(alert.inhibited_by)",
         "if True",
     ),
     Mutant(

@@ -46,7 +46,7 @@ class Reader:
         self.standing = alerts.updated(self.standing, found, now)
         what = alerts.digest(self.standing, now, 24 * HOUR)
         if any(what) and delivered:
-            self.told.append((len(what.new), len(what.again), len(what.resolved)))
+            self.told.append((len(what.new), len(what.still_open), len(what.resolved)))
             self.standing = alerts.told(self.standing, what, now)
 
 
@@ -75,12 +75,12 @@ def test_what_could_not_be_delivered_stays_due_and_is_told_as_it_is_then() -> No
 
 def test_what_was_well_again_before_anybody_was_told_is_never_told() -> None:
     reader = Reader()
-    reader.run(0, findings(alert(after=HOUR)))
+    reader.run(0, findings(alert(for_seconds=HOUR)))
     reader.run(HOUR - 1, findings(well=("unlisted",)))
-    reader.run(2 * HOUR, findings(alert(after=HOUR)))
-    reader.run(3 * HOUR - 1, findings(alert(after=HOUR)))
+    reader.run(2 * HOUR, findings(alert(for_seconds=HOUR)))
+    reader.run(3 * HOUR - 1, findings(alert(for_seconds=HOUR)))
     assert reader.told == []
-    reader.run(3 * HOUR, findings(alert(after=HOUR)))
+    reader.run(3 * HOUR, findings(alert(for_seconds=HOUR)))
     assert reader.told == [(1, 0, 0)]
 
 
@@ -94,12 +94,12 @@ def test_a_note_is_told_once_never_repeated_and_gone_without_a_word() -> None:
 
 
 def test_only_what_was_looked_at_is_resolved() -> None:
-    known = [standing("/d", told_at=0), standing("/e", told_at=0)]
+    known = [standing("/d", notified_at=0), standing("/e", notified_at=0)]
     found = Findings()
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.over for each in alerts.updated(known, found, 1)] == [True, False]
+    assert [each.resolved for each in alerts.updated(known, found, 1)] == [True, False]
 
 
 def test_what_is_found_wrong_is_not_well_even_where_the_run_calls_it_so() -> None:
@@ -116,8 +116,8 @@ def test_the_first_of_two_alerts_of_one_key_stays_and_the_exit_code_is_the_highe
 
 
 def test_the_text_of_a_standing_alert_is_the_newest_and_its_age_the_oldest() -> None:
-    (kept,) = alerts.updated([standing(told_at=5)], findings(alert(text="newer")), 9)
-    assert (kept.text, kept.since, kept.told_at) == ("newer", 0, 5)
+    (kept,) = alerts.updated([standing(notified_at=5)], findings(alert(text="newer")), 9)
+    assert (kept.text, kept.since, kept.notified_at) == ("newer", 0, 5)
 
 
 def test_all_that_stands_is_told_again_in_one_message_a_day() -> None:
@@ -129,7 +129,7 @@ def test_all_that_stands_is_told_again_in_one_message_a_day() -> None:
 
 
 def test_an_effect_is_not_told_beside_its_cause_or_in_the_run_that_ends_that() -> None:
-    reader, effect = Reader(), alert("/e", kind="failed", effect_of=("unlisted",))
+    reader, effect = Reader(), alert("/e", kind="failed", inhibited_by=("unlisted",))
     reader.run(0, findings(alert(), effect))
     reader.run(1, findings(effect, well=("unlisted",)))
     assert reader.told == [(1, 0, 0), (0, 0, 1)]
@@ -142,10 +142,10 @@ def test_an_effect_is_not_told_beside_its_cause_or_in_the_run_that_ends_that() -
 
 def test_what_has_patience_is_told_only_if_it_is_still_found_then() -> None:
     reader = Reader()
-    reader.run(0, findings(alert(after=HOUR)))
+    reader.run(0, findings(alert(for_seconds=HOUR)))
     reader.run(2 * HOUR, findings())
     assert reader.told == []
-    reader.run(3 * HOUR, findings(alert(after=HOUR)))
+    reader.run(3 * HOUR, findings(alert(for_seconds=HOUR)))
     assert reader.told == [(1, 0, 0)]
 
 
@@ -159,19 +159,19 @@ def of(program: str, *raised: Alert) -> Findings:
 
 
 def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
-    known = alerts.updated([standing(told_at=0)], of("transfer", alert()), 1)
-    assert [each.over for each in alerts.updated(known, of("delete"), 2)] == [False]
-    assert [each.over for each in alerts.updated(known, of("transfer"), 2)] == [True]
+    known = alerts.updated([standing(notified_at=0)], of("transfer", alert()), 1)
+    assert [each.resolved for each in alerts.updated(known, of("delete"), 2)] == [False]
+    assert [each.resolved for each in alerts.updated(known, of("transfer"), 2)] == [True]
     known = alerts.updated(known, of("delete", alert()), 3)
-    assert [each.over for each in alerts.updated(known, of("transfer"), 4)] == [False]
-    assert [each.over for each in alerts.updated(known, of("delete"), 4)] == [True]
+    assert [each.resolved for each in alerts.updated(known, of("transfer"), 4)] == [False]
+    assert [each.resolved for each in alerts.updated(known, of("delete"), 4)] == [True]
 
 
 def test_either_program_resolves_a_shared_alert_and_one_of_an_earlier_version() -> None:
-    known = alerts.updated([standing(told_at=0)], of("transfer", alert(shared=True)), 1)
-    assert [each.over for each in alerts.updated(known, of("delete"), 2)] == [True]
-    earlier = [standing(told_at=0, by="")]
-    assert [each.over for each in alerts.updated(earlier, of("delete"), 2)] == [True]
+    known = alerts.updated([standing(notified_at=0)], of("transfer", alert(shared=True)), 1)
+    assert [each.resolved for each in alerts.updated(known, of("delete"), 2)] == [True]
+    earlier = [standing(notified_at=0, by="")]
+    assert [each.resolved for each in alerts.updated(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(
