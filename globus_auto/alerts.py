@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 GLOBUS = "Globus"
 EARLY = 900  # seconds
 DAY = 86_400  # seconds
+Severity = Literal["alert", "note"]
 REMEMBERED = 10_000  # paths of one kind, so that the file stays small
 PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
@@ -29,9 +30,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person must know: what happened, what it means, what to do.
 
     `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
-    exit code that it asks for. It is told when it has lasted `for_seconds`; one that is `once`
-    is a note: never repeated, and gone without a word. It is not told beside an alert of a kind
-    that it is an `inhibited_by`. One that is `shared` either program may resolve, since both learn of
+    exit code that it asks for. It is told when it has lasted `for_seconds`, and not beside an
+    alert of a kind that it is `inhibited_by`. A note causes no message: it is told once, in the
+    next one that an alert causes, and is gone without a word. So is an alert whose `recovery` is
+    empty: nothing works again. One that is `shared` either program may resolve, since both learn of
     it from the same answers of Globus, whoever asks first; any other, the program that saw it last.
     """
 
@@ -40,7 +42,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     code: int = 1
     for_seconds: float = 0
-    once: bool = False
+    severity: Severity = "alert"
+    recovery: str | None = None
     inhibited_by: tuple[str, ...] = ()
     shared: bool = False
 
@@ -51,7 +54,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An alert that is open. Times are seconds since 1970 UTC; one that is `resolved` awaits its last word.
+    """An alert that is open. Times are seconds since 1970 UTC.
+
+    One that is `resolved` stays until that has been told.
 
     It was first found at `since`, last at `seen_at` by the program `by`, which alone can resolve
     it; either program can where `by` is empty.
@@ -65,7 +70,8 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     by: str = ""
     notified_at: int | None = msgspec.field(default=None, name="told_at")
     for_seconds: float = msgspec.field(default=0, name="after")
-    once: bool = False
+    severity: Severity = "alert"
+    recovery: str | None = None
     resolved: bool = msgspec.field(default=False, name="over")
 
     @property
@@ -120,7 +126,7 @@ class Findings:
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
         if self.alerts.setdefault(alert.key, alert) is alert:
-            quiet = not alert.code and (alert.once or alert.for_seconds)
+            quiet = not alert.code and (alert.severity == "note" or alert.for_seconds)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
     def resolve(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
@@ -162,8 +168,8 @@ class Digest(NamedTuple):
 def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
-    One that is found well stays, as `resolved`, until that has been told, if it was told at all. One
-    that nobody was told of is dropped where its cause stands, or has just ended.
+    One that is found well stays, as `resolved`, until that has been told, if it was told at all.
+    One that nobody was told of is dropped where its cause stands, or has just ended.
     """
     causes = {one.kind for one in standing if not one.resolved}
     causes |= {alert.kind for alert in findings.alerts.values()}
@@ -182,6 +188,8 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                     old,
                     text=new.text,
                     for_seconds=new.for_seconds,
+                    severity=new.severity,
+                    recovery=new.recovery,
                     seen_at=now,
                     by=findings.seen_by(new),
                     resolved=False,
@@ -191,7 +199,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
             log.info("Not told beside its cause: %s", old.text)
         elif not findings.is_resolved(old.key, old.by):
             result.append(old)
-        elif old.notified_at is not None and not old.once:
+        elif old.notified_at is not None and old.severity == "alert" and old.recovery != "":
             result.append(msgspec.structs.replace(old, resolved=True))
     for alert in raised.values():
         result.append(
@@ -203,7 +211,8 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                 seen_at=now,
                 by=findings.seen_by(alert),
                 for_seconds=alert.for_seconds,
-                once=alert.once,
+                severity=alert.severity,
+                recovery=alert.recovery,
             )
         )
     return result
@@ -223,10 +232,14 @@ def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
         elif alert.notified_at is None:
             if max(alert.seen_at, alert.since) - alert.since >= alert.for_seconds:
                 new.append(alert)
-        elif not alert.once:
+        elif alert.severity == "alert":
             again.append(alert)
     if all((alert.notified_at or 0) > due for alert in again):
         again = []
+    # Stable: alerts come first. Notes alone are no reason for a message.
+    new.sort(key=lambda alert: alert.severity)
+    if not (again or resolved) and all(alert.severity == "note" for alert in new):
+        new = []
     return Digest(new, again, resolved)
 
 
@@ -298,11 +311,20 @@ def opened(path: str) -> Iterator[AlertState]:
             datastore.write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
 
 
+def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything
+    """Return the document of a health file as it is written today: notes once were `once`."""
+    open_alerts = document.get("alerts") if isinstance(document, dict) else None
+    for alert in open_alerts if isinstance(open_alerts, list) else ():
+        if isinstance(alert, dict) and alert.pop("once", False):
+            alert["severity"] = "note"
+    return document
+
+
 def read(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
-            return msgspec.convert(json.load(file), AlertState)
+            return msgspec.convert(_upgraded(json.load(file)), AlertState)
     except FileNotFoundError:
         return AlertState()
     # In msgspec 0.19 a ValidationError is no ValueError.

@@ -194,7 +194,7 @@ def datastore_restored(path: str, dropped: int) -> Alert:
         " was saved: it was restored from a backup. What it says was delivered may be out"
         f" of date, so {dropped} files are compared with the destination again before any"
         " is deleted. Nothing to do.",
-        once=True,
+        recovery="",
     )
 
 

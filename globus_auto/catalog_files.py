@@ -99,7 +99,7 @@ def entries_ignored(directory: str, names: list[str]) -> Alert:
         about=directory,
         text=f"Neither file nor directory, so left alone in {directory}: {some(names)}.",
         code=0,
-        once=True,
+        severity="note",
     )
 
 
@@ -111,7 +111,7 @@ def mtimes_in_future(directory: str, names: list[str]) -> Alert:
         text=f"Modified more than a day in the future, it is said, in {directory}:"
         f" {some(names)}. They are sent; SETTLE_SECONDS does not hold them back.",
         code=0,
-        once=True,
+        severity="note",
     )
 
 
@@ -126,7 +126,7 @@ def marker_not_made(endpoint: str, directory: str, reason: str) -> Alert:
         text=f"No directory can be made in {directory} at {endpoint} ({reason})."
         " Files are sent all the same, but delete.py deletes nothing until it is there.",
         code=0,
-        once=True,
+        severity="note",
     )
 
 
@@ -239,6 +239,7 @@ def delete_never_ends(source_dir: str, link: str) -> Alert:
         text=f"Globus has not ended a delete task below {source_dir} although its deadline is"
         " over and it was cancelled. globus_auto no longer waits for it. Look at it, and cancel it,"
         f" at {link}",
+        recovery="",
     )
 
 
@@ -266,7 +267,7 @@ def rename_unsupported(endpoint: str) -> Alert:
         text=f"The source endpoint {endpoint} cannot rename, so empty directories cannot be removed"
         " safely, and stay.",
         code=0,
-        once=True,
+        severity="note",
     )
 
 
@@ -292,7 +293,6 @@ def quarantine_name_taken(quarantine: str, directory: str) -> Alert:
         text=f"{directory} was moved to {quarantine} to see whether it was empty; it was not,"
         " and its old name has been taken since. Nothing in it is lost, sent or deleted."
         " Give it a name of its own, or move its files where they belong.",
-        once=True,
         shared=True,
     )
 

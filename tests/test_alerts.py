@@ -133,16 +133,23 @@ def test_a_conflict_is_told_only_if_it_goes_on(lab: Lab, mailbox: Mailbox) -> No
     assert len(mailbox.messages) == 2
 
 
-def test_a_symlink_is_told_once_and_nothing_is_wrong(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_symlink_is_told_once_beside_an_alert(lab: Lab, mailbox: Mailbox) -> None:
     link = lab.source / "link"
     link.symlink_to("nowhere")
     for _ in range(3):
         assert lab.transfer() == 0
         lab.later(30 * HOUR)
+    assert mailbox.messages == [], "it causes no message"
+    unlisted(lab, "d")
+    (lab.source / "d").mkdir()
+    for _ in range(3):
+        assert lab.transfer() == 1
+        lab.later(30 * HOUR)
+    lab.world.faults.clear()
     link.unlink()
     assert lab.transfer() == 0
-    assert len(mailbox.messages) == 1
-    assert "link (symlink)" in mailbox.read(0).get_content()
+    assert len(mailbox.messages) == 4
+    assert ["link (symlink)" in text for text in mailbox.texts()] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("name", ["a\nBcc: x@example.org", "b\r\n.\r\nDATA", "c\udcff"])

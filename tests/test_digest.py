@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -84,13 +86,36 @@ def test_what_was_well_again_before_anybody_was_told_is_never_told() -> None:
     assert reader.told == [(1, 0, 0)]
 
 
-def test_a_note_is_told_once_never_repeated_and_gone_without_a_word() -> None:
+def test_a_note_rides_along_once_and_is_gone_without_a_word() -> None:
+    reader, note = Reader(), alert("/note", severity="note")
+    reader.run(0, findings(note))
+    assert reader.told == [], "it causes no message"
+    reader.run(HOUR, findings(note, alert()))
+    assert reader.told == [(2, 0, 0)]
+    assert [each.severity for each in reader.standing] == ["note", "alert"]
+    for day in range(1, 4):
+        reader.run(HOUR + day * 24 * HOUR, findings(note, alert()))
+    assert reader.told == [(2, 0, 0), *[(0, 1, 0)] * 3]
+    reader.run(4 * 24 * HOUR, findings(alert(), well=("unlisted",)))
+    assert [each.about for each in reader.standing] == ["/d"]
+    assert len(reader.told) == 4
+
+
+def test_an_alert_of_which_nothing_works_again_is_gone_without_a_word() -> None:
     reader = Reader()
-    for day in range(5):
-        reader.run(day * 24 * HOUR, findings(alert(once=True)))
-    reader.run(5 * 24 * HOUR, findings(well=("unlisted",)))
-    assert reader.told == [(1, 0, 0)]
-    assert reader.standing == []
+    reader.run(0, findings(alert(recovery="")))
+    reader.run(HOUR, findings(well=("unlisted",)))
+    assert (reader.told, reader.standing) == ([(1, 0, 0)], [])
+
+
+def test_the_health_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    known = {"kind": "rename", "about": "/d", "text": "t", "since": 5, "seen_at": 6}
+    known |= {"by": "delete", "told_at": 7, "after": 8.0, "once": True, "over": False}
+    path = tmp_path / "health"
+    path.write_text(json.dumps({"alerts": [known, {**known, "once": False, "over": True}]}))
+    note, alert = alerts.read(str(path)).alerts
+    assert (note.severity, note.notified_at, note.for_seconds, note.by) == ("note", 7, 8, "delete")
+    assert (alert.severity, alert.resolved, note.resolved) == ("alert", True, False)
 
 
 def test_only_what_was_looked_at_is_resolved() -> None:

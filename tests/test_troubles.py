@@ -71,13 +71,13 @@ def test_where_the_marker_cannot_be_made_delete_says_so(lab: Lab, mailbox: Mailb
     unmark(lab.destination)
     lab.world.faults.add("mkdir", times=None, status=502, body={"code": "EndpointError"})
     hours(lab, 6)
-    assert told(mailbox) == ["1 new", "1 new"]
+    assert told(mailbox) == ["2 new"]
     assert "No directory can be made in /dst at" in mailbox.texts()[0]
     assert "has no marker, and none can be made" in lab.alerts()["endpoint"]
     assert files(lab.source).keys() == {"sent"}
     lab.world.faults.clear()
     hours(lab, 1)
-    assert told(mailbox)[2:] == ["1 resolved"]
+    assert told(mailbox)[1:] == ["1 resolved"]
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
