@@ -109,11 +109,6 @@ def setting_wrong(config_path: str, problem: str) -> Alert:
     return Alert(kind="settings", about=f"{config_path}: {problem}", text=problem, code=2)
 
 
-def usage(program: str, problem: str) -> Alert:
-    """Return the alert that the command line is wrong."""
-    return Alert(kind="usage", about=program, text=problem, code=2)
-
-
 def settings_unfit(source_dir: str, problem: str) -> Alert:
     """Return the alert that the settings do not fit what was sent before."""
     return Alert(kind="unfit settings", about=source_dir, text=problem, code=2)

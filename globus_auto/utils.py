@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import logging
 import os
 import shlex
@@ -18,7 +19,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from globus_auto import __version__, alerts, catalog, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
@@ -32,25 +32,13 @@ LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
 PING_TIMEOUT = 10  # seconds
 
 
-class UsageError(Exception):
-    """The command line makes no sense; the text says why."""
-
-
 class Stopped(Exception):
     """The program was asked to end by SIGTERM."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that leaves it to run() to report a wrong command line, by mail as well."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
-        raise UsageError(f"{message}. See --help.")
-
-
-def parser(program: str, description: str, epilog: str) -> Parser:
+def parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """Return a parser with the options that both programs have."""
-    result = Parser(
+    result = argparse.ArgumentParser(
         prog=f"{program}.py",
         usage="%(prog)s [options]",
         description=description,
@@ -69,21 +57,14 @@ def parser(program: str, description: str, epilog: str) -> Parser:
     return result
 
 
-def parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; `usage_error` among them is what is wrong with the command line."""
-    if "GLOBUS_AUTO_CONFIG" in os.environ:
-        parser.set_defaults(config=os.environ["GLOBUS_AUTO_CONFIG"] or None)
-    parser.set_defaults(usage_error=None)
-    try:
-        return parser.parse_args(argv)
-    except UsageError as error:
-        lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-        lenient.add_argument("--config", default=parser.get_default("config"))
-        options = parser.parse_args([])
-        with contextlib.suppress(argparse.ArgumentError):
-            options.config = lenient.parse_known_args(argv)[0].config
-        options.usage_error = str(error)
-        return options
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; exit with code 2, and the nearest option, where one is unknown."""
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], parser._option_string_actions, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
 
 
 @dataclass
@@ -230,7 +211,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
-        known = _settings(program, options, findings)
+        known = _settings(options, findings)
         this = Run(program, options, known, findings, interactive, watched=interactive)
         speaks = True
         try:
@@ -261,7 +242,7 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
     findings = alerts.Findings(program)
     options.dry_run = True
     with logs.to_stderr(options.verbose, interactive=False):
-        known = _settings(program, options, findings)
+        known = _settings(options, findings)
         this = Run(program, options, known, findings, False, watched=sys.stderr.isatty())
         if findings.alerts:
             return findings.code
@@ -300,13 +281,8 @@ def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
     this.findings.fire(catalog.running_too_long(busy.path, str(busy)))
 
 
-def _settings(
-    program: str, options: argparse.Namespace, findings: alerts.Findings
-) -> settings.Settings:
+def _settings(options: argparse.Namespace, findings: alerts.Findings) -> settings.Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
-    if options.usage_error:
-        findings.fire(catalog.usage(program, options.usage_error))
-    findings.resolve("usage", program)
     try:
         known = settings.load(options.config)
     except settings.SettingsError as error:

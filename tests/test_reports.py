@@ -204,10 +204,7 @@ def test_in_the_lines_for_cron_percent_signs_are_escaped(
     assert "%" not in told.replace("\\%", "")
 
 
-def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("GLOBUS_AUTO_CONFIG", raising=False)
+def test_without_config_the_lines_for_cron_have_python_path_and_code_path_alone(lab: Lab) -> None:
     code = lab.home / "with space" / "globus_auto"
     shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
     home = {"CODE_PATH": f"{code}/", "PYTHON_PATH": "/bin/sh"}
