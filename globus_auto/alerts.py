@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -22,6 +22,49 @@ GLOBUS = "Globus"
 EARLY = 900  # seconds
 DAY = 86_400  # seconds
 Severity = Literal["alert", "note"]
+# The words by which alerts are known, in messages and in README.md.
+Kind = Literal[
+    "login",
+    "consent",
+    "session",
+    "settings",
+    "unfit settings",
+    "unknown endpoint",
+    "endpoint",
+    "service",
+    "datastore",
+    "restored",
+    "lock",
+    "stopped",
+    "state",
+    "crash",
+    "inactive",
+    "refused",
+    "conflict",
+    "full",
+    "stalled",
+    "unknown status",
+    "failed",
+    "skipped",
+    "unverified",
+    "unencrypted",
+    "source",
+    "unlisted",
+    "mount",
+    "spelling",
+    "unsendable",
+    "left alone",
+    "future",
+    "marker",
+    "destination",
+    "not at the destination",
+    "doubtful",
+    "kept",
+    "delete failed",
+    "rename",
+    "quarantine",
+]
+KINDS = get_args(Kind)
 REMEMBERED = 10_000  # paths of one kind, so that the file stays small
 PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
@@ -29,21 +72,23 @@ PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person must know: what happened, what it means, what to do.
 
-    `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
-    exit code that it asks for. It is told when it has lasted `for_seconds`, and not beside an
-    alert of a kind that it is `inhibited_by`. A note causes no message: it is told once, in the
-    next one that an alert causes, and is gone without a word. So is an alert whose `recovery` is
-    empty: nothing works again. One that is `shared` either program may resolve, since both learn of
-    it from the same answers of Globus, whoever asks first; any other, the program that saw it last.
+    `title` says it in a few words, `recovery` what works again when it is over; if that is empty,
+    the alert is closed without a word. `kind` and `about` (an endpoint, directory or path, never a
+    task) are its key. `code` is the exit code that it asks for. A person is notified when it has
+    lasted `for_seconds`, but not beside an alert of a kind that it is `inhibited_by`. A note causes
+    no message: it goes once with the next one that an alert causes, and is closed without a word.
+    One that is `shared` either program may resolve, since both learn of it from the same answers of
+    Globus, whoever asks first; any other, the program that saw it last.
     """
 
-    kind: str
+    kind: Kind
     about: str
+    title: str
     text: str
+    recovery: str
     code: int = 1
     for_seconds: float = 0
     severity: Severity = "alert"
-    recovery: str | None = None
     inhibited_by: tuple[str, ...] = ()
     shared: bool = False
 
@@ -56,15 +101,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An alert that is open. Times are seconds since 1970 UTC.
 
-    One that is `resolved` stays until that has been told.
-
-    It was first found at `since`, last at `seen_at` by the program `by`, which alone can resolve
-    it; either program can where `by` is empty.
+    One that is `resolved` stays until somebody was notified of that. It was first found at `since`,
+    last at `seen_at` by the program `by`, which alone can resolve it; either can where `by` is
+    empty.
     """
 
     kind: str
     about: str
+    title: str = ""
     text: str
+    code: int = 1
     since: int
     seen_at: int = 0
     by: str = ""
@@ -124,7 +170,8 @@ class Findings:
     def fire(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
-        alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
+        texts = {name: utf8(getattr(alert, name)) for name in ("about", "text", "recovery")}
+        alert = msgspec.structs.replace(alert, **texts)
         if self.alerts.setdefault(alert.key, alert) is alert:
             quiet = not alert.code and (alert.severity == "note" or alert.for_seconds)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
@@ -186,7 +233,9 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
             result.append(
                 msgspec.structs.replace(
                     old,
+                    title=new.title,
                     text=new.text,
+                    code=new.code,
                     for_seconds=new.for_seconds,
                     severity=new.severity,
                     recovery=new.recovery,
@@ -206,7 +255,9 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
             OpenAlert(
                 kind=alert.kind,
                 about=alert.about,
+                title=alert.title,
                 text=alert.text,
+                code=alert.code,
                 since=now,
                 seen_at=now,
                 by=findings.seen_by(alert),
@@ -293,6 +344,14 @@ def _paragraph(alert: OpenAlert) -> str:
     return f"* {alert.kind}: {printable(alert.text)} (It began {began}.)"
 
 
+class AlertError(Exception):
+    """A run cannot go on because of `alert`."""
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(alert.text)
+        self.alert = alert
+
+
 @contextmanager
 def opened(path: str) -> Iterator[AlertState]:
     """Give the health at `path` under its lock, and save it at the end if it has changed.
@@ -324,7 +383,10 @@ def read(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
-            return msgspec.convert(_upgraded(json.load(file)), AlertState)
+            health = msgspec.convert(_upgraded(json.load(file)), AlertState)
+        # Those of an earlier version may have kinds that are no more.
+        health.alerts = [alert for alert in health.alerts if alert.kind in KINDS]
+        return health
     except FileNotFoundError:
         return AlertState()
     # In msgspec 0.19 a ValidationError is no ValueError.

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable
 
 import globus_sdk
 
-from globus_auto import catalog_files
+from globus_auto import catalog_deletions, refusals
 from globus_auto.alerts import Findings
 from globus_auto.datastore import Datastore, joined
 from globus_auto.listing import Directory, Outcome, RateLimiter, Unlisted, list_directory
 from globus_auto.tasks import ASIDE, OWN
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +100,14 @@ def put_back(
             if outcome.gone:
                 del store.asides[aside]
             else:
-                findings.fire(catalog_files.quarantine_stuck(aside, directory, outcome.reason))
+                findings.fire(
+                    catalog_deletions.quarantine_stuck(aside, directory, sentence(outcome.reason))
+                )
         elif not outcome.empty or aside in also:
             _rename_back(client, store, aside, findings, limiter)
     # Those without a record are transfer.py's to find again, or not, when it looks at all.
     findings.resolve(
-        "aside", lambda about: about not in store.asides.values() and f"/{ASIDE}" not in about
+        "quarantine", lambda about: about not in store.asides.values() and f"/{ASIDE}" not in about
     )
 
 
@@ -119,16 +122,18 @@ def _rename_back(
     parent, _, name = directory.rpartition("/")
     beside = list_directory(client, store.source, parent or "/", limiter)
     if isinstance(beside, Unlisted):
-        findings.fire(catalog_files.quarantine_stuck(aside, directory, beside.reason))
+        findings.fire(catalog_deletions.quarantine_stuck(aside, directory, sentence(beside.reason)))
         return
     if name in beside.files or name in beside.directories or name in beside.others:
         del store.asides[aside]
-        findings.fire(catalog_files.quarantine_name_taken(aside, directory))
+        findings.fire(catalog_deletions.quarantine_name_taken(aside, directory))
         return
     try:
         client.operation_rename(store.source, aside, directory)
     except globus_sdk.TransferAPIError as error:
-        findings.fire(catalog_files.quarantine_stuck(aside, directory, error.message or str(error)))
+        findings.fire(
+            catalog_deletions.quarantine_stuck(aside, directory, refusals.api_details(error))
+        )
         return
     log.info("Put back %s", directory)
     del store.asides[aside]

@@ -20,7 +20,6 @@ from globus_auto import (
     login,
     marker,
     opening,
-    settings,
     utils,
 )
 from globus_auto.listing import Unlisted
@@ -61,7 +60,7 @@ def _lines(run: Run) -> Iterator[Line]:
     yield from _told(run)
     try:
         store = run.load()
-    except (datastore.DatastoreDamaged, settings.SettingsUnfit) as error:
+    except (datastore.DatastoreDamaged, alerts.AlertError) as error:
         yield _problem("datastore", utils.explain(error, run))
         store = datastore.Datastore(source=known.src_id)
     else:
@@ -161,6 +160,7 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         response = session.client.get_endpoint(endpoint)
         answered_at = time.time()
         document = listing.require_ready(session.client, endpoint)
+        run.names[endpoint] = document.display_name or endpoint
     except Exception as error:  # noqa: BLE001 - each becomes a line
         yield _problem(what, utils.explain(error, run))
         return
@@ -197,7 +197,7 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
     if refused.gone and what == "destination":
         return Line("ok", f"{what} directory", f"{directory} will be made by the first transfer")
     name = "SRC_DIR" if what == "source" else "DST_DIR"
-    text = f"{directory} cannot be listed: {refused.reason}. Check {name} and the rights there."
+    text = f"{directory} cannot be listed. Check {name} and the rights there. {refused.reason}"
     return Line("problem", f"{what} directory", text, 1)
 
 
@@ -209,7 +209,7 @@ def _write(session: Session) -> Line:
         return Line("warning", "writing there", text)
     reason = marker.make(session)
     if reason:
-        text = f"no directory can be made in {known.dst_dir} ({reason}). Let Globus write there."
+        text = f"no directory can be made in {known.dst_dir}. Let Globus write there. {reason}"
         return Line("problem", "writing there", text, 1)
     # Raises where it shows up at the source: then both are one directory.
     list(session.walk(known.src_id, [known.src_dir]))

@@ -82,6 +82,7 @@ SRC_LOCAL_DIR = ""
 
 # The mail server, as host or host:port; encrypted where the server offers it.
 EMAIL_HOST = "localhost"
+# The first word of a subject, before the name of this machine.
 EMAIL_SUBJECT = "globus_auto"
 
 # Names below CODE_PATH, or absolute paths.

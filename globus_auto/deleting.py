@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto import catalog_files
+from globus_auto import catalog_deletions
 from globus_auto.alerts import Findings
 from globus_auto.datastore import OPEN, Datastore, Task
 from globus_auto.tasks import new_task, recent, rejects, submission_id, submit
@@ -173,7 +173,9 @@ def cancel_deletes(
                     raise
                 if isinstance(error, CancelTimeout):
                     findings.fire(
-                        catalog_files.delete_never_ends(task.source_dir, link(task.task_id or ""))
+                        catalog_deletions.delete_never_ends(
+                            task.source_dir, link(task.task_id or "")
+                        )
                     )
             else:
                 log.info(
@@ -186,4 +188,4 @@ def cancel_deletes(
                     store.drop(path)
         if task.task_id or over:
             del store.tasks[number]
-    findings.resolve("delete failed", lambda about: about.startswith(catalog_files.LEFTOVER))
+    findings.resolve("delete failed", lambda about: about.startswith(catalog_deletions.LEFTOVER))

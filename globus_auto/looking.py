@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from globus_auto import (
     alerts,
+    catalog_collections,
+    catalog_deletions,
     catalog_files,
     catalog_transfers,
     choosing,
@@ -20,11 +22,13 @@ from globus_auto import (
     progress,
     spelling,
 )
+from globus_auto.alerts import AlertError
 from globus_auto.choosing import Terms
 from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import ASIDE, OWN
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -153,18 +157,19 @@ def everything(session: Session) -> Iterator[Outcome]:
 
 
 def _require_same(session: Session) -> None:
-    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise EndpointNotReady.
+    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise AlertError.
 
     A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
     shows less than Globus has just shown, is an alert if that lasts.
     """
     known = session.run.settings
+    collection = session.run.collection(known.src_id)
     for outcome in session.walk(known.src_id, [known.src_dir]):
         if isinstance(outcome, Unlisted):
-            raise listing.EndpointNotReady(
-                known.src_id,
-                f"SRC_DIR {known.src_dir} cannot be listed: {outcome.reason}. Nothing is"
-                " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
+            raise AlertError(
+                catalog_collections.collection_unlisted(
+                    known.src_id, collection, known.src_dir, sentence(outcome.reason)
+                )
             )
         try:
             with mount.on_mount(known.src_local_dir, known.src_dir) as list_one:
@@ -172,17 +177,16 @@ def _require_same(session: Session) -> None:
         except OSError as error:
             here = Unlisted(known.src_dir, error.strerror or str(error))
         if isinstance(here, Unlisted):
-            raise listing.EndpointNotReady(
-                known.src_id,
-                f"SRC_LOCAL_DIR {known.src_local_dir} cannot be listed ({here.reason}). Is it"
-                " mounted? Nothing is concluded from that.",
+            raise AlertError(
+                catalog_collections.local_dir_unlisted(
+                    known.src_id, collection, known.src_local_dir, here.reason
+                )
             )
         if here.names.isdisjoint(outcome.names) and (here.names or outcome.names):
-            raise listing.EndpointNotReady(
-                known.src_id,
-                f"SRC_LOCAL_DIR {known.src_local_dir} and SRC_DIR {known.src_dir} have no name in"
-                " common. Are they the same directory, and is it mounted? Nothing is concluded"
-                " from that.",
+            raise AlertError(
+                catalog_collections.local_dir_differs(
+                    known.src_id, collection, known.src_local_dir, known.src_dir
+                )
             )
         _compare_mount(session, outcome, here)
 
@@ -338,22 +342,22 @@ def report(session: Session, scan: Scan) -> None:
     known, findings = session.run.settings, session.run.findings
     for hole in scan.unlisted:
         if hole.path == known.src_dir:
-            findings.fire(catalog_files.source_unlisted(known.src_dir, hole.reason))
+            findings.fire(catalog_files.source_unlisted(known.src_dir, sentence(hole.reason)))
         elif hole.gone:
             # It may have been removed since its parent was listed.
             findings.fire(catalog_files.directory_missing(hole.path))
         else:
-            findings.fire(catalog_files.directory_unlisted(hole.path, hole.reason))
+            findings.fire(catalog_files.directory_unlisted(hole.path, sentence(hole.reason)))
     if scan.empty and _remembers(session):
         findings.fire(catalog_files.source_empty(known.src_dir, known.stall_hours))
     for aside, names in scan.stranded.items():
-        findings.fire(catalog_files.quarantine_forgotten(aside, names))
+        findings.fire(catalog_deletions.quarantine_forgotten(aside, names))
     if scan.held:
-        pairs = [f"{path} ({other} stands there)" for path, other in sorted(scan.held.items())]
+        pairs = [f"{path} (there: {other})" for path, other in sorted(scan.held.items())]
         findings.fire(catalog_files.names_clash(known.src_dir, pairs))
     if scan.whole:
         findings.resolve("spelling")
-        findings.resolve("aside", lambda about: about not in session.store.asides.values())
+        findings.resolve("quarantine", lambda about: about not in session.store.asides.values())
     for path in scan.unsendable:
         findings.fire(catalog_files.name_unsendable(path))
     findings.resolve("source")

@@ -25,6 +25,7 @@ from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import OWN
 from globus_auto.versions import Answer, versions
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +108,7 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
             if _is_gone(error, endpoint, session):
                 _resend(session, endpoint, paths)
                 continue
-            session.run.findings.fire(
-                troubles.explain(error, session.run.program, session.run.login_command)
-            )
+            session.run.findings.fire(troubles.explain(error, session.run))
             for path in sorted(paths):
                 session.kept.add(path, f"its destination cannot be asked for it: {endpoint}")
     return arrived
@@ -130,9 +129,8 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
         catalog_files.destination_gone(
             session.run.settings.src_dir,
             len(paths),
-            endpoint,
+            session.run.collection(endpoint),
             session.run.settings.dst_dir,
-            session.run.settings.dst_id,
         )
     )
     session.save()
@@ -177,12 +175,24 @@ def _arrived(
     if barren and not arrived:
         findings.fire(
             catalog_files.destination_empty(
-                endpoint, directory, len(paths), session.run.settings.datastore_path
+                endpoint,
+                session.run.collection(endpoint),
+                directory,
+                len(paths),
+                session.run.settings.datastore_path,
             )
         )
     elif silent:
         reason = next(iter(silent.values()))
-        findings.fire(catalog_files.destination_unlisted(endpoint, directory, list(silent), reason))
+        findings.fire(
+            catalog_files.destination_unlisted(
+                endpoint,
+                session.run.collection(endpoint),
+                directory,
+                list(silent),
+                sentence(reason),
+            )
+        )
     else:
         findings.resolve("destination", f"{endpoint}:{directory}")
     lost = _sorted_out(session, doubts)
@@ -221,7 +231,9 @@ def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> N
         return
     later = max(found.newer_by for found in kept.values())
     names = [f"{path} ({found.reason})" for path, found in sorted(kept.items())]
-    session.run.findings.fire(catalog_files.copies_doubtful(endpoint, names, later))
+    session.run.findings.fire(
+        catalog_files.copies_doubtful(endpoint, session.run.collection(endpoint), names, later)
+    )
 
 
 def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, str, Answer]]:

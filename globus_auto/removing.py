@@ -14,7 +14,7 @@ from globus_auto import (
     DECISION,
     alerts,
     asides,
-    catalog_files,
+    catalog_deletions,
     choosing,
     deleting,
     looking,
@@ -131,7 +131,7 @@ class Removal:
         self.left += paths
         self.session.kept.add(paths[0], "Globus refuses to delete it")
         self.session.run.findings.fire(
-            catalog_files.delete_rejected(
+            catalog_deletions.delete_rejected(
                 self.session.run.settings.src_dir, paths[0], troubles.details(error)
             )
         )
@@ -256,17 +256,17 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
 
 def _about_directories(session: Session) -> str:
     """Return what alerts of empty directories are about, which others do not resolve."""
-    return catalog_files.about_empty_directories(session.run.settings.src_dir)
+    return catalog_deletions.about_empty_directories(session.run.settings.src_dir)
 
 
 def _reason(ended: TaskDocument) -> str:
-    """Return in brackets why a delete failed, as far as Globus says it."""
+    """Return why a delete failed, as far as Globus says it."""
     fault = ended.fatal_error
-    return f" ({watching.said(fault.code, fault.description)})" if fault else ""
+    return watching.said(fault.code, fault.description) if fault else ""
 
 
 def _failed(session: Session, ended: TaskDocument) -> Alert:
-    return catalog_files.delete_failed(
+    return catalog_deletions.delete_failed(
         session.run.settings.src_dir, _reason(ended), watching.link(ended.task_id)
     )
 
@@ -286,7 +286,9 @@ def tidy(session: Session) -> None:
     if known.src_local_dir:
         _remove_here(session, bare)
     elif bare and not can_rename:
-        session.run.findings.fire(_no_rename(known.src_id))
+        session.run.findings.fire(
+            catalog_deletions.rename_unsupported(known.src_id, session.run.collection(known.src_id))
+        )
     else:
         session.run.findings.resolve("rename")
         refused = alerts.read(session.run.health_path).refused
@@ -320,10 +322,6 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
 
 def _can_rename(outcomes: list[Outcome]) -> bool:
     return all(outcome.rename_supported for outcome in outcomes if isinstance(outcome, Directory))
-
-
-def _no_rename(endpoint: str) -> Alert:
-    return catalog_files.rename_unsupported(endpoint)
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
@@ -369,7 +367,7 @@ def _delete_asides(session: Session) -> list[str]:
         except globus_sdk.TransferAPIError as error:
             if not rejects(error) or refusals.requires_login(error):
                 raise
-            session.run.findings.fire(_not_removed(session, f" ({troubles.details(error)})"))
+            session.run.findings.fire(_not_removed(session, troubles.details(error)))
         if ended and ended.status == "SUCCEEDED":
             _forget_directories(session, empty)
             continue
@@ -399,7 +397,7 @@ def _forget_directories(session: Session, deleted: list[str]) -> None:
 
 
 def _not_removed(session: Session, reason: str) -> Alert:
-    return catalog_files.directories_not_removed(session.run.settings.src_dir, reason)
+    return catalog_deletions.directories_not_removed(session.run.settings.src_dir, reason)
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:

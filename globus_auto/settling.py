@@ -11,6 +11,7 @@ import msgspec
 from globus_auto import catalog_transfers, delivery, listing, refusals, tasks, watching
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Task
+from globus_auto.wording import sentence
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
@@ -96,7 +97,7 @@ def settle(session: Session) -> Settled:
         findings.resolve("stalled")
         findings.resolve("inactive")
     if not settled.unclear:
-        findings.resolve("unclear")
+        findings.resolve("unknown status")
     if settled.succeeded and not settled.failed:
         findings.resolve("failed")
     return settled
@@ -203,7 +204,7 @@ def unverified(task: Task) -> Alert:
 
 def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
-    reason = str(error)
+    reason = f"Error: {sentence(str(error))}"
     if isinstance(error, globus_sdk.TransferAPIError):
         if refusals.requires_login(error):
             raise error
@@ -220,17 +221,18 @@ def _trouble(
 ) -> Alert | bool:
     """Return what a person must know of an open task, or whether it is seen to make progress."""
     link = watching.link(document.task_id)
-    what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
         reason = _newest_error(client, document)
-        return catalog_transfers.transfer_suspended(task.source_dir, what, reason, link)
+        return catalog_transfers.transfer_suspended(
+            task.source_dir, task.destination_dir, reason, link
+        )
     if document.nice_status not in (None, "OK", "Queued"):
-        reason = _newest_error(client, document) or f" ({document.nice_status})"
+        reason = _newest_error(client, document) or watching.said(document.nice_status, None)
         if not _is_stuck(task, document, now, stall_seconds):
-            log.info("An error that may pass%s: task %s", reason, document.task_id)
+            log.info("An error that may pass: %s Task %s", reason, document.task_id)
             return False
         return catalog_transfers.transfer_stalled(
-            task.source_dir, what, document.nice_status, reason, link
+            task.source_dir, task.destination_dir, document.nice_status, reason, link
         )
     task.error_since = task.error_progress = None
     if now - task.submitted_at <= stall_seconds:
@@ -240,7 +242,7 @@ def _trouble(
     if now - last <= stall_seconds:
         return True
     return catalog_transfers.transfer_silent(
-        task.source_dir, what, (now - last) / 3600, _because(event), link
+        task.source_dir, task.destination_dir, (now - last) / 3600, _because(event), link
     )
 
 
@@ -257,7 +259,7 @@ def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_secon
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
-    """Return what the newest error of a task was, in brackets; "" if that cannot be told."""
+    """Return what the newest error of a task was; "" if that cannot be told."""
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
     except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
@@ -266,10 +268,7 @@ def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocu
 
 
 def _because(event: watching.Event | None) -> str:
-    if not event:
-        return ""
-    details = f": {event.details[:500]}" if event.details else ""
-    return f" ({watching.said(event.code, event.description)}{details})"
+    return watching.said(event.code, event.description, event.details) if event else ""
 
 
 def _between(earliest: int, moment: int | None, latest: int) -> int:
@@ -280,13 +279,12 @@ def _between(earliest: int, moment: int | None, latest: int) -> int:
 def _failure(
     client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
 ) -> Alert:
-    what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:
-        reason = f" ({watching.said(code, fault.description)})"
+        reason = watching.said(code, fault.description)
     else:
         reason = _newest_error(client, document)
     return catalog_transfers.transfer_failed(
-        task.source_dir, what, code, reason, watching.link(document.task_id)
+        task.source_dir, task.destination_dir, code, reason, watching.link(document.task_id)
     )

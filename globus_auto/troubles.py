@@ -3,43 +3,80 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import globus_sdk
 from globus_sdk.login_flows import CommandLineLoginFlowEOFError
 from globus_sdk.token_storage import TokenValidationError
 from globus_sdk.token_storage.validating_token_storage import IdentityMismatchError
 
-from globus_auto import catalog, catalog_transfers, listing, login, refusals, submitting, watching
-from globus_auto.alerts import GLOBUS, Alert
+from globus_auto import (
+    catalog,
+    catalog_collections,
+    catalog_login,
+    catalog_transfers,
+    listing,
+    login,
+    refusals,
+    submitting,
+    watching,
+)
+from globus_auto.alerts import GLOBUS, Alert, AlertError
+from globus_auto.wording import sentence
+
+if TYPE_CHECKING:
+    from globus_auto.utils import Run
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def explain(error: Exception, program: str, login_command: str) -> Alert:
-    """Return the alert for `error`, which ended a run of `program` or one of its submissions.
-
-    `login_command` is what to type on a terminal to log in.
-    """
+def explain(error: Exception, run: Run) -> Alert:
+    """Return the alert for `error`, which ended `run` or one of its submissions."""
+    login_command = run.login_command
+    if isinstance(error, AlertError):
+        return error.alert
     if isinstance(error, login.TokenFileDamaged):
-        return catalog.token_file_damaged(str(error), login_command)
+        return catalog_login.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, login.NoTerminal):
-        return catalog.login_needs_terminal(login_command)
+        return catalog_login.login_needs_terminal(login_command)
     if isinstance(error, CommandLineLoginFlowEOFError):
-        return catalog.login_without_code(login_command)
+        return catalog_login.login_without_code(login_command)
     if isinstance(error, IdentityMismatchError):
-        return catalog.login_of_another(str(error.new_id), str(error.stored_id), login_command)
+        return catalog_login.login_of_another(
+            str(error.new_id), str(error.stored_id), login_command
+        )
     if isinstance(error, TokenValidationError):
-        return catalog.login_missing(login_command)
+        return catalog_login.login_missing(login_command)
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
     if isinstance(error, listing.EndpointNotReady):
-        return catalog.endpoint_not_ready(error.endpoint, str(error), error.code)
+        return _not_ready(error, run)
     if isinstance(error, globus_sdk.TransferAPIError):
-        return _refused_call(error, login_command)
+        return _refused_call(error, run)
     silent = (globus_sdk.NetworkError, watching.InvalidResponse, watching.CancelTimeout)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
-        return catalog.service_unreachable(str(error))
-    return catalog.crashed(program, f"{type(error).__name__}: {error}")
+        return catalog_collections.service_unreachable(sentence(str(error)))
+    return catalog.crashed(run.program, f"{type(error).__name__}: {error}")
+
+
+def _not_ready(error: listing.EndpointNotReady, run: Run) -> Alert:
+    endpoint = error.endpoint
+    if error.name:
+        run.names[endpoint] = error.name
+    collection = run.collection(endpoint)
+    match error.obstacle:
+        case "server":
+            return catalog_collections.collection_is_server(endpoint, collection)
+        case "disconnected":
+            return catalog_collections.collection_disconnected(endpoint, collection)
+        case "paused":
+            return catalog_collections.collection_paused(endpoint, collection)
+        case "unreachable":
+            return catalog_collections.collection_unreachable(endpoint, collection, error.details)
+        case "undescribed":
+            return catalog_collections.collection_undescribed(
+                endpoint, collection, sentence(error.details)
+            )
 
 
 def _is_raised_by_sdk(error: Exception) -> bool:
@@ -55,11 +92,11 @@ def _is_raised_by_sdk(error: Exception) -> bool:
     return str(module).partition(".")[0] == "globus_sdk"
 
 
-def refused(refusal: submitting.Refusal, login_command: str) -> Alert:
+def refused(refusal: submitting.Refusal, run: Run) -> Alert:
     """Return the alert for a submission that did not lead to a task."""
     if refusal.error is None:
-        return catalog_transfers.transfer_never_arrived(refusal.source_dir, refusal.what)
-    alert = _refused_call(refusal.error, login_command)
+        return catalog_transfers.transfer_blocked(refusal.source_dir, refusal.what)
+    alert = _refused_call(refusal.error, run)
     if alert.kind != "service":
         return alert
     return catalog_transfers.transfer_rejected(
@@ -72,31 +109,33 @@ def refused(refusal: submitting.Refusal, login_command: str) -> Alert:
 
 def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     if login.revoked(error):
-        return catalog.login_revoked(login_command)
+        return catalog_login.login_revoked(login_command)
     if error.http_status == 401 and login.refusal(error) == "invalid_grant":
-        return catalog.login_code_rejected(details(error), login_command)
+        return catalog_login.login_code_rejected(details(error), login_command)
     if error.http_status in (400, 401, 403):
-        return catalog.login_rejected(details(error), login_command)
-    return catalog.service_error(details(error))
+        return catalog_login.login_rejected(details(error), login_command)
+    return catalog_collections.service_error(details(error))
 
 
-def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
-    what = details(error)
+def _refused_call(error: globus_sdk.TransferAPIError, run: Run) -> Alert:
+    what, login_command = details(error), run.login_command
     if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))
-        places = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})
-        return catalog.consent_missing(places, what, login_command)
+        ids = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})
+        return catalog_login.consent_missing(list(map(run.collection, ids)), what, login_command)
     if refusals.requires_session(error):
-        return catalog.session_expired(what, login_command)
+        return catalog_login.session_expired(what, login_command)
     if error.http_status == 401:
-        return catalog.token_rejected(what, login_command)
+        return catalog_login.token_rejected(what, login_command)
     code = error.code or ""
     if code in ("EndpointNotFound", "EndpointDeleted"):
-        return catalog.endpoint_unknown(what)
+        return catalog_collections.collection_unknown(what)
     if any(part in code for part in listing.ENDPOINT_DOWN):
         known = ENDPOINT_ID.search(error.message or "")
-        return catalog.endpoint_unreachable(known[0] if known else GLOBUS, what)
-    return catalog.service_error(details(error))
+        endpoint = known[0] if known else GLOBUS
+        collection = run.collection(endpoint) if known else "a collection"
+        return catalog_collections.collection_unreachable(endpoint, collection, what)
+    return catalog_collections.service_error(details(error))
 
 
 def details(error: globus_sdk.GlobusAPIError) -> str:

@@ -23,7 +23,6 @@ from pathlib import Path
 from globus_auto import __version__, alerts, catalog, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
 from globus_auto.locks import AlreadyRunning, locked
-from globus_auto.settings import SettingsUnfit
 from globus_auto.wording import utf8
 
 log = logging.getLogger(__name__)
@@ -73,6 +72,7 @@ class Run:
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
     asked, `watched` that one can see how far it is. `resources` are closed when the work has ended.
+    `names` are the display names of collections by id, as far as Globus has told them.
     """
 
     program: str
@@ -83,6 +83,16 @@ class Run:
     watched: bool
     started: int = field(default_factory=lambda: int(time.time()))
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def collection(self, endpoint: str) -> str:
+        """Return what a person knows a collection by: its part, its name and its id."""
+        source, destination = self.settings.src_id, self.settings.dst_id
+        part = ""
+        if endpoint in (source, destination) and source != destination:
+            part = "source " if endpoint == source else "destination "
+        name = self.names.get(endpoint)
+        return f"the {part}collection " + (f"{name} (id {endpoint})" if name else endpoint)
 
     @property
     def dry(self) -> bool:
@@ -121,7 +131,7 @@ class Run:
         """Return the datastore, an empty one where there is none.
 
         Of one that was restored from a backup only what is no proof of a delivery is left. Raise
-        datastore.DatastoreDamaged, or SettingsUnfit where the settings do not fit what it holds.
+        datastore.DatastoreDamaged, or AlertError where the settings do not fit what it holds.
         """
         known = self.settings
         # Read first: another program may save both meanwhile, and never looks restored then.
@@ -130,10 +140,10 @@ class Run:
         store = found or datastore.Datastore(source=known.src_id, generation=newest)
         self.findings.resolve("datastore")
         if store.source != known.src_id:
-            raise SettingsUnfit(
-                f"SRC_ID is {known.src_id}, but {known.datastore_path} knows the files of"
-                f" {store.source}. Set CODE_PATH to another directory for another source, or"
-                " delete the datastore to start over."
+            raise alerts.AlertError(
+                catalog.source_changed(
+                    known.src_dir, known.src_id, known.datastore_path, store.source
+                )
             )
         self._require_own_config(store)
         self.require_own_destination(store.mappings)
@@ -151,33 +161,36 @@ class Run:
         self.findings.fire(catalog.datastore_restored(self.settings.datastore_path, dropped))
 
     def _require_own_config(self, store: datastore.Datastore) -> None:
-        """Raise SettingsUnfit if another config file uses this CODE_PATH for other directories."""
+        """Raise AlertError if another config file uses this CODE_PATH for other directories."""
         known, other = self.settings, store.config
         path = utf8(known.config_path)
         if other and other != path and os.path.exists(other):
             theirs = settings.peek(other)
             if theirs.datastore_path == known.datastore_path and theirs.pair != known.pair:
-                raise SettingsUnfit(
-                    f"{other} has the CODE_PATH of {path}, but other directories"
-                    f" ({theirs.src_dir} to {theirs.dst_dir}). Give each its own CODE_PATH."
+                directories = f"{theirs.src_dir} to {theirs.dst_dir}"
+                raise alerts.AlertError(
+                    catalog.code_path_shared(known.src_dir, path, other, directories)
                 )
         if other != path:
             store.config = path
             store.changed = bool(other)
 
     def require_own_destination(self, others: Iterable[datastore.Mapping]) -> None:
-        """Raise SettingsUnfit if files would be sent to where those of `others` are."""
+        """Raise AlertError if files would be sent to where those of `others` are."""
         known = self.settings
         mine = datastore.Mapping(
             source_dir=known.src_dir, destination=known.dst_id, destination_dir=known.dst_dir
         )
         for other in others:
             if not mine.agrees_with(other):
-                raise SettingsUnfit(
-                    f"{known.src_dir} cannot be sent to {known.dst_dir}: {other.source_dir} was"
-                    f" sent to {other.destination_dir} at the same collection before, and files of"
-                    " one could overwrite the only copies of the other's. Set another DST_DIR, or"
-                    f" delete {known.datastore_path}, which gives up this protection."
+                raise alerts.AlertError(
+                    catalog.destination_in_use(
+                        known.src_dir,
+                        known.dst_dir,
+                        other.source_dir,
+                        other.destination_dir,
+                        known.datastore_path,
+                    )
                 )
 
     def save(self, store: datastore.Datastore) -> None:
@@ -276,9 +289,9 @@ def _note(this: Run, error: Exception) -> None:
 
 def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
-        log.info("Left: %s", busy)
+        log.info("Exiting: %s", busy)
         return
-    this.findings.fire(catalog.running_too_long(busy.path, str(busy)))
+    this.findings.fire(catalog.running_too_long(busy.path, busy.pid, busy.moment))
 
 
 def _settings(options: argparse.Namespace, findings: alerts.Findings) -> settings.Settings:
@@ -296,10 +309,12 @@ def _settings(options: argparse.Namespace, findings: alerts.Findings) -> setting
 def explain(error: Exception, this: Run) -> alerts.Alert:
     """Return the alert for `error`: what happened, what it means, what to do."""
     known = this.settings
+    if isinstance(error, alerts.AlertError):
+        return error.alert
+    if isinstance(error, datastore.DatastoreNewer):
+        return catalog.datastore_newer(error.path, error.version, datastore.VERSION)
     if isinstance(error, datastore.DatastoreDamaged):
-        return catalog.datastore_damaged(known.datastore_path, str(error))
-    if isinstance(error, SettingsUnfit):
-        return catalog.settings_unfit(known.src_dir, str(error))
+        return catalog.datastore_damaged(error.path, error.reason)
     if isinstance(error, Stopped):
         return catalog.stopped(this.program)
     if isinstance(error, OSError):
@@ -310,7 +325,7 @@ def explain(error: Exception, this: Run) -> alerts.Alert:
         )
     from globus_auto import troubles  # noqa: PLC0415 - --help and --version need no Globus
 
-    return troubles.explain(error, this.program, this.login_command)
+    return troubles.explain(error, this)
 
 
 @contextlib.contextmanager

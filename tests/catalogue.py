@@ -7,10 +7,24 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from globus_auto import catalog, catalog_files, catalog_transfers
+from globus_auto import (
+    catalog,
+    catalog_collections,
+    catalog_deletions,
+    catalog_files,
+    catalog_login,
+    catalog_transfers,
+)
 from globus_auto.alerts import Alert
 
-MODULES = (catalog, catalog_transfers, catalog_files)
+MODULES = (
+    catalog,
+    catalog_login,
+    catalog_collections,
+    catalog_transfers,
+    catalog_files,
+    catalog_deletions,
+)
 SAMPLES: dict[str, list[Any]] = {
     "str": ["sample"],
     "str | None": [None, "EXPIRED"],

@@ -40,7 +40,7 @@ def test_a_message_names_everything_and_the_work_goes_on(troubled: Lab, mailbox:
     assert message["Auto-Submitted"] == "auto-generated"
     assert "1 new (/src -> /dst)" in message["Subject"]
     assert message["Bcc"] is None
-    assert "/src/d cannot be listed: 403 EndpointPermissionDenied: Path\\r\\nBcc: not@allowed" in (
+    assert "Globus says: Path Bcc: not@allowed. Code: EndpointPermissionDenied (HTTP 403)." in (
         message.get_content()
     )
     assert f"{troubled.state}/globus_auto.log" in message.get_content()

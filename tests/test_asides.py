@@ -143,7 +143,7 @@ def test_if_the_old_name_is_taken_both_are_kept_and_told(
     assert "its old name has been taken" in capsys.readouterr().err
     assert left.store().asides == {}
     assert left.transfer() == 1
-    assert f"/src/{name} was moved aside" in capsys.readouterr().err
+    assert f"/src/{name} was renamed to check" in capsys.readouterr().err
     assert tree(left.destination)["x/other"] == b"took the name"
     assert name not in tree(left.destination), "it has no name of its own yet"
     assert tree(left.source).items() >= both.items()
@@ -170,7 +170,7 @@ def test_what_cannot_be_put_back_now_is_put_back_later(
     arrive(left)
     harm(left)
     assert left.transfer() == 1
-    assert "cannot be given its name back now" in capsys.readouterr().err
+    assert "cannot get its name back now" in capsys.readouterr().err
     assert left.store().asides == {f"/src/{aside(left).name}": "/src/x"}
     left.world.faults.clear()
     assert run(left, "transfer") == NEW

@@ -166,11 +166,10 @@ def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
     except DatastoreNewer as error:
         # A digit of its version was altered: that is refused as well, in other words.
         assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
-        assert f"{path} was written by a newer globus_auto" in str(error)
+        assert str(path) in str(error)
         return True
     except DatastoreDamaged as error:
         assert f"{path} is damaged" in str(error)
-        assert "Restore it from a backup, or delete it" in str(error)
         return True
     assert store
     assert store.files == example().files
@@ -365,8 +364,9 @@ def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
         assert getattr(lab, program)() == 1
     said = capsys.readouterr().err
     assert said == (
-        f"{program}.py cannot read or write {lab.state}/: File too large."
-        " It stopped there; the next run tries again.\n"
+        f"{program}.py cannot read or write {lab.state}/, and stopped."
+        " Nothing is lost: the next run tries again. Check the room on its disk, and its"
+        " permissions. Reason: File too large.\n"
     )
     assert (lab.remembered(), files(lab.source), files(lab.destination)) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
@@ -379,7 +379,7 @@ def test_a_disk_that_fills_while_saving_is_one_sentence_and_nothing_changed(
 @pytest.mark.parametrize(
     ("name", "mode", "code", "sentence"),
     [
-        ("datastore", 0o000, 3, "is damaged (Permission denied)"),
+        ("datastore", 0o000, 3, "is damaged: Permission denied."),
         ("", 0o555, 1, "cannot read or write {}/"),
     ],
 )

@@ -216,7 +216,7 @@ def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
     assert not lab.store().open_tasks("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
-    assert ("(ENDPOINT_ERROR, read-only disk)" in mail) == (plan == "fail_next")
+    assert ("read-only disk. Code: ENDPOINT_ERROR." in mail) == (plan == "fail_next")
     lab.later(60)
     assert lab.delete() == 0
     assert files(lab.source) == {}

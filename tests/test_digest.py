@@ -29,7 +29,8 @@ def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
 
 
 def alert(about: str = "/d", **changes: Any) -> Alert:
-    return Alert(**{"kind": "unlisted", "about": about, "text": f"{about} is bad", **changes})
+    known = {"kind": "unlisted", "about": about, "title": "bad", "text": f"{about} is bad"}
+    return Alert(**{**known, "recovery": f"{about} is good again", **changes})
 
 
 def standing(about: str = "/d", **changes: Any) -> OpenAlert:

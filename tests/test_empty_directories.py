@@ -197,11 +197,11 @@ def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: A
     lab.later(90_000)
     assert lab.delete() == 0
     mail, again = mailbox.texts()
-    assert "its old name has been taken" in mail
+    assert "its old name has been taken since" in mail
     assert "Nothing in it is lost, sent or deleted." in mail
     assert "STILL SO" in again, "delete.py cannot see that it is over"
     assert lab.transfer() == 1
-    assert f"{aside.name} was moved aside" in lab.alerts()["aside"]
+    assert f"{aside.name} was renamed to check" in lab.alerts()["quarantine"]
     assert files(lab.destination) == {"x/two": b"under the old name"}
     aside.rename(lab.source / "moved by hand")
     assert [lab.transfer(), lab.transfer(), lab.alerts()] == [0, 0, {}]

@@ -230,12 +230,12 @@ def test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it
     kept = delete(1)
     assert kept.keys() == {"run/a", "run/c"}
     for reason in kept.values():
-        assert reason.startswith("its destination cannot be asked for it: 403")
+        assert reason.startswith("its destination cannot be asked for it: Code: PermissionDenied")
     assert files(lab.source).keys() == {"run/a", "run/c"}
     assert lab.entries() == {"/src/run/a", "/src/run/c"}
     assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
     told = lab.alerts()["destination"]
-    assert "does not tell what has arrived in /dst/run (403 PermissionDenied" in told
+    assert "/dst/run at the destination collection" in told
     lab.world.faults.clear()
     assert delete() == {}
     assert (files(lab.source), lab.alerts()) == ({}, {})
@@ -249,7 +249,7 @@ def test_what_the_source_cannot_be_asked_for_stays(lab: Lab, delete: Delete) -> 
     )
     kept = delete(0)
     assert kept.keys() == {"run/b"}
-    assert kept["run/b"].startswith("the source cannot be asked for it: 403")
+    assert kept["run/b"].startswith("the source cannot be asked for it: HTTP status: 403")
     assert files(lab.source).keys() == {"run/b"}
 
 

@@ -41,11 +41,11 @@ def test_what_stands_aside_after_a_reset_is_an_alert_that_names_it(lab: Lab) -> 
     lab.write(f"{aside.name}/late", "late")
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.transfer()] == [1, 1]
-    assert f"/src/{aside.name} was moved aside" in lab.alerts()["aside"]
-    assert "It has late" in lab.alerts()["aside"]
+    assert f"/src/{aside.name} was renamed to check" in lab.alerts()["quarantine"]
+    assert "It contains late" in lab.alerts()["quarantine"]
     assert files(lab.destination) == {}
     aside.rename(lab.source / "x")
-    assert [lab.transfer(), lab.transfer(), "aside" in lab.alerts()] == [0, 0, False]
+    assert [lab.transfer(), lab.transfer(), "quarantine" in lab.alerts()] == [0, 0, False]
     assert files(lab.destination) == {"x/late": b"late"}
 
 
@@ -63,7 +63,7 @@ def test_a_directory_that_is_never_found_is_told_after_ten_minutes(
     lab.later(60)
     assert lab.transfer() == 0
     (told,) = mailbox.texts()
-    assert "/src/d is in the listing of the directory above it" in told
+    assert "/src/d is in the listing of its parent directory" in told
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]

@@ -145,7 +145,7 @@ def test_an_endless_list_of_a_failed_task_is_given_up(lab: Lab) -> None:
     assert [lab.transfer(), lab.entries(), lab.submitted()] == [0, {"/src/a"}, before]
     lab.later(3601)
     assert lab.transfer() == 1
-    assert "Globus does not tell what" in lab.alerts()["failed"]
+    assert "Globus does not list what" in lab.alerts()["failed"]
     assert len(lab.submitted()) == len(before) + 1
 
 
@@ -229,7 +229,9 @@ def test_an_endpoint_that_failed_to_look_says_nothing_of_a_path(
     assert isinstance(refused, Unlisted)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
     if not gone:
-        assert listed.reason == f"404 {code}: {message} (r123)"
+        assert listed.reason == (
+            f"Globus says: {message}. Code: {code} (HTTP 404). Request id: r123."
+        )
 
 
 def test_a_file_whose_copy_an_endpoint_failed_to_find_stays(lab: Lab) -> None:

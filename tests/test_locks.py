@@ -49,7 +49,7 @@ def test_a_second_start_of_a_program_leaves_at_once_and_only_the_log_knows(
     assert lab.world.requests == []
     assert mailbox.messages == []
     assert capsys.readouterr() == ("", "")
-    assert f"Another run (process {'4711' if text is None else 'unknown'}) has been" in lab.log()
+    assert f"another run (PID {'4711' if text is None else 'unknown'}) has been" in lab.log()
     assert run(lab, program) == 0
     assert files(lab.destination).keys() == ({"a"} if program == "transfer" else set())
 
@@ -78,7 +78,7 @@ def test_a_run_older_than_stall_hours_is_an_alert(
         assert run(lab, OTHER[program]) == 0, "the other program goes on"
     assert "4711" in capsys.readouterr().err
     (mail,) = mailbox.texts()
-    assert "process 4711" in mail
+    assert "PID 4711" in mail
     assert run(lab, program) == 0
     assert "RESOLVED" in mailbox.texts()[-1]
 
@@ -115,7 +115,7 @@ def test_an_hour_of_waiting_in_vain_is_an_alert(program: str, lab: Lab, mailbox:
     assert 3600 <= time.time() - began < 3700
     assert lab.world.requests == []
     (mail,) = mailbox.texts()
-    assert "process 4711" in mail
+    assert "PID 4711" in mail
     assert run(lab, program) == 0
     assert "RESOLVED" in mailbox.texts()[-1]
 
@@ -163,7 +163,7 @@ def test_a_process_at_work_keeps_a_second_one_out_and_the_other_program_waiting(
     with lab.start("delete") as process:
         reached.wait()
         assert lab.delete() == 0
-        assert f"Another run (process {process.pid})" in lab.log()
+        assert f"nother run (PID {process.pid})" in lab.log()
 
         def sleep(seconds: float) -> None:
             go_on.set()

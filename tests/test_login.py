@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Lab, Mailbox, files, log_in, requires_consent, unmark
 
-NEW_LOGIN = "On a terminal run: "
+NEW_LOGIN = "Run on a terminal: "
 
 
 def asks_for_a_person(
@@ -64,7 +64,9 @@ def test_a_wrong_secret_is_refused(
 ) -> None:
     monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "wrong-secret")
     lab.write("a")
-    sentence = "Globus Auth refused the login (401, invalid_client). Check CLIENT_ID"
+    sentence = (
+        "Globus rejected the login. Nothing is sent or deleted until you log in. Check CLIENT_ID"
+    )
     asks_for_a_person(lab, capsys, sentence, again="its secret")
     assert "wrong-secret" not in lab.log()
 
@@ -86,7 +88,7 @@ def test_without_a_login_and_a_terminal_nobody_is_asked(
     asks_for_a_person(person, capsys, "There is no login that Globus accepts.")
     assert person.world.requests == []
     assert len(mailbox.messages) == 1
-    assert "Until then nothing is sent or deleted." in mailbox.read(0).get_content()
+    assert "Nothing is sent or deleted until you log in." in mailbox.read(0).get_content()
 
 
 def test_login_without_a_terminal_asks_nobody(
@@ -95,7 +97,7 @@ def test_login_without_a_terminal_asks_nobody(
     assert logged_in.transfer("--login") == 3
     said = capsys.readouterr()
     assert said.out == ""
-    assert "There was no terminal to log in on" in said.err
+    assert "A login was asked for, but there is no terminal." in said.err
     assert logged_in.transfer() == 0, "the login that is there still serves"
 
 
@@ -195,7 +197,7 @@ def test_a_login_or_consent_lost_in_the_middle_of_a_run_has_its_sentence_and_one
         assert (lab.transfer(), lab.delete()) == (3, 3)
     sentence = {
         "login": "Globus no longer accepts the stored login: it was revoked",
-        "consent": "Globus needs your consent to reach the files (403, ConsentRequired",
+        "consent": "Globus needs your consent to reach the files of the destination collection",
     }[trouble]
     said = capsys.readouterr().err.splitlines()
     assert all(line.startswith(sentence) for line in said)
@@ -215,8 +217,10 @@ def test_a_token_that_globus_does_not_accept_though_just_refreshed_has_its_sente
 ) -> None:
     refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
     logged_in.world.faults.add("endpoint", times=None, status=401, body=refusal)
-    sentence = "Globus does not accept the login (401, ClientError.AuthenticationFailed, no, AbCdE)"
-    asks_for_a_person(logged_in, capsys, sentence, again="Run: ")
+    sentence = (
+        "(Globus says: no. Code: ClientError.AuthenticationFailed (HTTP 401). Request id: AbCdE.)"
+    )
+    asks_for_a_person(logged_in, capsys, sentence, again="Run on a terminal: ")
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -226,7 +230,7 @@ def test_a_failure_of_globus_auth_is_not_taken_for_a_refusal(
     logged_in.later(3 * 86_400)
     logged_in.world.faults.add("token", times=None, status=status, body={"error": "server_error"})
     assert logged_in.transfer() == 1
-    assert f"Globus refused a call ({status}, server_error)" in capsys.readouterr().err
+    assert f"Code: server_error (HTTP {status})." in capsys.readouterr().err
 
 
 def altered(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
@@ -272,7 +276,12 @@ def test_a_damaged_token_file_has_its_sentence(
     file = lab.state / "refresh_token"
     file.write_bytes(damage(file.read_bytes()))
     before = file.read_bytes()
-    asks_for_a_person(lab, capsys, f"The token file {file} cannot be used", again="Log in by: ")
+    asks_for_a_person(
+        lab,
+        capsys,
+        f"The token file {file} cannot be used",
+        again="Remove it, then run on a terminal: ",
+    )
     assert file.read_bytes() == before
     assert "secret-token" not in lab.log()
 
@@ -291,7 +300,12 @@ def test_a_token_file_that_is_a_directory_or_unreadable_has_its_sentence(
     assert (file.read_bytes(), logged_in.remembered(), logged_in.submitted()) == (before, None, [])
     file.unlink()
     file.mkdir()
-    asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")
+    asks_for_a_person(
+        logged_in,
+        capsys,
+        "cannot be used (IsADirectoryError)",
+        again="Remove it, then run on a terminal: ",
+    )
 
 
 def test_the_tokens_of_a_person_and_of_a_service_account_are_never_confused(
@@ -324,7 +338,7 @@ def test_a_missing_consent_has_its_sentence(
 ) -> None:
     logged_in.dst.entity_type = "GCSv5_mapped_collection"
     requires_consent(logged_in)
-    asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files (403, Cons")
+    asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files of the")
     assert len(mailbox.messages) == 1
 
 

@@ -79,7 +79,7 @@ def test_an_endpoint_that_wants_a_person_to_log_in_again_has_its_sentence(
     assert getattr(lab, program)() == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "The endpoint wants you to log in again, in person" in said
+    assert "A collection requires you to log in again, in person." in said
     assert f"({status}, {body['code']}, {body['message']}, {body['request_id']})" in said
     assert "transfer.py --login" in said
     assert (files(lab.source), files(lab.destination)) == before
@@ -108,7 +108,7 @@ def test_a_submission_that_wants_a_person_to_log_in_again_has_its_sentence(
     assert getattr(lab, program)() == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "The endpoint wants you to log in again, in person (403, AuthPolicyFailed" in said
+    assert "A collection requires you to log in again, in person." in said
     assert files(lab.source).keys() == {"sent", "new"}
     lab.world.faults.clear()
     assert (lab.transfer(), lab.delete()) == (0, 0)
@@ -174,7 +174,7 @@ def test_login_asks_even_who_has_logged_in_and_another_identity_is_refused(perso
     with on_terminal(person, "transfer", "--login") as terminal:
         terminal.type(identity.code_for(terminal.url()))
         assert terminal.code() == 3
-        assert f"is of another identity ({identity.person})" in terminal.shown
+        assert f"belongs to another identity ({identity.person})" in terminal.shown
     assert person.transfer() == 0, "the first login still serves"
 
 
@@ -193,7 +193,7 @@ def test_a_wrong_code_and_no_code_have_their_sentences(person: Lab) -> None:
         terminal.url()
         terminal.type("not-the-code")
         assert terminal.code() == 3
-        assert "did not take the authorization code (401, invalid_grant)" in terminal.shown
+        assert "did not accept the authorization code" in terminal.shown
     with on_terminal(person, "delete") as terminal:
         terminal.url()
         terminal.type("\x04")

@@ -158,7 +158,9 @@ def test_a_program_asked_to_end_says_so_and_the_next_run_goes_on(lab: Lab) -> No
         _, said = process.communicate()
         answer.set()
     assert process.returncode == 1
-    assert said == "transfer.py was stopped by a signal. The next run finishes its work.\n"
+    assert said == (
+        "transfer.py was stopped by a signal. Nothing is lost: the next run finishes its work.\n"
+    )
     assert lab.transfer() == 0
     assert files(lab.destination) == {"a": b"data"}
 
@@ -229,8 +231,9 @@ def test_a_log_that_cannot_be_written_is_one_sentence_and_an_alert(
     assert lab.transfer() == 1
     said = capfd.readouterr().err
     assert said == (
-        f"transfer.py cannot read or write {lab.state}/globus_auto.log: Is a directory."
-        " It stopped there; the next run tries again.\n"
+        f"transfer.py cannot read or write {lab.state}/globus_auto.log, and stopped."
+        " Nothing is lost: the next run tries again. Check the room on its disk, and its"
+        " permissions. Reason: Is a directory.\n"
     )
     assert len(mailbox.messages) == 1
     assert files(lab.destination) == {}

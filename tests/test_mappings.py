@@ -86,7 +86,7 @@ def test_a_destination_in_that_of_another_directory_is_refused(
     assert "Set another DST_DIR, or delete" in told
     assert f"{lab.state}/datastore, which gives up this protection" in told
     lab.configure(DST_DIR="/dst/n")
-    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert [lab.transfer(), lab.delete()] == [0, 0]
     assert lab.alerts() == {}
 
 
@@ -162,10 +162,10 @@ def test_two_configs_with_one_code_path_are_refused(
     assert callable(program)
     assert program(["--config", str(second)]) == 2
     told = capsys.readouterr().err
-    assert f"{lab.config} has the CODE_PATH of {second}, but other directories" in told
-    assert "Give each its own CODE_PATH." in told
+    assert f"{lab.config} has the same CODE_PATH as {second}, but other directories" in told
+    assert "Give each config file its own CODE_PATH." in told
     assert (lab.remembered(), lab.submitted()) == (before, [])
-    assert lab.transfer() == 0
+    assert [lab.transfer(), lab.delete()] == [0, 0]
     assert lab.alerts() == {}
 
 

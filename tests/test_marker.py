@@ -91,7 +91,9 @@ def test_a_marker_that_came_back_to_the_source_is_removed_by_a_person(lab: Lab) 
     (name,) = markers(lab.destination)
     (lab.source / "restored" / name).mkdir(parents=True)
     assert [lab.transfer(), lab.delete()] == [2, 2]
-    assert f"/src/restored in SRC_DIR has the directory {name}" in lab.alerts()["unfit settings"]
+    assert (
+        f"/src/restored in SRC_DIR contains the directory {name}" in lab.alerts()["unfit settings"]
+    )
     (lab.source / "restored" / name).rmdir()
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert (files(lab.source), lab.alerts()) == ({}, {})

@@ -35,7 +35,7 @@ def test_from_a_source_that_is_read_only_everything_is_sent(lab: Lab, mailbox: M
     (told,) = mailbox.texts()
     assert "Globus did not delete" in told
     assert "PERMISSION_DENIED" in told
-    assert "see that Globus may write there" in told
+    assert "Check that Globus may delete there" in told
     assert lab.delete() == 0
     assert (files(lab.source), lab.alerts()) == ({}, {})
     assert "RESOLVED" in mailbox.texts()[1]

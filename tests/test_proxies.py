@@ -88,7 +88,7 @@ def test_a_poll_whose_answer_is_replaced_concludes_nothing(
     assert lab.transfer() == 0
     lab.world.faults.proxy("task", status, times=None, html=html)
     assert lab.transfer() == 1
-    assert lab.alerts().keys() == {"unclear"}
+    assert lab.alerts().keys() == {"unknown status"}
     assert lab.entries() == {"/src/old", "/src/a"}
     assert [task.lost for task in lab.store().tasks.values() if isinstance(task.lost, list)] == []
     lab.world.faults.clear()

@@ -39,7 +39,7 @@ def test_of_a_restored_datastore_nothing_is_deleted(lab: Lab, mailbox: Mailbox) 
     assert lab.entries() == set()
     (told,) = mailbox.texts()
     assert "it was restored from a backup" in told
-    assert "so 3 files are compared with the destination again" in told
+    assert "so 3 files will be compared with the destination again" in told
     assert "Nothing to do." in told
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.destination)["a"] == b"first "

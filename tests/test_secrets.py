@@ -143,7 +143,9 @@ def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str])
     lab.world.faults.add("stat", times=None, status=403, body=repeated(lab))
     assert lab.delete("-n") == 1
     said = capsys.readouterr().out
-    assert "keep /src/run/a: its destination cannot be asked for it: 403 [a secret]" in said
+    assert (
+        "keep /src/run/a: its destination cannot be asked for it: Globus says: [a secret]" in said
+    )
     assert not any(secret in said for secret in secrets(lab))
 
 
@@ -166,7 +168,7 @@ def test_a_code_that_a_server_repeats_is_neither_shown_nor_logged(person: Lab) -
         terminal.type(code)
         assert terminal.code() == 3
     # Before the answer stands what the terminal itself echoes of what is typed.
-    answer = terminal.shown.rpartition("Globus Auth did not take")[2]
+    answer = terminal.shown.rpartition("Globus did not accept")[2]
     assert "no such code: [a secret]" in answer
     assert code not in answer + person.log()
 

@@ -43,7 +43,7 @@ def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
     assert lab.transfer("--full") == 1
     (document,) = lab.submitted()  # what is new is sent as usual
     assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
-    assert "--full waits: 1 transfers of /src are under way" in capfd.readouterr().err
+    assert "--full was postponed: 1 transfer of /src is in progress." in capfd.readouterr().err
     assert lab.alerts().keys() == {"full"}
     while lab.store().open_tasks("transfer"):
         lab.transfer()
@@ -101,7 +101,7 @@ def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab
     lab.write(f"d/{aside}/late.txt")
     lab.write("d/.globus_auto.notes")
     assert lab.transfer("--full") == 1
-    assert f"/src/d/{aside} was moved aside" in lab.alerts()["aside"]
+    assert f"/src/d/{aside} was renamed to check" in lab.alerts()["quarantine"]
     (document,) = lab.submitted()
     assert [(rule["method"], rule["name"]) for rule in document["filter_rules"]] == [
         ("exclude", "*.tmp"),
@@ -116,7 +116,7 @@ def test_full_excludes_by_filter_rules_what_is_excluded_and_names_of_its_own(lab
     (lab.source / "d" / aside).rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
-    assert "aside" not in lab.alerts()
+    assert "quarantine" not in lab.alerts()
 
 
 def test_the_first_run_leaves_directories_set_aside_alone_and_names_them(lab: Lab):
@@ -124,7 +124,7 @@ def test_the_first_run_leaves_directories_set_aside_alone_and_names_them(lab: La
     lab.write("a.txt")
     lab.write(f"d/{aside.name}/late.txt")
     assert lab.transfer() == 1
-    assert "It has late.txt." in lab.alerts()["aside"]
+    assert "It contains late.txt." in lab.alerts()["quarantine"]
     assert lab.entries() == {"/src/a.txt"}
     assert files(lab.destination).keys() == {"a.txt"}
     aside.rename(lab.source / "d" / "found")

@@ -59,7 +59,7 @@ def test_where_only_deletes_are_refused_transfer_does_not_resolve_that(
     lab.world.faults.add("delete", times=None, status=502, body={"code": "EndpointError"})
     hours(lab, 6)
     assert told(mailbox) == ["1 new"]
-    assert "Globus refused a call (502, EndpointError" in lab.alerts()["service"]
+    assert "Code: EndpointError (HTTP 502)." in lab.alerts()["service"]
     lab.world.faults.clear()
     hours(lab, 1)
     assert told(mailbox) == ["1 new", "1 resolved"]
@@ -245,7 +245,7 @@ def test_a_directory_that_stood_aside_is_resolved_though_none_is_tidied_any_more
     lab.configure(DELETE_EMPTY_DIRS=False)
     hours(lab, 2)
     assert told(mailbox) == ["1 new"]
-    assert lab.alerts().keys() == {"aside"}
+    assert lab.alerts().keys() == {"quarantine"}
     if removed:
         shutil.rmtree(aside)
     lab.world.faults.clear()

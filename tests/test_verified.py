@@ -213,7 +213,7 @@ def test_what_globus_did_not_verify_stays_with_one_alert(
     assert files(lab.source) == files(lab.destination)
     assert len(lab.submitted()) == 1, "it is not sent again"
     (told,) = mailbox.texts()
-    assert "Globus did not verify checksums of the files of /src" in told
+    assert "Globus did not verify checksums after it copied files of /src" in told
     getattr(lab, which).disable_verify = False
     lab.send("c")
     assert lab.delete() == 1, "it holds of a and b as before"
