@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from globus_auto import datastore
-from globus_auto.wording import printable, utf8
+from globus_auto.wording import counted, printable, utf8
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ Kind = Literal[
 ]
 KINDS = get_args(Kind)
 REMEMBERED = 10_000  # paths of one kind, so that the file stays small
+ACTION_CODE = 2  # exit codes from this on ask a person to act
 PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
 
@@ -130,7 +131,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     """What is remembered beside the datastore, and readable when that is not. It may be lost.
 
     Times are seconds since 1970 UTC. `last_good` has each program's last run with exit code 0.
-    `generation` is the highest of a datastore that was saved here. `empty_since`: since when
+    `generation` is the highest of a datastore that was saved here. `names` are the display names of
+    both collections by id, as Globus last told them. `empty_since`: since when
     SRC_DIR is empty though files were there. By path: `undeleted`, files whose delete failed;
     `doubted`, when a file was last sent again because its copy proved nothing; `refused`, when
     Globus last refused to transfer a file.
@@ -139,6 +141,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     alerts: list[OpenAlert] = []
     last_good: dict[str, int] = {}
     generation: int = 0
+    names: dict[str, str] = {}
     empty_since: int | None = None
     undeleted: list[str] = []
     doubted: dict[str, int] = {}
@@ -305,43 +308,58 @@ def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
 
 
 def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
-    """Return one line that names the host, the counts and the pair of directories."""
-    counts = [
-        f"{len(alerts)} {word}"
-        for word, alerts in (
-            ("new", what.new),
-            ("lasting", what.still_open),
-            ("resolved", what.resolved),
-        )
-        if alerts
-    ]
-    return printable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
+    """Return one line: what it is from, how bad the worst of it is, what that is, and the pair."""
+    found = [*what.new, *what.still_open] or what.resolved
+    # The first of the highest code, which a new one is before one that is still open.
+    worst = max(found, key=lambda alert: alert.code)
+    if worst.resolved:
+        word = "RESOLVED"
+    elif worst.severity == "note":
+        word = "NOTE"
+    elif worst.code >= ACTION_CODE:
+        word = "ACTION NEEDED"
+    else:
+        word = "STILL OPEN" if worst in what.still_open else "PROBLEM"
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return printable(f"[{prefix} {host}] {word}: {worst.title or worst.kind}{more} ({pair})")
 
 
-def body(what: Digest, host: str, pair: str, log_path: str) -> str:
-    """Return the digest as plain text, a paragraph an alert."""
+def body(what: Digest, now: int, source: str) -> str:
+    """Return the digest as plain text, a paragraph an alert; `source` is its last paragraph."""
     parts = []
     for title, alerts in (
         ("NEW", what.new),
-        ("STILL SO", what.still_open),
-        ("RESOLVED, nothing to do", what.resolved),
+        ("STILL OPEN", what.still_open),
+        ("RESOLVED", what.resolved),
     ):
         if alerts:
             parts.append(title)
-            parts += [_paragraph(alert) for alert in alerts[:PARAGRAPHS]]
+            parts += [_paragraph(alert, now) for alert in alerts[:PARAGRAPHS]]
         if len(alerts) > PARAGRAPHS:
-            parts.append(f"and {len(alerts) - PARAGRAPHS} more: transfer.py --status has them all.")
-    parts.append(
-        f"Sent by globus_auto on {host} for {printable(pair)}.\n"
-        f"More is in {printable(log_path)} there."
-    )
-    return printable("\n\n".join(parts), keep="\n") + "\n"
+            more = len(alerts) - PARAGRAPHS
+            parts.append(f"and {more} more: transfer.py --status shows all open alerts.")
+    return printable("\n\n".join([*parts, source]), keep="\n") + "\n"
 
 
-def _paragraph(alert: OpenAlert) -> str:
-    """Return an alert under the name by which README.md explains it, and since when it lasts."""
-    began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
-    return f"* {alert.kind}: {printable(alert.text)} (It began {began}.)"
+def _paragraph(alert: OpenAlert, now: int) -> str:
+    """Return an alert under the name by which README.md explains it, and since when it is open."""
+    if alert.resolved:
+        text = alert.recovery or f"This is resolved: {alert.text}"
+        end = f"Was open for {duration(now - alert.since)}: {alert.title or alert.kind}."
+    else:
+        text = alert.text
+        end = time.strftime("Open since %Y-%m-%d %H:%M UTC.", time.gmtime(alert.since))
+    return f"* {alert.kind}: {printable(text)} ({end})"
+
+
+def duration(seconds: float) -> str:
+    """Return about how long something took, in the unit that a person would choose."""
+    minutes, hours, days = (round(seconds / length) for length in (60, 3600, DAY))
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return counted(minutes, "minute")
+    return counted(hours, "hour") if hours < 48 else counted(days, "day")
 
 
 class AlertError(Exception):

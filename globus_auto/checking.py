@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import smtplib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
@@ -133,9 +134,13 @@ def _mail(run: Run) -> Line:
         return Line("problem", "mail", text, 1)
     if not run.options.probe:
         return Line("ok", "mail", f"{known.email_host} answers; --probe sends a test message")
-    if channels.deliver(run.channels._replace(urls=[]), f"{known.email_subject}: a test", TEST):
+    if channels.deliver(run.channels._replace(urls=[]), _test_title(run), TEST):
         return Line("ok", "mail", f"a test message went to {', '.join(known.email_recipients)}")
     return Line("problem", "mail", "the test message was not taken; see above", 1)
+
+
+def _test_title(run: Run) -> str:
+    return f"[{run.settings.email_subject} {socket.gethostname()}] TEST: nothing is wrong"
 
 
 def _channels(run: Run) -> Line:
@@ -145,7 +150,7 @@ def _channels(run: Run) -> Line:
     if not run.options.probe:
         text = f"{len(urls)} channels are set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
-    took = channels.notify(urls, f"{run.settings.email_subject}: a test", TEST)
+    took = channels.notify(urls, _test_title(run), TEST)
     text = f"{took} of {len(urls)} channels took the test message"
     if took == len(urls):
         return Line("ok", "ALERT_URLS", text)

@@ -23,7 +23,7 @@ from pathlib import Path
 from globus_auto import __version__, alerts, catalog, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
 from globus_auto.locks import AlreadyRunning, locked
-from globus_auto.wording import utf8
+from globus_auto.wording import printable, utf8
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,9 @@ class Run:
         """
         known = self.settings
         # Read first: another program may save both meanwhile, and never looks restored then.
-        newest = alerts.read(self.health_path).generation
+        health = alerts.read(self.health_path)
+        newest = health.generation
+        self.names |= {key: name for key, name in health.names.items() if key not in self.names}
         found = datastore.load(known.datastore_path)
         store = found or datastore.Datastore(source=known.src_id, generation=newest)
         self.findings.resolve("datastore")
@@ -351,6 +353,11 @@ def _report(this: Run) -> None:
             with alerts.opened(this.health_path) as health:
                 told = True
                 _tell(this, health)
+                health.names = {
+                    endpoint: this.names[endpoint]
+                    for endpoint in (known.src_id, known.dst_id)
+                    if endpoint in this.names
+                } or health.names
                 if this.findings.code == 0:
                     health.last_good[this.program] = this.started
     except OSError as error:
@@ -363,14 +370,29 @@ def _tell(this: Run, health: alerts.AlertState) -> None:
     now = int(time.time())
     known, channels = this.settings, this.channels
     host = socket.gethostname()
-    pair = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
     health.alerts = alerts.updated(health.alerts, this.findings, now)
     what = alerts.digest(health.alerts, now, known.email_repeat_hours * 3600)
     if not any(what) or not (channels.recipients or channels.urls):
         return
-    title = alerts.subject(what, known.email_subject, host, pair)
-    if deliver(channels, title, alerts.body(what, host, pair, known.log_path)):
+    title = alerts.subject(what, known.email_subject, host, _pair(this))
+    directories = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
+    source = (
+        f"Sent by globus_auto on {host} for {printable(directories)}.\n"
+        f"More is in {printable(known.log_path)} there; README.md explains each alert."
+    )
+    if deliver(channels, title, alerts.body(what, now, source)):
         health.alerts = alerts.told(health.alerts, what, now)
+
+
+def _pair(this: Run) -> str:
+    """Return what is sent where: names of collections, else directories."""
+    known = this.settings
+    if not known.src_dir:
+        return known.config_path
+    names = [this.names.get(endpoint) for endpoint in (known.src_id, known.dst_id)]
+    if None in names or names[0] == names[1]:
+        return f"{known.src_dir} -> {known.dst_dir}"
+    return f"{names[0]} -> {names[1]}"
 
 
 def _ping(this: Run) -> None:

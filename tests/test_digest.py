@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -234,8 +235,8 @@ def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) ->
     what = Digest([standing(about, text=text)], [], [])
     title = alerts.subject(what, "globus_auto", "host", pair)
     assert title.isprintable()
-    said = alerts.body(what, "host", pair, "/log")
-    assert len(said.splitlines()) == 6
+    said = alerts.body(what, 0, "Sent by globus_auto.")
+    assert len(said.splitlines()) == 5
     message = EmailMessage()
     message["Subject"] = title
     message.set_content(said)
@@ -243,28 +244,74 @@ def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) ->
     assert set(parsed.keys()) == set(message.keys())
 
 
-def test_subject_and_body_name_host_counts_and_pair() -> None:
-    what = Digest(
-        [standing(), standing("/e")], [standing("/f")], [standing("/g", text="gone", since=86_400)]
+LOGIN = {"kind": "login", "title": "login expired", "code": 3}
+
+
+@pytest.mark.parametrize(
+    ("new", "still_open", "resolved", "said"),
+    [
+        ([standing(title="bad")], [], [], "PROBLEM: bad"),
+        ([standing()], [], [], "PROBLEM: unlisted"),
+        (
+            [standing(title="bad"), standing(**LOGIN)],
+            [],
+            [],
+            "ACTION NEEDED: login expired and 1 more",
+        ),
+        (
+            [standing(title="bad")],
+            [standing(**LOGIN)],
+            [],
+            "ACTION NEEDED: login expired and 1 more",
+        ),
+        ([], [standing(title="bad")], [standing("/e", resolved=True)], "STILL OPEN: bad"),
+        ([standing(title="new")], [standing(title="old")], [], "PROBLEM: new and 1 more"),
+        ([], [], [standing(**LOGIN, resolved=True)] * 3, "RESOLVED: login expired and 2 more"),
+    ],
+)
+def test_the_subject_names_the_worst_first(
+    new: list[OpenAlert], still_open: list[OpenAlert], resolved: list[OpenAlert], said: str
+) -> None:
+    title = alerts.subject(Digest(new, still_open, resolved), "our beamline", "em1", "a -> b")
+    assert title == f"[our beamline em1] {said} (a -> b)"
+
+
+def test_the_body_says_what_is_new_still_open_and_works_again() -> None:
+    gone = standing("/g", title="bad", recovery="/g works.", since=86_400, resolved=True)
+    earlier = standing("/h", text="It is bad.", recovery=None, since=86_400, resolved=True)
+    what = Digest([standing(), standing("/e")], [standing("/f")], [gone, earlier])
+    assert alerts.body(what, 86_400 + 3 * HOUR, "Sent by globus_auto.") == (
+        "NEW\n\n* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
+        "* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
+        "STILL OPEN\n\n* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
+        "RESOLVED\n\n* unlisted: /g works. (Was open for 3 hours: bad.)\n\n"
+        "* unlisted: This is resolved: It is bad. (Was open for 3 hours: unlisted.)\n\n"
+        "Sent by globus_auto.\n"
     )
-    title = alerts.subject(what, "our beamline", "vesta", "/a -> /b")
-    assert title == "our beamline on vesta: 2 new, 1 lasting, 1 resolved (/a -> /b)"
-    said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
-    assert said == (
-        "NEW\n\n* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "STILL SO\n\n* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "RESOLVED, nothing to do\n\n* unlisted: gone (It began 1970-01-02 00:00 UTC.)\n\n"
-        "Sent by globus_auto on vesta for /a -> /b.\nMore is in /home/log there.\n"
-    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (20, "less than a minute"),
+        (60, "1 minute"),
+        (89 * 60, "89 minutes"),
+        (90 * 60, "2 hours"),
+        (47 * HOUR, "47 hours"),
+        (60 * HOUR, "2 days"),
+    ],
+)
+def test_a_duration_has_the_unit_that_a_person_would_choose(seconds: int, said: str) -> None:
+    assert alerts.duration(seconds) == said
 
 
 def test_a_flood_of_alerts_is_a_message_that_can_be_read_on_a_phone() -> None:
-    what = Digest([standing(f"/{number}") for number in range(5000)], [], [standing("/g")])
-    assert "5000 new, 1 resolved" in alerts.subject(what, "globus_auto", "vesta", "/a -> /b")
-    said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
-    assert said.count("* unlisted: t") == 26
-    assert "\n\nand 4975 more: transfer.py --status has them all.\n\nRESOLVED" in said
+    gone = standing("/g", recovery="fine", resolved=True)
+    what = Digest([standing(f"/{number}") for number in range(5000)], [], [gone])
+    assert "unlisted and 4999 more (" in alerts.subject(what, "globus_auto", "em1", "a -> b")
+    said = alerts.body(what, 0, "Sent by globus_auto.")
+    assert said.count("* unlisted: ") == 26
+    assert "\n\nand 4975 more: transfer.py --status shows all open alerts.\n\nRESOLVED" in said
 
 
 def test_readable_leaves_letters_of_all_tongues_and_escapes_the_rest() -> None:

@@ -199,7 +199,7 @@ def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: A
     mail, again = mailbox.texts()
     assert "its old name has been taken since" in mail
     assert "Nothing in it is lost, sent or deleted." in mail
-    assert "STILL SO" in again, "delete.py cannot see that it is over"
+    assert "STILL OPEN" in again, "delete.py cannot see that it is over"
     assert lab.transfer() == 1
     assert f"{aside.name} was renamed to check" in lab.alerts()["quarantine"]
     assert files(lab.destination) == {"x/two": b"under the old name"}
