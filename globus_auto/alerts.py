@@ -8,12 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from globus_auto import datastore
-from globus_auto.wording import printable, utf8
+from globus_auto.wording import counted, printable, utf8
 
 log = logging.getLogger(__name__)
 
@@ -21,26 +21,77 @@ log = logging.getLogger(__name__)
 GLOBUS = "Globus"
 EARLY = 900  # seconds
 DAY = 86_400  # seconds
+Severity = Literal["alert", "note"]
+# The words by which alerts are known, in messages and in README.md.
+Kind = Literal[
+    "login",
+    "consent",
+    "session",
+    "settings",
+    "unfit settings",
+    "unknown endpoint",
+    "endpoint",
+    "service",
+    "datastore",
+    "restored",
+    "lock",
+    "stopped",
+    "state",
+    "crash",
+    "inactive",
+    "refused",
+    "conflict",
+    "full",
+    "stalled",
+    "unknown status",
+    "failed",
+    "skipped",
+    "unverified",
+    "unencrypted",
+    "source",
+    "unlisted",
+    "mount",
+    "spelling",
+    "unsendable",
+    "left alone",
+    "future",
+    "marker",
+    "destination",
+    "not at the destination",
+    "doubtful",
+    "kept",
+    "delete failed",
+    "rename",
+    "quarantine",
+]
+KINDS = get_args(Kind)
 REMEMBERED = 10_000  # paths of one kind, so that the file stays small
+ACTION_CODE = 2  # exit codes from this on ask a person to act
 PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person must know: what happened, what it means, what to do.
 
-    `kind` and `about` (an endpoint, directory or path, never a task) are its key. `code` is the
-    exit code that it asks for. It is told when it has lasted `after` seconds; one that is `once`
-    is a note: never repeated, and gone without a word. It is not told beside an alert of a kind
-    that it is an `effect_of`.
+    `title` says it in a few words, `recovery` what works again when it is over; if that is empty,
+    the alert is closed without a word. `kind` and `about` (an endpoint, directory or path, never a
+    task) are its key. `code` is the exit code that it asks for. A person is notified when it has
+    lasted `for_seconds`, but not beside an alert of a kind that it is `inhibited_by`. A note causes
+    no message: it goes once with the next one that an alert causes, and is closed without a word.
+    One that is `shared` either program may resolve, since both learn of it from the same answers of
+    Globus, whoever asks first; any other, the program that saw it last.
     """
 
-    kind: str
+    kind: Kind
     about: str
+    title: str
     text: str
+    recovery: str
     code: int = 1
-    after: float = 0
-    once: bool = False
-    effect_of: tuple[str, ...] = ()
+    for_seconds: float = 0
+    severity: Severity = "alert"
+    inhibited_by: tuple[str, ...] = ()
+    shared: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,22 +100,26 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An alert that is open. Times are seconds since 1970 UTC; `over` awaits its last word.
+    """An alert that is open. Times are seconds since 1970 UTC.
 
-    It was first found at `since`, last at `seen_at`, and then, if `by` names a program, by calls
-    that only this program makes.
+    One that is `resolved` stays until somebody was notified of that. It was first found at `since`,
+    last at `seen_at` by the program `by`, which alone can resolve it; either can where `by` is
+    empty.
     """
 
     kind: str
     about: str
+    title: str = ""
     text: str
+    code: int = 1
     since: int
     seen_at: int = 0
     by: str = ""
-    told_at: int | None = None
-    after: float = 0
-    once: bool = False
-    over: bool = False
+    notified_at: int | None = msgspec.field(default=None, name="told_at")
+    for_seconds: float = msgspec.field(default=0, name="after")
+    severity: Severity = "alert"
+    recovery: str | None = None
+    resolved: bool = msgspec.field(default=False, name="over")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -76,7 +131,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     """What is remembered beside the datastore, and readable when that is not. It may be lost.
 
     Times are seconds since 1970 UTC. `last_good` has each program's last run with exit code 0.
-    `generation` is the highest of a datastore that was saved here. `empty_since`: since when
+    `generation` is the highest of a datastore that was saved here. `names` are the display names of
+    both collections by id, as Globus last told them. `empty_since`: since when
     SRC_DIR is empty though files were there. By path: `undeleted`, files whose delete failed;
     `doubted`, when a file was last sent again because its copy proved nothing; `refused`, when
     Globus last refused to transfer a file.
@@ -85,6 +141,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     alerts: list[OpenAlert] = []
     last_good: dict[str, int] = {}
     generation: int = 0
+    names: dict[str, str] = {}
     empty_since: int | None = None
     undeleted: list[str] = []
     doubted: dict[str, int] = {}
@@ -106,50 +163,43 @@ def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict
 
 
 class Findings:
-    """What one run of `program` has found: troubles, and what it checked and found well.
-
-    From when it is `alone` on, the other program makes other calls.
-    """
+    """What one run of `program` has found: troubles, and what it checked and found well."""
 
     def __init__(self, program: str = "") -> None:
         self.program = program
-        self.alone = False
         self.alerts: dict[tuple[str, str], Alert] = {}
-        self.by: dict[tuple[str, str], str] = {}
-        self._well: list[tuple[str, Callable[[str], bool], bool]] = []
+        self._well: list[tuple[str, Callable[[str], bool]]] = []
 
     def fire(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
-        alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
+        texts = {name: utf8(getattr(alert, name)) for name in ("about", "text", "recovery")}
+        alert = msgspec.structs.replace(alert, **texts)
         if self.alerts.setdefault(alert.key, alert) is alert:
-            self.by[alert.key] = self.program if self.alone else ""
-            quiet = not alert.code and (alert.once or alert.after)
+            quiet = not alert.code and (alert.severity == "note" or alert.for_seconds)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
-    def resolve(
-        self, kind: str, about: str | Callable[[str], bool] | None = None, *, own: bool = False
-    ) -> None:
+    def resolve(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
         """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
 
-        With `own` only such as the other program did not find by calls that only it makes.
+        It counts only for those that this program saw last, and for shared ones.
         """
         covers = about if callable(about) else lambda what: about in (None, what)
-        self._well.append((kind, covers, own))
+        self._well.append((kind, covers))
 
     def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
         """Return whether this run checked just what the alert `key` is about, and saw it well.
 
-        `by` is the program that found it by calls that only it makes, if any.
+        `by` is the program that saw the alert last, "" if either may resolve it.
         """
         kind, about = key
-        if key in self.alerts:
+        if key in self.alerts or by not in ("", self.program):
             return False
-        mine = by in ("", self.program)
-        return any(
-            kind == known and covers(about) and (mine or not own)
-            for known, covers, own in self._well
-        )
+        return any(kind == known and covers(about) for known, covers in self._well)
+
+    def seen_by(self, alert: Alert) -> str:
+        """Return the program that can resolve `alert`, "" if either can."""
+        return "" if alert.shared else self.program
 
     @property
     def code(self) -> int:
@@ -161,53 +211,62 @@ class Digest(NamedTuple):
     """What one run has to tell: new alerts, standing ones that are due again, resolved ones."""
 
     new: list[OpenAlert]
-    again: list[OpenAlert]
+    still_open: list[OpenAlert]
     resolved: list[OpenAlert]
 
 
 def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
-    One that is found well stays, as `over`, until that has been told, if it was told at all. One
-    that nobody was told of is dropped where its cause stands, or has just ended.
+    One that is found well stays, as `resolved`, until that has been told, if it was told at all.
+    One that nobody was told of is dropped where its cause stands, or has just ended.
     """
-    causes = {one.kind for one in standing if not one.over}
+    causes = {one.kind for one in standing if not one.resolved}
     causes |= {alert.kind for alert in findings.alerts.values()}
     raised = {
-        alert.key: alert for alert in findings.alerts.values() if causes.isdisjoint(alert.effect_of)
+        alert.key: alert
+        for alert in findings.alerts.values()
+        if causes.isdisjoint(alert.inhibited_by)
     }
     result = []
     for old in standing:
         new = raised.pop(old.key, None)
-        new = new or (findings.alerts.get(old.key) if old.told_at is not None else None)
+        new = new or (findings.alerts.get(old.key) if old.notified_at is not None else None)
         if new:
             result.append(
                 msgspec.structs.replace(
                     old,
+                    title=new.title,
                     text=new.text,
-                    after=new.after,
+                    code=new.code,
+                    for_seconds=new.for_seconds,
+                    severity=new.severity,
+                    recovery=new.recovery,
                     seen_at=now,
-                    by=findings.by[old.key],
-                    over=False,
+                    by=findings.seen_by(new),
+                    resolved=False,
                 )
             )
         elif old.key in findings.alerts:
             log.info("Not told beside its cause: %s", old.text)
         elif not findings.is_resolved(old.key, old.by):
             result.append(old)
-        elif old.told_at is not None and not old.once:
-            result.append(msgspec.structs.replace(old, over=True))
+        elif old.notified_at is not None and old.severity == "alert" and old.recovery != "":
+            result.append(msgspec.structs.replace(old, resolved=True))
     for alert in raised.values():
         result.append(
             OpenAlert(
                 kind=alert.kind,
                 about=alert.about,
+                title=alert.title,
                 text=alert.text,
+                code=alert.code,
                 since=now,
                 seen_at=now,
-                by=findings.by[alert.key],
-                after=alert.after,
-                once=alert.once,
+                by=findings.seen_by(alert),
+                for_seconds=alert.for_seconds,
+                severity=alert.severity,
+                recovery=alert.recovery,
             )
         )
     return result
@@ -222,66 +281,93 @@ def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     due = now - repeat + min(EARLY, repeat / 4)
     new, again, resolved = [], [], []
     for alert in standing:
-        if alert.over:
+        if alert.resolved:
             resolved.append(alert)
-        elif alert.told_at is None:
-            if max(alert.seen_at, alert.since) - alert.since >= alert.after:
+        elif alert.notified_at is None:
+            if max(alert.seen_at, alert.since) - alert.since >= alert.for_seconds:
                 new.append(alert)
-        elif not alert.once:
+        elif alert.severity == "alert":
             again.append(alert)
-    if all((alert.told_at or 0) > due for alert in again):
+    if all((alert.notified_at or 0) > due for alert in again):
         again = []
+    # Stable: alerts come first. Notes alone are no reason for a message.
+    new.sort(key=lambda alert: alert.severity)
+    if not (again or resolved) and all(alert.severity == "note" for alert in new):
+        new = []
     return Digest(new, again, resolved)
 
 
 def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
     """Return what stays open after a channel took the digest `what` at `now`."""
-    said = {alert.key for alert in [*what.new, *what.again]}
+    said = {alert.key for alert in [*what.new, *what.still_open]}
     return [
-        msgspec.structs.replace(alert, told_at=now) if alert.key in said else alert
+        msgspec.structs.replace(alert, notified_at=now) if alert.key in said else alert
         for alert in standing
-        if not alert.over
+        if not alert.resolved
     ]
 
 
 def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
-    """Return one line that names the host, the counts and the pair of directories."""
-    counts = [
-        f"{len(alerts)} {word}"
-        for word, alerts in (
-            ("new", what.new),
-            ("lasting", what.again),
-            ("resolved", what.resolved),
-        )
-        if alerts
-    ]
-    return printable(f"{prefix} on {host}: {', '.join(counts)} ({pair})")
+    """Return one line: what it is from, how bad the worst of it is, what that is, and the pair."""
+    found = [*what.new, *what.still_open] or what.resolved
+    # The first of the highest code, which a new one is before one that is still open.
+    worst = max(found, key=lambda alert: alert.code)
+    if worst.resolved:
+        word = "RESOLVED"
+    elif worst.severity == "note":
+        word = "NOTE"
+    elif worst.code >= ACTION_CODE:
+        word = "ACTION NEEDED"
+    else:
+        word = "STILL OPEN" if worst in what.still_open else "PROBLEM"
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return printable(f"[{prefix} {host}] {word}: {worst.title or worst.kind}{more} ({pair})")
 
 
-def body(what: Digest, host: str, pair: str, log_path: str) -> str:
-    """Return the digest as plain text, a paragraph an alert."""
+def body(what: Digest, now: int, source: str) -> str:
+    """Return the digest as plain text, a paragraph an alert; `source` is its last paragraph."""
     parts = []
     for title, alerts in (
         ("NEW", what.new),
-        ("STILL SO", what.again),
-        ("RESOLVED, nothing to do", what.resolved),
+        ("STILL OPEN", what.still_open),
+        ("RESOLVED", what.resolved),
     ):
         if alerts:
             parts.append(title)
-            parts += [_paragraph(alert) for alert in alerts[:PARAGRAPHS]]
+            parts += [_paragraph(alert, now) for alert in alerts[:PARAGRAPHS]]
         if len(alerts) > PARAGRAPHS:
-            parts.append(f"and {len(alerts) - PARAGRAPHS} more: transfer.py --status has them all.")
-    parts.append(
-        f"Sent by globus_auto on {host} for {printable(pair)}.\n"
-        f"More is in {printable(log_path)} there."
-    )
-    return printable("\n\n".join(parts), keep="\n") + "\n"
+            more = len(alerts) - PARAGRAPHS
+            parts.append(f"and {more} more: transfer.py --status shows all open alerts.")
+    return printable("\n\n".join([*parts, source]), keep="\n") + "\n"
 
 
-def _paragraph(alert: OpenAlert) -> str:
-    """Return an alert under the name by which README.md explains it, and since when it lasts."""
-    began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(alert.since))
-    return f"* {alert.kind}: {printable(alert.text)} (It began {began}.)"
+def _paragraph(alert: OpenAlert, now: int) -> str:
+    """Return an alert under the name by which README.md explains it, and since when it is open."""
+    if alert.resolved:
+        text = alert.recovery or f"This is resolved: {alert.text}"
+        end = f"Was open for {duration(now - alert.since)}: {alert.title or alert.kind}."
+    else:
+        text = alert.text
+        end = time.strftime("Open since %Y-%m-%d %H:%M UTC.", time.gmtime(alert.since))
+    return f"* {alert.kind}: {printable(text)} ({end})"
+
+
+def duration(seconds: float) -> str:
+    """Return about how long something took, in the unit that a person would choose."""
+    minutes, hours, days = (round(seconds / length) for length in (60, 3600, DAY))
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return counted(minutes, "minute")
+    return counted(hours, "hour") if hours < 48 else counted(days, "day")
+
+
+class AlertError(Exception):
+    """A run cannot go on because of `alert`."""
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(alert.text)
+        self.alert = alert
 
 
 @contextmanager
@@ -302,11 +388,23 @@ def opened(path: str) -> Iterator[AlertState]:
             datastore.write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
 
 
+def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything
+    """Return the document of a health file as it is written today: notes once were `once`."""
+    open_alerts = document.get("alerts") if isinstance(document, dict) else None
+    for alert in open_alerts if isinstance(open_alerts, list) else ():
+        if isinstance(alert, dict) and alert.pop("once", False):
+            alert["severity"] = "note"
+    return document
+
+
 def read(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
-            return msgspec.convert(json.load(file), AlertState)
+            health = msgspec.convert(_upgraded(json.load(file)), AlertState)
+        # Those of an earlier version may have kinds that are no more.
+        health.alerts = [alert for alert in health.alerts if alert.kind in KINDS]
+        return health
     except FileNotFoundError:
         return AlertState()
     # In msgspec 0.19 a ValidationError is no ValueError.

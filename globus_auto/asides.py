@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection, Iterable
 
 import globus_sdk
 
-from globus_auto.alerts import Alert, Findings
+from globus_auto import catalog_deletions, refusals
+from globus_auto.alerts import Findings
 from globus_auto.datastore import Datastore, joined
 from globus_auto.listing import Directory, Outcome, RateLimiter, Unlisted, list_directory
 from globus_auto.tasks import ASIDE, OWN
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +100,15 @@ def put_back(
             if outcome.gone:
                 del store.asides[aside]
             else:
-                findings.fire(_stuck(aside, directory, outcome.reason))
+                findings.fire(
+                    catalog_deletions.quarantine_stuck(aside, directory, sentence(outcome.reason))
+                )
         elif not outcome.empty or aside in also:
             _rename_back(client, store, aside, findings, limiter)
-    findings.resolve("aside", lambda about: about not in store.asides.values())
+    # Those without a record are transfer.py's to find again, or not, when it looks at all.
+    findings.resolve(
+        "aside", lambda about: about not in store.asides.values() and f"/{ASIDE}" not in about
+    )
 
 
 def _rename_back(
@@ -115,34 +122,18 @@ def _rename_back(
     parent, _, name = directory.rpartition("/")
     beside = list_directory(client, store.source, parent or "/", limiter)
     if isinstance(beside, Unlisted):
-        findings.fire(_stuck(aside, directory, beside.reason))
+        findings.fire(catalog_deletions.quarantine_stuck(aside, directory, sentence(beside.reason)))
         return
     if name in beside.files or name in beside.directories or name in beside.others:
         del store.asides[aside]
-        findings.fire(
-            Alert(
-                kind="aside",
-                about=directory,
-                text=f"{directory} was moved to {aside} to see whether it was empty; it was not,"
-                " and its old name has been taken since. Nothing in it is lost, sent or deleted."
-                " Give it a name of its own, or move its files where they belong.",
-                once=True,
-            )
-        )
+        findings.fire(catalog_deletions.quarantine_name_taken(aside, directory))
         return
     try:
         client.operation_rename(store.source, aside, directory)
     except globus_sdk.TransferAPIError as error:
-        findings.fire(_stuck(aside, directory, error.message or str(error)))
+        findings.fire(
+            catalog_deletions.quarantine_stuck(aside, directory, refusals.api_details(error))
+        )
         return
     log.info("Put back %s", directory)
     del store.asides[aside]
-
-
-def _stuck(aside: str, directory: str, reason: str) -> Alert:
-    return Alert(
-        kind="aside",
-        about=directory,
-        text=f"{aside}, which is {directory} moved aside, cannot be given its name back now"
-        f" ({reason}). Nothing in it is lost; the next run tries again.",
-    )

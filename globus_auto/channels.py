@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from globus_auto.wording import printable
@@ -45,11 +47,15 @@ def deliver(channels: Channels, title: str, text: str) -> bool:
 
 def _mail(channels: Channels, title: str, text: str) -> None:
     from email.message import EmailMessage  # noqa: PLC0415 - see above
+    from email.utils import format_datetime, make_msgid  # noqa: PLC0415
 
     message = EmailMessage()
     message["From"] = channels.sender
     message["To"] = ", ".join(channels.recipients)
     message["Subject"] = title
+    message["Date"] = format_datetime(datetime.now(timezone.utc))
+    # The host's name alone: to look for its full one may take as long as a name server likes.
+    message["Message-ID"] = make_msgid(domain=socket.gethostname())
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     with mail_server(channels.host) as server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import smtplib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
@@ -19,7 +20,6 @@ from globus_auto import (
     listing,
     login,
     marker,
-    settings,
     utils,
 )
 from globus_auto.listing import Unlisted
@@ -64,7 +64,7 @@ def _lines(run: Run) -> Iterator[Line]:
     yield from _told(run)
     try:
         store = run.load()
-    except (datastore.DatastoreDamaged, settings.SettingsUnfit) as error:
+    except (datastore.DatastoreDamaged, alerts.AlertError) as error:
         yield _problem("datastore", utils.explain(error, run))
         store = datastore.Datastore(source=known.src_id)
     else:
@@ -137,9 +137,13 @@ def _mail(run: Run) -> Line:
         return Line("problem", "mail", text, 1)
     if not run.options.probe:
         return Line("ok", "mail", f"{known.email_host} answers; --probe sends a test message")
-    if channels.deliver(run.channels._replace(urls=[]), f"{known.email_subject}: a test", TEST):
+    if channels.deliver(run.channels._replace(urls=[]), _test_title(run), TEST):
         return Line("ok", "mail", f"a test message went to {', '.join(known.email_recipients)}")
     return Line("problem", "mail", "the test message was not taken; see above", 1)
+
+
+def _test_title(run: Run) -> str:
+    return f"[{run.settings.email_subject} {socket.gethostname()}] TEST: nothing is wrong"
 
 
 def _channels(run: Run) -> Line:
@@ -149,7 +153,7 @@ def _channels(run: Run) -> Line:
     if not run.options.probe:
         text = f"{len(urls)} channels are set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
-    took = channels.notify(urls, f"{run.settings.email_subject}: a test", TEST)
+    took = channels.notify(urls, _test_title(run), TEST)
     text = f"{took} of {len(urls)} channels took the test message"
     if took == len(urls):
         return Line("ok", "ALERT_URLS", text)
@@ -164,6 +168,7 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         response = session.client.get_endpoint(endpoint)
         answered_at = time.time()
         document = listing.require_ready(session.client, endpoint)
+        run.names[endpoint] = document.display_name or endpoint
     except Exception as error:  # noqa: BLE001 - each becomes a line
         yield _problem(what, utils.explain(error, run))
         return
@@ -201,7 +206,7 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
         text = f"{directory} will be made by the first transfer"
         return Line("ok", f"{what} directory", text, lists=True)
     name = "SRC_DIR" if what == "source" else "DST_DIR"
-    text = f"{directory} cannot be listed: {refused.reason}. Check {name} and the rights there."
+    text = f"{directory} cannot be listed. Check {name} and the rights there. {refused.reason}"
     return Line("problem", f"{what} directory", text, 1)
 
 
@@ -213,7 +218,7 @@ def _write(session: Session) -> Line:
         return Line("warning", "writing there", text)
     reason = marker.make(session)
     if reason:
-        text = f"no directory can be made in {known.dst_dir} ({reason}). Let Globus write there."
+        text = f"no directory can be made in {known.dst_dir}. Let Globus write there. {reason}"
         return Line("problem", "writing there", text, 1)
     # Raises where it shows up at the source: then both are one directory.
     list(session.walk(known.src_id, [known.src_dir]))

@@ -296,24 +296,20 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DatastoreDamaged(Exception):
-    """The file is there, but is not what was written; the text says so and names both ways out."""
+    """The file at `path` is there, but is not what was written, for this `reason`."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(
-            f"The datastore {path} is damaged ({reason}). Restore it from a backup, or delete it"
-            " to start over: then every file at the source is compared with the destination again."
-        )
+        super().__init__(f"The datastore {path} is damaged: {reason}.")
+        self.path = path
+        self.reason = reason
 
 
 class DatastoreNewer(DatastoreDamaged):
-    """The file is of a version that this program does not know; the text says what to do."""
+    """The file at `path` is of a `version` that this program does not know."""
 
     def __init__(self, path: str, version: int) -> None:
-        Exception.__init__(
-            self,
-            f"The datastore {path} was written by a newer globus_auto (its version {version}; this"
-            f" one reads up to {VERSION}). Upgrade this installation.",
-        )
+        super().__init__(path, f"it is of version {version}")
+        self.version = version
 
 
 def joined(directory: str, name: str) -> str:

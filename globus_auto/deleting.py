@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto.alerts import Alert, Findings
+from globus_auto import catalog_deletions
+from globus_auto.alerts import Findings
 from globus_auto.datastore import OPEN, Datastore, Task
 from globus_auto.tasks import new_task, recent, rejects, submission_id, submit
 from globus_auto.watching import CancelTimeout, InvalidResponse, TaskDocument, cancel, link, wait
@@ -171,7 +172,11 @@ def cancel_deletes(
                 if not gone and not over:
                     raise
                 if isinstance(error, CancelTimeout):
-                    findings.fire(_never_ends(task))
+                    findings.fire(
+                        catalog_deletions.delete_never_ends(
+                            task.source_dir, link(task.task_id or "")
+                        )
+                    )
             else:
                 log.info(
                     "Cancelled the delete of an earlier run, now %s: %s",
@@ -183,13 +188,4 @@ def cancel_deletes(
                     store.drop(path)
         if task.task_id or over:
             del store.tasks[number]
-
-
-def _never_ends(task: Task) -> Alert:
-    return Alert(
-        kind="delete failed",
-        about=task.source_dir,
-        text=f"Globus has not ended a delete task below {task.source_dir} although its deadline is"
-        " over and it was cancelled. globus_auto no longer waits for it. Look at it, and cancel it,"
-        f" at {link(task.task_id or '')}",
-    )
+    findings.resolve("delete failed", lambda about: about.startswith(catalog_deletions.LEFTOVER))

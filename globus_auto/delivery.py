@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import globus_sdk
 
-from globus_auto import tasks, watching
-from globus_auto.alerts import Alert
+from globus_auto import catalog_transfers, tasks, watching
 from globus_auto.datastore import Datastore, FileVersion, Task, below, with_parents
 from globus_auto.versions import versions
 
@@ -61,7 +60,8 @@ def delivered(
         if now - task.unlisted_since < LISTS_TIMEOUT:
             log.info("Globus does not list yet what it did: task %s", document.task_id)
             return None
-        session.run.findings.fire(_no_lists(task, document))
+        link = watching.link(document.task_id)
+        session.run.findings.fire(catalog_transfers.result_unavailable(task.source_dir, link))
     if document.status != "SUCCEEDED":
         sent = lists.sent or {}
         lost = [path for path in paths if not _has_size(session.store, path, sent.get(path))]
@@ -86,16 +86,6 @@ def delivered(
         elif not _has_size(session.store, path, lists.sent[path]):
             lost.append(path)
     return Delivered(lost, equal, skipped)
-
-
-def _no_lists(task: Task, document: watching.TaskDocument) -> Alert:
-    return Alert(
-        kind="failed",
-        about=task.source_dir,
-        text=f"Globus does not tell what a transfer of {task.source_dir} did and what it left out,"
-        " so its files are sent again; those that have arrived are not copied twice:"
-        f" {watching.link(document.task_id)}",
-    )
 
 
 def _has_size(store: Datastore, path: str, size: int | None) -> bool:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import globus_sdk
 import msgspec
@@ -86,13 +86,20 @@ Lister: TypeAlias = Callable[[str], Outcome]
 Shape = TypeVar("Shape")
 
 
-class EndpointNotReady(Exception):
-    """An endpoint cannot be used now; the text says what to do, `code` is the exit code."""
+Obstacle = Literal["undescribed", "server", "disconnected", "paused", "unreachable"]
 
-    def __init__(self, endpoint: str, text: str, code: int = 1) -> None:
-        super().__init__(text)
+
+class EndpointNotReady(Exception):
+    """A collection of this `name`, as far as it is known, cannot be used now."""
+
+    def __init__(
+        self, endpoint: str, obstacle: Obstacle, details: str = "", name: str | None = None
+    ) -> None:
+        super().__init__(f"{name or endpoint} is {obstacle}. {details}".strip())
         self.endpoint = endpoint
-        self.code = code
+        self.obstacle = obstacle
+        self.details = details
+        self.name = name
 
 
 class FileDocument(msgspec.Struct):
@@ -318,7 +325,7 @@ def _refused(
     own 404.
     """
     code = error.code or ""
-    details = _details(error)
+    details = refusals.api_details(error)
     if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
         # The path stands in the message, and may have any name.
         message = (error.message or "").replace(path, "")
@@ -328,19 +335,8 @@ def _refused(
     if error.http_status in (404, 429) or refusals.requires_login(error) or limiter.service_down:
         raise error
     if any(part in code for part in ENDPOINT_DOWN):
-        raise EndpointNotReady(
-            endpoint,
-            f"{endpoint} is out of reach ({details}). Nothing is lost, but nothing moves either:"
-            " see whether it runs. The next run tries again.",
-        ) from error
+        raise EndpointNotReady(endpoint, "unreachable", details) from error
     return Unlisted(path, details, code=code)
-
-
-def _details(error: globus_sdk.TransferAPIError) -> str:
-    """Return what the support of Globus asks for: status, code, message, request id."""
-    text = f"{error.http_status} {error.code or 'without an error code of Globus'}"
-    message = f": {error.message}" if error.message else ""
-    return text + message + (f" ({error.request_id})" if error.request_id else "")
 
 
 def _directory(path: str, document: FileList, *, filtered: bool) -> Outcome:
@@ -469,24 +465,14 @@ def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointD
     try:
         document = _converted(client.get_endpoint(endpoint), EndpointDocument)
     except (msgspec.ValidationError, ValueError) as error:
-        raise EndpointNotReady(
-            endpoint, f"Globus sent no whole document of {endpoint}: {error}"
-        ) from error
-    name = f"{document.display_name or 'The endpoint'} ({endpoint})"
+        raise EndpointNotReady(endpoint, "undescribed", str(error)) from error
+    name = document.display_name
     if document.non_functional:
-        raise EndpointNotReady(
-            endpoint, f"{name} holds no files itself. Set the id of one of its collections.", 2
-        )
+        raise EndpointNotReady(endpoint, "server", name=name)
     # Null for every other kind, and for guest collections on a Personal endpoint.
     personal = (document.entity_type or "").startswith("GCP_mapped")
     if document.gcp_connected is False or (personal and document.gcp_connected is None):
-        raise EndpointNotReady(
-            endpoint,
-            f"{name} is not connected to Globus. Nothing is lost, but nothing moves either:"
-            " start Globus Connect Personal there.",
-        )
+        raise EndpointNotReady(endpoint, "disconnected", name=name)
     if document.gcp_paused:
-        raise EndpointNotReady(
-            endpoint, f"{name} is paused. Unpause Globus Connect Personal there."
-        )
+        raise EndpointNotReady(endpoint, "paused", name=name)
     return document

@@ -16,9 +16,10 @@ class AlreadyRunning(Exception):
     """Another run holds the lock at `path`, since `since` (seconds UTC); `waited` in vain."""
 
     def __init__(self, path: str, pid: str, since: int, waited: bool) -> None:
-        moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
-        super().__init__(f"Another run (process {pid}) has been at work since {moment}.")
+        self.moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
+        super().__init__(f"another run (PID {pid}) has been running since {self.moment}")
         self.path = path
+        self.pid = pid
         self.since = since
         self.waited = waited
 

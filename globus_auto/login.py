@@ -36,7 +36,12 @@ Result = TypeVar("Result")
 
 
 class TokenFileDamaged(Exception):
-    """The token file is there, but cannot be used; the text says so and what to do."""
+    """The token file at `path` is there, but cannot be used; `error` names the exception."""
+
+    def __init__(self, path: str, error: str) -> None:
+        super().__init__(f"The token file {path} cannot be used ({error}).")
+        self.path = path
+        self.error = error
 
 
 class NoTerminal(Exception):
@@ -136,10 +141,7 @@ class TokenFile(JSONTokenStorage):
 
     def _refuse(self, error: Exception) -> NoReturn:
         # The error's own text could repeat part of a token.
-        raise TokenFileDamaged(
-            f"The token file {self.filepath} cannot be used ({type(error).__name__}). Remove it,"
-            " then log in again."
-        ) from error
+        raise TokenFileDamaged(self.filepath, type(error).__name__) from error
 
 
 def _fsync(path: str) -> None:

@@ -9,19 +9,29 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from globus_auto import alerts, choosing, listing, marker, mount, progress, spelling
-from globus_auto.alerts import Alert
+from globus_auto import (
+    alerts,
+    catalog_collections,
+    catalog_deletions,
+    catalog_files,
+    catalog_transfers,
+    choosing,
+    listing,
+    marker,
+    mount,
+    progress,
+    spelling,
+)
+from globus_auto.alerts import AlertError
 from globus_auto.choosing import Decision, DeferReason, Terms, Verdict
 from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import Directory, Outcome, Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import ASIDE, OWN
-from globus_auto.wording import some
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
-LASTING_SECONDS = 600  # what may pass by the next run is told if it has lasted that long
-MOUNT_SECONDS = 3600
 NEVER = -(1 << 63)  # seconds: before any modification time
 
 
@@ -80,14 +90,7 @@ def scan(session: Session) -> Scan:
     pair = known.mapping if wanted and scan.full else None
     terms = Terms(scan.began, known.settle_seconds, pair=pair)
     if wanted and open_tasks:
-        session.run.findings.fire(
-            Alert(
-                kind="full",
-                about=known.src_dir,
-                text=f"--full waits: {len(open_tasks)} transfers of {known.src_dir} are under way."
-                " What is new was sent as usual. Nothing to do: run it again when they have ended.",
-            )
-        )
+        session.run.findings.fire(catalog_transfers.full_postponed(known.src_dir, len(open_tasks)))
     else:
         session.run.findings.resolve("full")
     excluded = choosing.matcher(known.exclude)
@@ -144,6 +147,7 @@ def everything(session: Session) -> Iterator[Outcome]:
         return not excluded(name) and (not name.startswith(OWN) or name.startswith(ASIDE))
 
     if not known.src_local_dir:
+        session.run.findings.resolve("mount")
         yield from session.walk(known.src_id, [known.src_dir], enter)
         return
     _require_same(session)
@@ -156,18 +160,19 @@ def everything(session: Session) -> Iterator[Outcome]:
 
 
 def _require_same(session: Session) -> None:
-    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise EndpointNotReady.
+    """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise AlertError.
 
     A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
     shows less than Globus has just shown, is an alert if that lasts.
     """
     known = session.run.settings
+    collection = session.run.collection(known.src_id)
     for outcome in session.walk(known.src_id, [known.src_dir]):
         if isinstance(outcome, Unlisted):
-            raise listing.EndpointNotReady(
-                known.src_id,
-                f"SRC_DIR {known.src_dir} cannot be listed: {outcome.reason}. Nothing is"
-                " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
+            raise AlertError(
+                catalog_collections.collection_unlisted(
+                    known.src_id, collection, known.src_dir, sentence(outcome.reason)
+                )
             )
         try:
             with mount.on_mount(known.src_local_dir, known.src_dir) as list_one:
@@ -175,17 +180,16 @@ def _require_same(session: Session) -> None:
         except OSError as error:
             here = Unlisted(known.src_dir, error.strerror or str(error))
         if isinstance(here, Unlisted):
-            raise listing.EndpointNotReady(
-                known.src_id,
-                f"SRC_LOCAL_DIR {known.src_local_dir} cannot be listed ({here.reason}). Is it"
-                " mounted? Nothing is concluded from that.",
+            raise AlertError(
+                catalog_collections.local_dir_unlisted(
+                    known.src_id, collection, known.src_local_dir, here.reason
+                )
             )
         if here.names.isdisjoint(outcome.names) and (here.names or outcome.names):
-            raise listing.EndpointNotReady(
-                known.src_id,
-                f"SRC_LOCAL_DIR {known.src_local_dir} and SRC_DIR {known.src_dir} have no name in"
-                " common. Are they the same directory, and is it mounted? Nothing is concluded"
-                " from that.",
+            raise AlertError(
+                catalog_collections.local_dir_differs(
+                    known.src_id, collection, known.src_local_dir, known.src_dir
+                )
             )
         _compare_mount(session, outcome, here)
 
@@ -202,17 +206,7 @@ def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
     if not behind:
         findings.resolve("mount")
         return
-    findings.fire(
-        Alert(
-            kind="mount",
-            about=known.src_local_dir,
-            text=f"SRC_LOCAL_DIR {known.src_local_dir} does not show what Globus shows in"
-            f" {known.src_dir}: {some(behind)}. Files that it does not show are not sent. Is it a"
-            ' snapshot, or an old mount? Mount the directory itself, or set SRC_LOCAL_DIR = "".',
-            code=0,
-            after=MOUNT_SECONDS,
-        )
-    )
+    findings.fire(catalog_files.local_dir_behind(known.src_local_dir, known.src_dir, behind))
 
 
 def _take_in(
@@ -299,26 +293,9 @@ def _note_oddities(
     findings, path = session.run.findings, directory.path
     others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
     if others:
-        findings.fire(
-            Alert(
-                kind="left alone",
-                about=path,
-                text=f"Neither file nor directory, so left alone in {path}: {some(others)}.",
-                code=0,
-                once=True,
-            )
-        )
+        findings.fire(catalog_files.entries_ignored(path, others))
     if ahead:
-        findings.fire(
-            Alert(
-                kind="future",
-                about=path,
-                text=f"Modified more than a day in the future, it is said, in {path}:"
-                f" {some(ahead)}. They are sent; SETTLE_SECONDS does not hold them back.",
-                code=0,
-                once=True,
-            )
-        )
+        findings.fire(catalog_files.mtimes_in_future(path, ahead))
 
 
 def forget(session: Session, scan: Scan) -> None:
@@ -368,81 +345,24 @@ def report(session: Session, scan: Scan) -> None:
     known, findings = session.run.settings, session.run.findings
     for hole in scan.unlisted:
         if hole.path == known.src_dir:
-            findings.fire(
-                Alert(
-                    kind="source",
-                    about=known.src_dir,
-                    text=f"SRC_DIR {known.src_dir} cannot be listed: {hole.reason}. Nothing is"
-                    " concluded from that. Check SRC_DIR, and whether its disk is mounted.",
-                )
-            )
+            findings.fire(catalog_files.source_unlisted(known.src_dir, sentence(hole.reason)))
         elif hole.gone:
             # It may have been removed since its parent was listed.
-            findings.fire(
-                Alert(
-                    kind="unlisted",
-                    about=hole.path,
-                    text=f"{hole.path} is in the listing of the directory above it, but Globus"
-                    " says that there is no such directory. What is in it is neither sent nor"
-                    " deleted. See what it is: a mount that is away, or a name that Globus cannot"
-                    " reach?",
-                    code=0,
-                    after=LASTING_SECONDS,
-                )
-            )
+            findings.fire(catalog_files.directory_missing(hole.path))
         else:
-            findings.fire(
-                Alert(
-                    kind="unlisted",
-                    about=hole.path,
-                    text=f"{hole.path} cannot be listed: {hole.reason}. What is below it is neither"
-                    " sent nor deleted until it can. Let Globus read it; where it has too many"
-                    " entries, spread them over several directories.",
-                )
-            )
+            findings.fire(catalog_files.directory_unlisted(hole.path, sentence(hole.reason)))
     if scan.empty and _remembers(session):
-        findings.fire(
-            Alert(
-                kind="source",
-                about=known.src_dir,
-                text=f"SRC_DIR {known.src_dir} is empty, though files were there before. Is its"
-                f" disk mounted? Nothing is forgotten for {known.stall_hours:g} hours; if it was"
-                " emptied on purpose, there is nothing to do.",
-            )
-        )
+        findings.fire(catalog_files.source_empty(known.src_dir, known.stall_hours))
     for aside, names in scan.stranded.items():
-        findings.fire(
-            Alert(
-                kind="aside",
-                about=aside,
-                text=f"{aside} was moved aside to see whether it was empty, and it is no longer"
-                f" known what its name was. It has {some(names)}. Nothing in it is lost, sent or"
-                " deleted. Give it a name of its own, or move its files where they belong.",
-            )
-        )
+        findings.fire(catalog_deletions.quarantine_forgotten(aside, names))
     if scan.held:
-        pairs = [f"{path} ({other} stands there)" for path, other in sorted(scan.held.items())]
-        findings.fire(
-            Alert(
-                kind="spelling",
-                about=known.src_dir,
-                text=f"Not sent, since the destination takes another name for the same:"
-                f" {some(pairs)}. What stands there may be the only copy of another file. Rename"
-                " the files at the source.",
-            )
-        )
+        pairs = [f"{path} (there: {other})" for path, other in sorted(scan.held.items())]
+        findings.fire(catalog_files.names_clash(known.src_dir, pairs))
     if scan.whole:
         findings.resolve("spelling")
         findings.resolve("aside", lambda about: about not in session.store.asides.values())
     for path in scan.unsendable:
-        findings.fire(
-            Alert(
-                kind="unsendable",
-                about=path,
-                text=f"{path!r} cannot go through Globus: its name has a line break or is not"
-                " UTF-8. It stays at the source. Rename it.",
-            )
-        )
+        findings.fire(catalog_files.name_unsendable(path))
     findings.resolve("source")
     for kind in ("unlisted", "left alone", "future"):
         findings.resolve(kind, scan.covers)
@@ -485,11 +405,4 @@ def report_skipped(session: Session, paths: Iterable[str]) -> None:
         code = session.skipped[path]
         skipped.setdefault(directory, []).append(f"{name} ({code})")
     for directory, names in skipped.items():
-        session.run.findings.fire(
-            Alert(
-                kind="skipped",
-                about=directory,
-                text=f"Globus skipped in {directory}: {some(names)}. They stay at the source and"
-                " are tried again; see that Globus may read them.",
-            )
-        )
+        session.run.findings.fire(catalog_transfers.files_skipped(directory, names))

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 import globus_sdk
 
-from globus_auto import listing, refusals
-from globus_auto.alerts import Alert
+from globus_auto import catalog, catalog_collections, catalog_files, listing, refusals
+from globus_auto.alerts import AlertError
 from globus_auto.datastore import Task, below, joined
 from globus_auto.listing import Directory, Outcome, Unlisted
-from globus_auto.settings import Settings, SettingsUnfit
+from globus_auto.settings import Settings
 from globus_auto.tasks import OWN
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _name(source: str, directory: str) -> str:
 def distinct(session: Session, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """Yield `outcomes`, of listings at the source's collection.
 
-    Raise SettingsUnfit if one, at SRC_DIR or below, has the marker: it was made in DST_DIR, or in
+    Raise AlertError if one, at SRC_DIR or below, has the marker: it was made in DST_DIR, or in
     an earlier one.
     """
     settings, store = session.run.settings, session.store
@@ -55,11 +55,10 @@ def distinct(session: Session, outcomes: Iterable[Outcome]) -> Iterator[Outcome]
         names = outcome.directories if isinstance(outcome, Directory) else {}
         if below(outcome.path, settings.src_dir) and not own.isdisjoint(names):
             name = min(own.intersection(names))
-            raise SettingsUnfit(
-                f"{outcome.path} in SRC_DIR has the directory {name}, which was made in DST_DIR:"
-                f" {settings.dst_dir} is SRC_DIR, or inside it, under another name. Nothing was"
-                " sent or deleted. Set another DST_DIR, and remove that directory from the source."
-                " If the files there were only copied back to the source, removing it is enough."
+            raise AlertError(
+                catalog.source_is_destination(
+                    settings.src_dir, outcome.path, name, settings.dst_dir
+                )
             )
         yield outcome
 
@@ -67,7 +66,7 @@ def distinct(session: Session, outcomes: Iterable[Outcome]) -> Iterator[Outcome]
 def place(session: Session) -> str | None:
     """Make the marker in DST_DIR where that exists and has none; return why it cannot be made.
 
-    Raise SettingsUnfit if the marker of another source is there, and what the calls raise.
+    Raise AlertError if the marker of another source is there, and what the calls raise.
     """
     known = session.run.settings
     session.marker, reason = _placed(session, known.src_dir, known.dst_id, known.dst_dir)
@@ -103,11 +102,8 @@ def _placed(
 def _require_no_other(source_dir: str, directory: str, mine: str, found: Directory) -> None:
     others = [name for name in found.directories if MARKER.fullmatch(name) and name != mine]
     if others:
-        raise SettingsUnfit(
-            f"{directory} belongs to another source directory than {source_dir}: it"
-            f" has the directory {others[0]}. Files of both would overwrite each other there."
-            " Nothing was sent or deleted. Set another DST_DIR; or, if nothing else writes there,"
-            f" remove {joined(directory, others[0])} at the destination."
+        raise AlertError(
+            catalog.destination_of_another(source_dir, directory, joined(directory, others[0]))
         )
 
 
@@ -127,7 +123,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
         exists = (error.code or "").endswith("MkdirFailed.Exists")
         return None if exists else refusals.api_details(error)
     if not isinstance(answer, dict) or answer.get("code") != MADE:
-        return "Globus did not say that it made it"
+        return "Globus did not say that it made one."
     log.info("Made the marker %s", path)
     return None
 
@@ -135,7 +131,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
 def require(session: Session, sent: Iterable[Task]) -> None:
     """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
 
-    Raise listing.EndpointNotReady if one is missing, and as `place` does.
+    Raise AlertError if one is missing, and as `place` does.
     """
     known = session.run.settings
     here = known.mapping
@@ -144,26 +140,15 @@ def require(session: Session, sent: Iterable[Task]) -> None:
         state = session.marker if pair == here else _placed(session, *pair)[0]
         if state != "there":
             _, endpoint, directory = pair
-            raise listing.EndpointNotReady(
-                endpoint,
-                f"{directory} at {endpoint} has no marker, and none can be made, so it cannot"
-                " be shown to be another directory than SRC_DIR. Nothing was deleted. Let Globus"
-                " make directories there.",
-            )
+            collection = session.run.collection(endpoint)
+            raise AlertError(catalog_collections.marker_missing(endpoint, collection, directory))
 
 
 def note(session: Session, reason: str) -> None:
     """Note once that the marker cannot be made: files are sent all the same."""
     known = session.run.settings
     session.run.findings.fire(
-        Alert(
-            kind="marker",
-            about=known.dst_dir,
-            text=f"No directory can be made in {known.dst_dir} at {known.dst_id} ({reason})."
-            " Files are sent all the same, but delete.py deletes nothing until it is there.",
-            code=0,
-            once=True,
-        )
+        catalog_files.marker_not_made(session.run.collection(known.dst_id), known.dst_dir, reason)
     )
 
 

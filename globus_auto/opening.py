@@ -13,6 +13,8 @@ import msgspec
 
 from globus_auto import (
     asides,
+    catalog_collections,
+    catalog_deletions,
     choosing,
     deleting,
     listing,
@@ -24,12 +26,12 @@ from globus_auto import (
     tasks,
     troubles,
 )
-from globus_auto.alerts import Alert, Findings
+from globus_auto.alerts import AlertError, Findings
 from globus_auto.choosing import KeepReason, Reason, Why
 from globus_auto.datastore import Datastore
 from globus_auto.listing import Lister, Outcome
 from globus_auto.utils import Run
-from globus_auto.wording import some
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +69,8 @@ class Kept:
             log.info("Kept %d files: %s", number, reason.value)
         for reason, paths in self.overdue.items():
             findings.fire(
-                Alert(
-                    kind="kept",
-                    about=reason.value,
-                    text=f"{len(paths)} files were sent more than {hours:g} hours ago and cannot be"
-                    f" deleted at the source, since of each holds: {reason.value}. They are"
-                    f" {some(sorted(paths))}. {HINTS.get(reason, NO_HINT)}",
+                catalog_deletions.files_kept_too_long(
+                    reason.value, paths, hours, HINTS.get(reason, NO_HINT)
                 )
             )
         findings.resolve("kept")
@@ -136,7 +134,7 @@ class Session:
     ) -> Iterator[Outcome]:
         """Yield what stands in `roots` at an endpoint, and below as far as `enter` lets in.
 
-        Raise SettingsUnfit where the source has the marker that stands at the destination.
+        Raise AlertError where the source has the marker that stands at the destination.
         """
 
         def lister() -> AbstractContextManager[Lister]:
@@ -183,6 +181,9 @@ def _settle(session: Session) -> None:
         asides.put_back(client, store, run.findings, session.limiter)
     settling.settle(session)
     store.forget_ended_tasks(run.started)
+    succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
+    if all(task.verify_checksum for task in succeeded):
+        run.findings.resolve("unverified")
     # No entry is touched here without its task, and a million of them take a while to compare.
     if store.changed or _without_entries(store) != before:
         session.save()
@@ -198,7 +199,7 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
         client, store, run.findings, lambda: run.save(store), run.settings.stall_hours * 3600
     )
     for refusal in refusals:
-        run.findings.fire(troubles.refused(refusal, run.login_command))
+        run.findings.fire(troubles.refused(refusal, run))
     paths = [each.path for each in refusals if each.path and each.once_a_day]
     if paths:
         run.remember(lambda health: health.refuse(paths, run.started))
@@ -208,11 +209,11 @@ def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> boo
 def require_ready(session: Session) -> None:
     """Return if both endpoints can be used now.
 
-    Else raise listing.EndpointNotReady, or what a call does. Only a listing tells that of a Connect
-    Server collection, and it shows missing consents.
+    Else raise AlertError, listing.EndpointNotReady, or what a call does. Only a listing tells that
+    of a Connect Server collection, and it shows missing consents.
     """
     run, known = session.run, session.run.settings
-    away = []
+    away: list[Exception] = []
     names = []
     for role, endpoint, directory in (
         ("source", known.src_id, known.src_dir),
@@ -221,23 +222,23 @@ def require_ready(session: Session) -> None:
         try:
             document = listing.require_ready(session.client, endpoint)
             names.append(document.display_name or role)
+            if document.display_name:
+                run.names[endpoint] = document.display_name
             run.findings.resolve("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
-            run.findings.resolve("endpoint", endpoint, own=True)
-        except listing.EndpointNotReady as found:
-            error = listing.EndpointNotReady(endpoint, f"The {role}: {found}", found.code)
-            run.findings.fire(troubles.explain(error, run.program, run.login_command))
+            run.findings.resolve("endpoint", endpoint)
+        except (listing.EndpointNotReady, AlertError) as error:
+            run.findings.fire(troubles.explain(error, run))
             away.append(error)
     if away:
         raise away[0]
     session.names = names[0], names[1]
     run.findings.resolve("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
-        run.findings.resolve(kind, own=True)
+        run.findings.resolve(kind)
     _require_marker(session)
-    run.findings.resolve("unfit settings", own=True)
-    run.findings.alone = True
+    run.findings.resolve("unfit settings")
 
 
 def _require_marker(session: Session) -> None:
@@ -255,8 +256,8 @@ def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     # A missing directory is no matter here: Globus makes that of the destination, and the look
     # tells of that of the source. A huge one shows that the endpoint works.
     if refused and not refused.gone and ".SizeLimit" not in refused.code:
-        raise listing.EndpointNotReady(
-            endpoint,
-            f"{directory} at {endpoint} cannot be listed: {refused.reason}. Nothing is lost, but"
-            " nothing moves either: see whether the endpoint runs and lets you in there.",
+        raise AlertError(
+            catalog_collections.collection_unlisted(
+                endpoint, session.run.collection(endpoint), directory, sentence(refused.reason)
+            )
         )

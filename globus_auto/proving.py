@@ -8,15 +8,24 @@ from typing import NamedTuple
 
 import globus_sdk
 
-from globus_auto import alerts, choosing, listing, looking, settling, troubles
-from globus_auto.alerts import DAY, Alert
+from globus_auto import (
+    alerts,
+    catalog_files,
+    catalog_transfers,
+    choosing,
+    listing,
+    looking,
+    settling,
+    troubles,
+)
+from globus_auto.alerts import DAY
 from globus_auto.choosing import Doubt, Keeping, KeepReason, Why
 from globus_auto.datastore import FileRecord, Task, below, joined
 from globus_auto.listing import Unlisted
 from globus_auto.opening import Session
 from globus_auto.tasks import OWN
 from globus_auto.versions import Answer, versions
-from globus_auto.wording import some
+from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +89,7 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
     """
     if not session.run.settings.verify_destination:
         session.run.findings.resolve("destination")
+        session.run.findings.resolve("doubtful")
         return found
     # Where no file that is known has gone to, nothing can be missing any more.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
@@ -88,6 +98,8 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
     for path, entry in found.items():
         task = session.store.tasks[entry.task]
         places.setdefault((task.destination, task.destination_dir), []).append(path)
+    asked = {endpoint for endpoint, _ in places}
+    session.run.findings.resolve("doubtful", lambda about: about not in asked)
     arrived: dict[str, FileRecord] = {}
     for (endpoint, directory), paths in sorted(places.items()):
         try:
@@ -96,9 +108,7 @@ def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, 
             if _is_gone(error, endpoint, session):
                 _resend(session, endpoint, paths)
                 continue
-            session.run.findings.fire(
-                troubles.explain(error, session.run.program, session.run.login_command)
-            )
+            session.run.findings.fire(troubles.explain(error, session.run))
             for path in sorted(paths):
                 session.kept.add(path, Why(KeepReason.UNKNOWN_COPY, endpoint))
     return arrived
@@ -116,12 +126,11 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
         session.kept.add(path, Why(KeepReason.NO_COLLECTION))
         session.store.drop(path)
     session.run.findings.fire(
-        Alert(
-            kind="not at the destination",
-            about=session.run.settings.src_dir,
-            text=f"{len(paths)} files were sent to the collection {endpoint}, which no longer"
-            f" exists at Globus. They stay at the source and are sent to"
-            f" {session.run.settings.dst_dir} at {session.run.settings.dst_id}.",
+        catalog_files.destination_gone(
+            session.run.settings.src_dir,
+            len(paths),
+            session.run.collection(endpoint),
+            session.run.settings.dst_dir,
         )
     )
     session.save()
@@ -165,23 +174,23 @@ def _arrived(
     # If some stand there after all, its disk has come back since.
     if barren and not arrived:
         findings.fire(
-            Alert(
-                kind="destination",
-                about=f"{endpoint}:{directory}",
-                text=f"The destination {directory} is missing or empty, though {len(paths)} files"
-                " were sent there. They stay at the source. Is its disk mounted? If it was cleared"
-                f" on purpose, delete {session.run.settings.datastore_path}, or set"
-                " VERIFY_DESTINATION = False.",
+            catalog_files.destination_empty(
+                endpoint,
+                session.run.collection(endpoint),
+                directory,
+                len(paths),
+                session.run.settings.datastore_path,
             )
         )
     elif silent:
         reason = next(iter(silent.values()))
         findings.fire(
-            Alert(
-                kind="destination",
-                about=f"{endpoint}:{directory}",
-                text=f"{endpoint} does not tell what has arrived in {some(silent)}"
-                f" ({reason}). What was sent there stays at the source until it does.",
+            catalog_files.destination_unlisted(
+                endpoint,
+                session.run.collection(endpoint),
+                directory,
+                list(silent),
+                sentence(reason),
             )
         )
     else:
@@ -222,21 +231,8 @@ def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> N
         return
     later = max(found.newer_by for found in kept.values())
     names = [f"{path} ({found.why})" for path, found in sorted(kept.items())]
-    if later:
-        cause = (
-            f" Some are up to {later} seconds newer than their transfer: see whether the clock of"
-            " the destination is right, and whether something changes files there."
-        )
-    else:
-        cause = " See whether something changes or removes files there."
     session.run.findings.fire(
-        Alert(
-            kind="doubtful",
-            about=endpoint,
-            text=f"{len(kept)} copies at {endpoint} are not as they were sent, some of them again:"
-            f" {some(names)}. The files stay at the source, and are sent again at most once"
-            f" a day.{cause}",
-        )
+        catalog_files.copies_doubtful(endpoint, session.run.collection(endpoint), names, later)
     )
 
 
@@ -275,15 +271,7 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
         by_directory.setdefault(directory, []).append(f"{name} ({found.why})")
         session.store.drop(path)
     for directory, names in by_directory.items():
-        session.run.findings.fire(
-            Alert(
-                kind="not at the destination",
-                about=directory,
-                text=f"Sent from {directory}, but not whole at the destination:"
-                f" {some(names)}. They stay at the source and are sent again. If something"
-                " takes files away there, set VERIFY_DESTINATION = False.",
-            )
-        )
+        session.run.findings.fire(catalog_files.copies_missing(directory, names))
     if lost:
         session.save()
 
@@ -303,10 +291,5 @@ def report_undelivered(session: Session) -> None:
     left = sorted(path for path, answer in answers if answer is not None)
     if left:
         session.run.findings.fire(
-            Alert(
-                kind="failed",
-                about=session.run.settings.src_dir,
-                text=f"{len(left)} files are not known to have arrived: {some(left)}. They stay at"
-                " the source, and the next run sends them again.",
-            )
+            catalog_transfers.files_undelivered(session.run.settings.src_dir, left)
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import globus_sdk
 
+from globus_auto.wording import condensed
+
 
 def requires_login(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether it is the login, a consent or the session that is refused."""
@@ -37,6 +39,15 @@ def requires_session(error: globus_sdk.TransferAPIError) -> bool:
 
 
 def api_details(error: globus_sdk.GlobusAPIError, code: str | None = None) -> str:
-    """Return what the support of Globus asks for: status, code, message, request id."""
-    parts = [str(error.http_status), error.code or code, error.message, error.request_id]
-    return ", ".join(part for part in parts if part)
+    """Return what Globus says, and what its support asks for: message, code, request id."""
+    message = condensed(error.message or "")
+    parts = [f"Globus says: {message.rstrip('.')}"] if message else []
+    name = error.code or code
+    parts.append(
+        f"Code: {name} (HTTP {error.http_status})"
+        if name
+        else f"HTTP status: {error.http_status}, without a code of Globus"
+    )
+    if error.request_id:
+        parts.append(f"Request id: {error.request_id}")
+    return ". ".join(parts) + "."

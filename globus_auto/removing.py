@@ -14,6 +14,7 @@ from globus_auto import (
     DECISION,
     alerts,
     asides,
+    catalog_deletions,
     choosing,
     deleting,
     looking,
@@ -131,11 +132,8 @@ class Removal:
         self.left += paths
         self.session.kept.add(paths[0], Why(KeepReason.REJECTED))
         self.session.run.findings.fire(
-            Alert(
-                kind="delete failed",
-                about=self.session.run.settings.src_dir,
-                text=f"Globus refused to delete {paths[0]} ({troubles.details(error)}). Its copy is"
-                " verified. Delete it by hand, or rename it.",
+            catalog_deletions.delete_rejected(
+                self.session.run.settings.src_dir, paths[0], troubles.details(error)
             )
         )
         return []
@@ -258,22 +256,18 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
 
 def _about_directories(session: Session) -> str:
     """Return what alerts of empty directories are about, which others do not resolve."""
-    return f"empty directories below {session.run.settings.src_dir}"
+    return catalog_deletions.about_empty_directories(session.run.settings.src_dir)
 
 
 def _reason(ended: TaskDocument) -> str:
-    """Return in brackets why a delete failed, as far as Globus says it."""
+    """Return why a delete failed, as far as Globus says it."""
     fault = ended.fatal_error
-    return f" ({watching.said(fault.code, fault.description)})" if fault else ""
+    return watching.said(fault.code, fault.description) if fault else ""
 
 
 def _failed(session: Session, ended: TaskDocument) -> Alert:
-    return Alert(
-        kind="delete failed",
-        about=session.run.settings.src_dir,
-        text=f"Globus did not delete what is proven below {session.run.settings.src_dir}"
-        f"{_reason(ended)}. The next run tries again; see that Globus may write there:"
-        f" {watching.link(ended.task_id)}",
+    return catalog_deletions.delete_failed(
+        session.run.settings.src_dir, _reason(ended), watching.link(ended.task_id)
     )
 
 
@@ -282,6 +276,8 @@ def tidy(session: Session) -> None:
     known, store = session.run.settings, session.store
     if not known.delete_empty_dirs:
         session.run.findings.resolve("delete failed", _about_directories(session))
+        session.run.findings.resolve("mount")
+        session.run.findings.resolve("rename")
         return
     if store.under_way(known.src_dir):
         log.info("Left empty directories alone: a full transfer is under way")
@@ -290,8 +286,11 @@ def tidy(session: Session) -> None:
     if known.src_local_dir:
         _remove_here(session, bare)
     elif bare and not can_rename:
-        session.run.findings.fire(_no_rename(known.src_id))
+        session.run.findings.fire(
+            catalog_deletions.rename_unsupported(known.src_id, session.run.collection(known.src_id))
+        )
     else:
+        session.run.findings.resolve("rename")
         refused = alerts.read(session.run.health_path).refused
         now = session.run.started
         due = [path for path in bare if not 0 <= now - refused.get(path, 0) < alerts.DAY]
@@ -323,17 +322,6 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
 
 def _can_rename(outcomes: list[Outcome]) -> bool:
     return all(outcome.rename_supported for outcome in outcomes if isinstance(outcome, Directory))
-
-
-def _no_rename(endpoint: str) -> Alert:
-    return Alert(
-        kind="rename",
-        about=endpoint,
-        text=f"The source endpoint {endpoint} cannot rename, so empty directories cannot be removed"
-        " safely, and stay.",
-        code=0,
-        once=True,
-    )
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
@@ -379,7 +367,7 @@ def _delete_asides(session: Session) -> list[str]:
         except globus_sdk.TransferAPIError as error:
             if not rejects(error) or refusals.requires_login(error):
                 raise
-            session.run.findings.fire(_not_removed(session, f" ({troubles.details(error)})"))
+            session.run.findings.fire(_not_removed(session, troubles.details(error)))
         if ended and ended.status == "SUCCEEDED":
             _forget_directories(session, empty)
             continue
@@ -409,13 +397,7 @@ def _forget_directories(session: Session, deleted: list[str]) -> None:
 
 
 def _not_removed(session: Session, reason: str) -> Alert:
-    return Alert(
-        kind="delete failed",
-        about=_about_directories(session),
-        text=f"Globus did not delete all empty directories below {session.run.settings.src_dir}"
-        f"{reason}. Those that stay are tried once a day. Let Globus write there, or set"
-        " DELETE_EMPTY_DIRS = False.",
-    )
+    return catalog_deletions.directories_not_removed(session.run.settings.src_dir, reason)
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:

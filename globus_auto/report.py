@@ -135,7 +135,7 @@ def standing(run: Run) -> dict[str, Any]:
         "alerts": [
             {"kind": one.kind, "about": one.about, "text": printable(one.text), "since": one.since}
             for one in health.alerts
-            if not one.over and not one.once
+            if not one.resolved and one.severity == "alert"
         ],
     }
     try:

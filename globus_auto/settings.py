@@ -91,10 +91,6 @@ class SettingsError(Exception):
         self.usable = usable
 
 
-class SettingsUnfit(Exception):
-    """The settings do not fit each other or what the datastore knows; the text says what to do."""
-
-
 FIELDS = {
     field.encode_name: field
     for field in msgspec.structs.fields(Settings)

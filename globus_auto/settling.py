@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import globus_sdk
 import msgspec
 
-from globus_auto import delivery, listing, refusals, tasks, watching
+from globus_auto import catalog_transfers, delivery, listing, refusals, tasks, watching
 from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import OPEN, Task
+from globus_auto.wording import sentence
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
@@ -19,13 +20,8 @@ log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
 UNCLEAR = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
-# What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
-AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
 # What does not pass until somebody makes room.
 FOR_PERSONS = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
-OUT_OF_REACH = ("endpoint", "service")
-# Kinds of alerts that explain why a task did not end in time.
-IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
 def settle(session: Session) -> None:
@@ -177,45 +173,27 @@ def _check_policies(findings: Findings, task: Task) -> None:
         findings.resolve("unencrypted", task.destination)
     else:
         findings.fire(
-            Alert(
-                kind="unencrypted",
-                about=task.destination,
-                text=f"Globus did not encrypt a transfer of {task.source_dir}, although it was"
-                " asked to. The files have arrived. Ask the administrator of the collections why,"
-                f" with this link: {watching.link(task.task_id or '')}",
+            catalog_transfers.transfer_unencrypted(
+                task.destination, task.source_dir, watching.link(task.task_id or "")
             )
         )
 
 
 def unverified(task: Task) -> Alert:
     """Return the alert that Globus did not compare checksums after a transfer."""
-    return Alert(
-        kind="unverified",
-        about=task.destination,
-        text=f"Globus did not verify checksums of the files of {task.source_dir} after it copied"
-        " them: the policy of one of the collections disables verification. Such files stay at"
-        " the source. Ask the collection's administrator to allow it, or use another collection;"
-        " then delete the datastore, and all is compared again."
-        f" {watching.link(task.task_id or '')}",
+    return catalog_transfers.checksums_unverified(
+        task.destination, task.source_dir, watching.link(task.task_id or "")
     )
 
 
 def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
-    reason = str(error)
+    reason = f"Error: {sentence(str(error))}"
     if isinstance(error, globus_sdk.TransferAPIError):
         if refusals.requires_login(error):
             raise error
         reason = refusals.api_details(error)
-    findings.fire(
-        Alert(
-            kind="unclear",
-            about=task.source_dir,
-            text=f"Globus did not say what became of a transfer of {task.source_dir} ({reason})."
-            " Nothing is concluded from that; the next run asks again.",
-            effect_of=("service",),
-        )
-    )
+    findings.fire(catalog_transfers.status_unknown(task.source_dir, reason))
 
 
 def _trouble(
@@ -227,27 +205,18 @@ def _trouble(
 ) -> Alert | bool:
     """Return what a person must know of an open task, or whether it is seen to make progress."""
     link = watching.link(document.task_id)
-    what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
         reason = _newest_error(client, document)
-        return Alert(
-            kind="inactive",
-            about=task.source_dir,
-            text=f"{what} is suspended until you act{reason}. Its files wait at the"
-            f" source. Renew the login or consent that Globus asks for at {link}",
-            code=3,
+        return catalog_transfers.transfer_suspended(
+            task.source_dir, task.destination_dir, reason, link
         )
     if document.nice_status not in (None, "OK", "Queued"):
-        reason = _newest_error(client, document) or f" ({document.nice_status})"
+        reason = _newest_error(client, document) or watching.said(document.nice_status, None)
         if not _is_stuck(task, document, now, stall_seconds):
-            log.info("An error that may pass%s: task %s", reason, document.task_id)
+            log.info("An error that may pass: %s Task %s", reason, document.task_id)
             return False
-        return Alert(
-            kind="stalled",
-            about=task.source_dir,
-            text=f"{what} is in trouble{reason}. Its files wait at the source, and Globus goes on"
-            f" trying. See what it says at {link}",
-            effect_of=OUT_OF_REACH if document.nice_status in AWAY else (),
+        return catalog_transfers.transfer_stalled(
+            task.source_dir, task.destination_dir, document.nice_status, reason, link
         )
     task.error_since = task.error_progress = None
     if now - task.submitted_at <= stall_seconds:
@@ -256,12 +225,8 @@ def _trouble(
     last = event.time.timestamp() if event else task.submitted_at
     if now - last <= stall_seconds:
         return True
-    return Alert(
-        kind="stalled",
-        about=task.source_dir,
-        text=f"{what} has had no news for {(now - last) / 3600:.0f} hours{_because(event)}. Its"
-        f" files wait at the source. See what holds it up, or cancel it, at {link}",
-        effect_of=OUT_OF_REACH,
+    return catalog_transfers.transfer_silent(
+        task.source_dir, task.destination_dir, (now - last) / 3600, _because(event), link
     )
 
 
@@ -278,7 +243,7 @@ def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_secon
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
-    """Return what the newest error of a task was, in brackets; "" if that cannot be told."""
+    """Return what the newest error of a task was; "" if that cannot be told."""
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
     except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
@@ -287,10 +252,7 @@ def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocu
 
 
 def _because(event: watching.Event | None) -> str:
-    if not event:
-        return ""
-    details = f": {event.details[:500]}" if event.details else ""
-    return f" ({watching.said(event.code, event.description)}{details})"
+    return watching.said(event.code, event.description, event.details) if event else ""
 
 
 def _between(earliest: int, moment: int | None, latest: int) -> int:
@@ -304,14 +266,9 @@ def _failure(
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:
-        reason = f" ({watching.said(code, fault.description)})"
+        reason = watching.said(code, fault.description)
     else:
         reason = _newest_error(client, document)
-    return Alert(
-        kind="failed",
-        about=task.source_dir,
-        text=f"A transfer from {task.source_dir} to {task.destination_dir} failed{reason}."
-        " What it did not send stays at the source and is sent again. If that goes on, see what"
-        f" it says at {watching.link(document.task_id)}",
-        effect_of=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
+    return catalog_transfers.transfer_failed(
+        task.source_dir, task.destination_dir, code, reason, watching.link(document.task_id)
     )

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import globus_sdk
 import msgspec
 
-from globus_auto import refusals
-from globus_auto.alerts import GLOBUS, Alert, Findings
+from globus_auto import catalog_collections, catalog_transfers, refusals
+from globus_auto.alerts import Alert, Findings
 from globus_auto.datastore import Datastore, Task
 from globus_auto.tasks import OWN, new_task, rejects, submission_id, submit
 from globus_auto.watching import InvalidResponse
+from globus_auto.wording import sentence
 
 # Codes of a refusal that passes by itself (docs.globus.org/api/transfer/task_submit, "Errors").
 NOT_NOW = ("Conflict", "TooManyPendingJobs")
@@ -254,24 +255,11 @@ def _halved(
 
 
 def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float) -> Alert:
-    return Alert(
-        kind="conflict",
-        about=source_dir,
-        text=f"Globus does not take transfers of {source_dir} now ({error.code}, {error.message})."
-        " Its files wait at the source for a later run. If that has lasted for"
-        f" {grace / 3600:g} hours, look at your tasks in the web app.",
-        code=0,
-        after=grace,
-    )
+    return catalog_transfers.transfers_conflict(source_dir, refusals.api_details(error), grace)
 
 
 def _unknown(task: Task, error: Exception) -> Alert:
-    reason = str(error)
+    reason = f"Error: {sentence(str(error))}"
     if isinstance(error, globus_sdk.TransferAPIError):
         reason = refusals.api_details(error)
-    return Alert(
-        kind="service",
-        about=GLOBUS,
-        text=f"Globus did not say whether it accepted a transfer of {task.source_dir} ({reason})."
-        " Nothing is lost; the next run submits the same task again.",
-    )
+    return catalog_collections.submission_unanswered(task.source_dir, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import glob
 import logging
 import math
@@ -41,14 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = utils.parsed(parser, argv)
     for option, needed in (("probe", "check"), ("json", "status")):
         if getattr(options, option) and not getattr(options, needed):
-            options.usage_error = f"--{option} needs --{needed}. See --help."
+            parser.error(f"--{option} needs --{needed}")
     inquiry = next((name for name in INQUIRIES if getattr(options, name)), None)
     if inquiry:
         return utils.inquire(PROGRAM, options, _inquiry(inquiry))
     return utils.run(PROGRAM, options, transfer)
 
 
-def _add_options(parser: utils.Parser) -> None:
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--full", action="store_true", help="compare all files in one task; copy what differs")
     add("--wait", action="store_true", help="wait until all transfers have ended; report failures")

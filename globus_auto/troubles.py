@@ -3,60 +3,77 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import globus_sdk
 from globus_sdk.login_flows import CommandLineLoginFlowEOFError
 from globus_sdk.token_storage import TokenValidationError
 from globus_sdk.token_storage.validating_token_storage import IdentityMismatchError
 
-from globus_auto import listing, login, refusals, submitting, watching
-from globus_auto.alerts import GLOBUS, Alert
+from globus_auto import (
+    catalog,
+    catalog_collections,
+    catalog_transfers,
+    listing,
+    login,
+    refusals,
+    submitting,
+    watching,
+)
+from globus_auto.alerts import GLOBUS, Alert, AlertError
+from globus_auto.wording import sentence
+
+if TYPE_CHECKING:
+    from globus_auto.utils import Run
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def explain(error: Exception, program: str, login_command: str) -> Alert:
-    """Return the alert for `error`, which ended a run of `program` or one of its submissions.
-
-    `login_command` is what to type on a terminal to log in.
-    """
+def explain(error: Exception, run: Run) -> Alert:
+    """Return the alert for `error`, which ended `run` or one of its submissions."""
+    login_command = run.login_command
+    if isinstance(error, AlertError):
+        return error.alert
     if isinstance(error, login.TokenFileDamaged):
-        return _login(str(error), f"Log in by: {login_command}")
+        return catalog.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, login.NoTerminal):
-        return _login("There was no terminal to log in on.", f"On one run: {login_command}")
+        return catalog.login_needs_terminal(login_command)
     if isinstance(error, CommandLineLoginFlowEOFError):
-        return _login("No authorization code was entered.", f"On a terminal run: {login_command}")
+        return catalog.login_without_code(login_command)
     if isinstance(error, IdentityMismatchError):
-        return _login(
-            f"The new login is of another identity ({error.new_id}) than the one before"
-            f" ({error.stored_id}).",
-            f"Log in as before, or remove the file at TOKEN_PATH first: {login_command}",
-        )
+        return catalog.login_of_another(str(error.new_id), str(error.stored_id), login_command)
     if isinstance(error, TokenValidationError):
-        return _login(
-            "There is no login that Globus accepts.", f"On a terminal run: {login_command}"
-        )
+        return catalog.login_missing(login_command)
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
     if isinstance(error, listing.EndpointNotReady):
-        return Alert(kind="endpoint", about=error.endpoint, text=str(error), code=error.code)
+        return _not_ready(error, run)
     if isinstance(error, globus_sdk.TransferAPIError):
-        return _refused_call(error, login_command)
+        return _refused_call(error, run)
     silent = (globus_sdk.NetworkError, watching.InvalidResponse, watching.CancelTimeout)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
-        return Alert(
-            kind="service",
-            about=GLOBUS,
-            text=f"Globus cannot be reached or did not answer as it should ({error}). Nothing is"
-            " lost, and nothing is concluded from that; the next run tries again. If it lasts, see"
-            " whether this machine has a network.",
-        )
-    return Alert(
-        kind="crash",
-        about=program,
-        text=f"{program}.py stopped at an error that is its own: {type(error).__name__}: {error}."
-        " The next run tries again; the log has the details, please report them.",
-    )
+        return catalog_collections.service_unreachable(sentence(str(error)))
+    return catalog.crashed(run.program, f"{type(error).__name__}: {error}")
+
+
+def _not_ready(error: listing.EndpointNotReady, run: Run) -> Alert:
+    endpoint = error.endpoint
+    if error.name:
+        run.names[endpoint] = error.name
+    collection = run.collection(endpoint)
+    match error.obstacle:
+        case "server":
+            return catalog_collections.collection_is_server(endpoint, collection)
+        case "disconnected":
+            return catalog_collections.collection_disconnected(endpoint, collection)
+        case "paused":
+            return catalog_collections.collection_paused(endpoint, collection)
+        case "unreachable":
+            return catalog_collections.collection_unreachable(endpoint, collection, error.details)
+        case "undescribed":
+            return catalog_collections.collection_undescribed(
+                endpoint, collection, sentence(error.details)
+            )
 
 
 def _is_raised_by_sdk(error: Exception) -> bool:
@@ -72,112 +89,50 @@ def _is_raised_by_sdk(error: Exception) -> bool:
     return str(module).partition(".")[0] == "globus_sdk"
 
 
-def refused(refusal: submitting.Refusal, login_command: str) -> Alert:
+def refused(refusal: submitting.Refusal, run: Run) -> Alert:
     """Return the alert for a submission that did not lead to a task."""
     if refusal.error is None:
-        return Alert(
-            kind="refused",
-            about=refusal.source_dir,
-            text=f"A transfer of {refusal.what} never reached Globus in several runs, though other"
-            " requests do: something between this machine and Globus, such as a proxy, does not let"
-            " it through. The file stays at the source, and is tried once a day. Exclude it by"
-            " EXCLUDE, rename it, or let requests to Globus pass.",
-        )
-    alert = _refused_call(refusal.error, login_command)
+        return catalog_transfers.transfer_blocked(refusal.source_dir, refusal.what)
+    alert = _refused_call(refusal.error, run)
     if alert.kind != "service":
         return alert
-    # Malformed is what names a file that Globus cannot take; otherwise it is about the place.
-    if refusal.error.http_status in submitting.DIVISIBLE:
-        hint = "It is tried once a day. Exclude it by EXCLUDE, or rename it."
-    else:
-        hint = "The next run tries again. See that you may write there."
-    return Alert(
-        kind="refused",
-        about=refusal.source_dir,
-        text=f"Globus refused to transfer {refusal.what} ({details(refusal.error)}). It stays at"
-        f" the source. {hint}",
+    return catalog_transfers.transfer_rejected(
+        refusal.source_dir,
+        refusal.what,
+        details(refusal.error),
+        malformed=refusal.error.http_status in submitting.DIVISIBLE,
     )
-
-
-def _login(what: str, how: str) -> Alert:
-    # The command comes last, so that it can be copied.
-    text = f"{what} Until then nothing is sent or deleted. {how}"
-    return Alert(kind="login", about=GLOBUS, text=text, code=3)
 
 
 def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     if login.revoked(error):
-        return _login(
-            "Globus no longer accepts the stored login: it was revoked, or not used for six"
-            " months.",
-            f"On a terminal run: {login_command}",
-        )
+        return catalog.login_revoked(login_command)
     if error.http_status == 401 and login.refusal(error) == "invalid_grant":
-        return _login(
-            f"Globus Auth did not take the authorization code ({details(error)}): it was mistyped,"
-            " used before or is too old.",
-            f"On a terminal run: {login_command}",
-        )
+        return catalog.login_code_rejected(details(error), login_command)
     if error.http_status in (400, 401, 403):
-        return _login(
-            f"Globus Auth refused the login ({details(error)}). Check CLIENT_ID and, for a"
-            " service account, its secret.",
-            f"For a person's login run: {login_command}",
-        )
-    return _service(error)
+        return catalog.login_rejected(details(error), login_command)
+    return catalog_collections.service_error(details(error))
 
 
-def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Alert:
-    what = details(error)
+def _refused_call(error: globus_sdk.TransferAPIError, run: Run) -> Alert:
+    what, login_command = details(error), run.login_command
     if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))
-        places = " and ".join(sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)}))
-        return Alert(
-            kind="consent",
-            about=GLOBUS,
-            text=f"Globus needs your consent to reach the files ({what}) of the endpoint"
-            f" {places or 'that it names'}. Until then nothing is sent or deleted. On a terminal"
-            f" run: {login_command}",
-            code=3,
-        )
+        ids = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})
+        return catalog.consent_missing(list(map(run.collection, ids)), what, login_command)
     if refusals.requires_session(error):
-        return Alert(
-            kind="session",
-            about=GLOBUS,
-            text=f"The endpoint wants you to log in again, in person ({what}). Until then"
-            " nothing is sent or deleted. A high-assurance collection ends sessions that no stored"
-            " login can renew; use a service account or another collection for unattended work."
-            f" For now, on a terminal run: {login_command}",
-            code=3,
-        )
+        return catalog.session_expired(what, login_command)
     if error.http_status == 401:
-        return _login(f"Globus does not accept the login ({what}).", f"Run: {login_command}")
+        return catalog.token_rejected(what, login_command)
     code = error.code or ""
     if code in ("EndpointNotFound", "EndpointDeleted"):
-        return Alert(
-            kind="unknown endpoint",
-            about=GLOBUS,
-            text=f"Globus knows no such endpoint ({what}). Check SRC_ID and DST_ID.",
-            code=2,
-        )
+        return catalog_collections.collection_unknown(what)
     if any(part in code for part in listing.ENDPOINT_DOWN):
         known = ENDPOINT_ID.search(error.message or "")
-        return Alert(
-            kind="endpoint",
-            about=known[0] if known else GLOBUS,
-            text=f"An endpoint is out of reach ({what}). Nothing is lost, but nothing moves"
-            " either: see whether it runs. The next run tries again.",
-        )
-    return _service(error)
-
-
-def _service(error: globus_sdk.GlobusAPIError) -> Alert:
-    return Alert(
-        kind="service",
-        about=GLOBUS,
-        text=f"Globus refused a call ({details(error)}). Nothing is lost; the next run tries"
-        " again.",
-    )
+        endpoint = known[0] if known else GLOBUS
+        collection = run.collection(endpoint) if known else "a collection"
+        return catalog_collections.collection_unreachable(endpoint, collection, what)
+    return catalog_collections.service_error(details(error))
 
 
 def details(error: globus_sdk.GlobusAPIError) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import logging
 import os
 import shlex
@@ -18,13 +19,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from globus_auto import __version__, alerts, datastore, logs, settings
+from globus_auto import __version__, alerts, catalog, datastore, logs, settings
 from globus_auto.channels import Channels, deliver
 from globus_auto.locks import AlreadyRunning, locked
-from globus_auto.settings import SettingsUnfit
-from globus_auto.wording import utf8
+from globus_auto.wording import printable, utf8
 
 log = logging.getLogger(__name__)
 
@@ -32,25 +31,13 @@ LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
 PING_TIMEOUT = 10  # seconds
 
 
-class UsageError(Exception):
-    """The command line makes no sense; the text says why."""
-
-
 class Stopped(Exception):
     """The program was asked to end by SIGTERM."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that leaves it to run() to report a wrong command line, by mail as well."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
-        raise UsageError(f"{message}. See --help.")
-
-
-def parser(program: str, description: str, epilog: str) -> Parser:
+def parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """Return a parser with the options that both programs have."""
-    result = Parser(
+    result = argparse.ArgumentParser(
         prog=f"{program}.py",
         usage="%(prog)s [options]",
         description=description,
@@ -69,21 +56,14 @@ def parser(program: str, description: str, epilog: str) -> Parser:
     return result
 
 
-def parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; `usage_error` among them is what is wrong with the command line."""
-    if "GLOBUS_AUTO_CONFIG" in os.environ:
-        parser.set_defaults(config=os.environ["GLOBUS_AUTO_CONFIG"] or None)
-    parser.set_defaults(usage_error=None)
-    try:
-        return parser.parse_args(argv)
-    except UsageError as error:
-        lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-        lenient.add_argument("--config", default=parser.get_default("config"))
-        options = parser.parse_args([])
-        with contextlib.suppress(argparse.ArgumentError):
-            options.config = lenient.parse_known_args(argv)[0].config
-        options.usage_error = str(error)
-        return options
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; exit with code 2, and the nearest option, where one is unknown."""
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], parser._option_string_actions, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
 
 
 @dataclass
@@ -92,6 +72,7 @@ class Run:
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
     asked, `watched` that one can see how far it is. `resources` are closed when the work has ended.
+    `names` are the display names of collections by id, as far as Globus has told them.
     """
 
     program: str
@@ -102,6 +83,16 @@ class Run:
     watched: bool
     started: int = field(default_factory=lambda: int(time.time()))
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def collection(self, endpoint: str) -> str:
+        """Return what a person knows a collection by: its part, its name and its id."""
+        source, destination = self.settings.src_id, self.settings.dst_id
+        part = ""
+        if endpoint in (source, destination) and source != destination:
+            part = "source " if endpoint == source else "destination "
+        name = self.names.get(endpoint)
+        return f"the {part}collection " + (f"{name} (id {endpoint})" if name else endpoint)
 
     @property
     def dry(self) -> bool:
@@ -140,19 +131,21 @@ class Run:
         """Return the datastore, an empty one where there is none.
 
         Of one that was restored from a backup only what is no proof of a delivery is left. Raise
-        datastore.DatastoreDamaged, or SettingsUnfit where the settings do not fit what it holds.
+        datastore.DatastoreDamaged, or AlertError where the settings do not fit what it holds.
         """
         known = self.settings
         # Read first: another program may save both meanwhile, and never looks restored then.
-        newest = alerts.read(self.health_path).generation
+        health = alerts.read(self.health_path)
+        newest = health.generation
+        self.names |= {key: name for key, name in health.names.items() if key not in self.names}
         found = datastore.load(known.datastore_path)
         store = found or datastore.Datastore(source=known.src_id, generation=newest)
         self.findings.resolve("datastore")
         if store.source != known.src_id:
-            raise SettingsUnfit(
-                f"SRC_ID is {known.src_id}, but {known.datastore_path} knows the files of"
-                f" {store.source}. Set CODE_PATH to another directory for another source, or"
-                " delete the datastore to start over."
+            raise alerts.AlertError(
+                catalog.source_changed(
+                    known.src_dir, known.src_id, known.datastore_path, store.source
+                )
             )
         self._require_own_config(store)
         self.require_own_destination(store.mappings)
@@ -160,53 +153,46 @@ class Run:
             self.restored(store)
             store.generation = newest
         else:
-            self.findings.resolve("restored", own=True)
+            self.findings.resolve("restored")
         return store
 
     def restored(self, store: datastore.Datastore) -> None:
         """Drop what a datastore from a backup says was delivered: it may not hold any more."""
         dropped = store.drop_delivered()
         store.changed = store.restored = True
-        self.findings.fire(
-            alerts.Alert(
-                kind="restored",
-                about=self.settings.datastore_path,
-                text=f"The datastore {self.settings.datastore_path} is older than the last one that"
-                " was saved: it was restored from a backup. What it says was delivered may be out"
-                f" of date, so {dropped} files are compared with the destination again before any"
-                " is deleted. Nothing to do.",
-                once=True,
-            )
-        )
+        self.findings.fire(catalog.datastore_restored(self.settings.datastore_path, dropped))
 
     def _require_own_config(self, store: datastore.Datastore) -> None:
-        """Raise SettingsUnfit if another config file uses this CODE_PATH for other directories."""
+        """Raise AlertError if another config file uses this CODE_PATH for other directories."""
         known, other = self.settings, store.config
         path = utf8(known.config_path)
         if other and other != path and os.path.exists(other):
             theirs = settings.peek(other)
             if theirs.datastore_path == known.datastore_path and theirs.pair != known.pair:
-                raise SettingsUnfit(
-                    f"{other} has the CODE_PATH of {path}, but other directories"
-                    f" ({theirs.src_dir} to {theirs.dst_dir}). Give each its own CODE_PATH."
+                directories = f"{theirs.src_dir} to {theirs.dst_dir}"
+                raise alerts.AlertError(
+                    catalog.code_path_shared(known.src_dir, path, other, directories)
                 )
         if other != path:
             store.config = path
             store.changed = bool(other)
 
     def require_own_destination(self, others: Iterable[datastore.Mapping]) -> None:
-        """Raise SettingsUnfit if files would be sent to where those of `others` are."""
+        """Raise AlertError if files would be sent to where those of `others` are."""
         known = self.settings
         mine = datastore.Mapping(
             source_dir=known.src_dir, destination=known.dst_id, destination_dir=known.dst_dir
         )
         for other in others:
             if not mine.agrees_with(other):
-                raise SettingsUnfit(
-                    f"{known.src_dir} cannot be sent to {known.dst_dir}: {other.source_dir} was"
-                    f" sent to {other.destination_dir} at the same collection before, and files of"
-                    " one could overwrite the only copies of the other's. Set another DST_DIR, or"
-                    f" delete {known.datastore_path}, which gives up this protection."
+                raise alerts.AlertError(
+                    catalog.destination_in_use(
+                        known.src_dir,
+                        known.dst_dir,
+                        other.source_dir,
+                        other.destination_dir,
+                        known.datastore_path,
+                    )
                 )
 
     def save(self, store: datastore.Datastore) -> None:
@@ -240,7 +226,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) 
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
-        known = _settings(program, options, findings)
+        known = _settings(options, findings)
         this = Run(program, options, known, findings, interactive, watched=interactive)
         speaks = True
         try:
@@ -271,7 +257,7 @@ def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], 
     findings = alerts.Findings(program)
     options.dry_run = True
     with logs.to_stderr(options.verbose, interactive=False):
-        known = _settings(program, options, findings)
+        known = _settings(options, findings)
         this = Run(program, options, known, findings, False, watched=sys.stderr.isatty())
         if findings.alerts:
             return findings.code
@@ -305,31 +291,18 @@ def _note(this: Run, error: Exception) -> None:
 
 def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
-        log.info("Left: %s", busy)
+        log.info("Exiting: %s", busy)
         return
-    this.findings.fire(
-        alerts.Alert(
-            kind="lock",
-            about=busy.path,
-            text=f"{busy} Nothing else is sent or deleted until it ends. See what it waits for,"
-            " or stop it: the next run finishes its work.",
-        )
-    )
+    this.findings.fire(catalog.running_too_long(busy.path, busy.pid, busy.moment))
 
 
-def _settings(
-    program: str, options: argparse.Namespace, findings: alerts.Findings
-) -> settings.Settings:
+def _settings(options: argparse.Namespace, findings: alerts.Findings) -> settings.Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
-    if options.usage_error:
-        findings.fire(alerts.Alert(kind="usage", about=program, text=options.usage_error, code=2))
-    findings.resolve("usage", program)
     try:
         known = settings.load(options.config)
     except settings.SettingsError as error:
         for problem in error.problems:
-            about = f"{error.usable.config_path}: {problem}"
-            findings.fire(alerts.Alert(kind="settings", about=about, text=problem, code=2))
+            findings.fire(catalog.setting_wrong(error.usable.config_path, problem))
         return error.usable
     findings.resolve("settings", lambda about: about.startswith(f"{known.config_path}: "))
     return known
@@ -338,31 +311,23 @@ def _settings(
 def explain(error: Exception, this: Run) -> alerts.Alert:
     """Return the alert for `error`: what happened, what it means, what to do."""
     known = this.settings
+    if isinstance(error, alerts.AlertError):
+        return error.alert
+    if isinstance(error, datastore.DatastoreNewer):
+        return catalog.datastore_newer(error.path, error.version, datastore.VERSION)
     if isinstance(error, datastore.DatastoreDamaged):
-        return alerts.Alert(
-            kind="datastore",
-            about=known.datastore_path,
-            text=f"{error} Nothing was changed.",
-            code=3,
-        )
-    if isinstance(error, SettingsUnfit):
-        return alerts.Alert(kind="unfit settings", about=known.src_dir, text=str(error), code=2)
+        return catalog.datastore_damaged(error.path, error.reason)
     if isinstance(error, Stopped):
-        return alerts.Alert(
-            kind="stopped",
-            about=this.program,
-            text=f"{this.program}.py was stopped by a signal. The next run finishes its work.",
-        )
+        return catalog.stopped(this.program)
     if isinstance(error, OSError):
-        return alerts.Alert(
-            kind="state",
-            about=this.program,
-            text=f"{this.program}.py cannot read or write {error.filename or known.code_path}:"
-            f" {error.strerror or error}. It stopped there; the next run tries again.",
+        return catalog.state_unusable(
+            this.program,
+            str(error.filename or known.code_path),
+            str(error.strerror or error),
         )
     from globus_auto import troubles  # noqa: PLC0415 - --help and --version need no Globus
 
-    return troubles.explain(error, this.program, this.login_command)
+    return troubles.explain(error, this)
 
 
 @contextlib.contextmanager
@@ -388,6 +353,11 @@ def _report(this: Run) -> None:
             with alerts.opened(this.health_path) as health:
                 told = True
                 _tell(this, health)
+                health.names = {
+                    endpoint: this.names[endpoint]
+                    for endpoint in (known.src_id, known.dst_id)
+                    if endpoint in this.names
+                } or health.names
                 if this.findings.code == 0:
                     health.last_good[this.program] = this.started
     except OSError as error:
@@ -400,14 +370,29 @@ def _tell(this: Run, health: alerts.AlertState) -> None:
     now = int(time.time())
     known, channels = this.settings, this.channels
     host = socket.gethostname()
-    pair = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
     health.alerts = alerts.updated(health.alerts, this.findings, now)
     what = alerts.digest(health.alerts, now, known.email_repeat_hours * 3600)
     if not any(what) or not (channels.recipients or channels.urls):
         return
-    title = alerts.subject(what, known.email_subject, host, pair)
-    if deliver(channels, title, alerts.body(what, host, pair, known.log_path)):
+    title = alerts.subject(what, known.email_subject, host, _pair(this))
+    directories = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
+    source = (
+        f"Sent by globus_auto on {host} for {printable(directories)}.\n"
+        f"More is in {printable(known.log_path)} there; README.md explains each alert."
+    )
+    if deliver(channels, title, alerts.body(what, now, source)):
         health.alerts = alerts.told(health.alerts, what, now)
+
+
+def _pair(this: Run) -> str:
+    """Return what is sent where: names of collections, else directories."""
+    known = this.settings
+    if not known.src_dir:
+        return known.config_path
+    names = [this.names.get(endpoint) for endpoint in (known.src_id, known.dst_id)]
+    if None in names or names[0] == names[1]:
+        return f"{known.src_dir} -> {known.dst_dir}"
+    return f"{names[0]} -> {names[1]}"
 
 
 def _ping(this: Run) -> None:

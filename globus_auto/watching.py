@@ -11,6 +11,7 @@ import globus_sdk
 import msgspec
 
 from globus_auto.datastore import OPEN
+from globus_auto.wording import condensed
 
 CANCEL_SECONDS = 60
 # A list that is longer than this has no end: a task has no more files, and Globus sends about a
@@ -104,9 +105,12 @@ def seconds(moment: datetime | None) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
 
 
-def said(*parts: str | None) -> str:
-    """Return those of `parts` that Globus said, such as a code and a description, as text."""
-    return ", ".join(part for part in parts if part)
+def said(code: str | None, description: str | None, details: str | None = None) -> str:
+    """Return what Globus says of an error of a task: in words, then its code."""
+    words = ": ".join(part for part in (description, condensed(details or "")) if part)
+    parts = [f"Globus says: {words.rstrip('.')}"] if words else []
+    parts += [f"Code: {code}"] if code else []
+    return f"{'. '.join(parts)}." if parts else ""
 
 
 def link(task_id: str) -> str:

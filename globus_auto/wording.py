@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 NAMES_SHOWN = 5
+DETAILS_LENGTH = 300  # characters of what a server says
+DENIED = re.compile("permission.?denied|not.?authori[sz]ed|forbidden|EACCES", re.IGNORECASE)
+TOO_LARGE = re.compile(r"\.SizeLimit|too many (files|entries)", re.IGNORECASE)
 SECRET_LENGTH = 8  # characters: all that Globus issues is longer
 SECRETS: set[str] = set()  # that this process has used; see redact()
 
@@ -48,3 +53,58 @@ def some(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 file, 2 files."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def are(number: int) -> str:
+    """Return the verb that fits a number of things."""
+    return "is" if number == 1 else "are"
+
+
+def they_stay(number: int) -> str:
+    """Return the beginning of a sentence about where a number of files stays."""
+    return "It stays" if number == 1 else "They stay"
+
+
+def capital(text: str) -> str:
+    """Return `text` as the beginning of a sentence; names keep their spelling."""
+    return f"T{text[1:]}" if text.startswith("the ") else text
+
+
+def sentence(text: str) -> str:
+    """Return `text`, which a server may have sent, with a full stop."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
+
+
+def access_advice(reason: str, otherwise: str) -> str:
+    """Return what to do where a directory cannot be listed for this `reason`, else `otherwise`."""
+    if DENIED.search(reason):
+        return "Give the account that Globus uses there access to it."
+    if TOO_LARGE.search(reason):
+        return "It has too many entries: spread them over several directories."
+    return otherwise
+
+
+def condensed(details: str) -> str:
+    """Return what a server says of an error as one line: of GridFTP's the file and the message.
+
+    An event holds lines such as `File: /d/f` and the server's reply, in which line ends are spelled
+    out or percent-encoded.
+    """
+    text = unquote(details) if "%0D%0A" in details else details
+    text = text.replace("\\r\\n", "\n").replace("\r\n", "\n")
+    named = {
+        name: found[1].strip()
+        for name in ("File", "Message", "GridFTP-Error-String")
+        if (found := re.search(rf"^(?:Details: )?(?:\d+-)?{name}: *(.+)$", text, re.MULTILINE))
+    }
+    message = named.get("GridFTP-Error-String") or named.get("Message")
+    if message:
+        text = f"{named['File']}: {message}" if "File" in named else message
+    text = " ".join(text.split())
+    return text if len(text) <= DETAILS_LENGTH else f"{text[:DETAILS_LENGTH]}..."

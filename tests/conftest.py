@@ -361,6 +361,17 @@ class Mailbox:
         return email.message_from_string(self.messages[number], policy=email.policy.default)
 
 
+def counts(text: str) -> str:
+    """Return what a message has: `1 new, 2 resolved`."""
+    found: dict[str, int] = {}
+    for line in text.splitlines():
+        if line in ("NEW", "STILL OPEN", "RESOLVED"):
+            found[line.lower()] = 0
+        elif line.startswith("* "):
+            found[list(found)[-1]] += 1
+    return ", ".join(f"{number} {title}" for title, number in found.items())
+
+
 class MailServer(Controller):
     """A mail server at a free port; `port` is its number."""
 

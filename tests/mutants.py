@@ -324,7 +324,7 @@ MUTANTS = [
         "an alert is inhibited by its cause",
         "test_an_alert_is_inhibited_by_its_cause",
         "alerts.py",
-        "if causes.isdisjoint(alert.effect_of)",
+        "if causes.isdisjoint(alert.inhibited_by)",
         "if True",
     ),
     Mutant(
@@ -337,9 +337,9 @@ MUTANTS = [
     Mutant(
         "one program does not resolve an alert of the other",
         "test_delete_does_not_resolve_a_rejected_transfer",
-        "opening.py",
-        "    run.findings.alone = True\n",
-        "",
+        "alerts.py",
+        'if key in self.alerts or by not in ("", self.program):',
+        "if key in self.alerts:",
     ),
     Mutant(
         "a run is the first until Globus has accepted a task",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
+
 import pytest
 
-from tests.conftest import Lab, Mailbox, files
+from tests.conftest import Lab, Mailbox, counts, files
 
 HOUR = 3600
 
@@ -38,9 +41,14 @@ def test_a_message_names_everything_and_the_work_goes_on(troubled: Lab, mailbox:
     assert message["From"] == "beamline@example.org"
     assert message["To"] == "staff@example.org"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert "1 new (/src -> /dst)" in message["Subject"]
+    host = socket.gethostname()
+    assert message["Subject"].strip() == (
+        f"[globus_auto {host}] PROBLEM: directory not readable (source -> destination)"
+    )
+    assert message["Date"].datetime.timestamp() == pytest.approx(time.time(), abs=60)
+    assert message["Message-ID"].endswith(f"@{host}>")
     assert message["Bcc"] is None
-    assert "/src/d cannot be listed: 403 EndpointPermissionDenied: Path\\r\\nBcc: not@allowed" in (
+    assert "Globus says: Path Bcc: not@allowed. Code: EndpointPermissionDenied (HTTP 403)." in (
         message.get_content()
     )
     assert f"{troubled.state}/globus_auto.log" in message.get_content()
@@ -52,7 +60,8 @@ def test_all_alerts_of_one_run_are_one_message(troubled: Lab, mailbox: Mailbox) 
     (troubled.source / "link").symlink_to("b")
     assert troubled.transfer() == 1
     assert len(mailbox.messages) == 1
-    assert "3 new" in mailbox.read(0)["Subject"]
+    assert counts(mailbox.texts()[0]) == "3 new"
+    assert "PROBLEM: directory not readable and 2 more (" in mailbox.read(0)["Subject"]
 
 
 def test_an_alert_is_mailed_once_repeated_and_resolved_once(
@@ -65,9 +74,14 @@ def test_an_alert_is_mailed_once_repeated_and_resolved_once(
         troubled.advance(2 * HOUR)
     troubled.world.faults.clear()
     assert (troubled.transfer(), troubled.transfer(), troubled.delete()) == (0, 0, 0)
-    subjects = [mailbox.read(number)["Subject"].split(": ")[1] for number in range(3)]
-    assert subjects == [f"1 {word} (/src -> /dst)" for word in ("new", "lasting", "resolved")]
-    assert len(mailbox.messages) == 3
+    told = [mailbox.read(number)["Subject"].partition("] ")[2] for number in range(3)]
+    words = ("PROBLEM", "STILL OPEN", "RESOLVED")
+    assert told == [f"{word}: directory not readable (source -> destination)" for word in words]
+    assert [counts(text) for text in mailbox.texts()] == ["1 new", "1 still open", "1 resolved"]
+    resolved = (
+        "* unlisted: /src/d can be listed again. (Was open for 4 hours: directory not readable.)"
+    )
+    assert resolved in mailbox.texts()[2]
     assert troubled.health()["alerts"] == []
 
 
@@ -88,8 +102,7 @@ def test_alerts_below_an_unlisted_directory_stay_open(troubled: Lab, mailbox: Ma
     unlisted(troubled, "d")
     assert troubled.transfer() == 1
     assert {each["about"] for each in troubled.health()["alerts"]} == {"/src/d", "/src/d/e"}
-    assert "1 new" in mailbox.read(1)["Subject"]
-    assert "resolved" not in mailbox.read(1)["Subject"]
+    assert counts(mailbox.texts()[1]) == "1 new"
 
 
 def test_a_message_that_is_not_accepted_stays_due(
@@ -104,7 +117,7 @@ def test_a_message_that_is_not_accepted_stays_due(
     assert "b" in files(troubled.destination)
     troubled.configure(EMAIL_HOST=host)
     assert troubled.transfer() == 1
-    assert "1 new" in mailbox.read(0)["Subject"]
+    assert counts(mailbox.texts()[0]) == "1 new"
 
 
 def test_an_address_that_breaks_the_mail_library_stops_nothing(
@@ -135,16 +148,23 @@ def test_a_conflict_is_mailed_only_if_it_lasts(lab: Lab, mailbox: Mailbox) -> No
     assert len(mailbox.messages) == 2
 
 
-def test_a_symlink_is_mailed_once_and_is_no_error(lab: Lab, mailbox: Mailbox) -> None:
+def test_a_symlink_is_a_note_in_the_next_mail(lab: Lab, mailbox: Mailbox) -> None:
     link = lab.source / "link"
     link.symlink_to("nowhere")
     for _ in range(3):
         assert lab.transfer() == 0
         lab.advance(30 * HOUR)
+    assert mailbox.messages == [], "it causes no message"
+    unlisted(lab, "d")
+    (lab.source / "d").mkdir()
+    for _ in range(3):
+        assert lab.transfer() == 1
+        lab.advance(30 * HOUR)
+    lab.world.faults.clear()
     link.unlink()
     assert lab.transfer() == 0
-    assert len(mailbox.messages) == 1
-    assert "link (symlink)" in mailbox.read(0).get_content()
+    assert len(mailbox.messages) == 4
+    assert ["link (symlink)" in text for text in mailbox.texts()] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("name", ["a\nBcc: x@example.org", "b\r\n.\r\nDATA", "c\udcff"])
@@ -172,7 +192,7 @@ def test_a_damaged_alert_state_sends_open_alerts_again(
     assert troubled.transfer() == 1
     (troubled.state / "datastore.health").write_bytes(text.encode("latin-1"))
     assert troubled.transfer() == 1
-    assert "1 new" in mailbox.read(1)["Subject"]
+    assert counts(mailbox.texts()[1]) == "1 new"
     assert troubled.transfer() == 1
     assert len(mailbox.messages) == 2
 

@@ -203,7 +203,7 @@ def test_a_start_during_another_run_pings_nothing(
         assert lab.delete() == 0
     assert web.paths == ["/delete"]
     assert capsys.readouterr().err == ""
-    assert "Left: Another run" in lab.log()
+    assert "Exiting: another run" in lab.log()
 
 
 @pytest.mark.parametrize("answer", ["refused", "status", "nonsense", "hung up", "port", "name"])

@@ -62,7 +62,7 @@ def test_check_names_each_problem_and_the_remedy(
     assert code == 3
     found = levels(output)
     assert [found[what] for what in ("mail", "datastore", "source")] == ["problem"] * 3
-    assert "start Globus Connect Personal" in output
+    assert "Start Globus Connect Personal" in output
     assert "high-assurance" in output
     assert (lab.state / "datastore").read_bytes() == b"{}"
 
@@ -112,13 +112,13 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: (lab.state / "datastore").write_bytes(b"{"),
         "datastore",
         3,
-        "is damaged (it is cut short, or has no sum at its end). Restore it from a backup,",
+        "is damaged: it is cut short, or has no sum at its end. Nothing was changed,",
     ),
     "another source": (
         lambda lab: lab.configure(SRC_ID=lab.dst.id, DST_ID=lab.src.id),
         "datastore",
         2,
-        "Set CODE_PATH to another directory for another source",
+        "For another source, set CODE_PATH to another directory",
     ),
     "no Globus": (
         lambda lab: lab.world.faults.add("endpoint", times=None, drop="before"),
@@ -130,7 +130,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: setattr(lab.src, "connected", False),
         "source",
         1,
-        "is not connected to Globus. Nothing is lost, but nothing moves either: start Globus",
+        "is not connected to Globus. Nothing is sent or deleted meanwhile, and nothing",
     ),
     "paused": (
         lambda lab: setattr(lab.src, "paused", True),
@@ -142,19 +142,19 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: setattr(lab.dst, "deleted", True),
         "destination",
         2,
-        "Globus knows no such endpoint (404, EndpointDeleted",
+        "Globus knows no such collection. Nothing is sent or deleted. Check SRC_ID and DST_ID.",
     ),
     "no collection": (
         lambda lab: setattr(lab.dst, "entity_type", "GCSv5_endpoint"),
         "destination",
         2,
-        "holds no files itself. Set the id of one of its collections.",
+        "holds no files itself: it is a server. Nothing is sent or deleted. Set the id of",
     ),
     "silent host": (
         lambda lab: setattr(lab.dst, "connected", False),
         "destination directory",
         1,
-        "ConnectFailed: The host of 'destination' does not answer",
+        "Globus says: The host of 'destination' does not answer. Code: ",
     ),
     "no source directory": (
         lambda lab: lab.source.rename(lab.home / "elsewhere"),
@@ -166,7 +166,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.PermissionDenied"),
         "destination directory",
         1,
-        "PermissionDenied: planned (r1). Check DST_DIR and the rights there.",
+        "cannot be listed. Check DST_DIR and the rights there. Globus says: planned.",
     ),
     "consent": (
         lambda lab: refuse(lab, "ls", 403, "ConsentRequired", required_scopes=["a", "b"]),
@@ -178,7 +178,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.LoginFailed"),
         "source directory",
         3,
-        "A high-assurance collection ends sessions that no stored login can renew",
+        "Sessions of high-assurance collections end, and no stored login can renew them",
     ),
 }
 

@@ -374,7 +374,7 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
         assert getattr(lab, program)() == 1
     said = capsys.readouterr().err
     assert said == (
-        f"{program}.py cannot read or write {lab.state}/: File too large."
+        f"{program}.py cannot read or write {lab.state}/, and stopped."
         " It stopped there; the next run tries again.\n"
     )
     assert (lab.datastore_bytes(), files(lab.source), files(lab.destination)) == before
@@ -388,7 +388,7 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
 @pytest.mark.parametrize(
     ("name", "mode", "code", "sentence"),
     [
-        ("datastore", 0o000, 3, "is damaged (Permission denied)"),
+        ("datastore", 0o000, 3, "is damaged: Permission denied."),
         ("", 0o555, 1, "cannot read or write {}/"),
     ],
 )

@@ -222,5 +222,5 @@ def test_lists_that_come_late_are_waited_for_and_then_given_up(lab: Lab) -> None
     assert lab.transfer() == 0
     lab.advance(3700)
     assert lab.transfer() == 1
-    assert "Globus does not tell what a transfer of /src did" in lab.alerts()["failed"]
+    assert "Globus does not list what a transfer of /src has sent" in lab.alerts()["failed"]
     assert len(lab.submitted()) == 3, "it is sent again"

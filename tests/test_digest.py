@@ -1,12 +1,15 @@
-"""Digests: which alerts are sent, repeated and resolved, given the alerts of each run."""
+"""Digests: what is told once, repeated rarely, resolved once, by the findings of runs alone."""
 
 from __future__ import annotations
 
 import email
 import email.policy
+import json
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,49 +19,50 @@ from globus_auto.alerts import Alert, Digest, Findings, OpenAlert
 HOUR = 3600
 
 
-def findings(*raised: Alert, resolved_kinds: tuple[str, ...] = ()) -> Findings:
-    """Return the alerts of a run: those fired, and the kinds that it resolves."""
+def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
+    """Return what a run has found: alerts, and kinds of which all is well."""
     found = Findings()
     for alert in raised:
         found.fire(alert)
-    for kind in resolved_kinds:
+    for kind in well:
         found.resolve(kind)
     return found
 
 
 def alert(about: str = "/d", **changes: Any) -> Alert:
-    return Alert(**{"kind": "unlisted", "about": about, "text": f"{about} is bad", **changes})
+    known = {"kind": "unlisted", "about": about, "title": "bad", "text": f"{about} is bad"}
+    return Alert(**{**known, "recovery": f"{about} is good again", **changes})
 
 
-def open_alert(about: str = "/d", **changes: Any) -> OpenAlert:
-    earlier = {"kind": "unlisted", "about": about, "text": "t", "since": 0, **changes}
-    return OpenAlert(**earlier)
+def standing(about: str = "/d", **changes: Any) -> OpenAlert:
+    known = {"kind": "unlisted", "about": about, "text": "t", "since": 0, **changes}
+    return OpenAlert(**known)
 
 
 class Reader:
-    """Somebody who gets the message due after each run; `sent` has the counts of each message."""
+    """Someone who is told what is due after each run; `told` is what, as counts."""
 
     def __init__(self) -> None:
-        self.open_alerts: list[OpenAlert] = []
-        self.sent: list[tuple[int, int, int]] = []
+        self.standing: list[OpenAlert] = []
+        self.told: list[tuple[int, int, int]] = []
 
     def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:
-        self.open_alerts = alerts.updated(self.open_alerts, found, now)
-        what = alerts.digest(self.open_alerts, now, 24 * HOUR)
+        self.standing = alerts.updated(self.standing, found, now)
+        what = alerts.digest(self.standing, now, 24 * HOUR)
         if any(what) and delivered:
-            self.sent.append((len(what.new), len(what.again), len(what.resolved)))
-            self.open_alerts = alerts.told(self.open_alerts, what, now)
+            self.told.append((len(what.new), len(what.still_open), len(what.resolved)))
+            self.standing = alerts.told(self.standing, what, now)
 
 
 def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
     reader = Reader()
     for hour in range(50):
         reader.run(hour * HOUR, findings(alert()))
-    assert reader.sent == [(1, 0, 0), (0, 1, 0), (0, 1, 0)]
+    assert reader.told == [(1, 0, 0), (0, 1, 0), (0, 1, 0)]
     for hour in range(50, 99):
-        reader.run(hour * HOUR, findings(resolved_kinds=("unlisted",)))
-    assert reader.sent[3:] == [(0, 0, 1)]
-    assert reader.open_alerts == []
+        reader.run(hour * HOUR, findings(well=("unlisted",)))
+    assert reader.told[3:] == [(0, 0, 1)]
+    assert reader.standing == []
 
 
 def test_an_unsent_message_stays_due() -> None:
@@ -66,45 +70,68 @@ def test_an_unsent_message_stays_due() -> None:
     reader = Reader()
     reader.run(0, findings(alert(), alert("/e")), delivered=False)
     reader.run(1, findings(alert("/e"), alert("/f")), delivered=False)
-    reader.run(2, findings(resolved_kinds=("other",)))
-    assert reader.sent == [(3, 0, 0)]
-    reader.run(3, findings(resolved_kinds=("unlisted",)), delivered=False)
+    reader.run(2, findings(well=("other",)))
+    assert reader.told == [(3, 0, 0)]
+    reader.run(3, findings(well=("unlisted",)), delivered=False)
     reader.run(4, findings(), delivered=False)
     reader.run(5, findings(alert("/f")))
-    assert reader.sent == [(3, 0, 0), (0, 0, 2)]
+    assert reader.told == [(3, 0, 0), (0, 0, 2)]
 
 
 def test_an_alert_resolved_before_it_is_due_is_never_sent() -> None:
     reader = Reader()
-    reader.run(0, findings(alert(after=HOUR)))
-    reader.run(HOUR - 1, findings(resolved_kinds=("unlisted",)))
-    reader.run(2 * HOUR, findings(alert(after=HOUR)))
-    reader.run(3 * HOUR - 1, findings(alert(after=HOUR)))
-    assert reader.sent == []
-    reader.run(3 * HOUR, findings(alert(after=HOUR)))
-    assert reader.sent == [(1, 0, 0)]
+    reader.run(0, findings(alert(for_seconds=HOUR)))
+    reader.run(HOUR - 1, findings(well=("unlisted",)))
+    reader.run(2 * HOUR, findings(alert(for_seconds=HOUR)))
+    reader.run(3 * HOUR - 1, findings(alert(for_seconds=HOUR)))
+    assert reader.told == []
+    reader.run(3 * HOUR, findings(alert(for_seconds=HOUR)))
+    assert reader.told == [(1, 0, 0)]
 
 
-def test_a_note_is_sent_once_and_ends_silently() -> None:
+def test_a_note_rides_along_once_and_is_gone_without_a_word() -> None:
+    reader, note = Reader(), alert("/note", severity="note")
+    reader.run(0, findings(note))
+    assert reader.told == [], "it causes no message"
+    reader.run(HOUR, findings(note, alert()))
+    assert reader.told == [(2, 0, 0)]
+    assert [each.severity for each in reader.standing] == ["note", "alert"]
+    for day in range(1, 4):
+        reader.run(HOUR + day * 24 * HOUR, findings(note, alert()))
+    assert reader.told == [(2, 0, 0), *[(0, 1, 0)] * 3]
+    reader.run(4 * 24 * HOUR, findings(alert(), well=("unlisted",)))
+    assert [each.about for each in reader.standing] == ["/d"]
+    assert len(reader.told) == 4
+
+
+def test_a_note_is_resolved_without_a_message() -> None:
     reader = Reader()
-    for day in range(5):
-        reader.run(day * 24 * HOUR, findings(alert(once=True)))
-    reader.run(5 * 24 * HOUR, findings(resolved_kinds=("unlisted",)))
-    assert reader.sent == [(1, 0, 0)]
-    assert reader.open_alerts == []
+    reader.run(0, findings(alert(recovery="")))
+    reader.run(HOUR, findings(well=("unlisted",)))
+    assert (reader.told, reader.standing) == ([(1, 0, 0)], [])
+
+
+def test_the_health_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    known = {"kind": "rename", "about": "/d", "text": "t", "since": 5, "seen_at": 6}
+    known |= {"by": "delete", "told_at": 7, "after": 8.0, "once": True, "over": False}
+    path = tmp_path / "health"
+    path.write_text(json.dumps({"alerts": [known, {**known, "once": False, "over": True}]}))
+    note, alert = alerts.read(str(path)).alerts
+    assert (note.severity, note.notified_at, note.for_seconds, note.by) == ("note", 7, 8, "delete")
+    assert (alert.severity, alert.resolved, note.resolved) == ("alert", True, False)
 
 
 def test_only_what_was_checked_is_resolved() -> None:
-    earlier = [open_alert("/d", told_at=0), open_alert("/e", told_at=0)]
+    known = [standing("/d", notified_at=0), standing("/e", notified_at=0)]
     found = Findings()
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.over for each in alerts.updated(earlier, found, 1)] == [True, False]
+    assert [each.resolved for each in alerts.updated(known, found, 1)] == [True, False]
 
 
 def test_an_alert_fired_in_a_run_is_not_resolved_by_it() -> None:
-    found = findings(alert(), resolved_kinds=("unlisted",))
+    found = findings(alert(), well=("unlisted",))
     assert not found.is_resolved(("unlisted", "/d"))
     assert found.is_resolved(("unlisted", "/e"))
 
@@ -118,8 +145,8 @@ def test_the_first_of_two_alerts_of_one_key_stays() -> None:
 
 
 def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
-    (kept,) = alerts.updated([open_alert(told_at=5)], findings(alert(text="newer")), 9)
-    assert (kept.text, kept.since, kept.told_at) == ("newer", 0, 5)
+    (kept,) = alerts.updated([standing(notified_at=5)], findings(alert(text="newer")), 9)
+    assert (kept.text, kept.since, kept.notified_at) == ("newer", 0, 5)
 
 
 def test_all_open_alerts_are_repeated_in_one_daily_message() -> None:
@@ -127,51 +154,58 @@ def test_all_open_alerts_are_repeated_in_one_daily_message() -> None:
     for hour in range(73):
         late = [alert("/e")] if hour >= 12 else []
         reader.run(hour * HOUR, findings(alert(), *late))
-    assert reader.sent == [(1, 0, 0), (1, 0, 0), *[(0, 2, 0)] * 3]
+    assert reader.told == [(1, 0, 0), (1, 0, 0), *[(0, 2, 0)] * 3]
 
 
 def test_an_alert_is_inhibited_by_its_cause() -> None:
     """It is not sent while the cause is open, nor in the run that resolves the cause."""
-    reader, effect = Reader(), alert("/e", kind="failed", effect_of=("unlisted",))
+    reader, effect = Reader(), alert("/e", kind="failed", inhibited_by=("unlisted",))
     reader.run(0, findings(alert(), effect))
-    reader.run(1, findings(effect, resolved_kinds=("unlisted",)))
-    assert reader.sent == [(1, 0, 0), (0, 0, 1)]
+    reader.run(1, findings(effect, well=("unlisted",)))
+    assert reader.told == [(1, 0, 0), (0, 0, 1)]
     reader.run(2, findings(effect))
-    assert reader.sent[2:] == [(1, 0, 0)], "it lasts though its cause is resolved"
+    assert reader.told[2:] == [(1, 0, 0)], "it lasts though its cause is over"
     reader.run(3, findings(alert(), effect))
     reader.run(3 + 24 * HOUR, findings(alert(), effect))
-    assert reader.sent[3:] == [(1, 0, 0), (0, 2, 0)], "it was sent before its cause began"
+    assert reader.told[3:] == [(1, 0, 0), (0, 2, 0)], "it was told before its cause came"
 
 
 def test_an_alert_that_is_due_later_is_sent_only_if_it_lasts() -> None:
     reader = Reader()
-    reader.run(0, findings(alert(after=HOUR)))
+    reader.run(0, findings(alert(for_seconds=HOUR)))
     reader.run(2 * HOUR, findings())
-    assert reader.sent == []
-    reader.run(3 * HOUR, findings(alert(after=HOUR)))
-    assert reader.sent == [(1, 0, 0)]
+    assert reader.told == []
+    reader.run(3 * HOUR, findings(alert(for_seconds=HOUR)))
+    assert reader.told == [(1, 0, 0)]
 
 
-def test_the_other_program_does_not_resolve_an_own_alert() -> None:
-    def of(program: str, *raised: Alert, alone: bool = True) -> Findings:
-        found = Findings(program)
-        found.resolve("unlisted", own=True)
-        found.alone = alone
-        for each in raised:
-            found.fire(each)
-        return found
+def of(program: str, *raised: Alert) -> Findings:
+    """Return what a run of `program` has found, which found all else that is unlisted well."""
+    found = Findings(program)
+    found.resolve("unlisted")
+    for each in raised:
+        found.fire(each)
+    return found
 
-    earlier = alerts.updated([open_alert(told_at=0)], of("transfer", alert()), 1)
-    assert [each.over for each in alerts.updated(earlier, of("delete"), 2)] == [False]
-    assert [each.over for each in alerts.updated(earlier, of("transfer"), 2)] == [True]
-    earlier = alerts.updated(earlier, of("delete", alert(), alone=False), 3)
-    assert [each.over for each in alerts.updated(earlier, of("transfer"), 4)] == [True]
+
+def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
+    known = alerts.updated([standing(notified_at=0)], of("transfer", alert()), 1)
+    assert [each.resolved for each in alerts.updated(known, of("delete"), 2)] == [False]
+    assert [each.resolved for each in alerts.updated(known, of("transfer"), 2)] == [True]
+    known = alerts.updated(known, of("delete", alert()), 3)
+    assert [each.resolved for each in alerts.updated(known, of("transfer"), 4)] == [False]
+    assert [each.resolved for each in alerts.updated(known, of("delete"), 4)] == [True]
+
+
+def test_either_program_resolves_a_shared_alert() -> None:
+    known = alerts.updated([standing(notified_at=0)], of("transfer", alert(shared=True)), 1)
+    assert [each.resolved for each in alerts.updated(known, of("delete"), 2)] == [True]
+    earlier = [standing(notified_at=0, by="")]
+    assert [each.resolved for each in alerts.updated(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(
-    st.tuples(
-        st.sampled_from(["bad", "resolved", "not checked"]), st.integers(0, 30), st.booleans()
-    ),
+    st.tuples(st.sampled_from(["bad", "well", "not looked at"]), st.integers(0, 30), st.booleans()),
     max_size=30,
 )
 
@@ -184,28 +218,28 @@ def test_notified_and_resolved_always_alternate(
     reader, now, last = Reader(), 0, None
     for what, hours, delivered in events:
         now += hours * HOUR
-        count = len(reader.sent)
-        found = findings(alert()) if what == "bad" else findings(resolved_kinds=("unlisted",))
-        reader.run(now, findings() if what == "not checked" else found, delivered=delivered)
-        for new, again, resolved in reader.sent[count:]:
+        count = len(reader.told)
+        found = findings(alert()) if what == "bad" else findings(well=("unlisted",))
+        reader.run(now, findings() if what == "not looked at" else found, delivered=delivered)
+        for new, again, resolved in reader.told[count:]:
             assert new + again + resolved == 1
             if new:
                 assert last is None or last[0] == "resolved"
             else:
                 assert last is not None
-                assert last[0] == "notified", "only what was sent is repeated or resolved"
+                assert last[0] == "told", "repeated or resolved is only what was told"
             assert not again or now - last[1] >= 24 * HOUR
-            last = ("resolved" if resolved else "notified"), now
+            last = ("resolved" if resolved else "told"), now
 
 
 @given(st.text(), st.text(), st.text())
 @settings(max_examples=30, deadline=None, database=None, derandomize=True)
 def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) -> None:
-    what = Digest([open_alert(about, text=text)], [], [])
+    what = Digest([standing(about, text=text)], [], [])
     title = alerts.subject(what, "globus_auto", "host", pair)
     assert title.isprintable()
-    said = alerts.body(what, "host", pair, "/log")
-    assert len(said.splitlines()) == 6
+    said = alerts.body(what, 0, "Sent by globus_auto.")
+    assert len(said.splitlines()) == 5
     message = EmailMessage()
     message["Subject"] = title
     message.set_content(said)
@@ -213,31 +247,75 @@ def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) ->
     assert set(parsed.keys()) == set(message.keys())
 
 
-def test_subject_and_body_name_host_counts_and_pair() -> None:
-    what = Digest(
-        [open_alert(), open_alert("/e")],
-        [open_alert("/f")],
-        [open_alert("/g", text="gone", since=86_400)],
+LOGIN = {"kind": "login", "title": "login expired", "code": 3}
+
+
+@pytest.mark.parametrize(
+    ("new", "still_open", "resolved", "said"),
+    [
+        ([standing(title="bad")], [], [], "PROBLEM: bad"),
+        ([standing()], [], [], "PROBLEM: unlisted"),
+        (
+            [standing(title="bad"), standing(**LOGIN)],
+            [],
+            [],
+            "ACTION NEEDED: login expired and 1 more",
+        ),
+        (
+            [standing(title="bad")],
+            [standing(**LOGIN)],
+            [],
+            "ACTION NEEDED: login expired and 1 more",
+        ),
+        ([], [standing(title="bad")], [standing("/e", resolved=True)], "STILL OPEN: bad"),
+        ([standing(title="new")], [standing(title="old")], [], "PROBLEM: new and 1 more"),
+        ([], [], [standing(**LOGIN, resolved=True)] * 3, "RESOLVED: login expired and 2 more"),
+    ],
+)
+def test_the_subject_names_the_worst_first(
+    new: list[OpenAlert], still_open: list[OpenAlert], resolved: list[OpenAlert], said: str
+) -> None:
+    title = alerts.subject(Digest(new, still_open, resolved), "our beamline", "em1", "a -> b")
+    assert title == f"[our beamline em1] {said} (a -> b)"
+
+
+def test_the_body_says_what_is_new_still_open_and_works_again() -> None:
+    gone = standing("/g", title="bad", recovery="/g works.", since=86_400, resolved=True)
+    earlier = standing("/h", text="It is bad.", recovery=None, since=86_400, resolved=True)
+    what = Digest([standing(), standing("/e")], [standing("/f")], [gone, earlier])
+    assert alerts.body(what, 86_400 + 3 * HOUR, "Sent by globus_auto.") == (
+        "NEW\n\n* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
+        "* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
+        "STILL OPEN\n\n* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
+        "RESOLVED\n\n* unlisted: /g works. (Was open for 3 hours: bad.)\n\n"
+        "* unlisted: This is resolved: It is bad. (Was open for 3 hours: unlisted.)\n\n"
+        "Sent by globus_auto.\n"
     )
-    title = alerts.subject(what, "our beamline", "vesta", "/a -> /b")
-    assert title == "our beamline on vesta: 2 new, 1 lasting, 1 resolved (/a -> /b)"
-    said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
-    assert said == (
-        "NEW\n\n* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "STILL SO\n\n* unlisted: t (It began 1970-01-01 00:00 UTC.)\n\n"
-        "RESOLVED, nothing to do\n\n* unlisted: gone (It began 1970-01-02 00:00 UTC.)\n\n"
-        "Sent by globus_auto on vesta for /a -> /b.\nMore is in /home/log there.\n"
-    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (20, "less than a minute"),
+        (60, "1 minute"),
+        (89 * 60, "89 minutes"),
+        (90 * 60, "2 hours"),
+        (47 * HOUR, "47 hours"),
+        (60 * HOUR, "2 days"),
+    ],
+)
+def test_a_duration_has_the_unit_that_a_person_would_choose(seconds: int, said: str) -> None:
+    assert alerts.duration(seconds) == said
 
 
 def test_a_flood_of_alerts_is_a_short_message() -> None:
     """It can be read on a phone."""
-    what = Digest([open_alert(f"/{number}") for number in range(5000)], [], [open_alert("/g")])
-    assert "5000 new, 1 resolved" in alerts.subject(what, "globus_auto", "vesta", "/a -> /b")
-    said = alerts.body(what, "vesta", "/a -> /b", "/home/log")
-    assert said.count("* unlisted: t") == 26
-    assert "\n\nand 4975 more: transfer.py --status has them all.\n\nRESOLVED" in said
+    gone = standing("/g", recovery="fine", resolved=True)
+    what = Digest([standing(f"/{number}") for number in range(5000)], [], [gone])
+    assert "unlisted and 4999 more (" in alerts.subject(what, "globus_auto", "em1", "a -> b")
+    said = alerts.body(what, 0, "Sent by globus_auto.")
+    assert said.count("* unlisted: ") == 26
+    assert "\n\nand 4975 more: transfer.py --status shows all open alerts.\n\nRESOLVED" in said
 
 
 def test_printable_keeps_letters_and_escapes_the_rest() -> None:

@@ -250,7 +250,7 @@ def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, 
     lab.advance(4 * HOUR)
     assert lab.transfer() == 0
     (message,) = mailbox.texts()
-    assert "Globus does not take transfers of /src now (Conflict, " in message
+    assert "Globus has not accepted transfers of /src for" in message
     task.polls = 1000
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,8 @@ def test_a_quarantine_found_after_a_reset_is_an_alert(lab: Lab) -> None:
     lab.write(f"{quarantine.name}/late", "late")
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.transfer()] == [1, 1]
-    assert f"/src/{quarantine.name} was moved aside" in lab.alerts()["aside"]
-    assert "It has late" in lab.alerts()["aside"]
+    assert f"/src/{quarantine.name} was renamed to check" in lab.alerts()["quarantine"]
+    assert "It has late" in lab.alerts()["quarantine"]
     assert files(lab.destination) == {}
     quarantine.rename(lab.source / "x")
     assert [lab.transfer(), lab.transfer(), "aside" in lab.alerts()] == [0, 0, False]
@@ -68,7 +69,7 @@ def test_a_lasting_not_found_is_mailed_after_ten_minutes(lab: Lab, mailbox: Mail
     lab.advance(60)
     assert lab.transfer() == 0
     (message,) = mailbox.texts()
-    assert "/src/d is in the listing of the directory above it" in message
+    assert "/src/d is in the listing of its parent directory" in message
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
@@ -172,6 +173,29 @@ def test_a_snapshot_in_place_of_the_mount_is_an_alert(
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
     assert files(lab.destination) == files(lab.source)
+
+
+@pytest.mark.parametrize(
+    ("program", "change"),
+    [
+        ("transfer", {"SRC_LOCAL_DIR": ""}),
+        ("delete", {"SRC_LOCAL_DIR": ""}),
+        ("delete", {"DELETE_EMPTY_DIRS": False}),
+    ],
+)
+def test_a_mount_that_is_no_longer_used_is_no_alert(
+    lab: Lab, program: str, change: dict[str, Any]
+) -> None:
+    lab.given_transferred("d/a", "b")
+    mount = shifted_mount(lab, 0)
+    lab.configure(SRC_LOCAL_DIR=str(mount), KEEP_DAYS=1)
+    snapshot_without_a_file(lab, mount)
+    run = getattr(lab, program)
+    assert run() == 0
+    assert lab.alerts().keys() == {"mount"}
+    lab.configure(**change)
+    assert run() == 0
+    assert lab.alerts() == {}
 
 
 def empty_by_hand(lab: Lab) -> None:

@@ -145,7 +145,7 @@ def test_an_endless_list_of_a_failed_task_is_given_up(lab: Lab) -> None:
     assert [lab.transfer(), lab.records(), lab.submitted()] == [0, {"/src/a"}, before]
     lab.advance(3601)
     assert lab.transfer() == 1
-    assert "Globus does not tell what" in lab.alerts()["failed"]
+    assert "Globus does not list what" in lab.alerts()["failed"]
     assert len(lab.submitted()) == len(before) + 1
 
 

@@ -43,7 +43,7 @@ def test_lists_that_never_come_are_given_up_after_an_hour(lab: Lab) -> None:
     assert (lab.transfer(), lab.alerts(), len(lab.submitted())) == (0, {}, 1)
     lab.advance(120)
     assert (lab.transfer(), len(lab.submitted())) == (1, 2)
-    assert "Globus does not tell what a transfer of /src did" in lab.alerts()["failed"]
+    assert "Globus does not list what a transfer of /src has sent" in lab.alerts()["failed"]
     for _ in range(6):
         lab.advance(HOUR / 2)
         assert lab.transfer() == 0

@@ -50,7 +50,7 @@ def test_a_second_start_exits_at_once_and_only_logs_it(
     assert lab.world.requests == []
     assert mailbox.messages == []
     assert capsys.readouterr() == ("", "")
-    assert f"Another run (process {'4711' if text is None else 'unknown'}) has been" in lab.log()
+    assert f"another run (PID {'4711' if text is None else 'unknown'}) has been" in lab.log()
     assert run(lab, program) == 0
     assert files(lab.destination).keys() == ({"a"} if program == "transfer" else set())
 
@@ -164,7 +164,7 @@ def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.M
     with lab.start("delete") as process:
         reached.wait()
         assert lab.delete() == 0
-        assert f"Another run (process {process.pid})" in lab.log()
+        assert f"nother run (PID {process.pid})" in lab.log()
 
         def sleep(seconds: float) -> None:
             go_on.set()

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Lab, Mailbox, files, log_in, requires_consent, unmark
 
-NEW_LOGIN = "On a terminal run: "
+NEW_LOGIN = "Run on a terminal: "
 
 
 def asks_for_a_person(
@@ -64,7 +64,9 @@ def test_a_wrong_secret_is_refused(
 ) -> None:
     monkeypatch.setenv("GLOBUS_CLIENT_SECRET", "wrong-secret")
     lab.write("a")
-    sentence = "Globus Auth refused the login (401, invalid_client). Check CLIENT_ID"
+    sentence = (
+        "Globus rejected the login. Nothing is sent or deleted until you log in. Check CLIENT_ID"
+    )
     asks_for_a_person(lab, capsys, sentence, again="its secret")
     assert "wrong-secret" not in lab.log()
 
@@ -95,8 +97,8 @@ def test_login_without_a_terminal_asks_nobody(
     assert logged_in.transfer("--login") == 3
     said = capsys.readouterr()
     assert said.out == ""
-    assert "There was no terminal to log in on" in said.err
-    assert logged_in.transfer() == 0, "the stored login still works"
+    assert "A login was asked for, but there is no terminal." in said.err
+    assert logged_in.transfer() == 0, "the login that is there still serves"
 
 
 def test_a_person_who_has_logged_in_is_not_asked_again(logged_in: Lab, mailbox: Mailbox) -> None:
@@ -196,7 +198,7 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
         assert (lab.transfer(), lab.delete()) == (3, 3)
     sentence = {
         "login": "Globus no longer accepts the stored login: it was revoked",
-        "consent": "Globus needs your consent to reach the files (403, ConsentRequired",
+        "consent": "Globus needs your consent to reach the files of the destination collection",
     }[trouble]
     said = capsys.readouterr().err.splitlines()
     assert all(line.startswith(sentence) for line in said)
@@ -214,9 +216,11 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
 def test_a_new_token_that_globus_rejects_is_explained(
     logged_in: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    api_error = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
-    logged_in.world.faults.add("endpoint", times=None, status=401, body=api_error)
-    sentence = "Globus does not accept the login (401, ClientError.AuthenticationFailed, no, AbCdE)"
+    refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
+    logged_in.world.faults.add("endpoint", times=None, status=401, body=refusal)
+    sentence = (
+        "(Globus says: no. Code: ClientError.AuthenticationFailed (HTTP 401). Request id: AbCdE.)"
+    )
     asks_for_a_person(logged_in, capsys, sentence, again="Run: ")
 
 
@@ -227,7 +231,7 @@ def test_a_failure_of_globus_auth_is_not_a_rejected_login(
     logged_in.advance(3 * 86_400)
     logged_in.world.faults.add("token", times=None, status=status, body={"error": "server_error"})
     assert logged_in.transfer() == 1
-    assert f"Globus refused a call ({status}, server_error)" in capsys.readouterr().err
+    assert f"Code: server_error (HTTP {status})." in capsys.readouterr().err
 
 
 def altered(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
@@ -273,7 +277,12 @@ def test_a_damaged_token_file_is_explained(
     file = lab.state / "refresh_token"
     file.write_bytes(damage(file.read_bytes()))
     before = file.read_bytes()
-    asks_for_a_person(lab, capsys, f"The token file {file} cannot be used", again="Log in by: ")
+    asks_for_a_person(
+        lab,
+        capsys,
+        f"The token file {file} cannot be used",
+        again="Remove it, then run on a terminal: ",
+    )
     assert file.read_bytes() == before
     assert "secret-token" not in lab.log()
 
@@ -297,7 +306,12 @@ def test_an_unreadable_token_file_is_explained(
     )
     file.unlink()
     file.mkdir()
-    asks_for_a_person(logged_in, capsys, "cannot be used (IsADirectoryError)", again="Log in by: ")
+    asks_for_a_person(
+        logged_in,
+        capsys,
+        "cannot be used (IsADirectoryError)",
+        again="Remove it, then run on a terminal: ",
+    )
 
 
 def test_tokens_of_person_and_service_account_are_separate(
@@ -330,7 +344,7 @@ def test_a_missing_consent_is_explained(
 ) -> None:
     logged_in.dst.entity_type = "GCSv5_mapped_collection"
     requires_consent(logged_in)
-    asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files (403, Cons")
+    asks_for_a_person(logged_in, capsys, "Globus needs your consent to reach the files of the")
     assert len(mailbox.messages) == 1
 
 

@@ -80,7 +80,7 @@ def test_a_collection_that_requires_a_new_session_exits_3(
     assert getattr(lab, program)() == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "The endpoint wants you to log in again, in person" in said
+    assert "A collection requires you to log in again, in person." in said
     assert f"({status}, {body['code']}, {body['message']}, {body['request_id']})" in said
     assert "transfer.py --login" in said
     assert (files(lab.source), files(lab.destination)) == before
@@ -110,7 +110,7 @@ def test_a_submission_that_requires_a_new_session_exits_3(
     assert getattr(lab, program)() == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "The endpoint wants you to log in again, in person (403, AuthPolicyFailed" in said
+    assert "A collection requires you to log in again, in person." in said
     assert files(lab.source).keys() == {"sent", "new"}
     lab.world.faults.clear()
     assert (lab.transfer(), lab.delete()) == (0, 0)
@@ -178,8 +178,8 @@ def test_login_refuses_another_identity(person: Lab) -> None:
     with on_terminal(person, "transfer", "--login") as terminal:
         terminal.type(identity.code_for(terminal.url()))
         assert terminal.code() == 3
-        assert f"is of another identity ({identity.person})" in terminal.shown
-    assert person.transfer() == 0, "the first login still works"
+        assert f"belongs to another identity ({identity.person})" in terminal.shown
+    assert person.transfer() == 0, "the first login still serves"
 
 
 def test_login_explains_a_high_assurance_collection(person: Lab) -> None:
@@ -198,7 +198,7 @@ def test_a_wrong_or_missing_code_is_explained(person: Lab) -> None:
         terminal.url()
         terminal.type("not-the-code")
         assert terminal.code() == 3
-        assert "did not take the authorization code (401, invalid_grant)" in terminal.shown
+        assert "did not accept the authorization code" in terminal.shown
     with on_terminal(person, "delete") as terminal:
         terminal.url()
         terminal.type("\x04")

@@ -229,7 +229,7 @@ def test_an_unwritable_log_is_one_line_and_an_alert(
     assert lab.transfer() == 1
     said = capfd.readouterr().err
     assert said == (
-        f"transfer.py cannot read or write {lab.state}/globus_auto.log: Is a directory."
+        f"transfer.py cannot read or write {lab.state}/globus_auto.log, and stopped."
         " It stopped there; the next run tries again.\n"
     )
     assert len(mailbox.messages) == 1

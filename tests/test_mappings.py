@@ -86,7 +86,7 @@ def test_a_destination_inside_another_mapping_is_refused(
     assert "Set another DST_DIR, or delete" in stderr
     assert f"{lab.state}/datastore, which gives up this protection" in stderr
     lab.configure(DST_DIR="/dst/n")
-    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert [lab.transfer(), lab.delete()] == [0, 0]
     assert lab.alerts() == {}
 
 
@@ -163,10 +163,10 @@ def test_two_configs_with_one_code_path_are_refused(
     assert callable(program)
     assert program(["--config", str(second)]) == 2
     stderr = capsys.readouterr().err
-    assert f"{lab.config} has the CODE_PATH of {second}, but other directories" in stderr
-    assert "Give each its own CODE_PATH." in stderr
+    assert f"{lab.config} has the same CODE_PATH as {second}, but other directories" in stderr
+    assert "Give each config file its own CODE_PATH." in stderr
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
-    assert lab.transfer() == 0
+    assert [lab.transfer(), lab.delete()] == [0, 0]
     assert lab.alerts() == {}
 
 

@@ -20,9 +20,12 @@ def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route,
     assert lab.transfer() == (0 if route == "task" and code in (403, 404) else 1)
     assert "b.txt" in files(lab.destination)
     if route == "task" and code in (400, 500):
-        assert f"became of a transfer of /src ({code}, Planned, planned)" in lab.alerts()["unclear"]
+        assert (
+            f"became of a transfer of /src ({code}, Planned, planned)"
+            in lab.alerts()["unknown status"]
+        )
     if route == "event_list":
-        assert "is in trouble (PERMISSION_DENIED)" in lab.alerts()["stalled"]
+        assert "Code: PERMISSION_DENIED." in lab.alerts()["stalled"]
 
 
 def test_a_file_that_the_destination_rejects_blocks_no_others(lab: Lab):
@@ -66,5 +69,5 @@ def test_null_optional_fields_keep_no_task_in_progress(lab: Lab):
     lab.world.faults.add("task", status=200, body={**body, "fatal_error": fault})
     task.finish("FAILED", "ABEND")
     assert lab.transfer() == 1
-    assert "failed (ABEND). What it did not send" in lab.alerts()["failed"]
+    assert "failed. What it did not send" in lab.alerts()["failed"]
     assert [lab.transfer(), files(lab.destination)] == [0, files(lab.source)]

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
 from globus_auto import settings, transfer, utils
+from tests.catalogue import every_alert
 from tests.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def sources() -> str:
-    """Return the code of the package without the sandbox."""
-    files = ROOT.glob("globus_auto/*.py")
-    texts = (path.read_text(encoding="utf-8") for path in files)
-    return "\n".join(text.replace("from __future__ import annotations", "") for text in texts)
 
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
@@ -29,7 +22,7 @@ def test_the_test_command_is_the_one_that_ci_runs() -> None:
 
 def test_the_readme_names_every_setting_and_no_other() -> None:
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)", README))
-    named -= {"GLOBUS_CLIENT_SECRET", "GLOBUS_AUTO_CONFIG"}
+    named -= {"GLOBUS_CLIENT_SECRET"}
     assert named <= settings.FIELDS.keys()
     assert settings.FIELDS.keys() - named <= {"EXCLUDE"}
 
@@ -45,40 +38,25 @@ def test_the_readme_names_every_option_and_no_other() -> None:
     assert options - set(re.findall(r"--[a-z-]+", README)) == unnamed
 
 
-def alerts_raised() -> set[tuple[str, int]]:
-    """Return the kind and the exit code of every alert that the code can raise."""
-    found = set()
-    calls = [node for node in ast.walk(ast.parse(sources())) if isinstance(node, ast.Call)]
-    for call in calls:
-        name = ast.unparse(call.func)
-        given = {each.arg: each.value for each in call.keywords}
-        if name.endswith("EndpointNotReady"):
-            # It becomes an alert with the exit code of its argument.
-            code = call.args[2] if len(call.args) > 2 else ast.Constant(1)
-            found.add(("endpoint", ast.unparse(code)))
-        elif name.rpartition(".")[2] == "Alert" and "kind" in given:
-            kind = ast.literal_eval(given["kind"])
-            found.add((kind, ast.unparse(given.get("code", ast.Constant(1)))))
-    return {(kind, int(code)) for kind, code in found if code not in ("error.code", "found.code")}
-
-
-def test_the_readme_lists_every_alert_and_no_other() -> None:
-    """The table for the person on call has each with its exit code."""
+def test_every_alert_has_its_row_and_every_row_its_alert() -> None:
+    """A row shows the exit code, or that it is a note."""
     section = README.partition("## When something goes wrong")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| *")]
     listed = {
-        (kind, int(row.rpartition("(")[2].rstrip(" )")))
+        (kind, row.rpartition("(")[2].rstrip(" )"))
         for row in rows
         for kind in re.findall(r"\*([a-z ]+)\*", row)
     }
-    assert len(listed) > 30
-    assert listed == alerts_raised()
+    assert listed == {
+        (alert.kind, "note" if alert.severity == "note" else str(alert.code))
+        for alert in every_alert()
+    }
 
 
 def test_the_readme_lists_every_exit_code_and_no_other() -> None:
     section = README.partition("## Exit codes")[2].partition("\n## ")[0]
     listed = {int(code) for code in re.findall(r"^\| (\d) \|", section, re.MULTILINE)}
-    assert listed == {code for _, code in alerts_raised()}
+    assert listed == {alert.code for alert in every_alert()}
 
 
 @pytest.mark.parametrize("document", ["tests/README.md"])

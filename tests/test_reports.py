@@ -200,11 +200,7 @@ def test_crontab_escapes_percent_signs(lab: Lab, capsys: pytest.CaptureFixture[s
     assert "%" not in output.replace("\\%", "")
 
 
-def test_crontab_without_config_prints_no_options(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each line has PYTHON_PATH and the script in CODE_PATH."""
-    monkeypatch.delenv("GLOBUS_AUTO_CONFIG", raising=False)
+def test_crontab_without_config_prints_no_options(lab: Lab) -> None:
     code = lab.home / "with space" / "globus_auto"
     shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
     home = {"CODE_PATH": f"{code}/", "PYTHON_PATH": "/bin/sh"}

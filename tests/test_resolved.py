@@ -67,7 +67,7 @@ def test_an_unknown_status_resolves_no_alert_about_tasks(lab: Lab, route: str) -
     task.planned_failure = None
     lab.world.faults.add(route, times=None, status=500)
     assert lab.transfer() == 1
-    assert lab.alerts().keys() == {"stalled", "unclear"}
+    assert lab.alerts().keys() == {"stalled", "unknown status"}
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert lab.alerts() == {}
@@ -118,9 +118,9 @@ def test_a_directory_that_cannot_be_restored_is_an_alert(lab: Lab, program: str)
         "rename", times=3, status=403, body=body, match=lambda one: "empty" in one.body["old_path"]
     )
     assert lab.delete() == 1
-    assert lab.alerts().keys() == {"aside"}
+    assert lab.alerts().keys() == {"quarantine"}
     assert lab.delete() == 1
-    assert lab.alerts().keys() == {"aside"}
+    assert lab.alerts().keys() == {"quarantine"}
     assert getattr(lab, program)() == 0
     assert lab.alerts() == {}
     assert files(lab.source) == {"x/new": b"new"}

@@ -129,43 +129,41 @@ def test_a_wrong_mail_setting_does_not_stop_the_mail(lab: Lab, mailbox: Mailbox)
     assert "EMAIL_SUBJECT must be one line" in mailbox.read(0).get_content()
 
 
-@pytest.mark.parametrize("options", [["--bogus"], ["--config"], ["--dry"]])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--xyzzy"], "unrecognized arguments: --xyzzy\n"),
+        (["--dry"], "unrecognized arguments: --dry (did you mean --dry-run?)"),
+        (["--verbos", "more"], "--verbos more (did you mean --verbose?)"),
+        (["--config"], "argument --config: expected one argument"),
+    ],
+)
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_a_wrong_command_line_is_exit_2_and_mailed(
+def test_a_wrong_command_line_is_exit_2_and_no_alert(
     lab: Lab,
     mailbox: Mailbox,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     program: str,
     options: list[str],
+    said: str,
 ) -> None:
-    monkeypatch.setenv("GLOBUS_AUTO_CONFIG", str(lab.config))
-    run = __import__(f"globus_auto.{program}", fromlist=["main"]).main
-    assert run(options) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "See --help." in said
-    assert len(mailbox.messages) == 1
-    other = lab.delete if program == "transfer" else lab.transfer
-    assert other() == 0
-    assert len(mailbox.messages) == 1, "the command line of the other program does not resolve it"
-    assert run([]) == 0
-    assert "RESOLVED" in mailbox.read(1).get_content()
+    with pytest.raises(SystemExit) as exited:
+        getattr(lab, program)(*options)
+    assert exited.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"usage: {program}.py [options]\n{program}.py: error: ")
+    assert said in told
+    assert (mailbox.messages, list(lab.state.iterdir())) == ([], [])
 
 
-def test_the_option_config_overrides_the_environment(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("option", "needed"), [("--probe", "--check"), ("--json", "--status")])
+def test_an_option_that_needs_another_says_so(
+    lab: Lab, capsys: pytest.CaptureFixture[str], option: str, needed: str
 ) -> None:
-    from globus_auto import transfer
-
-    lab.write("a")
-    monkeypatch.setenv("GLOBUS_AUTO_CONFIG", str(lab.config))
-    assert transfer.main([]) == 0
-    assert files(lab.destination) == {"a": b"data"}
-    lab.write("b")
-    monkeypatch.setenv("GLOBUS_AUTO_CONFIG", "/nowhere/config.py")
-    assert lab.transfer() == 0
-    assert files(lab.destination).keys() == {"a", "b"}
+    with pytest.raises(SystemExit) as exited:
+        lab.transfer(option)
+    assert exited.value.code == 2
+    assert f"error: {option} needs {needed}\n" in capsys.readouterr().err
 
 
 def test_a_relative_file_is_one_of_the_working_directory(

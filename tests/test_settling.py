@@ -59,7 +59,7 @@ def test_succeeded_means_delivered(lab: Lab, task):
 def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox):
     lab.world.skip_paths("/src/b.txt")
     assert poll(lab, task, 1) == {"/src/b.txt"}
-    assert "skipped in /src: b.txt (PERMISSION_DENIED)" in mailbox.texts()[0]
+    assert "skipped 1 file in /src, which it could not read." in mailbox.texts()[0]
     assert "SUCCEEDED, 2 of 3 files sent" in lab.log()
     assert not (lab.destination / "b.txt").exists()
     lab.world.skipped_paths.clear()
@@ -94,7 +94,7 @@ def test_files_below_a_skipped_directory_are_sent_again(lab: Lab):
         "/src/d/b.txt",
         "/src/d/e/c.txt",
     ]
-    assert "skipped in /src: d (PERMISSION_DENIED)" in lab.alerts()["skipped"]
+    assert "Let Globus read it: d (PERMISSION_DENIED)." in lab.alerts()["skipped"]
 
 
 def test_everything_that_the_first_run_skipped_is_sent_again(lab: Lab):
@@ -141,7 +141,7 @@ def asked_for_an_hour(lab, task):
     assert lab.alerts() == {}
     lab.advance(120)
     assert poll(lab, task, 1) == PATHS
-    assert "does not tell what a transfer of /src did" in lab.alerts()["failed"]
+    assert "does not list what a transfer of /src has sent" in lab.alerts()["failed"]
 
 
 @pytest.mark.parametrize("path", ["/src/other.txt", "/elsewhere/a.txt"])
@@ -160,7 +160,7 @@ def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox)
     task.successes.pop(1)
     assert poll(lab, task, 1) == {"/src/b.txt"}
     assert lab.store().tasks[lab.store().entry("/src/a.txt").task].status == "FAILED"
-    assert "failed (NO_SPACE_LEFT, disk full)" in mailbox.texts()[0]
+    assert "Globus says: disk full. Code: NO_SPACE_LEFT." in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.texts()[1]
@@ -170,7 +170,7 @@ def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox)
 def test_expired_and_cancelled_mean_failed(lab: Lab, task, code):
     task.finish("FAILED", code, "planned")
     assert poll(lab, task, 1) == PATHS
-    assert f"failed ({code}, planned)" in lab.alerts()["failed"]
+    assert f"Globus says: planned. Code: {code}." in lab.alerts()["failed"]
 
 
 def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
@@ -179,7 +179,10 @@ def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
     task.add_event("PROGRESS", "no error")
     task.status, task.fatal_error = "FAILED", None
     assert poll(lab, task, 1) == PATHS
-    assert "failed (PERMISSION_DENIED, permission denied: the last)" in lab.alerts()["failed"]
+    assert (
+        "Globus says: permission denied: the last. Code: PERMISSION_DENIED."
+        in lab.alerts()["failed"]
+    )
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "body": {"DATA": []}}])
@@ -283,7 +286,10 @@ def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
     assert lab.transfer() == 0
     lab.advance(120)
     assert lab.transfer() == 1
-    assert "no news for 2 hours" in lab.alerts()["stalled"]
+    assert (
+        "Globus has reported nothing about a transfer from /src to /dst for 2 hours."
+        in lab.alerts()["stalled"]
+    )
     task.add_event("PROGRESS", "still at work")
     assert lab.transfer() == 0
     assert lab.alerts() == {}
@@ -316,8 +322,10 @@ def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     lab.write("new.txt")
     lab.world.faults.add(route, times=None, match=lambda request: task.id in request.path, **fault)
     assert lab.transfer() == 1
-    assert "Nothing is concluded" in lab.alerts()["unclear"]
-    assert sent_again(lab) == {"/src/new.txt"}  # the run continues
+    assert (
+        "No files were marked as sent or deleted because of this." in lab.alerts()["unknown status"]
+    )
+    assert sent_again(lab) == {"/src/new.txt"}  # the run goes on
     assert lab.records() == PATHS | {"/src/old.txt", "/src/new.txt"}
     (open_task, *_) = lab.store().open_tasks("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)

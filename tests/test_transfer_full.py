@@ -44,7 +44,7 @@ def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
     assert lab.transfer("--full") == 1
     (document,) = lab.submitted()  # new files are sent as usual
     assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
-    assert "--full waits: 1 transfers of /src are under way" in capfd.readouterr().err
+    assert "--full was postponed: 1 transfer of /src is in progress." in capfd.readouterr().err
     assert lab.alerts().keys() == {"full"}
     while lab.store().open_tasks("transfer"):
         lab.transfer()
@@ -103,7 +103,7 @@ def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     lab.write(f"d/{quarantine}/late.txt")
     lab.write("d/.globus_auto.notes")
     assert lab.transfer("--full") == 1
-    assert f"/src/d/{quarantine} was moved aside" in lab.alerts()["aside"]
+    assert f"/src/d/{quarantine} was renamed to check" in lab.alerts()["quarantine"]
     (document,) = lab.submitted()
     assert [(rule["method"], rule["name"]) for rule in document["filter_rules"]] == [
         ("exclude", "*.tmp"),
@@ -126,7 +126,7 @@ def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
     lab.write("a.txt")
     lab.write(f"d/{quarantine.name}/late.txt")
     assert lab.transfer() == 1
-    assert "It has late.txt." in lab.alerts()["aside"]
+    assert "It has late.txt." in lab.alerts()["quarantine"]
     assert lab.records() == {"/src/a.txt"}
     assert files(lab.destination).keys() == {"a.txt"}
     quarantine.rename(lab.source / "d" / "found")

@@ -11,9 +11,9 @@ from tests.conftest import Lab, files
 DOWN = [
     pytest.param("src", {"connected": False}, 1, "is not connected to Globus", id="source off"),
     pytest.param("src", {"paused": True}, 1, "is paused", id="source paused"),
-    pytest.param("src", {"deleted": True}, 2, "no such endpoint", id="source deleted"),
-    pytest.param("dst", {"connected": False}, 1, "is out of reach", id="destination down"),
-    pytest.param("dst", {"deleted": True}, 2, "no such endpoint", id="destination deleted"),
+    pytest.param("src", {"deleted": True}, 2, "no such collection", id="source deleted"),
+    pytest.param("dst", {"connected": False}, 1, "Globus cannot reach", id="destination down"),
+    pytest.param("dst", {"deleted": True}, 2, "no such collection", id="destination deleted"),
     pytest.param("dst", {"paused": True}, 1, "cannot be listed", id="destination paused"),
     pytest.param(
         "dst", {"entity_type": "GCSv5_endpoint"}, 2, "holds no files itself", id="no collection"
@@ -107,7 +107,7 @@ def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
     other = lab.world.add_endpoint(lab.source, name="other", mount="/src")
     lab.configure(SRC_ID=other.id)
     assert lab.transfer() == 2
-    assert "knows the files of" in capfd.readouterr().err
+    assert "holds the files of" in capfd.readouterr().err
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     lab.configure(SRC_ID=lab.src.id)
     assert lab.transfer() == 0

@@ -190,6 +190,21 @@ def test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day(lab: Lab) -> No
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
+def test_doubtful_copies_of_a_file_that_is_gone_are_no_alert(lab: Lab) -> None:
+    lab.given_transferred("a", "b")
+    lab.configure(KEEP_DAYS=0.01)
+    for _ in range(3):
+        (lab.destination / "a").unlink(missing_ok=True)
+        lab.delete()
+        lab.transfer()
+        lab.advance(3 * HOUR)
+    assert "doubtful" in lab.alerts()
+    (lab.source / "a").unlink()
+    lab.write("c")
+    assert [lab.transfer(), lab.delete()] == [0, 0]
+    assert "doubtful" not in lab.alerts()
+
+
 @pytest.mark.parametrize("which", ["src", "dst"])
 def test_files_that_globus_did_not_verify_stay_with_one_alert(
     lab: Lab, mailbox: Mailbox, which: str
@@ -201,7 +216,7 @@ def test_files_that_globus_did_not_verify_stay_with_one_alert(
     assert files(lab.source) == files(lab.destination)
     assert len(lab.submitted()) == 1, "it is not sent again"
     (message,) = mailbox.texts()
-    assert "Globus did not verify checksums of the files of /src" in message
+    assert "Globus did not verify checksums after it copied files of /src" in message
     getattr(lab, which).disable_verify = False
     lab.write_and_transfer("c")
     assert lab.delete() == 1, "a and b are still not verified"
