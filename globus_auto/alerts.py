@@ -99,13 +99,13 @@ class AlertState(msgspec.Struct, kw_only=True):
         self.doubted = _noted(self.doubted, paths, now, 7 * DAY)
 
 
-def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
+def _noted(before: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
     """Return when was what, by path: `paths` `now`, and before what is not older than `kept`."""
-    recent = {path: at for path, at in known.items() if 0 <= now - at < kept}
+    recent = {path: at for path, at in before.items() if 0 <= now - at < kept}
     return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-REMEMBERED:])
 
 
-class Findings:
+class Alerts:
     """What one run of `program` has found: troubles, and what it checked and found well.
 
     From when it is `alone` on, the other program makes other calls.
@@ -114,7 +114,7 @@ class Findings:
     def __init__(self, program: str = "") -> None:
         self.program = program
         self.alone = False
-        self.alerts: dict[tuple[str, str], Alert] = {}
+        self.fired: dict[tuple[str, str], Alert] = {}
         self.by: dict[tuple[str, str], str] = {}
         self._well: list[tuple[str, Callable[[str], bool], bool]] = []
 
@@ -122,7 +122,7 @@ class Findings:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         alert = msgspec.structs.replace(alert, about=utf8(alert.about), text=utf8(alert.text))
-        if self.alerts.setdefault(alert.key, alert) is alert:
+        if self.fired.setdefault(alert.key, alert) is alert:
             self.by[alert.key] = self.program if self.alone else ""
             quiet = not alert.code and (alert.once or alert.after)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
@@ -143,18 +143,18 @@ class Findings:
         `by` is the program that found it by calls that only it makes, if any.
         """
         kind, about = key
-        if key in self.alerts:
+        if key in self.fired:
             return False
         mine = by in ("", self.program)
         return any(
-            kind == known and covers(about) and (mine or not own)
-            for known, covers, own in self._well
+            kind == resolved_kind and covers(about) and (mine or not own)
+            for resolved_kind, covers, own in self._well
         )
 
     @property
     def code(self) -> int:
         """The exit code: the highest that any trouble asks for."""
-        return max((alert.code for alert in self.alerts.values()), default=0)
+        return max((alert.code for alert in self.fired.values()), default=0)
 
 
 class Digest(NamedTuple):
@@ -165,21 +165,21 @@ class Digest(NamedTuple):
     resolved: list[OpenAlert]
 
 
-def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
+def update_open_alerts(standing: list[OpenAlert], alerts: Alerts, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
     One that is found well stays, as `over`, until that has been told, if it was told at all. One
     that nobody was told of is dropped where its cause stands, or has just ended.
     """
     causes = {one.kind for one in standing if not one.over}
-    causes |= {alert.kind for alert in findings.alerts.values()}
+    causes |= {alert.kind for alert in alerts.fired.values()}
     raised = {
-        alert.key: alert for alert in findings.alerts.values() if causes.isdisjoint(alert.effect_of)
+        alert.key: alert for alert in alerts.fired.values() if causes.isdisjoint(alert.effect_of)
     }
     result = []
     for old in standing:
         new = raised.pop(old.key, None)
-        new = new or (findings.alerts.get(old.key) if old.told_at is not None else None)
+        new = new or (alerts.fired.get(old.key) if old.told_at is not None else None)
         if new:
             result.append(
                 msgspec.structs.replace(
@@ -187,13 +187,13 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                     text=new.text,
                     after=new.after,
                     seen_at=now,
-                    by=findings.by[old.key],
+                    by=alerts.by[old.key],
                     over=False,
                 )
             )
-        elif old.key in findings.alerts:
+        elif old.key in alerts.fired:
             log.info("Not told beside its cause: %s", old.text)
-        elif not findings.is_resolved(old.key, old.by):
+        elif not alerts.is_resolved(old.key, old.by):
             result.append(old)
         elif old.told_at is not None and not old.once:
             result.append(msgspec.structs.replace(old, over=True))
@@ -205,7 +205,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                 text=alert.text,
                 since=now,
                 seen_at=now,
-                by=findings.by[alert.key],
+                by=alerts.by[alert.key],
                 after=alert.after,
                 once=alert.once,
             )
@@ -213,7 +213,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
     return result
 
 
-def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
+def make_digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
 
     All that stands is told again together, so that several troubles are one message a day. A
@@ -234,7 +234,7 @@ def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     return Digest(new, again, resolved)
 
 
-def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
+def mark_notified(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
     """Return what stays open after a channel took the digest `what` at `now`."""
     said = {alert.key for alert in [*what.new, *what.again]}
     return [
@@ -285,7 +285,7 @@ def _paragraph(alert: OpenAlert) -> str:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[AlertState]:
+def open_state(path: str) -> Iterator[AlertState]:
     """Give the health at `path` under its lock, and save it at the end if it has changed.
 
     One that cannot be read counts as empty: then alerts are told anew, which does no harm.
@@ -293,7 +293,7 @@ def opened(path: str) -> Iterator[AlertState]:
     """
     with open(f"{path}.lock", "w", opener=datastore.private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        health = read(path)
+        health = read_state(path)
         before = msgspec.to_builtins(health)
         yield health
         after = msgspec.to_builtins(health)
@@ -302,7 +302,7 @@ def opened(path: str) -> Iterator[AlertState]:
             datastore.write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
 
 
-def read(path: str) -> AlertState:
+def read_state(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:

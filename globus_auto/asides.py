@@ -11,16 +11,22 @@ from collections.abc import Callable, Collection, Iterable
 
 import globus_sdk
 
-from globus_auto.alerts import Alert, Findings
+from globus_auto.alerts import Alert, Alerts
 from globus_auto.datastore import Datastore, joined
-from globus_auto.listing import Directory, Outcome, RateLimiter, Unlisted, list_directory
-from globus_auto.tasks import ASIDE, OWN
+from globus_auto.listing import (
+    DirectoryListing,
+    ListingError,
+    ListingResult,
+    RateLimiter,
+    list_directory,
+)
+from globus_auto.tasks import OWN, QUARANTINE
 
 log = logging.getLogger(__name__)
 
 
-def topmost_bare(
-    outcomes: Iterable[Outcome], root: str, content: Callable[[str, int], bool]
+def topmost_empty_trees(
+    results: Iterable[ListingResult], root: str, content: Callable[[str, int], bool]
 ) -> list[str]:
     """Return the topmost directories with nothing but directories below, never `root` itself.
 
@@ -29,24 +35,24 @@ def topmost_bare(
     """
     inside: dict[str, list[str]] = {}
     left: set[str] = set()
-    for outcome in outcomes:
-        if isinstance(outcome, Unlisted):
+    for result in results:
+        if isinstance(result, ListingError):
             continue
-        for name, mtime in outcome.directories.items():
+        for name, mtime in result.directories.items():
             if content(name, mtime):
-                left.add(joined(outcome.path, name))
-        if not (outcome.files or outcome.others or outcome.unsendable):
-            inside[outcome.path] = [joined(outcome.path, name) for name in outcome.directories]
-    bare: set[str] = set()
+                left.add(joined(result.path, name))
+        if not (result.files or result.others or result.unsendable):
+            inside[result.path] = [joined(result.path, name) for name in result.directories]
+    empty_trees: set[str] = set()
     # Longer paths first: what is below a directory is known before the directory itself.
     for path in sorted(inside, key=len, reverse=True):
-        if path not in left and bare.issuperset(inside[path]):
-            bare.add(path)
-    bare.discard(root)
-    return sorted(path for path in bare if path.rpartition("/")[0] not in bare)
+        if path not in left and empty_trees.issuperset(inside[path]):
+            empty_trees.add(path)
+    empty_trees.discard(root)
+    return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
 
 
-def set_aside(
+def quarantine(
     client: globus_sdk.TransferClient,
     store: Datastore,
     directories: Iterable[str],
@@ -58,32 +64,32 @@ def set_aside(
     """
     for directory in directories:
         parent = directory.rpartition("/")[0]
-        store.asides[f"{parent}/{ASIDE}{secrets.token_hex(6)}"] = directory
+        store.quarantined[f"{parent}/{QUARANTINE}{secrets.token_hex(6)}"] = directory
     save()
-    for aside, directory in list(store.asides.items()):
+    for quarantined_path, directory in list(store.quarantined.items()):
         if directory not in directories:
             continue
         try:
-            client.operation_rename(store.source, directory, aside)
+            client.operation_rename(store.source, directory, quarantined_path)
         except globus_sdk.TransferAPIError as error:
             # Whether it was moved or not, looking tells: its record stays until then.
             log.info("Cannot move aside %s: %s", directory, error.message)
 
 
-def seen_empty(outcomes: Iterable[Outcome]) -> bool:
+def is_empty_tree(results: Iterable[ListingResult]) -> bool:
     """Return whether a look at all of a directory found nothing but directories below."""
     return all(
-        isinstance(outcome, Directory)
-        and not (outcome.files or outcome.others or outcome.unsendable)
-        and not any(name.startswith(OWN) for name in outcome.directories)
-        for outcome in outcomes
+        isinstance(result, DirectoryListing)
+        and not (result.files or result.others or result.unsendable)
+        and not any(name.startswith(OWN) for name in result.directories)
+        for result in results
     )
 
 
-def put_back(
+def restore(
     client: globus_sdk.TransferClient,
     store: Datastore,
-    findings: Findings,
+    alerts: Alerts,
     limiter: RateLimiter,
     also: Collection[str] = (),
 ) -> None:
@@ -92,38 +98,38 @@ def put_back(
     One that is gone is forgotten, an empty one left for delete.py. Where the old name is taken, it
     is left alone from then on. Raise what concerns more than one directory.
     """
-    for aside, directory in sorted(store.asides.items()):
-        outcome = list_directory(client, store.source, aside, limiter)
-        if isinstance(outcome, Unlisted):
-            if outcome.gone:
-                del store.asides[aside]
+    for quarantined_path, directory in sorted(store.quarantined.items()):
+        result = list_directory(client, store.source, quarantined_path, limiter)
+        if isinstance(result, ListingError):
+            if result.gone:
+                del store.quarantined[quarantined_path]
             else:
-                findings.fire(_stuck(aside, directory, outcome.reason))
-        elif not outcome.empty or aside in also:
-            _rename_back(client, store, aside, findings, limiter)
-    findings.resolve("aside", lambda about: about not in store.asides.values())
+                alerts.fire(_stuck(quarantined_path, directory, result.reason))
+        elif not result.empty or quarantined_path in also:
+            _rename_back(client, store, quarantined_path, alerts, limiter)
+    alerts.resolve("aside", lambda about: about not in store.quarantined.values())
 
 
 def _rename_back(
     client: globus_sdk.TransferClient,
     store: Datastore,
-    aside: str,
-    findings: Findings,
+    quarantined_path: str,
+    alerts: Alerts,
     limiter: RateLimiter,
 ) -> None:
-    directory = store.asides[aside]
+    directory = store.quarantined[quarantined_path]
     parent, _, name = directory.rpartition("/")
     beside = list_directory(client, store.source, parent or "/", limiter)
-    if isinstance(beside, Unlisted):
-        findings.fire(_stuck(aside, directory, beside.reason))
+    if isinstance(beside, ListingError):
+        alerts.fire(_stuck(quarantined_path, directory, beside.reason))
         return
     if name in beside.files or name in beside.directories or name in beside.others:
-        del store.asides[aside]
-        findings.fire(
+        del store.quarantined[quarantined_path]
+        alerts.fire(
             Alert(
                 kind="aside",
                 about=directory,
-                text=f"{directory} was moved to {aside} to see whether it was empty; it was not,"
+                text=f"{directory} was moved to {quarantined_path} to see whether it was empty; it was not,"
                 " and its old name has been taken since. Nothing in it is lost, sent or deleted."
                 " Give it a name of its own, or move its files where they belong.",
                 once=True,
@@ -131,18 +137,18 @@ def _rename_back(
         )
         return
     try:
-        client.operation_rename(store.source, aside, directory)
+        client.operation_rename(store.source, quarantined_path, directory)
     except globus_sdk.TransferAPIError as error:
-        findings.fire(_stuck(aside, directory, error.message or str(error)))
+        alerts.fire(_stuck(quarantined_path, directory, error.message or str(error)))
         return
     log.info("Put back %s", directory)
-    del store.asides[aside]
+    del store.quarantined[quarantined_path]
 
 
-def _stuck(aside: str, directory: str, reason: str) -> Alert:
+def _stuck(quarantined_path: str, directory: str, reason: str) -> Alert:
     return Alert(
         kind="aside",
         about=directory,
-        text=f"{aside}, which is {directory} moved aside, cannot be given its name back now"
+        text=f"{quarantined_path}, which is {directory} moved aside, cannot be given its name back now"
         f" ({reason}). Nothing in it is lost; the next run tries again.",
     )

@@ -35,7 +35,7 @@ LOCK_PAUSE = 0.02  # seconds
 Result = TypeVar("Result")
 
 
-class TokenFileDamaged(Exception):
+class DamagedTokenFile(Exception):
     """The token file is there, but cannot be used; the text says so and what to do."""
 
 
@@ -136,7 +136,7 @@ class TokenFile(JSONTokenStorage):
 
     def _refuse(self, error: Exception) -> NoReturn:
         # The error's own text could repeat part of a token.
-        raise TokenFileDamaged(
+        raise DamagedTokenFile(
             f"The token file {self.filepath} cannot be used ({type(error).__name__}). Remove it,"
             " then log in again."
         ) from error

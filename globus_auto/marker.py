@@ -17,9 +17,9 @@ import globus_sdk
 
 from globus_auto import listing, refusals
 from globus_auto.alerts import Alert
-from globus_auto.datastore import Task, below, joined
-from globus_auto.listing import Directory, Outcome, Unlisted
-from globus_auto.settings import Settings, SettingsUnfit
+from globus_auto.datastore import TaskRecord, below, joined
+from globus_auto.listing import DirectoryListing, ListingError, ListingResult
+from globus_auto.settings import Settings, SettingsConflict
 from globus_auto.tasks import OWN
 
 if TYPE_CHECKING:
@@ -38,30 +38,30 @@ def name_of(settings: Settings) -> str:
 
 
 def _name(source: str, directory: str) -> str:
-    known = f"{source}:{directory}".encode("utf-8", "surrogateescape")
-    return f"{OWN}.{hashlib.sha256(known).hexdigest()[:12]}"
+    source_id = f"{source}:{directory}".encode("utf-8", "surrogateescape")
+    return f"{OWN}.{hashlib.sha256(source_id).hexdigest()[:12]}"
 
 
-def distinct(session: Session, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
     """Yield `outcomes`, of listings at the source's collection.
 
     Raise SettingsUnfit if one, at SRC_DIR or below, has the marker: it was made in DST_DIR, or in
     an earlier one.
     """
-    settings, store = session.run.settings, session.store
+    settings, store = session.context.settings, session.store
     own = {name_of(settings)}
     own |= {_name(store.source, mapping.source_dir) for mapping in store.mappings}
-    for outcome in outcomes:
-        names = outcome.directories if isinstance(outcome, Directory) else {}
-        if below(outcome.path, settings.src_dir) and not own.isdisjoint(names):
+    for result in results:
+        names = result.directories if isinstance(result, DirectoryListing) else {}
+        if below(result.path, settings.src_dir) and not own.isdisjoint(names):
             name = min(own.intersection(names))
-            raise SettingsUnfit(
-                f"{outcome.path} in SRC_DIR has the directory {name}, which was made in DST_DIR:"
+            raise SettingsConflict(
+                f"{result.path} in SRC_DIR has the directory {name}, which was made in DST_DIR:"
                 f" {settings.dst_dir} is SRC_DIR, or inside it, under another name. Nothing was"
                 " sent or deleted. Set another DST_DIR, and remove that directory from the source."
                 " If the files there were only copied back to the source, removing it is enough."
             )
-        yield outcome
+        yield result
 
 
 def place(session: Session) -> str | None:
@@ -69,8 +69,8 @@ def place(session: Session) -> str | None:
 
     Raise SettingsUnfit if the marker of another source is there, and what the calls raise.
     """
-    known = session.run.settings
-    session.marker, reason = _placed(session, known.src_dir, known.dst_id, known.dst_dir)
+    settings = session.context.settings
+    session.marker, reason = _placed(session, settings.src_dir, settings.dst_id, settings.dst_dir)
     return reason
 
 
@@ -85,25 +85,25 @@ def _placed(
     found = listing.list_directory(
         session.client, endpoint, directory, session.limiter, pattern=f"{OWN}.*"
     )
-    if isinstance(found, Unlisted) and found.gone:
+    if isinstance(found, ListingError) and found.gone:
         return "nowhere", None
-    if isinstance(found, Unlisted):
+    if isinstance(found, ListingError):
         # One that is too large to list may have it, and no other source's can be seen there.
         log.info("Cannot look for markers in %s: %s", directory, found.reason)
     else:
         _require_no_other(source_dir, directory, name, found)
         if name in found.directories:
             return "there", None
-    if session.run.dry:
+    if session.context.dry:
         return "unknown", None
     reason = _made(session, endpoint, joined(directory, name))
     return ("refused" if reason else "there"), reason
 
 
-def _require_no_other(source_dir: str, directory: str, mine: str, found: Directory) -> None:
+def _require_no_other(source_dir: str, directory: str, mine: str, found: DirectoryListing) -> None:
     others = [name for name in found.directories if MARKER.fullmatch(name) and name != mine]
     if others:
-        raise SettingsUnfit(
+        raise SettingsConflict(
             f"{directory} belongs to another source directory than {source_dir}: it"
             f" has the directory {others[0]}. Files of both would overwrite each other there."
             " Nothing was sent or deleted. Set another DST_DIR; or, if nothing else writes there,"
@@ -113,8 +113,8 @@ def _require_no_other(source_dir: str, directory: str, mine: str, found: Directo
 
 def make(session: Session) -> str | None:
     """Make the marker in DST_DIR; return why that is not possible, or None."""
-    known = session.run.settings
-    return _made(session, known.dst_id, joined(known.dst_dir, name_of(known)))
+    settings = session.context.settings
+    return _made(session, settings.dst_id, joined(settings.dst_dir, name_of(settings)))
 
 
 def _made(session: Session, endpoint: str, path: str) -> str | None:
@@ -132,13 +132,13 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
     return None
 
 
-def require(session: Session, sent: Iterable[Task]) -> None:
+def require(session: Session, sent: Iterable[TaskRecord]) -> None:
     """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
 
     Raise listing.EndpointNotReady if one is missing, and as `place` does.
     """
-    known = session.run.settings
-    here = known.mapping
+    settings = session.context.settings
+    here = settings.mapping
     pairs = {task.pair for task in sent}
     for pair in sorted(pairs | ({here} if session.marker == "refused" else set())):
         state = session.marker if pair == here else _placed(session, *pair)[0]
@@ -154,12 +154,12 @@ def require(session: Session, sent: Iterable[Task]) -> None:
 
 def note(session: Session, reason: str) -> None:
     """Note once that the marker cannot be made: files are sent all the same."""
-    known = session.run.settings
-    session.run.findings.fire(
+    settings = session.context.settings
+    session.context.alerts.fire(
         Alert(
             kind="marker",
-            about=known.dst_dir,
-            text=f"No directory can be made in {known.dst_dir} at {known.dst_id} ({reason})."
+            about=settings.dst_dir,
+            text=f"No directory can be made in {settings.dst_dir} at {settings.dst_id} ({reason})."
             " Files are sent all the same, but delete.py deletes nothing until it is there.",
             code=0,
             once=True,
@@ -174,9 +174,9 @@ def ignores_case(session: Session) -> bool | None:
     """
     if session.marker != "there":
         return None
-    known = session.run.settings
-    other = joined(known.dst_dir, name_of(known).upper())
-    refused = listing.refusal(session.client, known.dst_id, other, session.limiter)
+    settings = session.context.settings
+    other = joined(settings.dst_dir, name_of(settings).upper())
+    refused = listing.listing_error(session.client, settings.dst_id, other, session.limiter)
     if refused is None:
         return True
     return False if refused.gone else None

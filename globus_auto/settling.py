@@ -9,8 +9,8 @@ import globus_sdk
 import msgspec
 
 from globus_auto import delivery, listing, refusals, tasks, watching
-from globus_auto.alerts import Alert, Findings
-from globus_auto.datastore import OPEN, Task
+from globus_auto.alerts import Alert, Alerts
+from globus_auto.datastore import OPEN, TaskRecord
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
@@ -18,43 +18,49 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
-UNCLEAR = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+UNKNOWN_STATUS = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
 # What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
-AWAY = ("GC_NOT_CONNECTED", "GC_PAUSED", "CONNECT_FAILED", "CONNECTION_BROKEN", "CONNECTION_RESET")
+UNREACHABLE = (
+    "GC_NOT_CONNECTED",
+    "GC_PAUSED",
+    "CONNECT_FAILED",
+    "CONNECTION_BROKEN",
+    "CONNECTION_RESET",
+)
 # What does not pass until somebody makes room.
-FOR_PERSONS = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
+NEEDS_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 OUT_OF_REACH = ("endpoint", "service")
 # Kinds of alerts that explain why a task did not end in time.
-IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
+BLOCKERS = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
-def settle(session: Session) -> None:
+def poll(session: Session) -> None:
     """Ask about every transfer task in progress, and record what became of those that ended.
 
     Records of files that an ended task is not known to have delivered are dropped, so that they
     are transferred again, and noted in `session.undelivered`. After an invalid answer a task stays
     as it is. Raise what concerns the login.
     """
-    client, store, findings = session.client, session.store, session.run.findings
-    now, stall_seconds = session.run.started, session.run.settings.stall_hours * 3600
-    succeeded = failed = unclear = moving = 0
+    client, store, alerts = session.client, session.store, session.context.alerts
+    now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
+    succeeded = failed = unknown = progressing = 0
     ended: dict[int, watching.TaskDocument | None] = {}
-    for number, task in store.open_tasks("transfer").items():
+    for number, task in store.tasks_in_progress("transfer").items():
         if task.task_id is None:
             continue
         try:
-            document = _asked(client, task)
+            document = _task_document(client, task)
             if document and document.status in OPEN:
-                trouble = _trouble(client, task, document, now, stall_seconds)
+                trouble = _check_progress(client, task, document, now, stall_seconds)
                 if isinstance(trouble, Alert):
-                    findings.fire(trouble)
+                    alerts.fire(trouble)
                 elif trouble:
-                    moving += 1
+                    progressing += 1
             else:
                 ended[number] = document
-        except UNCLEAR as error:
-            _unclear(error, task, findings)
-            unclear += 1
+        except UNKNOWN_STATUS as error:
+            _report_unknown(error, task, alerts)
+            unknown += 1
             if isinstance(error, globus_sdk.NetworkError):
                 # Each try takes minutes where the network is down; the next run asks the others.
                 break
@@ -63,17 +69,17 @@ def settle(session: Session) -> None:
         task = store.tasks[number]
         try:
             if document is None:
-                _lose(task, paths, now)
+                _record_lost(task, paths, now)
                 dropped = paths
             else:
-                found = delivery.delivered(session, task, document, paths, now)
+                found = delivery.find_delivered(session, task, document, paths, now)
                 if found is None:
                     # Its lists are not there yet: it stays open, and is asked for again.
                     continue
-                dropped = _conclude(session, number, document, paths, found)
-        except (*UNCLEAR, listing.EndpointNotReady) as error:
-            _unclear(error, task, findings)
-            unclear += 1
+                dropped = _record_end(session, number, document, paths, found)
+        except (*UNKNOWN_STATUS, listing.EndpointNotReady) as error:
+            _report_unknown(error, task, alerts)
+            unknown += 1
             continue
         for path in dropped:
             store.drop(path)
@@ -81,24 +87,26 @@ def settle(session: Session) -> None:
         succeeded += task.status == "SUCCEEDED"
         failed += task.status == "FAILED"
         if document and document.status == "FAILED":
-            findings.fire(_failure(client, task, document))
+            alerts.fire(_failure(client, task, document))
     # Only that files get through shows that what was in their way is over.
-    if (succeeded or moving) and not (failed or unclear):
-        findings.resolve("stalled")
-        findings.resolve("inactive")
-    if not unclear:
-        findings.resolve("unclear")
+    if (succeeded or progressing) and not (failed or unknown):
+        alerts.resolve("stalled")
+        alerts.resolve("inactive")
+    if not unknown:
+        alerts.resolve("unclear")
     if succeeded and not failed:
-        findings.resolve("failed")
+        alerts.resolve("failed")
 
 
-def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocument | None:
+def _task_document(
+    client: globus_sdk.TransferClient, task: TaskRecord
+) -> watching.TaskDocument | None:
     """Return what Globus says of `task`, and note its status; None if it knows no such task."""
     task_id = task.task_id or ""
     try:
         document = watching.task_document(client, task_id)
     except globus_sdk.TransferAPIError as error:
-        if _unknown(error):
+        if _is_unknown(error):
             log.info("Unknown to Globus, so its files are sent again: task %s", task_id)
             return None
         raise
@@ -107,29 +115,29 @@ def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocume
     return document
 
 
-def _unknown(error: globus_sdk.TransferAPIError) -> bool:
+def _is_unknown(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether the service no longer has this task, or hides it from this identity.
 
     Only Globus's own answer says so, which has an error code; a proxy's does not.
     """
-    ours = tasks.rejects(error) and not refusals.requires_login(error)
+    ours = tasks.is_rejected(error) and not refusals.requires_login(error)
     return ours and error.http_status in (403, 404)
 
 
-def _lose(task: Task, paths: list[str], now: int) -> None:
+def _record_lost(task: TaskRecord, paths: list[str], now: int) -> None:
     """Close a task that Globus no longer shows: it may still be writing the copies of its files."""
     if task.ended_at is None:
-        task.lost = [] if task.full else paths
+        task.lost = [] if task.recursive else paths
         task.ended_at = now
     task.status = "FAILED"
 
 
-def _conclude(
+def _record_end(
     session: Session,
     number: int,
     document: watching.TaskDocument,
     paths: list[str],
-    found: delivery.Delivered,
+    found: delivery.Delivery,
 ) -> list[str]:
     """Close an ended task, and return those of its `paths` that it has not delivered.
 
@@ -140,23 +148,23 @@ def _conclude(
     task.status = "SUCCEEDED" if document.status == "SUCCEEDED" else "FAILED"
     task.requested_at = watching.seconds(document.request_time) or task.requested_at
     task.completed_at = watching.seconds(document.completion_time)
-    task.ended_at = _between(task.submitted_at, task.completed_at, session.run.started)
+    task.ended_at = _between(task.submitted_at, task.completed_at, session.context.started)
     task.unlisted_since = task.error_since = task.error_progress = None
     task.verify_checksum = document.verify_checksum is True
     task.encrypt_data = document.encrypt_data is True
-    store.accepted(task)
+    store.add_mapping(task)
     if len(found.dropped) < len(paths):
-        _check_policies(session.run.findings, task)
+        _check_policies(session.context.alerts, task)
     if found.equal:
         equal = msgspec.structs.replace(task, equal=True)
         twin = number
         if len(found.equal) + len(found.dropped) < len(paths):
-            twin = store.number()
+            twin = store.next_task_number()
         store.tasks[twin] = equal
         for path in found.equal:
-            entry = store.entry(path)
-            if entry:
-                store.put(path, msgspec.structs.replace(entry, task=twin))
+            record = store.record(path)
+            if record:
+                store.put(path, msgspec.structs.replace(record, task=twin))
     log.info(
         "Settled task %s: %s, %d of %d files sent",
         task.task_id,
@@ -167,16 +175,16 @@ def _conclude(
     return found.dropped
 
 
-def _check_policies(findings: Findings, task: Task) -> None:
+def _check_policies(alerts: Alerts, task: TaskRecord) -> None:
     """Note what Globus did not do of what every task asks for."""
     if task.verify_checksum:
-        findings.resolve("unverified", task.destination)
+        alerts.resolve("unverified", task.destination)
     else:
-        findings.fire(unverified(task))
+        alerts.fire(unverified(task))
     if task.encrypt_data:
-        findings.resolve("unencrypted", task.destination)
+        alerts.resolve("unencrypted", task.destination)
     else:
-        findings.fire(
+        alerts.fire(
             Alert(
                 kind="unencrypted",
                 about=task.destination,
@@ -187,7 +195,7 @@ def _check_policies(findings: Findings, task: Task) -> None:
         )
 
 
-def unverified(task: Task) -> Alert:
+def unverified(task: TaskRecord) -> Alert:
     """Return the alert that Globus did not compare checksums after a transfer."""
     return Alert(
         kind="unverified",
@@ -200,14 +208,14 @@ def unverified(task: Task) -> Alert:
     )
 
 
-def _unclear(error: Exception, task: Task, findings: Findings) -> None:
+def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
     reason = str(error)
     if isinstance(error, globus_sdk.TransferAPIError):
         if refusals.requires_login(error):
             raise error
         reason = refusals.api_details(error)
-    findings.fire(
+    alerts.fire(
         Alert(
             kind="unclear",
             about=task.source_dir,
@@ -218,9 +226,9 @@ def _unclear(error: Exception, task: Task, findings: Findings) -> None:
     )
 
 
-def _trouble(
+def _check_progress(
     client: globus_sdk.TransferClient,
-    task: Task,
+    task: TaskRecord,
     document: watching.TaskDocument,
     now: int,
     stall_seconds: float,
@@ -247,7 +255,7 @@ def _trouble(
             about=task.source_dir,
             text=f"{what} is in trouble{reason}. Its files wait at the source, and Globus goes on"
             f" trying. See what it says at {link}",
-            effect_of=OUT_OF_REACH if document.nice_status in AWAY else (),
+            effect_of=OUT_OF_REACH if document.nice_status in UNREACHABLE else (),
         )
     task.error_since = task.error_progress = None
     if now - task.submitted_at <= stall_seconds:
@@ -265,7 +273,9 @@ def _trouble(
     )
 
 
-def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_seconds: float) -> bool:
+def _is_stuck(
+    task: TaskRecord, document: watching.TaskDocument, now: int, stall_seconds: float
+) -> bool:
     """Return whether a person must know of an error that a task in progress meets.
 
     One error is no trouble, for Globus tries again: only one that lasts from run to run without
@@ -274,7 +284,7 @@ def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_secon
     before, task.error_progress = task.error_progress, document.progress
     task.error_since = now if task.error_since is None else task.error_since
     lasting = before is not None and document.progress <= before
-    return lasting or now - task.error_since > stall_seconds or document.nice_status in FOR_PERSONS
+    return lasting or now - task.error_since > stall_seconds or document.nice_status in NEEDS_ROOM
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
@@ -290,7 +300,7 @@ def _because(event: watching.Event | None) -> str:
     if not event:
         return ""
     details = f": {event.details[:500]}" if event.details else ""
-    return f" ({watching.said(event.code, event.description)}{details})"
+    return f" ({watching.describe_error(event.code, event.description)}{details})"
 
 
 def _between(earliest: int, moment: int | None, latest: int) -> int:
@@ -299,12 +309,12 @@ def _between(earliest: int, moment: int | None, latest: int) -> int:
 
 
 def _failure(
-    client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
+    client: globus_sdk.TransferClient, task: TaskRecord, document: watching.TaskDocument
 ) -> Alert:
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:
-        reason = f" ({watching.said(code, fault.description)})"
+        reason = f" ({watching.describe_error(code, fault.description)})"
     else:
         reason = _newest_error(client, document)
     return Alert(
@@ -313,5 +323,5 @@ def _failure(
         text=f"A transfer from {task.source_dir} to {task.destination_dir} failed{reason}."
         " What it did not send stays at the source and is sent again. If that goes on, see what"
         f" it says at {watching.link(document.task_id)}",
-        effect_of=IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in AWAY else (),
+        effect_of=BLOCKERS if code == "EXPIRED" else OUT_OF_REACH if code in UNREACHABLE else (),
     )

@@ -20,7 +20,7 @@ def explain(error: Exception, program: str, login_command: str) -> Alert:
 
     `login_command` is what to type on a terminal to log in.
     """
-    if isinstance(error, login.TokenFileDamaged):
+    if isinstance(error, login.DamagedTokenFile):
         return _login(str(error), f"Log in by: {login_command}")
     if isinstance(error, login.NoTerminal):
         return _login("There was no terminal to log in on.", f"On one run: {login_command}")
@@ -72,7 +72,7 @@ def _is_raised_by_sdk(error: Exception) -> bool:
     return str(module).partition(".")[0] == "globus_sdk"
 
 
-def refused(refusal: submitting.Refusal, login_command: str) -> Alert:
+def refused(refusal: submitting.Rejection, login_command: str) -> Alert:
     """Return the alert for a submission that did not lead to a task."""
     if refusal.error is None:
         return Alert(
@@ -161,10 +161,10 @@ def _refused_call(error: globus_sdk.TransferAPIError, login_command: str) -> Ale
             code=2,
         )
     if any(part in code for part in listing.ENDPOINT_DOWN):
-        known = ENDPOINT_ID.search(error.message or "")
+        match = ENDPOINT_ID.search(error.message or "")
         return Alert(
             kind="endpoint",
-            about=known[0] if known else GLOBUS,
+            about=match[0] if match else GLOBUS,
             text=f"An endpoint is out of reach ({what}). Nothing is lost, but nothing moves"
             " either: see whether it runs. The next run tries again.",
         )

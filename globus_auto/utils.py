@@ -20,10 +20,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from globus_auto import __version__, alerts, datastore, logs, settings
-from globus_auto.channels import Channels, deliver
+from globus_auto import __version__, datastore, logs
+from globus_auto.alerts import (
+    Alert,
+    Alerts,
+    AlertState,
+    body,
+    make_digest,
+    mark_notified,
+    open_state,
+    read_state,
+    subject,
+    update_open_alerts,
+)
+from globus_auto.channels import Notifier, send
 from globus_auto.locks import AlreadyRunning, locked
-from globus_auto.settings import SettingsUnfit
+from globus_auto.settings import (
+    Settings,
+    SettingsConflict,
+    SettingsError,
+    peek,
+    read_settings,
+    unsafe,
+)
 from globus_auto.wording import utf8
 
 log = logging.getLogger(__name__)
@@ -36,7 +55,7 @@ class UsageError(Exception):
     """The command line makes no sense; the text says why."""
 
 
-class Stopped(Exception):
+class StopSignal(Exception):
     """The program was asked to end by SIGTERM."""
 
 
@@ -87,7 +106,7 @@ def parsed(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 @dataclass
-class Run:
+class RunContext:
     """One run of a program: what it was told, and what it finds.
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
@@ -96,10 +115,10 @@ class Run:
 
     program: str
     options: argparse.Namespace
-    settings: settings.Settings
-    findings: alerts.Findings
+    settings: Settings
+    alerts: Alerts
     interactive: bool
-    watched: bool
+    shows_progress: bool
     started: int = field(default_factory=lambda: int(time.time()))
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -109,11 +128,14 @@ class Run:
         return bool(self.options.dry_run)
 
     @property
-    def channels(self) -> Channels:
+    def notifier(self) -> Notifier:
         """Where alerts go."""
-        known = self.settings
-        return Channels(
-            known.email_sender, known.email_recipients, known.email_host, known.alert_urls
+        settings = self.settings
+        return Notifier(
+            settings.email_sender,
+            settings.email_recipients,
+            settings.email_host,
+            settings.alert_urls,
         )
 
     @property
@@ -128,7 +150,7 @@ class Run:
         """Hold the datastore's lock, after waiting for the other program up to an hour."""
         path = f"{self.settings.datastore_path}.lock"
         with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else contextlib.nullcontext():
-            self.findings.resolve("lock", path)
+            self.alerts.resolve("lock", path)
             yield
 
     @property
@@ -142,15 +164,15 @@ class Run:
         Of one that was restored from a backup only what is no proof of a delivery is left. Raise
         datastore.DatastoreDamaged, or SettingsUnfit where the settings do not fit what it holds.
         """
-        known = self.settings
+        settings = self.settings
         # Read first: another program may save both meanwhile, and never looks restored then.
-        newest = alerts.read(self.health_path).generation
-        found = datastore.load(known.datastore_path)
-        store = found or datastore.Datastore(source=known.src_id, generation=newest)
-        self.findings.resolve("datastore")
-        if store.source != known.src_id:
-            raise SettingsUnfit(
-                f"SRC_ID is {known.src_id}, but {known.datastore_path} knows the files of"
+        newest = read_state(self.health_path).generation
+        found = datastore.load(settings.datastore_path)
+        store = found or datastore.Datastore(source=settings.src_id, generation=newest)
+        self.alerts.resolve("datastore")
+        if store.source != settings.src_id:
+            raise SettingsConflict(
+                f"SRC_ID is {settings.src_id}, but {settings.datastore_path} knows the files of"
                 f" {store.source}. Set CODE_PATH to another directory for another source, or"
                 " delete the datastore to start over."
             )
@@ -160,15 +182,15 @@ class Run:
             self.restored(store)
             store.generation = newest
         else:
-            self.findings.resolve("restored", own=True)
+            self.alerts.resolve("restored", own=True)
         return store
 
     def restored(self, store: datastore.Datastore) -> None:
         """Drop what a datastore from a backup says was delivered: it may not hold any more."""
         dropped = store.drop_delivered()
         store.changed = store.restored = True
-        self.findings.fire(
-            alerts.Alert(
+        self.alerts.fire(
+            Alert(
                 kind="restored",
                 about=self.settings.datastore_path,
                 text=f"The datastore {self.settings.datastore_path} is older than the last one that"
@@ -181,12 +203,12 @@ class Run:
 
     def _require_own_config(self, store: datastore.Datastore) -> None:
         """Raise SettingsUnfit if another config file uses this CODE_PATH for other directories."""
-        known, other = self.settings, store.config
-        path = utf8(known.config_path)
+        settings, other = self.settings, store.config
+        path = utf8(settings.config_path)
         if other and other != path and os.path.exists(other):
-            theirs = settings.peek(other)
-            if theirs.datastore_path == known.datastore_path and theirs.pair != known.pair:
-                raise SettingsUnfit(
+            theirs = peek(other)
+            if theirs.datastore_path == settings.datastore_path and theirs.pair != settings.pair:
+                raise SettingsConflict(
                     f"{other} has the CODE_PATH of {path}, but other directories"
                     f" ({theirs.src_dir} to {theirs.dst_dir}). Give each its own CODE_PATH."
                 )
@@ -196,17 +218,19 @@ class Run:
 
     def require_own_destination(self, others: Iterable[datastore.Mapping]) -> None:
         """Raise SettingsUnfit if files would be sent to where those of `others` are."""
-        known = self.settings
+        settings = self.settings
         mine = datastore.Mapping(
-            source_dir=known.src_dir, destination=known.dst_id, destination_dir=known.dst_dir
+            source_dir=settings.src_dir,
+            destination=settings.dst_id,
+            destination_dir=settings.dst_dir,
         )
         for other in others:
             if not mine.agrees_with(other):
-                raise SettingsUnfit(
-                    f"{known.src_dir} cannot be sent to {known.dst_dir}: {other.source_dir} was"
+                raise SettingsConflict(
+                    f"{settings.src_dir} cannot be sent to {settings.dst_dir}: {other.source_dir} was"
                     f" sent to {other.destination_dir} at the same collection before, and files of"
                     " one could overwrite the only copies of the other's. Set another DST_DIR, or"
-                    f" delete {known.datastore_path}, which gives up this protection."
+                    f" delete {settings.datastore_path}, which gives up this protection."
                 )
 
     def save(self, store: datastore.Datastore) -> None:
@@ -217,158 +241,162 @@ class Run:
                 lambda health: setattr(health, "generation", max(health.generation, newest))
             )
 
-    def remember(self, change: Callable[[alerts.AlertState], object]) -> None:
+    def remember(self, change: Callable[[AlertState], object]) -> None:
         """Change what is remembered beside the datastore, unless nothing may be changed.
 
         It may be lost: where it cannot be written the work goes on; the end of the run says so.
         """
         if not self.dry:
             try:
-                with alerts.opened(self.health_path) as health:
+                with open_state(self.health_path) as health:
                     change(health)
             except OSError as error:
                 log.info("Cannot write %s: %s", self.health_path, error)
 
 
-def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) -> int:
+def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], None]) -> int:
     """Do `work` as a well-behaved cron job and return the exit code.
 
     One run of a program at a time; every trouble becomes one sentence, in the log, on stderr and
     to whom it concerns.
     """
-    findings = alerts.Findings(program)
+    alerts = Alerts(program)
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
-        known = _settings(program, options, findings)
-        this = Run(program, options, known, findings, interactive, watched=interactive)
-        speaks = True
+        settings = _settings(program, options, alerts)
+        context = RunContext(
+            program, options, settings, alerts, interactive, shows_progress=interactive
+        )
+        notifies = True
         try:
-            if not findings.alerts:
-                stack.enter_context(logs.to_file(known.log_path, options.verbose))
+            if not alerts.fired:
+                stack.enter_context(logs.to_file(settings.log_path, options.verbose))
                 with _signals():
-                    _work_alone(this, work)
-        except AlreadyRunning as busy:
-            speaks = busy.too_long(this.started, known.stall_hours * 3600)
-            _note_busy(this, busy, speaks)
+                    _work_alone(context, work)
+        except AlreadyRunning as running:
+            notifies = running.too_long(context.started, settings.stall_hours * 3600)
+            _report_lock(context, running, notifies)
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
-            _note(this, error)
+            _report_error(context, error)
         except KeyboardInterrupt:
             log.warning("Interrupted; what was begun is finished by the next run")
             return 1
-        log.info("Ended %s with exit code %d", program, findings.code)
-        if speaks and not this.dry:
-            _report(this)
-            _ping(this)
-    return findings.code
+        log.info("Ended %s with exit code %d", program, alerts.code)
+        if notifies and not context.dry:
+            _report(context)
+            _ping(context)
+    return alerts.code
 
 
-def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], int]) -> int:
+def run_read_only(
+    program: str, options: argparse.Namespace, command: Callable[[RunContext], int]
+) -> int:
     """Return the exit code of an `inquiry`, which may change nothing, for a person to read.
 
     It needs no lock, so it works while another run is at work, and nobody is sent mail.
     """
-    findings = alerts.Findings(program)
+    alerts = Alerts(program)
     options.dry_run = True
     with logs.to_stderr(options.verbose, interactive=False):
-        known = _settings(program, options, findings)
-        this = Run(program, options, known, findings, False, watched=sys.stderr.isatty())
-        if findings.alerts:
-            return findings.code
+        settings = _settings(program, options, alerts)
+        context = RunContext(
+            program, options, settings, alerts, False, shows_progress=sys.stderr.isatty()
+        )
+        if alerts.fired:
+            return alerts.code
         try:
-            with this.resources:
-                return max(inquiry(this), findings.code)
+            with context.resources:
+                return max(command(context), alerts.code)
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
-            _note(this, error)
-            return findings.code
+            _report_error(context, error)
+            return alerts.code
         except KeyboardInterrupt:
             return 1
 
 
-def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
-    path = f"{this.settings.datastore_path}.{this.program}.lock"
-    with locked(path, timeout=0) if not this.dry else contextlib.nullcontext():
-        this.findings.resolve("lock", path)
-        log.info("Began %s of %s", this.program, this.settings.src_dir)
-        with this.resources:
-            work(this)
+def _work_alone(context: RunContext, work: Callable[[RunContext], None]) -> None:
+    path = f"{context.settings.datastore_path}.{context.program}.lock"
+    with locked(path, timeout=0) if not context.dry else contextlib.nullcontext():
+        context.alerts.resolve("lock", path)
+        log.info("Began %s of %s", context.program, context.settings.src_dir)
+        with context.resources:
+            work(context)
     for kind in ("crash", "state", "stopped"):
-        this.findings.resolve(kind, this.program)
+        context.alerts.resolve(kind, context.program)
 
 
-def _note(this: Run, error: Exception) -> None:
-    alert = explain(error, this)
+def _report_error(context: RunContext, error: Exception) -> None:
+    alert = explain(error, context)
     if alert.kind == "crash":
         log.info("The traceback of what follows", exc_info=error)
-    this.findings.fire(alert)
+    context.alerts.fire(alert)
 
 
-def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
+def _report_lock(context: RunContext, running: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
-        log.info("Left: %s", busy)
+        log.info("Left: %s", running)
         return
-    this.findings.fire(
-        alerts.Alert(
+    context.alerts.fire(
+        Alert(
             kind="lock",
-            about=busy.path,
-            text=f"{busy} Nothing else is sent or deleted until it ends. See what it waits for,"
+            about=running.path,
+            text=f"{running} Nothing else is sent or deleted until it ends. See what it waits for,"
             " or stop it: the next run finishes its work.",
         )
     )
 
 
-def _settings(
-    program: str, options: argparse.Namespace, findings: alerts.Findings
-) -> settings.Settings:
+def _settings(program: str, options: argparse.Namespace, alerts: Alerts) -> Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
     if options.usage_error:
-        findings.fire(alerts.Alert(kind="usage", about=program, text=options.usage_error, code=2))
-    findings.resolve("usage", program)
+        alerts.fire(Alert(kind="usage", about=program, text=options.usage_error, code=2))
+    alerts.resolve("usage", program)
     try:
-        known = settings.load(options.config)
-    except settings.SettingsError as error:
+        settings = read_settings(options.config)
+    except SettingsError as error:
         for problem in error.problems:
             about = f"{error.usable.config_path}: {problem}"
-            findings.fire(alerts.Alert(kind="settings", about=about, text=problem, code=2))
+            alerts.fire(Alert(kind="settings", about=about, text=problem, code=2))
         return error.usable
-    findings.resolve("settings", lambda about: about.startswith(f"{known.config_path}: "))
-    return known
+    alerts.resolve("settings", lambda about: about.startswith(f"{settings.config_path}: "))
+    return settings
 
 
-def explain(error: Exception, this: Run) -> alerts.Alert:
+def explain(error: Exception, context: RunContext) -> Alert:
     """Return the alert for `error`: what happened, what it means, what to do."""
-    known = this.settings
-    if isinstance(error, datastore.DatastoreDamaged):
-        return alerts.Alert(
+    settings = context.settings
+    if isinstance(error, datastore.DamagedDatastore):
+        return Alert(
             kind="datastore",
-            about=known.datastore_path,
+            about=settings.datastore_path,
             text=f"{error} Nothing was changed.",
             code=3,
         )
-    if isinstance(error, SettingsUnfit):
-        return alerts.Alert(kind="unfit settings", about=known.src_dir, text=str(error), code=2)
-    if isinstance(error, Stopped):
-        return alerts.Alert(
+    if isinstance(error, SettingsConflict):
+        return Alert(kind="unfit settings", about=settings.src_dir, text=str(error), code=2)
+    if isinstance(error, StopSignal):
+        return Alert(
             kind="stopped",
-            about=this.program,
-            text=f"{this.program}.py was stopped by a signal. The next run finishes its work.",
+            about=context.program,
+            text=f"{context.program}.py was stopped by a signal. The next run finishes its work.",
         )
     if isinstance(error, OSError):
-        return alerts.Alert(
+        return Alert(
             kind="state",
-            about=this.program,
-            text=f"{this.program}.py cannot read or write {error.filename or known.code_path}:"
+            about=context.program,
+            text=f"{context.program}.py cannot read or write {error.filename or settings.code_path}:"
             f" {error.strerror or error}. It stopped there; the next run tries again.",
         )
     from globus_auto import troubles  # noqa: PLC0415 - --help and --version need no Globus
 
-    return troubles.explain(error, this.program, this.login_command)
+    return troubles.explain(error, context.program, context.login_command)
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     def stop(_number: int, _frame: object) -> None:
-        raise Stopped
+        raise StopSignal
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -377,45 +405,45 @@ def _signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(this: Run) -> None:
+def _report(context: RunContext) -> None:
     """Tell whom it concerns what is new, due again or resolved, and remember that."""
-    known = this.settings
-    home = os.path.dirname(known.datastore_path)
+    settings = context.settings
+    home = os.path.dirname(settings.datastore_path)
     told = False
     try:
         # Nothing is written where others could have put a link in place of the file.
-        if os.path.isabs(home) and os.path.isdir(home) and not settings.unsafe(Path(home)):
-            with alerts.opened(this.health_path) as health:
+        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(Path(home)):
+            with open_state(context.health_path) as health:
                 told = True
-                _tell(this, health)
-                if this.findings.code == 0:
-                    health.last_good[this.program] = this.started
+                _notify(context, health)
+                if context.alerts.code == 0:
+                    health.last_good[context.program] = context.started
     except OSError as error:
         log.error("Cannot remember which alerts were told: %s", error)
     if not told:
-        _tell(this, alerts.AlertState())
+        _notify(context, AlertState())
 
 
-def _tell(this: Run, health: alerts.AlertState) -> None:
+def _notify(context: RunContext, health: AlertState) -> None:
     now = int(time.time())
-    known, channels = this.settings, this.channels
+    settings, notifier = context.settings, context.notifier
     host = socket.gethostname()
-    pair = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
-    health.alerts = alerts.updated(health.alerts, this.findings, now)
-    what = alerts.digest(health.alerts, now, known.email_repeat_hours * 3600)
-    if not any(what) or not (channels.recipients or channels.urls):
+    pair = f"{settings.src_dir} -> {settings.dst_dir}" if settings.src_dir else settings.config_path
+    health.alerts = update_open_alerts(health.alerts, context.alerts, now)
+    what = make_digest(health.alerts, now, settings.email_repeat_hours * 3600)
+    if not any(what) or not (notifier.recipients or notifier.urls):
         return
-    title = alerts.subject(what, known.email_subject, host, pair)
-    if deliver(channels, title, alerts.body(what, host, pair, known.log_path)):
-        health.alerts = alerts.told(health.alerts, what, now)
+    title = subject(what, settings.email_subject, host, pair)
+    if send(notifier, title, body(what, host, pair, settings.log_path)):
+        health.alerts = mark_notified(health.alerts, what, now)
 
 
-def _ping(this: Run) -> None:
+def _ping(context: RunContext) -> None:
     """Tell the watcher at PING_URL how the run went; it can neither delay nor fail it."""
-    url = this.settings.ping_url.replace("{program}", this.program)
+    url = context.settings.ping_url.replace("{program}", context.program)
     if not url:
         return
-    if this.findings.code:
+    if context.alerts.code:
         address, mark, query = url.partition("?")
         url = f"{address.rstrip('/')}/fail{mark}{query}"
     # A name server or watcher that dawdles is left behind with its thread.

@@ -44,7 +44,7 @@ def test_nothing_is_deleted_on_an_old_listing(lab: Lab) -> None:
     assert deleted(lab) == [["/src/b/2", "/src/c/3"]]
     listed = [each.query["path"] for each in lab.world.requests if each.route == "ls"]
     assert [listed.count(f"/src/{name}") for name in "abc"] == [2, 2, 2]
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 def test_a_listing_a_little_younger_than_a_minute_is_good(lab: Lab) -> None:
@@ -101,7 +101,7 @@ def test_an_empty_directory_is_not_deleted_on_an_old_listing(lab: Lab) -> None:
     os.utime(lab.source / "x", (old, old))
     delay(lab, "submission_id", MINUTE + 1)
     assert (lab.delete(), deleted(lab)) == (0, [])
-    (aside,) = lab.store().asides
+    (aside,) = lab.store().quarantined
     name = aside.rpartition("/")[2]
     assert tree(lab.source) == {name: None}
     lab.write(f"{name}/late", "late")

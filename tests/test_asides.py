@@ -49,7 +49,7 @@ def left(bare: Lab) -> Lab:
     (bare.source / "x" / "y").rmdir()
     bare.world.faults.proxy("delete", 403)
     assert bare.delete() == 1
-    assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
+    assert bare.store().quarantined == {f"/src/{aside(bare).name}": "/src/x"}
     return bare
 
 
@@ -59,17 +59,17 @@ PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
 @PROGRAMS
 def test_killed_before_the_rename_it_stays_an_ordinary_directory(bare: Lab, program: str) -> None:
     bare.kill("delete", "rename", effect=False)
-    assert list(bare.store().asides.values()) == ["/src/x"]
+    assert list(bare.store().quarantined.values()) == ["/src/x"]
     assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 @PROGRAMS
 def test_killed_after_the_rename_it_is_put_back_or_removed(bare: Lab, program: str) -> None:
     bare.kill("delete", "rename")
-    assert bare.store().asides == {f"/src/{aside(bare).name}": "/src/x"}
+    assert bare.store().quarantined == {f"/src/{aside(bare).name}": "/src/x"}
     assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 def test_killed_after_the_rename_what_is_flat_waits_for_delete(bare: Lab) -> None:
@@ -77,7 +77,7 @@ def test_killed_after_the_rename_what_is_flat_waits_for_delete(bare: Lab) -> Non
     bare.kill("delete", "rename")
     assert run(bare, "transfer").keys() == {aside(bare).name}
     assert run(bare, "delete") == {}
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 @PROGRAMS
@@ -85,7 +85,7 @@ def test_killed_after_the_rename_a_file_that_arrives_is_put_back(bare: Lab, prog
     bare.kill("delete", "rename")
     arrive(bare)
     assert run(bare, program) == NEW
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 @PROGRAMS
@@ -94,7 +94,7 @@ def test_killed_before_the_delete_arrives_it_is_put_back_or_removed(
 ) -> None:
     bare.kill("delete", "delete", effect=False)
     assert run(bare, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 @PROGRAMS
@@ -107,15 +107,15 @@ def test_killed_while_its_delete_waits_that_is_cancelled_and_the_file_put_back(
     arrive(bare)
     assert run(bare, program) == NEW
     assert not any(task.is_open for task in bare.world.tasks.values())
-    assert bare.store().asides == {}
-    assert not bare.store().open_tasks("delete")
+    assert bare.store().quarantined == {}
+    assert not bare.store().tasks_in_progress("delete")
 
 
 @PROGRAMS
 def test_killed_after_the_delete_it_is_forgotten(bare: Lab, program: str) -> None:
     bare.kill("delete", "delete")
     assert run(bare, program) == {}
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 @pytest.mark.parametrize("effect", [False, True])
@@ -128,7 +128,7 @@ def test_killed_while_it_is_put_back_the_next_run_does_so(bare: Lab, effect: boo
         match=lambda asked: ASIDE in asked.body["old_path"],
     )
     assert run(bare, "transfer") == NEW
-    assert bare.store().asides == {}
+    assert bare.store().quarantined == {}
 
 
 @PROGRAMS
@@ -141,7 +141,7 @@ def test_if_the_old_name_is_taken_both_are_kept_and_told(
     both = {f"{name}/y/new": b"arrived", "x/other": b"took the name"}
     assert run(left, program, 1).items() >= both.items()
     assert "its old name has been taken" in capsys.readouterr().err
-    assert left.store().asides == {}
+    assert left.store().quarantined == {}
     assert left.transfer() == 1
     assert f"/src/{name} was moved aside" in capsys.readouterr().err
     assert tree(left.destination)["x/other"] == b"took the name"
@@ -171,10 +171,10 @@ def test_what_cannot_be_put_back_now_is_put_back_later(
     harm(left)
     assert left.transfer() == 1
     assert "cannot be given its name back now" in capsys.readouterr().err
-    assert left.store().asides == {f"/src/{aside(left).name}": "/src/x"}
+    assert left.store().quarantined == {f"/src/{aside(left).name}": "/src/x"}
     left.world.faults.clear()
     assert run(left, "transfer") == NEW
-    assert left.store().asides == {}
+    assert left.store().quarantined == {}
     assert run(left, "transfer") == NEW
     assert tree(left.destination)["x/y/new"] == b"arrived"
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_put_back_now_is_put_back_later(
 def test_what_someone_else_removed_meanwhile_is_forgotten(left: Lab) -> None:
     shutil.rmtree(aside(left))
     assert run(left, "transfer") == {}
-    assert left.store().asides == {}
+    assert left.store().quarantined == {}
 
 
 def test_a_full_task_does_not_take_along_what_stands_aside(left: Lab) -> None:

@@ -213,7 +213,7 @@ def test_a_delete_that_does_not_succeed_is_ended_and_told_and_its_entries_stay(
     assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group goes"
     assert files(lab.source).keys() == {"a", "b"}
     assert lab.entries() == {"/src/a", "/src/b"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
     assert ("(ENDPOINT_ERROR, read-only disk)" in mail) == (plan == "fail_next")
@@ -263,7 +263,7 @@ def test_a_delete_that_globus_refuses_leaves_no_record(lab: Lab) -> None:
     lab.world.faults.add("delete", status=403, body={"code": "PermissionDenied"})
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     assert lab.delete() == 0
     assert files(lab.source) == {}
 

@@ -123,7 +123,7 @@ def test_items_that_globus_found_equal_belong_to_a_twin_of_the_task(lab: Lab) ->
     lab.send("new")
     assert lab.transfer() == 0
     store = lab.store()
-    twin, task = (store.tasks[store.entry(f"/src/{name}").task] for name in ("equal", "new"))
+    twin, task = (store.tasks[store.record(f"/src/{name}").task] for name in ("equal", "new"))
     assert (twin.equal, task.equal) == (True, False)
     assert (twin.task_id, twin.completed_at) == (task.task_id, task.completed_at)
     assert lab.delete() == 0
@@ -137,7 +137,7 @@ def test_a_task_that_copied_nothing_is_its_own_twin(lab: Lab) -> None:
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     store = lab.store()
     assert [task.equal for task in store.tasks.values()] == [False, True]
-    assert store.entry("/src/equal").task == max(store.tasks)
+    assert store.record("/src/equal").task == max(store.tasks)
 
 
 def test_where_a_task_did_fewer_files_than_it_was_given_all_are_sent_again(lab: Lab) -> None:

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from globus_auto import alerts, wording
-from globus_auto.alerts import Alert, Digest, Findings, OpenAlert
+from globus_auto.alerts import Alert, Alerts, Digest, OpenAlert
 
 HOUR = 3600
 
 
-def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
+def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Alerts:
     """Return what a run has found: alerts, and kinds of which all is well."""
-    found = Findings()
+    found = Alerts()
     for alert in raised:
         found.fire(alert)
     for kind in well:
@@ -42,12 +42,12 @@ class Reader:
         self.standing: list[OpenAlert] = []
         self.told: list[tuple[int, int, int]] = []
 
-    def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:
-        self.standing = alerts.updated(self.standing, found, now)
-        what = alerts.digest(self.standing, now, 24 * HOUR)
+    def run(self, now: int, found: Alerts, *, delivered: bool = True) -> None:
+        self.standing = alerts.update_open_alerts(self.standing, found, now)
+        what = alerts.make_digest(self.standing, now, 24 * HOUR)
         if any(what) and delivered:
             self.told.append((len(what.new), len(what.again), len(what.resolved)))
-            self.standing = alerts.told(self.standing, what, now)
+            self.standing = alerts.mark_notified(self.standing, what, now)
 
 
 def test_what_lasts_is_told_once_repeated_after_a_day_and_resolved_once() -> None:
@@ -95,11 +95,11 @@ def test_a_note_is_told_once_never_repeated_and_gone_without_a_word() -> None:
 
 def test_only_what_was_looked_at_is_resolved() -> None:
     known = [standing("/d", told_at=0), standing("/e", told_at=0)]
-    found = Findings()
+    found = Alerts()
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.over for each in alerts.updated(known, found, 1)] == [True, False]
+    assert [each.over for each in alerts.update_open_alerts(known, found, 1)] == [True, False]
 
 
 def test_what_is_found_wrong_is_not_well_even_where_the_run_calls_it_so() -> None:
@@ -116,7 +116,7 @@ def test_the_first_of_two_alerts_of_one_key_stays_and_the_exit_code_is_the_highe
 
 
 def test_the_text_of_a_standing_alert_is_the_newest_and_its_age_the_oldest() -> None:
-    (kept,) = alerts.updated([standing(told_at=5)], findings(alert(text="newer")), 9)
+    (kept,) = alerts.update_open_alerts([standing(told_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.told_at) == ("newer", 0, 5)
 
 
@@ -150,19 +150,19 @@ def test_what_has_patience_is_told_only_if_it_is_still_found_then() -> None:
 
 
 def test_what_only_one_program_can_see_the_other_does_not_resolve() -> None:
-    def of(program: str, *raised: Alert, alone: bool = True) -> Findings:
-        found = Findings(program)
+    def of(program: str, *raised: Alert, alone: bool = True) -> Alerts:
+        found = Alerts(program)
         found.resolve("unlisted", own=True)
         found.alone = alone
         for each in raised:
             found.fire(each)
         return found
 
-    known = alerts.updated([standing(told_at=0)], of("transfer", alert()), 1)
-    assert [each.over for each in alerts.updated(known, of("delete"), 2)] == [False]
-    assert [each.over for each in alerts.updated(known, of("transfer"), 2)] == [True]
-    known = alerts.updated(known, of("delete", alert(), alone=False), 3)
-    assert [each.over for each in alerts.updated(known, of("transfer"), 4)] == [True]
+    known = alerts.update_open_alerts([standing(told_at=0)], of("transfer", alert()), 1)
+    assert [each.over for each in alerts.update_open_alerts(known, of("delete"), 2)] == [False]
+    assert [each.over for each in alerts.update_open_alerts(known, of("transfer"), 2)] == [True]
+    known = alerts.update_open_alerts(known, of("delete", alert(), alone=False), 3)
+    assert [each.over for each in alerts.update_open_alerts(known, of("transfer"), 4)] == [True]
 
 
 EVENTS = st.lists(

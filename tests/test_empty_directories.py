@@ -53,7 +53,7 @@ def test_empty_directories_go_topmost_first_whether_transferred_or_not(lab: Lab)
     top = ["/src/[odd] *name", "/src/kept/empty", "/src/never", "/src/run"]
     assert sorted(renames(lab)) == top
     assert files(lab.destination).keys() == {"run/a", "kept/b"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
     assert "Removed the empty directory /src/never" in lab.log()
     document = lab.submitted("delete")[-1]
     assert (document["recursive"], document["interpret_globs"]) == (True, False)
@@ -159,7 +159,7 @@ def test_a_file_that_arrives_before_the_rename_survives_under_its_name(lab: Lab)
     )
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_file_that_arrives_in_what_stands_aside_survives_under_its_name(lab: Lab) -> None:
@@ -176,7 +176,7 @@ def test_a_file_that_arrives_under_the_old_name_meanwhile_survives(lab: Lab) -> 
     lab.world.faults.hook("rename", lambda _asked: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"new"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: Any) -> None:
@@ -188,7 +188,7 @@ def test_where_the_old_name_is_taken_both_are_kept_and_told(lab: Lab, mailbox: A
 
     lab.world.faults.hook("rename", arrive, when="after")
     assert lab.delete() == 1
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
     (aside,) = asides(lab)
     assert files(lab.source) == {
         f"{aside.name}/one": b"in the moved directory",
@@ -219,7 +219,7 @@ def test_a_symlink_takes_the_old_name_as_well(lab: Lab) -> None:
 
     lab.world.faults.hook("rename", arrive, when="after")
     assert lab.delete() == 1
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
     (aside,) = asides(lab)
     assert tree(lab.source)[f"{aside.name}/one"] == b"in the moved directory"
     assert lab.delete() == 0
@@ -236,7 +236,7 @@ def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
     )
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"x", "x/y"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_rename_whose_answer_is_lost_does_no_harm(lab: Lab) -> None:
@@ -273,7 +273,7 @@ def test_a_delete_of_directories_that_fails_is_tried_in_halves(plan: str, lab: L
     assert lab.delete() == 1
     assert not any(task.is_open for task in lab.world.tasks.values())
     assert [len(each["DATA"]) for each in lab.submitted("delete")] == [2, 1, 1]
-    assert (tree(lab.source), lab.store().asides) == ({}, {})
+    assert (tree(lab.source), lab.store().quarantined) == ({}, {})
     assert lab.alerts().keys() == {"delete failed"}
 
 
@@ -286,7 +286,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     assert not any(task.is_open for task in lab.world.tasks.values())
     left = tree(lab.source)
     assert len([name for name in left if "/" not in name]) == 1, "the others go"
-    assert (asides(lab), lab.store().asides) == ([], {})
+    assert (asides(lab), lab.store().quarantined) == ([], {})
     lab.world.requests.clear()
     assert (lab.delete(), renames(lab), tree(lab.source)) == (0, [], left)
     assert lab.alerts().keys() == {"delete failed"}, "it is tried once a day"
@@ -305,7 +305,7 @@ def leave_aside(lab: Lab) -> Path:
 def test_a_file_that_arrives_in_what_was_left_aside_is_put_back(lab: Lab) -> None:
     make(lab, "flat")
     aside = leave_aside(lab)
-    assert lab.store().asides == {f"/src/{aside.name}": "/src/flat"}
+    assert lab.store().quarantined == {f"/src/{aside.name}": "/src/flat"}
     lab.write(f"{aside.name}/new", "a late writer")
     assert lab.delete() == 0
     assert tree(lab.source) == {"flat": None, "flat/new": b"a late writer"}
@@ -317,7 +317,7 @@ def test_what_was_left_aside_goes_although_nothing_else_is_empty(lab: Lab) -> No
     leave_aside(lab)
     assert lab.delete() == 0
     assert tree(lab.source) == {"data": b"data"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_what_was_left_aside_goes_together_with_what_is_empty_now(lab: Lab) -> None:

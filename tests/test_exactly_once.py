@@ -60,7 +60,7 @@ def test_killed_before_the_answer_comes_the_next_run_leads_to_one_task(lab: Lab,
     assert len(lab.world.tasks) == there + 1
     assert len(asked(lab)) == 1
     assert files(lab.destination) == files(lab.source)
-    assert [task.open for task in lab.store().tasks.values()] == [False] * (there + 1)
+    assert [task.in_progress for task in lab.store().tasks.values()] == [False] * (there + 1)
 
 
 def test_killed_before_the_intent_is_saved_the_next_run_begins_anew(lab: Lab):

@@ -50,11 +50,11 @@ def test_a_file_stays_while_a_full_task_has_everything(lab: Lab, delete: Delete)
     lab.world.pace = Pace.after_looks(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
-    tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
+    tasks = {path: store.tasks[store.record(path).task] for path in ("/src/a", "/src/b")}
     assert not tasks["/src/a"].open, "its last version is in an older task"
     assert not tasks["/src/b"].open, "a delivered record is not written over"
-    (full,) = store.open_tasks("transfer").values()
-    assert full.full
+    (full,) = store.tasks_in_progress("transfer").values()
+    assert full.recursive
     assert delete() == {"a": OPEN, "b": OPEN}
     assert files(lab.source).keys() == {"a", "b"}
 

@@ -33,7 +33,7 @@ def asked(lab: Lab) -> list[str]:
 def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: Lab) -> None:
     sent.world.pace = Pace.after_looks(3)
     sent.kill("delete", "delete")
-    assert [task.task_id for task in sent.store().open_tasks("delete").values()] == [None]
+    assert [task.task_id for task in sent.store().tasks_in_progress("delete").values()] == [None]
     left = the_delete(sent)
     assert left.is_open
     sent.write("a", "changed while nobody looked")
@@ -42,14 +42,14 @@ def test_a_delete_without_a_known_id_is_found_by_its_label_and_cancelled(sent: L
     assert left.status == "FAILED"
     assert asked(sent) == ["cancel", "delete"]
     assert files(sent.source) == {"a": b"changed while nobody looked"}
-    assert not sent.store().open_tasks("delete")
+    assert not sent.store().tasks_in_progress("delete")
 
 
 def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
     sent.world.pace = Pace.after_looks(9)
     sent.world.requests.clear()
     sent.kill("delete", "task", match=lambda _each: "delete" in asked(sent))
-    (record,) = sent.store().open_tasks("delete").values()
+    (record,) = sent.store().tasks_in_progress("delete").values()
     assert record.task_id == the_delete(sent).id
     sent.write("a", "changed while nobody looked")
     left = the_delete(sent)
@@ -62,7 +62,7 @@ def test_a_delete_with_a_known_id_is_cancelled(sent: Lab) -> None:
 
 def test_another_delete_that_globus_lists_is_not_cancelled(sent: Lab) -> None:
     sent.kill("delete", "delete", effect=False)
-    (record,) = sent.store().open_tasks("delete").values()
+    (record,) = sent.store().tasks_in_progress("delete").values()
     other = {"task_id": "11111111-1111-1111-1111-111111111111", "status": "ACTIVE"}
     listed = [{**other, "label": f"{record.label} of another"}, {**other, "label": None}]
     sent.world.faults.add("task_list", status=200, body={"DATA": listed})
@@ -86,16 +86,16 @@ def test_a_delete_that_was_done_before_the_answer_came_leaves_nothing_to_do(sent
 
 def test_a_delete_that_never_arrived_is_remembered_until_its_deadline(sent: Lab) -> None:
     sent.kill("delete", "delete", effect=False)
-    ((number, record),) = sent.store().open_tasks("delete").items()
+    ((number, record),) = sent.store().tasks_in_progress("delete").items()
     sent.write("a", "changed")
     assert sent.delete() == 0
     assert files(sent.source) == {"a": b"changed"}
     ids = [each["submission_id"] for each in sent.submitted("delete")]
     assert ids.count(record.submission_id) == 1, "it is never sent again"
-    assert sent.store().open_tasks("delete") == {number: record}
+    assert sent.store().tasks_in_progress("delete") == {number: record}
     sent.later(record.deadline - time.time() + 2)
     assert sent.delete() == 0
-    assert not sent.store().open_tasks("delete")
+    assert not sent.store().tasks_in_progress("delete")
     ids = [each["submission_id"] for each in sent.submitted("delete")]
     assert ids.count(record.submission_id) == 1
 
@@ -124,7 +124,7 @@ def test_transfer_cancels_it_as_well_if_it_comes_first(sent: Lab) -> None:
     sent.world.pace = Pace.at_once()
     assert sent.transfer() == 0
     assert left.status == "FAILED"
-    assert not sent.store().open_tasks("delete")
+    assert not sent.store().tasks_in_progress("delete")
     assert files(sent.source).keys() == {"a", "b"}
     assert files(sent.destination)["a"] == b"changed while nobody looked"
 
@@ -153,7 +153,7 @@ def test_while_it_cannot_be_cancelled_nothing_else_is_done(
     lab.world.pace = Pace.after_looks(99)
     lab.world.faults.add("delete", times=None, drop="after")
     assert lab.delete() == 1
-    assert lab.store().open_tasks("delete")
+    assert lab.store().tasks_in_progress("delete")
     lab.write("b")
     lab.world.faults.clear()
     harm(lab)
@@ -181,7 +181,7 @@ def test_a_delete_whose_cancelling_is_refused_stops_all_until_its_deadline(lab: 
     lab.later(15 * 60 + 1)
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
@@ -191,7 +191,7 @@ def test_a_cancelled_delete_that_does_not_end_stops_the_run(lab: Lab) -> None:
     lab.world.stall_next(kind="DELETE")
     lab.world.faults.add("cancel", times=None, status=202, body={"code": "CancelAccepted"})
     assert lab.delete() == 1
-    (record,) = lab.store().open_tasks("delete").values()
+    (record,) = lab.store().tasks_in_progress("delete").values()
     assert record.task_id == the_delete(lab).id
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
@@ -211,7 +211,7 @@ def test_a_delete_that_globus_no_longer_knows_is_forgotten(lab: Lab) -> None:
     lab.world.faults.clear()
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 @pytest.mark.parametrize("route", ["delete", "task"])

@@ -104,7 +104,7 @@ def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy,
 def test_the_first_run_writes_down_the_state_of_the_files_and_sends_them(lab: Lab):
     path = lab.write("d/a.txt", "12345")
     assert lab.transfer() == 0
-    entry = lab.store().entry("/src/d/a.txt")
+    entry = lab.store().record("/src/d/a.txt")
     assert entry
     assert (entry.size, entry.mtime) == (5, int(path.stat().st_mtime))
     assert files(lab.destination) == {"d/a.txt": b"12345"}

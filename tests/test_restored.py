@@ -116,7 +116,7 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     lab.world.pace = Pace.after_looks(9)
     lab.write("one/b")
     assert lab.transfer() == 0
-    asides = lab.store().asides
+    asides = lab.store().quarantined
     assert asides
     backup = lab.remembered()
     assert backup
@@ -128,8 +128,8 @@ def test_a_restored_datastore_keeps_mappings_tasks_in_progress_and_quarantines(l
     assert lab.transfer() == 1
     store = lab.store()
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
-    assert store.asides == asides
-    assert store.tasks[store.entry("/src/one/b").task].open
+    assert store.quarantined == asides
+    assert store.tasks[store.record("/src/one/b").task].open
     lab.world.pace = Pace.at_once()
     for task in lab.world.tasks.values():
         task.pace = Pace.at_once()

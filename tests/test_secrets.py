@@ -131,7 +131,7 @@ def test_what_a_server_repeats_of_our_secrets_goes_nowhere(
             known.world.identity.expire_access_tokens()
         known.world.faults.add(route, times=None, status=status, body=repeated(known))
         witness.run("-v")
-        witness.inquire()
+        witness.run_read_only()
         known.world.faults.clear()
     assert "[a secret]" in witness.said
     witness.check()

@@ -174,7 +174,7 @@ def test_a_relative_file_is_one_of_the_working_directory(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(lab.home)
-    assert settings.load("config.py").config_path == str(lab.config)
+    assert settings.read_settings("config.py").config_path == str(lab.config)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def clone(tmp_path: Path) -> Path:
 def refusals(file: Path) -> list[str]:
     """Return what is wrong with the settings in `file`."""
     with pytest.raises(settings.SettingsError) as caught:
-        settings.load(str(file))
+        settings.read_settings(str(file))
     return caught.value.problems
 
 
@@ -242,7 +242,7 @@ def test_what_is_wrong_with_a_file_is_mailed_by_the_settings_of_config_py(
 
 
 def test_what_a_file_does_not_set_is_as_in_config_py(lab: Lab) -> None:
-    assert settings.load(str(lab.config)).files_per_task == 5000
+    assert settings.read_settings(str(lab.config)).files_per_task == 5000
 
 
 def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
@@ -253,7 +253,7 @@ def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
         SRC_LOCAL_DIR="/mnt//x/",
         TOKEN_PATH="/elsewhere/token",
     )
-    known = settings.load(str(lab.config))
+    known = settings.read_settings(str(lab.config))
     assert (known.src_dir, known.dst_dir) == ("/a/b/c", "/~/x")
     assert known.src_id == lab.src.id
     assert known.src_local_dir == "/mnt/x"
@@ -273,12 +273,12 @@ def test_the_same_or_nested_directories_on_one_endpoint_are_refused(
     (problem,) = refusals(lab.config)
     assert "two separate directories on one endpoint" in problem
     lab.configure(DST_ID=lab.dst.id)
-    settings.load(str(lab.config))
+    settings.read_settings(str(lab.config))
 
 
 def test_directories_side_by_side_on_one_endpoint_are_accepted(lab: Lab) -> None:
     lab.configure(SRC_DIR="/a/run", DST_DIR="/a/run2", DST_ID=lab.src.id)
-    settings.load(str(lab.config))
+    settings.read_settings(str(lab.config))
 
 
 @pytest.fixture(params=["file", "directory"])
@@ -323,7 +323,7 @@ def test_a_group_may_write_if_it_is_the_owners_own(lab: Lab, guarded: Path) -> N
 @as_root
 def test_what_another_group_can_write_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, -1, FOREIGN)
-    settings.load(str(lab.config))
+    settings.read_settings(str(lab.config))
     guarded.chmod(guarded.stat().st_mode | 0o020)
     (problem,) = refusals(lab.config)
     assert f"{guarded}" in problem

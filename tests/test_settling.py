@@ -49,7 +49,7 @@ def refusal(code, status, **more):
 
 def test_succeeded_means_sent(lab: Lab, task):
     assert settle(lab, task) == set()
-    (number,) = {lab.store().entry(path).task for path in PATHS}
+    (number,) = {lab.store().record(path).task for path in PATHS}
     record = lab.store().tasks[number]
     assert (record.status, record.task_id) == ("SUCCEEDED", task.id)
     assert record.ended_at == int(task.completed)
@@ -137,7 +137,9 @@ def asked_for_an_hour(lab, task):
     assert settle(lab, task) == set()
     lab.later(HOUR - 60)
     assert settle(lab, task) == set()
-    assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
+    assert [each.task_id for each in lab.store().tasks_in_progress("transfer").values()] == [
+        task.id
+    ]
     assert lab.alerts() == {}
     lab.later(120)
     assert settle(lab, task, 1) == PATHS
@@ -159,7 +161,7 @@ def test_failed_sends_again_what_it_did_not_send(lab: Lab, task, mailbox):
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
     assert settle(lab, task, 1) == {"/src/b.txt"}
-    assert lab.store().tasks[lab.store().entry("/src/a.txt").task].status == "FAILED"
+    assert lab.store().tasks[lab.store().record("/src/a.txt").task].status == "FAILED"
     assert "failed (NO_SPACE_LEFT, disk full)" in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
     assert lab.transfer() == 0
@@ -248,7 +250,9 @@ def test_a_suspended_task_stays_open_and_a_person_must_act(lab: Lab, task, mailb
     (told,) = mailbox.texts()
     assert "CREDENTIALS_EXPIRED" in told
     assert f"https://app.globus.org/activity/{task.id}" in told
-    assert [each.status for each in lab.store().open_tasks("transfer").values()] == ["INACTIVE"]
+    assert [each.status for each in lab.store().tasks_in_progress("transfer").values()] == [
+        "INACTIVE"
+    ]
     task.status = "ACTIVE"
     assert settle(lab, task) == set()
     assert "RESOLVED" in mailbox.texts()[1]
@@ -317,13 +321,13 @@ def test_an_unclear_answer_concludes_nothing(lab: Lab, task, route, fault):
     assert "Nothing is concluded" in lab.alerts()["unclear"]
     assert again(lab) == {"/src/new.txt"}  # the run goes on
     assert lab.entries() == PATHS | {"/src/old.txt", "/src/new.txt"}
-    (open_task, *_) = lab.store().open_tasks("transfer").values()
+    (open_task, *_) = lab.store().tasks_in_progress("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)
     lab.world.faults.clear()
     lab.transfer()
     assert lab.transfer() == 0
     assert lab.alerts().keys() <= {"skipped"}
-    assert lab.store().open_tasks("transfer") == {}
+    assert lab.store().tasks_in_progress("transfer") == {}
 
 
 @pytest.mark.parametrize("missing", ["subtasks_skipped_errors", "status", "task_id"])
@@ -338,7 +342,7 @@ def test_a_task_document_without_a_field_it_must_have_concludes_nothing(
         body[missing] = None
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (again(lab), len(lab.store().tasks_in_progress("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize("changes", [{"status": "DONE"}, {"task_id": "another"}, {"status": 1}])
@@ -346,7 +350,7 @@ def test_a_task_document_that_makes_no_sense_concludes_nothing(lab: Lab, task, c
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0} | changes
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (again(lab), len(lab.store().tasks_in_progress("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize(
@@ -386,8 +390,8 @@ def test_one_unclear_task_does_not_hold_up_the_others(lab: Lab, task, route):
     )
     lab.world.faults.add(route, times=None, status=500, match=lambda one: task.id in one.path)
     assert lab.transfer() == 1
-    assert len(lab.store().open_tasks("transfer")) == 1
-    assert lab.store().tasks[lab.store().entry("/src/d.txt").task].status == "SUCCEEDED"
+    assert len(lab.store().tasks_in_progress("transfer")) == 1
+    assert lab.store().tasks[lab.store().record("/src/d.txt").task].status == "SUCCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -408,4 +412,4 @@ def test_the_time_of_ending_is_utc_and_brought_within_reason(lab: Lab, task, sai
     lab.world.faults.add("task", status=200, body=body | {"completion_time": said})
     task.looks = 2
     assert lab.transfer() == 0
-    assert lab.store().tasks[lab.store().entry("/src/a.txt").task].ended_at == START + ended
+    assert lab.store().tasks[lab.store().record("/src/a.txt").task].ended_at == START + ended

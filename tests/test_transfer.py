@@ -37,7 +37,7 @@ def test_what_is_new_or_changed_starts_exactly_one_task(lab: Lab, name, content,
     assert items(document) == {f"/src/{name}": f"/dst/{name}"}
     assert [item["recursive"] for item in document["DATA"]] == [False]
     assert files(lab.destination) == files(lab.source)
-    entry = lab.store().entry(f"/src/{name}")
+    entry = lab.store().record(f"/src/{name}")
     assert entry
     assert (entry.size, entry.mtime) == (len(content), int(path.stat().st_mtime))
 

@@ -18,11 +18,11 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     ] == [("/src", "/dst", True)]
     assert files(lab.destination) == files(lab.source)
     store = lab.store()
-    numbers = {path: store.entry(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
+    numbers = {path: store.record(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
     assert set(numbers.values()) < {*store.tasks}, "what was delivered stays delivered"
     assert not any(store.tasks[number].open for number in numbers.values())
-    new = store.tasks[store.entry("/src/new.txt").task]
-    assert new.full and new.open
+    new = store.tasks[store.record("/src/new.txt").task]
+    assert new.recursive and new.open
     assert lab.entries() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
@@ -45,7 +45,7 @@ def test_full_waits_while_a_transfer_is_open_and_says_so(lab: Lab, capfd):
     assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
     assert "--full waits: 1 transfers of /src are under way" in capfd.readouterr().err
     assert lab.alerts().keys() == {"full"}
-    while lab.store().open_tasks("transfer"):
+    while lab.store().tasks_in_progress("transfer"):
         lab.transfer()
     assert lab.transfer("--full") == 0
     assert lab.alerts() == {}
@@ -73,12 +73,12 @@ def test_full_gives_no_entry_to_a_file_that_has_to_wait(lab: Lab):
     lab.later(100)
     lab.write("busy.txt", age=5)
     lab.write("a.txt", "being written", age=5)
-    old = lab.store().entry("/src/a.txt")
+    old = lab.store().record("/src/a.txt")
     assert lab.transfer("--full") == 0
     assert lab.submitted() == []  # nothing but files that wait
     lab.write("quiet.txt", age=100)
     assert lab.transfer("--full") == 0
-    assert lab.store().entry("/src/a.txt") == old
+    assert lab.store().record("/src/a.txt") == old
     assert lab.entries() == {"/src/a.txt", "/src/quiet.txt"}
     lab.later(100)
     assert lab.transfer() == lab.transfer() == 0

@@ -170,10 +170,10 @@ def test_where_the_network_is_down_one_task_is_asked_for_and_all_stay_open(lab: 
     lab.world.pace = Pace.after_looks(9)
     lab.send("a")
     lab.send("b")
-    first = lab.store().tasks[lab.store().entry("/src/a").task]
+    first = lab.store().tasks[lab.store().record("/src/a").task]
     lab.world.requests.clear()
     lab.world.faults.add("task", times=None, drop="before")
     assert lab.transfer() == 1
     paths = {each.path for each in lab.world.requests if each.route == "task"}
     assert [path.rpartition("/")[2] for path in paths] == [first.task_id]
-    assert len(lab.store().open_tasks("transfer")) == 2
+    assert len(lab.store().tasks_in_progress("transfer")) == 2

@@ -239,7 +239,7 @@ def test_a_directory_that_stood_aside_is_resolved_though_none_is_tidied_any_more
     aside = lab.source / ".globus_auto_empty.0123456789ab"
     lab.write(f"{aside.name}/late")
     store = lab.store()
-    store.asides[f"/src/{aside.name}"] = "/src/d"
+    store.quarantined[f"/src/{aside.name}"] = "/src/d"
     datastore.save(f"{lab.state}/datastore", store)
     lab.world.faults.add("rename", times=None, status=403, body={"code": "PermissionDenied"})
     lab.configure(DELETE_EMPTY_DIRS=False)

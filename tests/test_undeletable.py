@@ -28,7 +28,7 @@ def test_a_path_that_the_delete_api_refuses_holds_up_no_others(lab: Lab) -> None
     lab.world.faults.add("delete", times=None, status=400, body=refusal, match=has("/src/bad"))
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"bad"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     told = lab.alerts()["delete failed"]
     assert "refused to delete /src/bad (400, ClientError.BadRequest, no such name, r1)" in told
     lab.world.requests.clear()

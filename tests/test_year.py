@@ -52,7 +52,7 @@ class Year:
         """Let both programs run, and Globus do its work, within an hour."""
         self.lab.world.pace = self.pace
         self.lab.transfer()
-        for task in self.under_way if self.halted else ():
+        for task in self.recursive_in_progress if self.halted else ():
             task.status = "INACTIVE"
         self.lab.later(HOUR / 4)
         self.lab.world.pace = Pace.at_once()
@@ -126,7 +126,7 @@ def planned(year: Year, plan: Plan) -> Iterator[None]:
     year.lab.world.plans += [plan] * 1000
     yield
     year.lab.world.plans.clear()
-    for task in year.under_way:
+    for task in year.recursive_in_progress:
         task.plan, task.pace = None, Pace.at_once()
 
 
@@ -136,7 +136,7 @@ def suspended(year: Year) -> Iterator[None]:
     year.halted = True
     yield
     year.halted = False
-    for task in year.under_way:
+    for task in year.recursive_in_progress:
         task.status, task.pace = "ACTIVE", Pace.at_once()
 
 
@@ -146,7 +146,7 @@ def hanging(year: Year) -> Iterator[None]:
     year.pace = Pace.by_time(ENDLESS)
     yield
     year.pace = Pace.by_time(HOUR / 2)
-    for task in year.under_way:
+    for task in year.recursive_in_progress:
         task.pace = Pace.at_once()
 
 
