@@ -156,26 +156,26 @@ class AlertState(msgspec.Struct, kw_only=True):
         self.doubted = _noted(self.doubted, paths, now, 7 * DAY)
 
 
-def _noted(known: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
+def _noted(before: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
     """Return when was what, by path: `paths` `now`, and before what is not older than `kept`."""
-    recent = {path: at for path, at in known.items() if 0 <= now - at < kept}
+    recent = {path: at for path, at in before.items() if 0 <= now - at < kept}
     return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-REMEMBERED:])
 
 
-class Findings:
+class Alerts:
     """What one run of `program` has found: troubles, and what it checked and found well."""
 
     def __init__(self, program: str = "") -> None:
         self.program = program
-        self.alerts: dict[tuple[str, str], Alert] = {}
-        self._well: list[tuple[str, Callable[[str], bool]]] = []
+        self.fired: dict[tuple[str, str], Alert] = {}
+        self._resolved: list[tuple[str, Callable[[str], bool]]] = []
 
     def fire(self, alert: Alert) -> None:
         """Note a trouble; the first of its key stays."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         texts = {name: utf8(getattr(alert, name)) for name in ("about", "text", "recovery")}
         alert = msgspec.structs.replace(alert, **texts)
-        if self.alerts.setdefault(alert.key, alert) is alert:
+        if self.fired.setdefault(alert.key, alert) is alert:
             quiet = not alert.code and (alert.severity == "note" or alert.for_seconds)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
@@ -185,7 +185,7 @@ class Findings:
         It counts only for those that this program saw last, and for shared ones.
         """
         covers = about if callable(about) else lambda what: about in (None, what)
-        self._well.append((kind, covers))
+        self._resolved.append((kind, covers))
 
     def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
         """Return whether this run checked just what the alert `key` is about, and saw it well.
@@ -193,9 +193,11 @@ class Findings:
         `by` is the program that saw the alert last, "" if either may resolve it.
         """
         kind, about = key
-        if key in self.alerts or by not in ("", self.program):
+        if key in self.fired or by not in ("", self.program):
             return False
-        return any(kind == known and covers(about) for known, covers in self._well)
+        return any(
+            kind == resolved_kind and covers(about) for resolved_kind, covers in self._resolved
+        )
 
     def seen_by(self, alert: Alert) -> str:
         """Return the program that can resolve `alert`, "" if either can."""
@@ -204,7 +206,7 @@ class Findings:
     @property
     def code(self) -> int:
         """The exit code: the highest that any trouble asks for."""
-        return max((alert.code for alert in self.alerts.values()), default=0)
+        return max((alert.code for alert in self.fired.values()), default=0)
 
 
 class Digest(NamedTuple):
@@ -215,23 +217,21 @@ class Digest(NamedTuple):
     resolved: list[OpenAlert]
 
 
-def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[OpenAlert]:
+def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -> list[OpenAlert]:
     """Return the alerts that are open after a run that found `findings` at `now`.
 
     One that is found well stays, as `resolved`, until that has been told, if it was told at all.
     One that nobody was told of is dropped where its cause stands, or has just ended.
     """
-    causes = {one.kind for one in standing if not one.resolved}
-    causes |= {alert.kind for alert in findings.alerts.values()}
+    causes = {one.kind for one in open_alerts if not one.resolved}
+    causes |= {alert.kind for alert in alerts.fired.values()}
     raised = {
-        alert.key: alert
-        for alert in findings.alerts.values()
-        if causes.isdisjoint(alert.inhibited_by)
+        alert.key: alert for alert in alerts.fired.values() if causes.isdisjoint(alert.inhibited_by)
     }
     result = []
-    for old in standing:
+    for old in open_alerts:
         new = raised.pop(old.key, None)
-        new = new or (findings.alerts.get(old.key) if old.notified_at is not None else None)
+        new = new or (alerts.fired.get(old.key) if old.notified_at is not None else None)
         if new:
             result.append(
                 msgspec.structs.replace(
@@ -243,13 +243,13 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                     severity=new.severity,
                     recovery=new.recovery,
                     seen_at=now,
-                    by=findings.seen_by(new),
+                    by=alerts.seen_by(new),
                     resolved=False,
                 )
             )
-        elif old.key in findings.alerts:
+        elif old.key in alerts.fired:
             log.info("Not told beside its cause: %s", old.text)
-        elif not findings.is_resolved(old.key, old.by):
+        elif not alerts.is_resolved(old.key, old.by):
             result.append(old)
         elif old.notified_at is not None and old.severity == "alert" and old.recovery != "":
             result.append(msgspec.structs.replace(old, resolved=True))
@@ -263,7 +263,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
                 code=alert.code,
                 since=now,
                 seen_at=now,
-                by=findings.seen_by(alert),
+                by=alerts.seen_by(alert),
                 for_seconds=alert.for_seconds,
                 severity=alert.severity,
                 recovery=alert.recovery,
@@ -272,7 +272,7 @@ def updated(standing: list[OpenAlert], findings: Findings, now: int) -> list[Ope
     return result
 
 
-def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
+def make_digest(open_alerts: list[OpenAlert], now: int, repeat: float) -> Digest:
     """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
 
     All that stands is told again together, so that several troubles are one message a day. A
@@ -280,7 +280,7 @@ def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     """
     due = now - repeat + min(EARLY, repeat / 4)
     new, again, resolved = [], [], []
-    for alert in standing:
+    for alert in open_alerts:
         if alert.resolved:
             resolved.append(alert)
         elif alert.notified_at is None:
@@ -297,12 +297,12 @@ def digest(standing: list[OpenAlert], now: int, repeat: float) -> Digest:
     return Digest(new, again, resolved)
 
 
-def told(standing: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
+def mark_notified(open_alerts: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
     """Return what stays open after a channel took the digest `what` at `now`."""
     said = {alert.key for alert in [*what.new, *what.still_open]}
     return [
         msgspec.structs.replace(alert, notified_at=now) if alert.key in said else alert
-        for alert in standing
+        for alert in open_alerts
         if not alert.resolved
     ]
 
@@ -371,7 +371,7 @@ class AlertError(Exception):
 
 
 @contextmanager
-def opened(path: str) -> Iterator[AlertState]:
+def open_state(path: str) -> Iterator[AlertState]:
     """Give the health at `path` under its lock, and save it at the end if it has changed.
 
     One that cannot be read counts as empty: then alerts are told anew, which does no harm.
@@ -379,7 +379,7 @@ def opened(path: str) -> Iterator[AlertState]:
     """
     with open(f"{path}.lock", "w", opener=datastore.private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        health = read(path)
+        health = read_state(path)
         before = msgspec.to_builtins(health)
         yield health
         after = msgspec.to_builtins(health)
@@ -397,7 +397,7 @@ def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything
     return document
 
 
-def read(path: str) -> AlertState:
+def read_state(path: str) -> AlertState:
     """Return the health at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:

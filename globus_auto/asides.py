@@ -12,17 +12,23 @@ from collections.abc import Callable, Collection, Iterable
 import globus_sdk
 
 from globus_auto import catalog_deletions, refusals
-from globus_auto.alerts import Findings
+from globus_auto.alerts import Alerts
 from globus_auto.datastore import Datastore, joined
-from globus_auto.listing import Directory, Outcome, RateLimiter, Unlisted, list_directory
-from globus_auto.tasks import ASIDE, OWN
+from globus_auto.listing import (
+    DirectoryListing,
+    ListingError,
+    ListingResult,
+    RateLimiter,
+    list_directory,
+)
+from globus_auto.tasks import OWN, QUARANTINE
 from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
 
-def topmost_bare(
-    outcomes: Iterable[Outcome], root: str, content: Callable[[str, int], bool]
+def topmost_empty_trees(
+    results: Iterable[ListingResult], root: str, content: Callable[[str, int], bool]
 ) -> list[str]:
     """Return the topmost directories with nothing but directories below, never `root` itself.
 
@@ -31,24 +37,24 @@ def topmost_bare(
     """
     inside: dict[str, list[str]] = {}
     left: set[str] = set()
-    for outcome in outcomes:
-        if isinstance(outcome, Unlisted):
+    for result in results:
+        if isinstance(result, ListingError):
             continue
-        for name, mtime in outcome.directories.items():
+        for name, mtime in result.directories.items():
             if content(name, mtime):
-                left.add(joined(outcome.path, name))
-        if not (outcome.files or outcome.others or outcome.unsendable):
-            inside[outcome.path] = [joined(outcome.path, name) for name in outcome.directories]
-    bare: set[str] = set()
+                left.add(joined(result.path, name))
+        if not (result.files or result.others or result.unsendable):
+            inside[result.path] = [joined(result.path, name) for name in result.directories]
+    empty_trees: set[str] = set()
     # Longer paths first: what is below a directory is known before the directory itself.
     for path in sorted(inside, key=len, reverse=True):
-        if path not in left and bare.issuperset(inside[path]):
-            bare.add(path)
-    bare.discard(root)
-    return sorted(path for path in bare if path.rpartition("/")[0] not in bare)
+        if path not in left and empty_trees.issuperset(inside[path]):
+            empty_trees.add(path)
+    empty_trees.discard(root)
+    return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
 
 
-def set_aside(
+def quarantine(
     client: globus_sdk.TransferClient,
     store: Datastore,
     directories: Iterable[str],
@@ -60,32 +66,32 @@ def set_aside(
     """
     for directory in directories:
         parent = directory.rpartition("/")[0]
-        store.asides[f"{parent}/{ASIDE}{secrets.token_hex(6)}"] = directory
+        store.quarantined[f"{parent}/{QUARANTINE}{secrets.token_hex(6)}"] = directory
     save()
-    for aside, directory in list(store.asides.items()):
+    for quarantined_path, directory in list(store.quarantined.items()):
         if directory not in directories:
             continue
         try:
-            client.operation_rename(store.source, directory, aside)
+            client.operation_rename(store.source, directory, quarantined_path)
         except globus_sdk.TransferAPIError as error:
             # Whether it was moved or not, looking tells: its record stays until then.
             log.info("Cannot move aside %s: %s", directory, error.message)
 
 
-def seen_empty(outcomes: Iterable[Outcome]) -> bool:
+def is_empty_tree(results: Iterable[ListingResult]) -> bool:
     """Return whether a look at all of a directory found nothing but directories below."""
     return all(
-        isinstance(outcome, Directory)
-        and not (outcome.files or outcome.others or outcome.unsendable)
-        and not any(name.startswith(OWN) for name in outcome.directories)
-        for outcome in outcomes
+        isinstance(result, DirectoryListing)
+        and not (result.files or result.others or result.unsendable)
+        and not any(name.startswith(OWN) for name in result.directories)
+        for result in results
     )
 
 
-def put_back(
+def restore(
     client: globus_sdk.TransferClient,
     store: Datastore,
-    findings: Findings,
+    alerts: Alerts,
     limiter: RateLimiter,
     also: Collection[str] = (),
 ) -> None:
@@ -94,46 +100,53 @@ def put_back(
     One that is gone is forgotten, an empty one left for delete.py. Where the old name is taken, it
     is left alone from then on. Raise what concerns more than one directory.
     """
-    for aside, directory in sorted(store.asides.items()):
-        outcome = list_directory(client, store.source, aside, limiter)
-        if isinstance(outcome, Unlisted):
-            if outcome.gone:
-                del store.asides[aside]
+    for quarantined_path, directory in sorted(store.quarantined.items()):
+        result = list_directory(client, store.source, quarantined_path, limiter)
+        if isinstance(result, ListingError):
+            if result.gone:
+                del store.quarantined[quarantined_path]
             else:
-                findings.fire(
-                    catalog_deletions.quarantine_stuck(aside, directory, sentence(outcome.reason))
+                alerts.fire(
+                    catalog_deletions.quarantine_stuck(
+                        quarantined_path, directory, sentence(result.reason)
+                    )
                 )
-        elif not outcome.empty or aside in also:
-            _rename_back(client, store, aside, findings, limiter)
+        elif not result.empty or quarantined_path in also:
+            _rename_back(client, store, quarantined_path, alerts, limiter)
     # Those without a record are transfer.py's to find again, or not, when it looks at all.
-    findings.resolve(
-        "aside", lambda about: about not in store.asides.values() and f"/{ASIDE}" not in about
+    alerts.resolve(
+        "aside",
+        lambda about: about not in store.quarantined.values() and f"/{QUARANTINE}" not in about,
     )
 
 
 def _rename_back(
     client: globus_sdk.TransferClient,
     store: Datastore,
-    aside: str,
-    findings: Findings,
+    quarantined_path: str,
+    alerts: Alerts,
     limiter: RateLimiter,
 ) -> None:
-    directory = store.asides[aside]
+    directory = store.quarantined[quarantined_path]
     parent, _, name = directory.rpartition("/")
     beside = list_directory(client, store.source, parent or "/", limiter)
-    if isinstance(beside, Unlisted):
-        findings.fire(catalog_deletions.quarantine_stuck(aside, directory, sentence(beside.reason)))
+    if isinstance(beside, ListingError):
+        alerts.fire(
+            catalog_deletions.quarantine_stuck(quarantined_path, directory, sentence(beside.reason))
+        )
         return
     if name in beside.files or name in beside.directories or name in beside.others:
-        del store.asides[aside]
-        findings.fire(catalog_deletions.quarantine_name_taken(aside, directory))
+        del store.quarantined[quarantined_path]
+        alerts.fire(catalog_deletions.quarantine_name_taken(quarantined_path, directory))
         return
     try:
-        client.operation_rename(store.source, aside, directory)
+        client.operation_rename(store.source, quarantined_path, directory)
     except globus_sdk.TransferAPIError as error:
-        findings.fire(
-            catalog_deletions.quarantine_stuck(aside, directory, refusals.api_details(error))
+        alerts.fire(
+            catalog_deletions.quarantine_stuck(
+                quarantined_path, directory, refusals.api_details(error)
+            )
         )
         return
     log.info("Put back %s", directory)
-    del store.asides[aside]
+    del store.quarantined[quarantined_path]

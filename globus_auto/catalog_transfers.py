@@ -7,7 +7,7 @@ from globus_auto.wording import access_advice, are, counted, some, they_stay
 
 OUT_OF_REACH = ("endpoint", "service")
 # Kinds of alerts that explain why a task did not end in time.
-IN_THE_WAY = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
+BLOCKERS = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 # What a task meets where a collection is offline: the alert is about the collection, and it passes.
 OFFLINE = (
     "GC_NOT_CONNECTED",
@@ -169,7 +169,7 @@ def transfer_failed(
     source_dir: str, destination_dir: str, code: str | None, error: str, link: str
 ) -> Alert:
     """Return the alert that a transfer failed."""
-    inhibited_by = IN_THE_WAY if code == "EXPIRED" else OUT_OF_REACH if code in OFFLINE else ()
+    inhibited_by = BLOCKERS if code == "EXPIRED" else OUT_OF_REACH if code in OFFLINE else ()
     return _failed(
         source_dir,
         "transfer failed",

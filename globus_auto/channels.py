@@ -22,7 +22,7 @@ CHANNEL_TIMEOUT = 30  # seconds
 NO_APPRISE = f"ALERT_URLS needs Apprise; run: {sys.executable} -m pip install apprise"
 
 
-class Channels(NamedTuple):
+class Notifier(NamedTuple):
     """Where alerts go: mail by `host` (host or host:port), and Apprise's `urls`."""
 
     sender: str
@@ -31,7 +31,7 @@ class Channels(NamedTuple):
     urls: list[str]
 
 
-def deliver(channels: Channels, title: str, text: str) -> bool:
+def send(channels: Notifier, title: str, text: str) -> bool:
     """Send one message; return whether any channel took it. Failures are logged."""
     taken = False
     if channels.recipients:
@@ -45,7 +45,7 @@ def deliver(channels: Channels, title: str, text: str) -> bool:
     return taken
 
 
-def _mail(channels: Channels, title: str, text: str) -> None:
+def _mail(channels: Notifier, title: str, text: str) -> None:
     from email.message import EmailMessage  # noqa: PLC0415 - see above
     from email.utils import format_datetime, make_msgid  # noqa: PLC0415
 

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import globus_sdk
 
 from globus_auto import (
-    alerts,
     channels,
     datastore,
     listing,
@@ -22,9 +21,10 @@ from globus_auto import (
     marker,
     utils,
 )
-from globus_auto.listing import Unlisted
+from globus_auto.alerts import Alert, AlertError
+from globus_auto.listing import ListingError
 from globus_auto.opening import Session
-from globus_auto.utils import Run
+from globus_auto.utils import RunContext
 from globus_auto.wording import printable
 
 CLOCK_SECONDS = 30
@@ -44,116 +44,116 @@ class Line(NamedTuple):
     lists: bool = False
 
 
-def check(run: Run) -> int:
+def check(context: RunContext) -> int:
     """Print a line for everything that a run needs; return the highest exit code of a problem.
 
     Nothing is changed, but with --probe the marker is made at the destination, and a test message
     sent.
     """
     code = 0
-    for line in _lines(run):
+    for line in _lines(context):
         print(f"{line.level:8} {line.what}: {printable(line.text)}")
         code = max(code, line.code)
     return code
 
 
-def _lines(run: Run) -> Iterator[Line]:
-    known = run.settings
-    yield Line("ok", "settings", known.config_path)
-    yield _state(run)
-    yield from _told(run)
+def _lines(context: RunContext) -> Iterator[Line]:
+    settings = context.settings
+    yield Line("ok", "settings", settings.config_path)
+    yield _state(context)
+    yield from _notification_lines(context)
     try:
-        store = run.load()
-    except (datastore.DatastoreDamaged, alerts.AlertError) as error:
-        yield _problem("datastore", utils.explain(error, run))
-        store = datastore.Datastore(source=known.src_id)
+        store = context.load()
+    except (datastore.DamagedDatastore, AlertError) as error:
+        yield _problem("datastore", utils.explain(error, context))
+        store = datastore.Datastore(source=settings.src_id)
     else:
         yield Line("ok", "datastore", f"{sum(map(len, store.files.values()))} files known")
     try:
-        connection = login.connect(known, interactive=False)
+        connection = login.connect(settings, interactive=False)
     except Exception as error:  # noqa: BLE001 - each becomes a line
-        yield _problem("login", utils.explain(error, run))
+        yield _problem("login", utils.explain(error, context))
         return
-    run.resources.callback(connection.close)
-    session = Session(run, store, connection)
-    accepted = _line("login", run, lambda: _accepted(session))
+    context.resources.callback(connection.close)
+    session = Session(context, store, connection)
+    accepted = _line("login", context, lambda: _login_accepted(session))
     yield accepted
     if accepted.code:
         return
-    found = [*_endpoint(session, "source", known.src_id, known.src_dir)]
-    found += _endpoint(session, "destination", known.dst_id, known.dst_dir)
+    found = [*_endpoint(session, "source", settings.src_id, settings.src_dir)]
+    found += _endpoint(session, "destination", settings.dst_id, settings.dst_dir)
     yield from found
     if sum(line.lists for line in found) == 2:
         yield Line("ok", "consents", "all that both endpoints ask for are given")
-    if run.options.probe:
-        yield _line("writing there", run, lambda: _write(session))
+    if context.options.probe:
+        yield _line("writing there", context, lambda: _write(session))
 
 
-def _accepted(session: Session) -> Line:
+def _login_accepted(session: Session) -> Line:
     # A token that has been revoked looks good until it is shown to Globus.
     session.client.get_submission_id()
     return Line("ok", "login", "Globus accepts it")
 
 
-def _line(what: str, run: Run, look: Callable[[], Line]) -> Line:
+def _line(what: str, context: RunContext, check: Callable[[], Line]) -> Line:
     """Return what `look` returns, or the problem that it raises."""
     try:
-        return look()
+        return check()
     except Exception as error:  # noqa: BLE001 - each becomes a line
-        return _problem(what, utils.explain(error, run))
+        return _problem(what, utils.explain(error, context))
 
 
-def _problem(what: str, alert: alerts.Alert) -> Line:
+def _problem(what: str, alert: Alert) -> Line:
     what = "consents" if alert.kind == "consent" else what
     return Line("problem", what, alert.text, alert.code or 1)
 
 
-def _state(run: Run) -> Line:
-    home = os.path.dirname(run.settings.datastore_path)
+def _state(context: RunContext) -> Line:
+    home = os.path.dirname(context.settings.datastore_path)
     if not os.access(home, os.W_OK):
         return Line("problem", "state directory", f"{home} cannot be written; see its rights.", 1)
     return Line("ok", "state directory", f"{home} can be written")
 
 
-def _told(run: Run) -> Iterator[Line]:
+def _notification_lines(context: RunContext) -> Iterator[Line]:
     """Yield lines about how a person is told of trouble."""
-    known = run.settings
-    if known.email_recipients:
-        yield _mail(run)
-    if known.alert_urls:
-        yield _channels(run)
-    if not (known.email_recipients or known.alert_urls):
+    settings = context.settings
+    if settings.email_recipients:
+        yield _mail(context)
+    if settings.alert_urls:
+        yield _channels(context)
+    if not (settings.email_recipients or settings.alert_urls):
         text = "nobody is told of trouble: EMAIL_RECIPIENTS and ALERT_URLS are empty"
         yield Line("warning", "mail", text)
 
 
-def _mail(run: Run) -> Line:
-    known = run.settings
+def _mail(context: RunContext) -> Line:
+    settings = context.settings
     try:
-        with channels.mail_server(known.email_host) as server:
+        with channels.mail_server(settings.email_host) as server:
             server.noop()
     except (OSError, smtplib.SMTPException) as error:
-        text = f"{known.email_host} does not take mail ({error}). Set EMAIL_HOST or ALERT_URLS."
+        text = f"{settings.email_host} does not take mail ({error}). Set EMAIL_HOST or ALERT_URLS."
         return Line("problem", "mail", text, 1)
-    if not run.options.probe:
-        return Line("ok", "mail", f"{known.email_host} answers; --probe sends a test message")
-    if channels.deliver(run.channels._replace(urls=[]), _test_title(run), TEST):
-        return Line("ok", "mail", f"a test message went to {', '.join(known.email_recipients)}")
+    if not context.options.probe:
+        return Line("ok", "mail", f"{settings.email_host} answers; --probe sends a test message")
+    if channels.send(context.notifier._replace(urls=[]), _test_title(context), TEST):
+        return Line("ok", "mail", f"a test message went to {', '.join(settings.email_recipients)}")
     return Line("problem", "mail", "the test message was not taken; see above", 1)
 
 
-def _test_title(run: Run) -> str:
-    return f"[{run.settings.email_subject} {socket.gethostname()}] TEST: nothing is wrong"
+def _test_title(context: RunContext) -> str:
+    return f"[{context.settings.email_subject} {socket.gethostname()}] TEST: nothing is wrong"
 
 
-def _channels(run: Run) -> Line:
-    urls = run.settings.alert_urls
+def _channels(context: RunContext) -> Line:
+    urls = context.settings.alert_urls
     if not importlib.util.find_spec("apprise"):
         return Line("problem", "ALERT_URLS", channels.NO_APPRISE, 1)
-    if not run.options.probe:
+    if not context.options.probe:
         text = f"{len(urls)} channels are set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
-    took = channels.notify(urls, _test_title(run), TEST)
+    took = channels.notify(urls, _test_title(context), TEST)
     text = f"{took} of {len(urls)} channels took the test message"
     if took == len(urls):
         return Line("ok", "ALERT_URLS", text)
@@ -162,15 +162,15 @@ def _channels(run: Run) -> Line:
 
 def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Iterator[Line]:
     """Yield lines about an endpoint, the clock it is asked by, and a directory there."""
-    run = session.run
+    context = session.context
     try:
         asked_at = time.time()
         response = session.client.get_endpoint(endpoint)
         answered_at = time.time()
         document = listing.require_ready(session.client, endpoint)
-        run.names[endpoint] = document.display_name or endpoint
+        context.names[endpoint] = document.display_name or endpoint
     except Exception as error:  # noqa: BLE001 - each becomes a line
-        yield _problem(what, utils.explain(error, run))
+        yield _problem(what, utils.explain(error, context))
         return
     yield Line("ok", what, f"{document.display_name or endpoint} is ready")
     if what == "source":
@@ -181,7 +181,9 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         yield Line("problem", what, f"{text}. Ask its administrator, or use another.", 1)
     if document.high_assurance:
         yield Line("warning", what, login.high_assurance(document.display_name or endpoint))
-    yield _line(f"{what} directory", run, lambda: _directory(session, what, endpoint, directory))
+    yield _line(
+        f"{what} directory", context, lambda: _directory(session, what, endpoint, directory)
+    )
 
 
 def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
@@ -199,7 +201,7 @@ def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at
 
 
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
-    refused = listing.refusal(session.client, endpoint, directory, session.limiter)
+    refused = listing.listing_error(session.client, endpoint, directory, session.limiter)
     if refused is None:
         return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
     if refused.gone and what == "destination":
@@ -211,15 +213,19 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
 
 
 def _write(session: Session) -> Line:
-    known = session.run.settings
-    beside = listing.refusal(session.client, known.dst_id, known.dst_dir, session.limiter)
-    if isinstance(beside, Unlisted) and beside.gone:
-        text = f"{known.dst_dir} is missing, so nothing was tried there"
+    settings = session.context.settings
+    beside = listing.listing_error(
+        session.client, settings.dst_id, settings.dst_dir, session.limiter
+    )
+    if isinstance(beside, ListingError) and beside.gone:
+        text = f"{settings.dst_dir} is missing, so nothing was tried there"
         return Line("warning", "writing there", text)
     reason = marker.make(session)
     if reason:
-        text = f"no directory can be made in {known.dst_dir}. Let Globus write there. {reason}"
+        text = f"no directory can be made in {settings.dst_dir}. Let Globus write there. {reason}"
         return Line("problem", "writing there", text, 1)
     # Raises where it shows up at the source: then both are one directory.
-    list(session.walk(known.src_id, [known.src_dir]))
-    return Line("ok", "writing there", f"{known.dst_dir} has its marker, {marker.name_of(known)}")
+    list(session.walk(settings.src_id, [settings.src_dir]))
+    return Line(
+        "ok", "writing there", f"{settings.dst_dir} has its marker, {marker.name_of(settings)}"
+    )

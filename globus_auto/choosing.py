@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from typing import NamedTuple, TypeAlias
 
-from globus_auto.datastore import FileRecord, FileVersion, Task
+from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 
 # Modification times have whole seconds, and a file written twice within one looks unchanged.
 RACE_SECONDS = 2
 # A time this far ahead was set by someone; it says nothing of when the file was written.
-LABEL_SECONDS = 86_400
+FUTURE_SECONDS = 86_400
 
 # Times of copies are in whole seconds, and those of tasks are rounded.
 SLACK = 2
@@ -123,7 +123,7 @@ SKIP = Decision(Verdict.SKIP)
 NEW = Decision(Verdict.TRANSFER, (Why(TransferReason.NEW),))
 
 
-class Terms(NamedTuple):
+class ScanTerms(NamedTuple):
     """What holds for all files of a look that began at `began` (seconds UTC).
 
     `under_way` says that a full task is open, which has everything. `pair` is the mapping that all
@@ -132,20 +132,22 @@ class Terms(NamedTuple):
 
     began: int
     settle_seconds: float
-    under_way: bool = False
+    recursive_in_progress: bool = False
     pair: tuple[str, str, str] | None = None
 
 
-def is_racy(entry: FileRecord, task: Task) -> bool:
+def is_racy(record: FileRecord, task: TaskRecord) -> bool:
     """Return whether the file may have been written again without looking changed.
 
     Its mtime is too close to the look that chose it, or after it: as git treats its index.
     """
-    return task.listed_at - RACE_SECONDS < entry.mtime and not is_label(entry.mtime, task.listed_at)
+    return task.scanned_at - RACE_SECONDS < record.mtime and not is_future_mtime(
+        record.mtime, task.scanned_at
+    )
 
 
-def calm_until(
-    tasks: Mapping[int, Task], pair: tuple[str, str, str] | None = None
+def safe_until(
+    tasks: Mapping[int, TaskRecord], pair: tuple[str, str, str] | None = None
 ) -> dict[int, int]:
     """Return for each ended task the latest mtime of a file of which it leaves no doubt.
 
@@ -153,64 +155,64 @@ def calm_until(
     With a `pair` only tasks of this mapping count.
     """
     return {
-        number: task.listed_at - RACE_SECONDS
+        number: task.scanned_at - RACE_SECONDS
         for number, task in tasks.items()
-        if not task.open and pair in (None, task.pair)
+        if not task.in_progress and pair in (None, task.pair)
     }
 
 
-def is_label(mtime: int, now: int) -> bool:
+def is_future_mtime(mtime: int, now: int) -> bool:
     """Return whether `mtime` is so far in the future that it is no time of writing."""
-    return mtime > now + LABEL_SECONDS
+    return mtime > now + FUTURE_SECONDS
 
 
-def choose(
-    version: FileVersion, entry: FileRecord | None, task: Task | None, terms: Terms
+def classify(
+    version: FileVersion, record: FileRecord | None, task: TaskRecord | None, terms: ScanTerms
 ) -> Decision:
     """Decide whether the file that is listed as `version` is transferred now.
 
     `entry` is what is known of it, and `task` the task of that entry.
     """
-    if entry is None or task is None:
+    if record is None or task is None:
         decision = NEW
     else:
-        why = _reason_to_transfer(version, entry, task, terms)
+        why = _reason_to_transfer(version, record, task, terms)
         if why is None:
             return SKIP
         decision = Decision(Verdict.TRANSFER, (why,))
-    if terms.under_way or (task is not None and task.open):
+    if terms.recursive_in_progress or (task is not None and task.in_progress):
         return decision.deferred(DeferReason.IN_PROGRESS)
-    if not is_quiet(version.mtime, terms.began, terms.settle_seconds):
+    if not is_stable(version.mtime, terms.began, terms.settle_seconds):
         age = f"{terms.began - version.mtime} seconds ago"
         return decision.deferred(DeferReason.NOT_STABLE, age)
     return decision
 
 
 def _reason_to_transfer(
-    version: FileVersion, entry: FileRecord, task: Task, terms: Terms
+    version: FileVersion, record: FileRecord, task: TaskRecord, terms: ScanTerms
 ) -> Why | None:
-    if not entry.is_of(version):
-        return Why(TransferReason.CHANGED, _difference(entry, version))
-    if is_racy(entry, task) and terms.began > entry.mtime + RACE_SECONDS:
+    if not record.is_of(version):
+        return Why(TransferReason.CHANGED, _difference(record, version))
+    if is_racy(record, task) and terms.began > record.mtime + RACE_SECONDS:
         return Why(TransferReason.RACY)
-    if terms.pair is not None and task.pair != terms.pair and not task.open:
+    if terms.pair is not None and task.pair != terms.pair and not task.in_progress:
         return Why(TransferReason.OTHER_MAPPING)
     return None
 
 
-def is_quiet(mtime: int, now: int, settle_seconds: float) -> bool:
+def is_stable(mtime: int, now: int, settle_seconds: float) -> bool:
     """Return whether nothing was written for `settle_seconds`, as far as `mtime` tells."""
-    return not settle_seconds or now - mtime >= settle_seconds or is_label(mtime, now)
+    return not settle_seconds or now - mtime >= settle_seconds or is_future_mtime(mtime, now)
 
 
-def _difference(entry: FileRecord, version: FileVersion) -> str:
-    if entry.size != version.size:
-        return f"{entry.size} bytes before, {version.size} now"
-    later = version.mtime - entry.mtime
+def _difference(record: FileRecord, version: FileVersion) -> str:
+    if record.size != version.size:
+        return f"{record.size} bytes before, {version.size} now"
+    later = version.mtime - record.mtime
     return f"modified {abs(later)} seconds {'later' if later > 0 else 'earlier'}"
 
 
-class Keeping(NamedTuple):
+class KeepTerms(NamedTuple):
     """What holds for all files that delete.py considers at `now` (seconds UTC)."""
 
     now: int
@@ -218,13 +220,13 @@ class Keeping(NamedTuple):
 
 
 def reason_to_keep(
-    entry: FileRecord,
-    task: Task,
-    keeping: Keeping,
+    record: FileRecord,
+    task: TaskRecord,
+    keeping: KeepTerms,
     *,
     excluded: bool,
-    under_way: bool,
-    alike: bool,
+    recursive_in_progress: bool,
+    collides: bool,
     lost: bool = False,
 ) -> Why | None:
     """Return why a file must stay at the source whatever the destination has, or None.
@@ -233,18 +235,18 @@ def reason_to_keep(
     everything. `alike`: another name could stand for the same file at the destination. `lost`:
     Globus lost sight of a task that had it, and that may still write its copy.
     """
-    if task.open or under_way:
+    if task.in_progress or recursive_in_progress:
         return Why(KeepReason.IN_PROGRESS)
     if lost:
         return Why(KeepReason.LOST_TASK)
-    if is_racy(entry, task):
+    if is_racy(record, task):
         return Why(KeepReason.RACY)
     if excluded:
         return Why(KeepReason.EXCLUDED)
     sent_at = task.ended_at or keeping.now
     if keeping.keep_days and keeping.now - sent_at < keeping.keep_days * 86_400:
         return Why(KeepReason.KEEP_DAYS)
-    if alike:
+    if collides:
         return Why(KeepReason.COLLISION)
     if not task.verify_checksum:
         return Why(KeepReason.UNVERIFIED)
@@ -258,7 +260,7 @@ class Doubt(NamedTuple):
     newer_by: int = 0
 
 
-def doubt(entry: FileRecord, task: Task, found: FileVersion | None) -> Doubt | None:
+def doubt(record: FileRecord, task: TaskRecord, found: FileVersion | None) -> Doubt | None:
     """Return why `found`, the file at the destination, does not verify `entry`, or None.
 
     A copy has the time of its original. At a destination that does not keep times it has the time
@@ -267,10 +269,10 @@ def doubt(entry: FileRecord, task: Task, found: FileVersion | None) -> Doubt | N
     """
     if found is None:
         return Doubt(Why(KeepReason.MISSING))
-    if found.size != entry.size:
-        size = f"{found.size} bytes instead of {entry.size}"
+    if found.size != record.size:
+        size = f"{found.size} bytes instead of {record.size}"
         return Doubt(Why(KeepReason.OTHER_SIZE, size))
-    if found.mtime == entry.mtime:
+    if found.mtime == record.mtime:
         return None
     begin = task.submitted_at if task.requested_at is None else task.requested_at
     end = task.completed_at
@@ -284,25 +286,25 @@ def doubt(entry: FileRecord, task: Task, found: FileVersion | None) -> Doubt | N
     return Doubt(Why(KeepReason.COPY_OLDER, f"by {begin - found.mtime} seconds"))
 
 
-def reason_of_source(entry: FileRecord, found: FileVersion | None) -> Why | None:
+def reason_at_source(record: FileRecord, found: FileVersion | None) -> Why | None:
     """Return why `found`, the file at the source now, must not be deleted as `entry`, or None."""
     if found is None:
         return Why(KeepReason.GONE)
-    if not entry.is_of(found):
-        return Why(KeepReason.CHANGED, _difference(entry, found))
+    if not record.is_of(found):
+        return Why(KeepReason.CHANGED, _difference(record, found))
     return None
 
 
-def folded(name: str) -> str:
+def fold(name: str) -> str:
     """Return what a file system that ignores case and accents' encoding makes of `name`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def alike(names: list[str]) -> set[str]:
+def colliding_names(names: list[str]) -> set[str]:
     """Return those of `names`, in directories that may be one, that `folded` cannot tell apart."""
     seen: dict[str, list[str]] = {}
     for name in names:
-        seen.setdefault(folded(name), []).append(name)
+        seen.setdefault(fold(name), []).append(name)
     return {name for group in seen.values() if len(group) > 1 for name in group}
 
 

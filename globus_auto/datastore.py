@@ -49,7 +49,7 @@ class FileRecord(
         return self.size == version.size and self.mtime == version.mtime
 
 
-class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A Globus task. Times are seconds since 1970 UTC; without `task_id` it is not yet accepted.
 
     `submitted_at`, `listed_at` and `ended_at` are by this machine's clock, `requested_at` and
@@ -69,9 +69,9 @@ class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     status: Literal["ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"] = "ACTIVE"
     label: str
     submitted_at: int
-    listed_at: int
+    scanned_at: int = msgspec.field(name="listed_at")
     ended_at: int | None = None
-    full: bool = False
+    recursive: bool = msgspec.field(default=False, name="full")
     exclude: list[str] = []
     source_dir: str
     destination: str
@@ -90,7 +90,7 @@ class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     error_progress: int | None = None
 
     @property
-    def open(self) -> bool:
+    def in_progress(self) -> bool:
         """Whether Globus has not yet said SUCCEEDED or FAILED."""
         return self.status in OPEN
 
@@ -162,8 +162,8 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     generation: int = 0
     config: str = ""
     mappings: list[Mapping] = []
-    tasks: dict[int, Task] = {}
-    asides: dict[str, str] = {}
+    tasks: dict[int, TaskRecord] = {}
+    quarantined: dict[str, str] = msgspec.field(default_factory=dict, name="asides")
     files: dict[str, dict[str, FileRecord]] = {}
     sum: str = ""
     upgraded: bool = False
@@ -174,45 +174,45 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Return the mapping of source directory, destination and its directory, or None."""
         return next((one for one in self.mappings if one.pair == pair), None)
 
-    def accepted(self, task: Task) -> None:
+    def add_mapping(self, task: TaskRecord) -> None:
         """Remember the mapping of a transfer task that Globus has accepted, and when it was."""
-        known = self.mapping(task.pair)
-        if known is None:
-            known = task.mapping
-            self.mappings.append(known)
-        known.newest = max(known.newest, task.requested_at or task.submitted_at)
+        mapping = self.mapping(task.pair)
+        if mapping is None:
+            mapping = task.mapping
+            self.mappings.append(mapping)
+        mapping.newest = max(mapping.newest, task.requested_at or task.submitted_at)
 
-    def number(self) -> int:
+    def next_task_number(self) -> int:
         """Return a number that no task here has had, as far as is remembered."""
         return max(self.tasks, default=0) + 1
 
-    def open_tasks(self, kind: str) -> dict[int, Task]:
+    def tasks_in_progress(self, kind: str) -> dict[int, TaskRecord]:
         """Return the open tasks of a kind, by number, oldest first."""
         found = {number: task for number, task in self.tasks.items() if task.kind == kind}
-        return {number: found[number] for number in sorted(found) if found[number].open}
+        return {number: found[number] for number in sorted(found) if found[number].in_progress}
 
-    def entry(self, path: str) -> FileRecord | None:
+    def record(self, path: str) -> FileRecord | None:
         """Return the entry of the file at `path`, or None."""
         directory, _, name = path.rpartition("/")
         return self.files.get(directory or "/", {}).get(name)
 
-    def put(self, path: str, entry: FileRecord) -> None:
+    def put(self, path: str, record: FileRecord) -> None:
         """Remember `entry` for the file at `path`."""
         directory, _, name = path.rpartition("/")
-        self.files.setdefault(directory or "/", {})[name] = entry
+        self.files.setdefault(directory or "/", {})[name] = record
 
     def drop(self, path: str) -> None:
         """Forget the file at `path`, if it is known."""
         directory, _, name = path.rpartition("/")
-        known = self.files.get(directory or "/", {})
-        known.pop(name, None)
-        if not known:
+        records = self.files.get(directory or "/", {})
+        records.pop(name, None)
+        if not records:
             self.files.pop(directory or "/", None)
 
     def forget(self, path: str) -> None:
         """Forget the file at `path`, which is gone from the source, unless its task is open."""
-        entry = self.entry(path)
-        if entry and not self.tasks[entry.task].open:
+        record = self.record(path)
+        if record and not self.tasks[record.task].in_progress:
             log.log(DECISION, "Forget %s: gone from the source", path)
             self.drop(path)
 
@@ -226,9 +226,13 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def drop_delivered(self) -> int:
         """Drop all records but those of tasks in progress; return how many there were."""
         dropped = 0
-        for directory, known in list(self.files.items()):
-            left = {name: entry for name, entry in known.items() if self.tasks[entry.task].open}
-            dropped += len(known) - len(left)
+        for directory, records in list(self.files.items()):
+            left = {
+                name: record
+                for name, record in records.items()
+                if self.tasks[record.task].in_progress
+            }
+            dropped += len(records) - len(left)
             self.files[directory] = left
             if not left:
                 del self.files[directory]
@@ -245,19 +249,20 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if task.lost is msgspec.UNSET or now - (task.ended_at or 0) >= LOST_SECONDS:
                 continue
             paths.update(task.lost)
-            directories += [task.source_dir] if task.full else []
+            directories += [task.source_dir] if task.recursive else []
         return paths, directories
 
-    def under_way(self, path: str) -> bool:
+    def recursive_in_progress(self, path: str) -> bool:
         """Return whether `path` is part of an open full task, which has all of its source_dir."""
         return any(
-            task.full and task.open and below(path, task.source_dir) for task in self.tasks.values()
+            task.recursive and task.in_progress and below(path, task.source_dir)
+            for task in self.tasks.values()
         )
 
     def count(self, numbers: set[int]) -> int:
         """Return how many records belong to the tasks `numbers`."""
         return sum(
-            entry.task in numbers for known in self.files.values() for entry in known.values()
+            record.task in numbers for records in self.files.values() for record in records.values()
         )
 
     def paths_by_task(self, numbers: Iterable[int]) -> dict[int, list[str]]:
@@ -265,10 +270,10 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         found: dict[int, list[str]] = {number: [] for number in numbers}
         if not found:
             return found
-        for directory, known in self.files.items():
-            for name, entry in known.items():
-                if entry.task in found:
-                    found[entry.task].append(joined(directory, name))
+        for directory, records in self.files.items():
+            for name, record in records.items():
+                if record.task in found:
+                    found[record.task].append(joined(directory, name))
         for paths in found.values():
             paths.sort()
         return found
@@ -286,8 +291,8 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if task.status == status
             and (task.lost is msgspec.UNSET or now - (task.ended_at or 0) >= LOST_SECONDS)
         }
-        for known in self.files.values() if ended else ():
-            ended -= {entry.task for entry in known.values()}
+        for records in self.files.values() if ended else ():
+            ended -= {record.task for record in records.values()}
             if not ended:
                 break
         for number in ended:
@@ -295,7 +300,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return bool(ended)
 
 
-class DatastoreDamaged(Exception):
+class DamagedDatastore(Exception):
     """The file at `path` is there, but is not what was written, for this `reason`."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -304,7 +309,7 @@ class DatastoreDamaged(Exception):
         self.reason = reason
 
 
-class DatastoreNewer(DatastoreDamaged):
+class NewerDatastore(DamagedDatastore):
     """The file at `path` is of a `version` that this program does not know."""
 
     def __init__(self, path: str, version: int) -> None:
@@ -342,22 +347,22 @@ def load(path: str) -> Datastore | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DatastoreDamaged(path, error.strerror or str(error)) from error
+        raise DamagedDatastore(path, error.strerror or str(error)) from error
     written = WRITTEN.match(data)
     if written and int(written[1]) > VERSION:
-        raise DatastoreNewer(path, int(written[1]))
+        raise NewerDatastore(path, int(written[1]))
     end = SUM.fullmatch(data, max(data.rfind(b'"sum"'), 0))
     if not end:
-        raise DatastoreDamaged(path, "it is cut short, or has no sum at its end")
+        raise DamagedDatastore(path, "it is cut short, or has no sum at its end")
     if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:
-        raise DatastoreDamaged(path, "its content does not fit its sum")
+        raise DamagedDatastore(path, "its content does not fit its sum")
     try:
         store = msgspec.json.decode(data, type=Datastore)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DatastoreDamaged(path, str(error)) from error
-    used = {entry.task for known in store.files.values() for entry in known.values()}
+        raise DamagedDatastore(path, str(error)) from error
+    used = {record.task for records in store.files.values() for record in records.values()}
     if not used <= store.tasks.keys():
-        raise DatastoreDamaged(path, f"entries refer to missing tasks {used - store.tasks.keys()}")
+        raise DamagedDatastore(path, f"entries refer to missing tasks {used - store.tasks.keys()}")
     if store.version == 1:
         _upgrade(store)
     return store
@@ -374,8 +379,8 @@ def _upgrade(store: Datastore) -> None:
     for task in store.tasks.values():
         if task.kind != "transfer" or task.task_id is None:
             continue
-        store.accepted(task)
-        if not task.open:
+        store.add_mapping(task)
+        if not task.in_progress:
             task.status = "ACTIVE"
 
 
@@ -418,7 +423,7 @@ def _chunks(store: Datastore) -> Iterator[bytes]:
     tasks = {str(number): store.tasks[number] for number in sorted(store.tasks)}
     yield b'{"version": %d,\n "source": %s,\n' % (store.version, encode(store.source))
     yield b' "config": %s,\n "mappings": %s,\n' % (encode(store.config), encode(store.mappings))
-    yield b' "tasks": %s,\n "asides": %s,\n' % (encode(tasks), encode(store.asides))
+    yield b' "tasks": %s,\n "asides": %s,\n' % (encode(tasks), encode(store.quarantined))
     yield b' "files": {'
     comma = b"\n"
     for directory in sorted(store.files):

@@ -27,26 +27,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return utils.run(PROGRAM, options, delete)
 
 
-def delete(run: utils.Run) -> None:
+def delete(context: utils.RunContext) -> None:
     """Settle, prove, delete, tidy empty directories."""
     # Imported here: --help and --version need no Globus.
     from globus_auto import marker, opening, proving, removing, report  # noqa: PLC0415
 
-    with opening.opened(run) as session:
+    with opening.open_session(context) as session:
         opening.require_ready(session)
         proving.report_skipped(session)
         candidates = proving.candidates(session)
-        arrived = proving.at_destination(session, candidates)
-        if run.dry:
-            report.print_deletes(session, arrived)
+        verified = proving.verify(session, candidates)
+        if context.dry:
+            report.print_deletions(session, verified)
             return
-        if arrived or session.marker == "refused":
-            numbers = {entry.task for entry in arrived.values()}
+        if verified or session.marker == "refused":
+            numbers = {record.task for record in verified.values()}
             marker.require(session, [session.store.tasks[number] for number in numbers])
-        removing.remove(session, arrived)
-        removing.tidy(session)
-        session.kept.report(run.findings, run.settings.stall_hours)
-        session.store.forget_ended_tasks(run.started)
+        removing.remove(session, verified)
+        removing.prune(session)
+        session.kept.report(context.alerts, context.settings.stall_hours)
+        session.store.forget_ended_tasks(context.started)
         session.save()
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import globus_sdk
 
 from globus_auto import catalog_deletions
-from globus_auto.alerts import Findings
-from globus_auto.datastore import OPEN, Datastore, Task
-from globus_auto.tasks import new_task, recent, rejects, submission_id, submit
+from globus_auto.alerts import Alerts
+from globus_auto.datastore import OPEN, Datastore, TaskRecord
+from globus_auto.tasks import is_rejected, new_submission_id, new_task, recent_tasks, submit
 from globus_auto.watching import CancelTimeout, InvalidResponse, TaskDocument, cancel, link, wait
 
 DELETE_TIMEOUT = 120  # seconds
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def delete_document(
-    task: Task, paths: Iterable[str], *, directories: bool
+    task: TaskRecord, paths: Iterable[str], *, directories: bool
 ) -> globus_sdk.DeleteData:
     """Return the document that deletes just these `paths`, files or else empty `directories`."""
     deadline = datetime.fromtimestamp(task.deadline or 0, timezone.utc)
@@ -44,7 +44,7 @@ def delete_document(
     return document
 
 
-class Overtaken(Exception):
+class ListingTooOld(Exception):
     """A listing is too old by now to delete anything on the strength of it."""
 
 
@@ -95,13 +95,13 @@ def delete(
     too old by now, and what the calls raise, after trying to cancel what may have been accepted:
     then the record stays, unless Globus rejected the request.
     """
-    number, paths = store.number(), deletion.paths
-    new_id = submission_id(client)
+    number, paths = store.next_task_number(), deletion.paths
+    new_id = new_submission_id(client)
     task = new_task(
         "delete",
         new_id,
         label=label(new_id),
-        listed_at=int(deletion.age.since),
+        scanned_at=int(deletion.age.since),
         source_dir=posixpath.commonpath([posixpath.dirname(path) for path in paths]),
         destination=store.source,
         destination_dir="",
@@ -113,7 +113,7 @@ def delete(
     document = delete_document(task, paths, directories=deletion.directories)
     if deletion.age.seconds > deletion.most_seconds:
         del store.tasks[number]
-        raise Overtaken
+        raise ListingTooOld
     try:
         task.task_id = submit(client.submit_delete, document)
         save()
@@ -121,24 +121,24 @@ def delete(
         if ended.status in OPEN:
             ended = cancel(client, task.task_id)
     except globus_sdk.TransferAPIError as error:
-        if task.task_id is None and rejects(error):
+        if task.task_id is None and is_rejected(error):
             del store.tasks[number]
             save()
         else:
-            _call_back(client, task)
+            _cancel_unseen(client, task)
         raise
     except BaseException:
-        _call_back(client, task)
+        _cancel_unseen(client, task)
         raise
     del store.tasks[number]
     return ended
 
 
-def _call_back(client: globus_sdk.TransferClient, task: Task) -> None:
+def _cancel_unseen(client: globus_sdk.TransferClient, task: TaskRecord) -> None:
     """Cancel a delete whose end cannot be seen; its record stays, for the next run to make sure."""
     try:
         if task.task_id is None:
-            found = recent(client, task.submitted_at)
+            found = recent_tasks(client, task.submitted_at)
             mine = [each for each in found if (each.label or "").endswith(task.submission_id)]
             task.task_id = mine[0].task_id if mine else None
         if task.task_id:
@@ -148,8 +148,8 @@ def _call_back(client: globus_sdk.TransferClient, task: Task) -> None:
         log.info("Cannot cancel a delete now, the next run does: %s", error)
 
 
-def cancel_deletes(
-    client: globus_sdk.TransferClient, store: Datastore, findings: Findings, now: int
+def cancel_leftovers(
+    client: globus_sdk.TransferClient, store: Datastore, alerts: Alerts, now: int
 ) -> None:
     """Cancel what a run that was cut short left open of deletes, and drop their records.
 
@@ -158,7 +158,7 @@ def cancel_deletes(
     on its way: its record stays that long. After its deadline a delete does nothing any more, even
     if it does not end. Raise what leaves open whether one has ended.
     """
-    for number, task in store.open_tasks("delete").items():
+    for number, task in store.tasks_in_progress("delete").items():
         over = now > (task.deadline or 0)
         if task.task_id:
             try:
@@ -167,12 +167,12 @@ def cancel_deletes(
                 gone = (
                     isinstance(error, globus_sdk.TransferAPIError)
                     and error.http_status == 404
-                    and rejects(error)
+                    and is_rejected(error)
                 )
                 if not gone and not over:
                     raise
                 if isinstance(error, CancelTimeout):
-                    findings.fire(
+                    alerts.fire(
                         catalog_deletions.delete_never_ends(
                             task.source_dir, link(task.task_id or "")
                         )
@@ -188,4 +188,4 @@ def cancel_deletes(
                     store.drop(path)
         if task.task_id or over:
             del store.tasks[number]
-    findings.resolve("delete failed", lambda about: about.startswith(catalog_deletions.LEFTOVER))
+    alerts.resolve("delete failed", lambda about: about.startswith(catalog_deletions.LEFTOVER))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import globus_sdk
 
 from globus_auto import catalog_transfers, tasks, watching
-from globus_auto.datastore import Datastore, FileVersion, Task, below, with_parents
-from globus_auto.versions import versions
+from globus_auto.datastore import Datastore, FileVersion, TaskRecord, below, with_parents
+from globus_auto.versions import current_versions
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
@@ -23,7 +23,7 @@ LISTS_TIMEOUT = 3600
 MORE_ROWS = 1000  # than a task counts: a list that is still longer has no end
 
 
-class Delivered(NamedTuple):
+class Delivery(NamedTuple):
     """What an ended task has done with its paths: those `dropped` are not known to be delivered.
 
     Of the others, those `equal` were not copied: Globus found them equal at the destination.
@@ -45,15 +45,15 @@ class Lists(NamedTuple):
     sent: dict[str, int | None] | None
 
 
-def delivered(
-    session: Session, task: Task, document: watching.TaskDocument, paths: list[str], now: int
-) -> Delivered | None:
+def find_delivered(
+    session: Session, task: TaskRecord, document: watching.TaskDocument, paths: list[str], now: int
+) -> Delivery | None:
     """Return what an ended `task` has done with `paths`; None if that is to be asked for again.
 
     Raise what the calls raise, watching.InvalidResponse, or listing.EndpointNotReady.
     """
-    if not (paths or task.full):
-        return Delivered([], [], {})
+    if not (paths or task.recursive):
+        return Delivery([], [], {})
     lists = _lists(session.client, document)
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
@@ -61,21 +61,21 @@ def delivered(
             log.info("Globus does not list yet what it did: task %s", document.task_id)
             return None
         link = watching.link(document.task_id)
-        session.run.findings.fire(catalog_transfers.result_unavailable(task.source_dir, link))
+        session.context.alerts.fire(catalog_transfers.result_unavailable(task.source_dir, link))
     if document.status != "SUCCEEDED":
         sent = lists.sent or {}
         lost = [path for path in paths if not _has_size(session.store, path, sent.get(path))]
-        return Delivered(lost, [], {})
+        return Delivery(lost, [], {})
     skipped = {
         (each.source_path or "").rstrip("/"): each.error_code or "unknown"
         for each in lists.skipped or ()
     }
-    lost = not_sent(task, paths, lists.skipped)
-    if task.full:
-        return Delivered(_not_seen(session, task, paths, lost, lists.sent or {}), [], skipped)
+    lost = not_transferred(task, paths, lists.skipped)
+    if task.recursive:
+        return Delivery(_not_seen(session, task, paths, lost, lists.sent or {}), [], skipped)
     fewer = document.files is not None and document.files + len(lists.skipped or ()) < len(paths)
     if lists.sent is None or fewer:
-        return Delivered(paths, [], skipped)
+        return Delivery(paths, [], skipped)
     dropped = set(lost)
     equal = []
     for path in paths:
@@ -85,16 +85,20 @@ def delivered(
             equal.append(path)
         elif not _has_size(session.store, path, lists.sent[path]):
             lost.append(path)
-    return Delivered(lost, equal, skipped)
+    return Delivery(lost, equal, skipped)
 
 
 def _has_size(store: Datastore, path: str, size: int | None) -> bool:
-    entry = store.entry(path)
-    return entry is not None and entry.size == size
+    record = store.record(path)
+    return record is not None and record.size == size
 
 
 def _not_seen(
-    session: Session, task: Task, paths: list[str], lost: list[str], sent: dict[str, int | None]
+    session: Session,
+    task: TaskRecord,
+    paths: list[str],
+    lost: list[str],
+    sent: dict[str, int | None],
 ) -> list[str]:
     """Return those of `paths` that a recursive task is not known to have delivered.
 
@@ -107,9 +111,9 @@ def _not_seen(
         for path in paths
         if path not in dropped and not _has_size(store, path, sent.get(path))
     }
-    for there, answer in versions(session, task.destination, list(unlisted)):
-        entry = store.entry(unlisted[there])
-        if entry is None or not (isinstance(answer, FileVersion) and entry.is_of(answer)):
+    for there, answer in current_versions(session, task.destination, list(unlisted)):
+        record = store.record(unlisted[there])
+        if record is None or not (isinstance(answer, FileVersion) and record.is_of(answer)):
             lost.append(unlisted[there])
     return lost
 
@@ -145,18 +149,18 @@ def _whole(
     most = watching.ROWS_MOST if number is None else number + MORE_ROWS
     try:
         found = watching.paged(pages, shape, most)
-    except watching.Endless as error:
+    except watching.EndlessList as error:
         log.info("%s", error)
         return None
     except globus_sdk.TransferAPIError as error:
-        if not tasks.rejects(error):
+        if not tasks.is_rejected(error):
             raise
         return None
     return found if len(found) >= (number or 0) else None
 
 
-def not_sent(
-    task: Task, paths: Iterable[str], skipped: list[watching.SkippedError] | None
+def not_transferred(
+    task: TaskRecord, paths: Iterable[str], skipped: list[watching.SkippedError] | None
 ) -> list[str]:
     """Return those of `paths` that a task that succeeded has not sent.
 
@@ -175,6 +179,6 @@ def not_sent(
         matched |= hits
         if hits:
             lost.append(path)
-    if not task.full and left_out - matched:
+    if not task.recursive and left_out - matched:
         return paths
     return lost

@@ -42,7 +42,7 @@ SPARED = 0.02
 UNSENDABLE = re.compile("[\r\n\ufffd\ud800-\udfff]")
 
 
-class Directory(NamedTuple):
+class DirectoryListing(NamedTuple):
     """What stands in one directory: plain files, directories with their mtime, the rest.
 
     `others` maps symlinks, devices and sockets to what they are. `unsendable` are the names that
@@ -67,7 +67,7 @@ class Directory(NamedTuple):
         return {*self.files, *self.directories, *self.others}
 
 
-class Unlisted(NamedTuple):
+class ListingError(NamedTuple):
     """What could not be listed, and why: the text, and the `code` of Globus if there is one.
 
     `gone` if there is no such directory, `collides` if a file is beside a name that could be the
@@ -81,8 +81,8 @@ class Unlisted(NamedTuple):
     code: str = ""
 
 
-Outcome: TypeAlias = "Directory | Unlisted"
-Lister: TypeAlias = Callable[[str], Outcome]
+ListingResult: TypeAlias = "DirectoryListing | ListingError"
+Lister: TypeAlias = Callable[[str], ListingResult]
 Shape = TypeVar("Shape")
 
 
@@ -171,7 +171,7 @@ class RateLimiter:
 
 
 @contextmanager
-def through_globus(
+def globus_lister(
     new_client: Callable[[], globus_sdk.TransferClient], endpoint: str, limiter: RateLimiter
 ) -> Iterator[Lister]:
     """Give a lister of directories at `endpoint`, for one thread."""
@@ -185,7 +185,7 @@ def list_directory(
     path: str,
     limiter: RateLimiter,
     pattern: str | None = None,
-) -> Outcome:
+) -> ListingResult:
     """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
 
     With a `pattern` only names that match it are asked for, though not every collection may
@@ -200,14 +200,14 @@ def list_directory(
         )
         return _directory(path, _converted(response, FileList), filtered=bool(pattern))
     except globus_sdk.TransferAPIError as error:
-        return _refused(endpoint, path, error, limiter)
+        return _listing_error(endpoint, path, error, limiter)
     except (msgspec.ValidationError, ValueError) as error:
-        return Unlisted(path, f"Globus sent no whole listing: {error}")
+        return ListingError(path, f"Globus sent no whole listing: {error}")
 
 
-def refusal(
+def listing_error(
     client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
-) -> Unlisted | None:
+) -> ListingError | None:
     """Return why the directory `path` of `endpoint` cannot be listed, or None if it can.
 
     It asks for one entry only. Raise as list_directory does.
@@ -217,15 +217,15 @@ def refusal(
         # A proxy or a portal also answers 200.
         _converted(response, FileList)
     except globus_sdk.TransferAPIError as error:
-        return _refused(endpoint, path, error, limiter)
+        return _listing_error(endpoint, path, error, limiter)
     except (msgspec.ValidationError, ValueError) as error:
-        return Unlisted(path, f"Globus sent no whole listing: {error}")
+        return ListingError(path, f"Globus sent no whole listing: {error}")
     return None
 
 
 def stat_file(
     client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
-) -> FileVersion | Unlisted | None:
+) -> FileVersion | ListingError | None:
     """Return the version of the plain file `path` of `endpoint`, None if there is none.
 
     Return Unlisted if that cannot be told; raise as list_directory does.
@@ -236,10 +236,10 @@ def stat_file(
         is_plain = document.type == "file" and document.link_target is None
         return _version(document) if is_plain else None
     except globus_sdk.TransferAPIError as error:
-        refused = _refused(endpoint, path, error, limiter)
+        refused = _listing_error(endpoint, path, error, limiter)
         return None if refused.gone else refused
     except (msgspec.ValidationError, ValueError) as error:
-        return Unlisted(path, f"Globus sent no whole answer: {error}")
+        return ListingError(path, f"Globus sent no whole answer: {error}")
 
 
 def exists(
@@ -249,7 +249,7 @@ def exists(
     try:
         _limited(limiter, lambda: client.operation_stat(endpoint, path=path))
     except globus_sdk.TransferAPIError as error:
-        return False if _refused(endpoint, path, error, limiter).gone else None
+        return False if _listing_error(endpoint, path, error, limiter).gone else None
     return True
 
 
@@ -315,9 +315,9 @@ def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> S
     return msgspec.convert(response.data, shape)
 
 
-def _refused(
+def _listing_error(
     endpoint: str, path: str, error: globus_sdk.TransferAPIError, limiter: RateLimiter
-) -> Unlisted:
+) -> ListingError:
     """Return what `error` says of the directory `path`.
 
     Raise EndpointNotReady if it says that of the whole endpoint, `error` if it says more than that
@@ -330,24 +330,24 @@ def _refused(
         # The path stands in the message, and may have any name.
         message = (error.message or "").replace(path, "")
         if not any(word in message for word in ENDPOINT_FAILED):
-            return Unlisted(path, "there is no such directory", gone=True, code=code)
-        return Unlisted(path, details, code=code)
+            return ListingError(path, "there is no such directory", gone=True, code=code)
+        return ListingError(path, details, code=code)
     if error.http_status in (404, 429) or refusals.requires_login(error) or limiter.service_down:
         raise error
     if any(part in code for part in ENDPOINT_DOWN):
         raise EndpointNotReady(endpoint, "unreachable", details) from error
-    return Unlisted(path, details, code=code)
+    return ListingError(path, details, code=code)
 
 
-def _directory(path: str, document: FileList, *, filtered: bool) -> Outcome:
+def _directory(path: str, document: FileList, *, filtered: bool) -> ListingResult:
     # Whether `total` counts what a filter has left out is not published.
     if len(document.DATA) < document.total and not filtered:
-        return Unlisted(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
-    found = Directory(path, {}, {}, {}, [], document.rename_supported is not False)
+        return ListingError(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
+    found = DirectoryListing(path, {}, {}, {}, [], document.rename_supported is not False)
     for entry in document.DATA:
         name = entry.name
         if name in ("", ".", "..") or "/" in name:
-            return Unlisted(path, f"Globus listed the impossible name {name!r}")
+            return ListingError(path, f"Globus listed the impossible name {name!r}")
         if not sendable(name):
             found.unsendable.append(name)
         elif entry.link_target is not None or entry.type == "invalid_symlink":
@@ -385,7 +385,7 @@ def walk(
     roots: Iterable[str],
     enter: Callable[[str], bool] = lambda _name: False,
     workers: int = 1,
-) -> Iterator[Outcome]:
+) -> Iterator[ListingResult]:
     """Yield what is found in each of `roots` and in the directories below that `enter` lets in.
 
     `enter` is asked with a directory's name. With several `workers` the order is that
@@ -396,7 +396,7 @@ def walk(
         yield from _walk_alone(open_lister, roots, enter)
         return
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+    results: queue.SimpleQueue[ListingResult | BaseException] = queue.SimpleQueue()
     stopped = threading.Event()
 
     def work() -> None:
@@ -417,16 +417,16 @@ def walk(
         thread.start()
     try:
         while waiting:
-            outcome = results.get()
-            if isinstance(outcome, BaseException):
-                raise outcome
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
             waiting -= 1
-            if isinstance(outcome, Directory):
-                for name in outcome.directories:
+            if isinstance(result, DirectoryListing):
+                for name in result.directories:
                     if enter(name):
-                        jobs.put(joined(outcome.path, name))
+                        jobs.put(joined(result.path, name))
                         waiting += 1
-            yield outcome
+            yield result
     except BaseException:
         stopped.set()
         raise
@@ -444,16 +444,14 @@ def _walk_alone(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
     enter: Callable[[str], bool],
-) -> Iterator[Outcome]:
+) -> Iterator[ListingResult]:
     waiting = sorted(roots, reverse=True)
     with open_lister() as list_one:
         while waiting:
-            outcome = list_one(waiting.pop())
-            if isinstance(outcome, Directory):
-                waiting += [
-                    joined(outcome.path, name) for name in outcome.directories if enter(name)
-                ]
-            yield outcome
+            result = list_one(waiting.pop())
+            if isinstance(result, DirectoryListing):
+                waiting += [joined(result.path, name) for name in result.directories if enter(name)]
+            yield result
 
 
 def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointDocument:

@@ -39,7 +39,7 @@ def locked(path: str, timeout: float) -> Iterator[None]:
         waited = 0.0
         while not _taken(file):
             if waited >= timeout:
-                raise _busy(path, file, waited=timeout > 0)
+                raise _running(path, file, waited=timeout > 0)
             time.sleep(1)
             waited += 1
         file.truncate(0)
@@ -56,7 +56,7 @@ def _taken(file: IO[str]) -> bool:
     return True
 
 
-def _busy(path: str, file: IO[str], *, waited: bool) -> AlreadyRunning:
+def _running(path: str, file: IO[str], *, waited: bool) -> AlreadyRunning:
     file.seek(0)
     pid, _, since = file.read().strip().partition(" ")
     # Between taking the lock and writing who took it, the file is empty.

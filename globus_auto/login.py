@@ -35,7 +35,7 @@ LOCK_PAUSE = 0.02  # seconds
 Result = TypeVar("Result")
 
 
-class TokenFileDamaged(Exception):
+class DamagedTokenFile(Exception):
     """The token file at `path` is there, but cannot be used; `error` names the exception."""
 
     def __init__(self, path: str, error: str) -> None:
@@ -65,7 +65,7 @@ class TokenFile(JSONTokenStorage):
         self, token_data_by_resource_server: Mapping[str, TokenStorageData]
     ) -> None:
         """Replace the tokens of these resource servers in the file."""
-        _hide(token_data_by_resource_server)
+        _register(token_data_by_resource_server)
         self._rewrite(
             lambda copy: copy.store_token_data_by_resource_server(token_data_by_resource_server)
         )
@@ -76,7 +76,7 @@ class TokenFile(JSONTokenStorage):
             found = super().get_token_data_by_resource_server()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             self._refuse(error)
-        _hide(found)
+        _register(found)
         return found
 
     def remove_token_data(self, resource_server: str) -> bool:
@@ -141,7 +141,7 @@ class TokenFile(JSONTokenStorage):
 
     def _refuse(self, error: Exception) -> NoReturn:
         # The error's own text could repeat part of a token.
-        raise TokenFileDamaged(self.filepath, type(error).__name__) from error
+        raise DamagedTokenFile(self.filepath, type(error).__name__) from error
 
 
 def _fsync(path: str) -> None:
@@ -153,7 +153,7 @@ def _fsync(path: str) -> None:
         os.close(descriptor)
 
 
-def _hide(tokens: Mapping[str, TokenStorageData]) -> None:
+def _register(tokens: Mapping[str, TokenStorageData]) -> None:
     for token in tokens.values():
         wording.register_secret(token.access_token)
         wording.register_secret(token.refresh_token or "")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from globus_auto import (
-    alerts,
     catalog_collections,
     catalog_deletions,
     catalog_files,
@@ -22,12 +21,12 @@ from globus_auto import (
     progress,
     spelling,
 )
-from globus_auto.alerts import AlertError
-from globus_auto.choosing import Decision, DeferReason, Terms, Verdict
+from globus_auto.alerts import DAY, AlertError, read_state
+from globus_auto.choosing import Decision, DeferReason, ScanTerms, Verdict
 from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
-from globus_auto.listing import Directory, Outcome, Unlisted
+from globus_auto.listing import DirectoryListing, ListingError, ListingResult
 from globus_auto.opening import Session
-from globus_auto.tasks import ASIDE, OWN
+from globus_auto.tasks import OWN, QUARANTINE
 from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ NEVER = -(1 << 63)  # seconds: before any modification time
 
 
 @dataclass
-class Scan:
+class TransferPlan:
     """What a look at SRC_DIR that began at `began` (seconds UTC) has found.
 
     `send` and `waiting` have the changed files with their version and the reason; `full` says that
@@ -48,155 +47,161 @@ class Scan:
     """
 
     began: int
-    full: bool = False
-    again: bool = False
-    send: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
-    waiting: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
+    recursive: bool = False
+    forced: bool = False
+    transfers: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
+    deferred: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
     files: int = 0
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
-    unsettled: set[str] = field(default_factory=set)
-    unlisted: list[Unlisted] = field(default_factory=list)
+    pending: set[str] = field(default_factory=set)
+    listing_errors: list[ListingError] = field(default_factory=list)
     unsendable: list[str] = field(default_factory=list)
     empty: bool = False
-    refused: list[str] = field(default_factory=list)
-    held: dict[str, str] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
+    collisions: dict[str, str] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing below SRC_DIR may have been overlooked."""
-        return bool(self.listed) and all(hole.gone for hole in self.unlisted)
+        return bool(self.listed) and all(error.gone for error in self.listing_errors)
 
     def covers(self, directory: str) -> bool:
         """Return whether the look tells what is in `directory`, or that there is none."""
-        return self._holes.isdisjoint(with_parents(directory))
+        return self._unlisted.isdisjoint(with_parents(directory))
 
     @functools.cached_property
-    def _holes(self) -> set[str]:
+    def _unlisted(self) -> set[str]:
         """The paths that could not be listed; asked for when all is scanned."""
-        return {hole.path for hole in self.unlisted}
+        return {error.path for error in self.listing_errors}
 
 
-def scan(session: Session) -> Scan:
+def scan(session: Session) -> TransferPlan:
     """Look at all of SRC_DIR and choose what is to be sent now."""
-    known, store = session.run.settings, session.store
+    settings, store = session.context.settings, session.store
     # Not one whose source was cleared: what is new then must not hide behind older copies.
     first = not store.mappings
-    open_tasks = session.store.open_tasks("transfer")
-    wanted = session.run.options.full
-    scan = Scan(began=int(time.time()), full=not open_tasks and (first or wanted))
-    pair = known.mapping if wanted and scan.full else None
-    terms = Terms(scan.began, known.settle_seconds, pair=pair)
-    if wanted and open_tasks:
-        session.run.findings.fire(catalog_transfers.full_postponed(known.src_dir, len(open_tasks)))
+    in_progress = session.store.tasks_in_progress("transfer")
+    wanted = session.context.options.full
+    plan = TransferPlan(began=int(time.time()), recursive=not in_progress and (first or wanted))
+    pair = settings.mapping if wanted and plan.recursive else None
+    terms = ScanTerms(plan.began, settings.settle_seconds, pair=pair)
+    if wanted and in_progress:
+        session.context.alerts.fire(
+            catalog_transfers.full_postponed(settings.src_dir, len(in_progress))
+        )
     else:
-        session.run.findings.resolve("full")
-    excluded = choosing.matcher(known.exclude)
-    calm = choosing.calm_until(store.tasks, pair)
-    outcomes = everything(session)
-    for outcome in progress.watched(outcomes, known.src_dir, shown=session.run.watched):
-        if isinstance(outcome, Unlisted):
-            scan.unlisted.append(outcome)
+        session.context.alerts.resolve("full")
+    excluded = choosing.matcher(settings.exclude)
+    safe_until = choosing.safe_until(store.tasks, pair)
+    results = walk_source(session)
+    for result in progress.show_scan(
+        results, settings.src_dir, shown=session.context.shows_progress
+    ):
+        if isinstance(result, ListingError):
+            plan.listing_errors.append(result)
         else:
-            _take_in(
+            _classify_directory(
                 session,
-                scan,
-                terms._replace(under_way=store.under_way(outcome.path)),
-                outcome,
+                plan,
+                terms._replace(recursive_in_progress=store.recursive_in_progress(result.path)),
+                result,
                 excluded,
-                calm,
+                safe_until,
             )
-    _hold_back(session, scan)
-    if first and not wanted and (scan.waiting or scan.unsendable):
+    _defer_rejected_and_colliding(session, plan)
+    if first and not wanted and (plan.deferred or plan.unsendable):
         # As one task it would take along what is still being written.
-        scan.full = False
-    if scan.full:
-        scan.again = not first and scan.files > len(scan.waiting)
-    return scan
+        plan.recursive = False
+    if plan.recursive:
+        plan.forced = not first and plan.files > len(plan.deferred)
+    return plan
 
 
-def _hold_back(session: Session, scan: Scan) -> None:
+def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
     """Let wait what Globus refused lately, and what would overwrite another file's copy."""
-    now, store = session.run.started, session.store
-    for path, at in alerts.read(session.run.health_path).refused.items():
-        if path in scan.send and 0 <= now - at < alerts.DAY:
-            _defer(scan, path, DeferReason.REJECTED)
-            scan.refused.append(path)
-    new = (path for path in scan.send if store.entry(path) is None)
-    for path, other in spelling.taken(session, new):
-        _defer(scan, path, DeferReason.COLLISION, other)
-        scan.held[path] = other
+    now, store = session.context.started, session.store
+    for path, at in read_state(session.context.health_path).refused.items():
+        if path in plan.transfers and 0 <= now - at < DAY:
+            _defer(plan, path, DeferReason.REJECTED)
+            plan.rejected.append(path)
+    new = (path for path in plan.transfers if store.record(path) is None)
+    for path, other in spelling.find_collisions(session, new):
+        _defer(plan, path, DeferReason.COLLISION, other)
+        plan.collisions[path] = other
 
 
-def _defer(scan: Scan, path: str, reason: DeferReason, detail: str = "") -> None:
-    version, decision = scan.send.pop(path)
-    scan.waiting[path] = version, decision.deferred(reason, detail)
+def _defer(plan: TransferPlan, path: str, reason: DeferReason, detail: str = "") -> None:
+    version, decision = plan.transfers.pop(path)
+    plan.deferred[path] = version, decision.deferred(reason, detail)
 
 
-def everything(session: Session) -> Iterator[Outcome]:
+def walk_source(session: Session) -> Iterator[ListingResult]:
     """Yield what stands in SRC_DIR and all directories below that are not excluded.
 
     What globus_auto has made itself is not entered, but for directories that stand aside.
     """
-    known = session.run.settings
-    excluded = choosing.matcher(known.exclude)
+    settings = session.context.settings
+    excluded = choosing.matcher(settings.exclude)
 
     def enter(name: str) -> bool:
-        return not excluded(name) and (not name.startswith(OWN) or name.startswith(ASIDE))
+        return not excluded(name) and (not name.startswith(OWN) or name.startswith(QUARANTINE))
 
-    if not known.src_local_dir:
-        session.run.findings.resolve("mount")
-        yield from session.walk(known.src_id, [known.src_dir], enter)
+    if not settings.src_local_dir:
+        session.context.alerts.resolve("mount")
+        yield from session.walk(settings.src_id, [settings.src_dir], enter)
         return
-    _require_same(session)
+    _require_same_directory(session)
     yield from marker.distinct(
         session,
         listing.walk(
-            lambda: mount.on_mount(known.src_local_dir, known.src_dir), [known.src_dir], enter
+            lambda: mount.local_lister(settings.src_local_dir, settings.src_dir),
+            [settings.src_dir],
+            enter,
         ),
     )
 
 
-def _require_same(session: Session) -> None:
+def _require_same_directory(session: Session) -> None:
     """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise AlertError.
 
     A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
     shows less than Globus has just shown, is an alert if that lasts.
     """
-    known = session.run.settings
-    collection = session.run.collection(known.src_id)
-    for outcome in session.walk(known.src_id, [known.src_dir]):
-        if isinstance(outcome, Unlisted):
+    settings = session.context.settings
+    collection = session.context.collection(settings.src_id)
+    for result in session.walk(settings.src_id, [settings.src_dir]):
+        if isinstance(result, ListingError):
             raise AlertError(
                 catalog_collections.collection_unlisted(
-                    known.src_id, collection, known.src_dir, sentence(outcome.reason)
+                    settings.src_id, collection, settings.src_dir, sentence(result.reason)
                 )
             )
         try:
-            with mount.on_mount(known.src_local_dir, known.src_dir) as list_one:
-                here = list_one(known.src_dir)
+            with mount.local_lister(settings.src_local_dir, settings.src_dir) as list_one:
+                here = list_one(settings.src_dir)
         except OSError as error:
-            here = Unlisted(known.src_dir, error.strerror or str(error))
-        if isinstance(here, Unlisted):
+            here = ListingError(settings.src_dir, error.strerror or str(error))
+        if isinstance(here, ListingError):
             raise AlertError(
                 catalog_collections.local_dir_unlisted(
-                    known.src_id, collection, known.src_local_dir, here.reason
+                    settings.src_id, collection, settings.src_local_dir, here.reason
                 )
             )
-        if here.names.isdisjoint(outcome.names) and (here.names or outcome.names):
+        if here.names.isdisjoint(result.names) and (here.names or result.names):
             raise AlertError(
                 catalog_collections.local_dir_differs(
-                    known.src_id, collection, known.src_local_dir, known.src_dir
+                    settings.src_id, collection, settings.src_local_dir, settings.src_dir
                 )
             )
-        _compare_mount(session, outcome, here)
+        _compare_mount(session, result, here)
 
 
-def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
+def _compare_mount(session: Session, there: DirectoryListing, here: DirectoryListing) -> None:
     """Note where the mount, listed after Globus, is behind it: it may be a snapshot."""
-    known, findings = session.run.settings, session.run.findings
+    settings, alerts = session.context.settings, session.context.alerts
     behind = sorted(there.names - here.names)
     behind += [
         name
@@ -204,195 +209,199 @@ def _compare_mount(session: Session, there: Directory, here: Directory) -> None:
         if here.directories.get(name, mtime) < mtime
     ]
     if not behind:
-        findings.resolve("mount")
+        alerts.resolve("mount")
         return
-    findings.fire(catalog_files.local_dir_behind(known.src_local_dir, known.src_dir, behind))
+    alerts.fire(catalog_files.local_dir_behind(settings.src_local_dir, settings.src_dir, behind))
 
 
-def _take_in(
+def _classify_directory(
     session: Session,
-    scan: Scan,
-    terms: Terms,
-    directory: Directory,
+    plan: TransferPlan,
+    terms: ScanTerms,
+    directory: DirectoryListing,
     excluded: Callable[[str], bool],
-    calm: dict[int, int],
+    safe_until: dict[int, int],
 ) -> None:
     """Add to `scan` what is found in one directory.
 
     `excluded` and `calm` hold for the whole look: what EXCLUDE fits, and of which times an ended
     task leaves no doubt.
     """
-    path, store, run = directory.path, session.store, session.run
-    known = store.files.get(path, {})
-    scan.listed.add(path)
-    if f"/{ASIDE}" in path:
-        _strand(scan, store, directory)
+    path, store, context = directory.path, session.store, session.context
+    records = store.files.get(path, {})
+    plan.listed.add(path)
+    if f"/{QUARANTINE}" in path:
+        _strand(plan, store, directory)
         return
-    scan.files += len(directory.files)
-    scan.empty |= path == run.settings.src_dir and directory.empty
+    plan.files += len(directory.files)
+    plan.empty |= path == context.settings.src_dir and directory.empty
     new = 0
     ahead: list[str] = []
     for name, version in directory.files.items():
-        entry = known.get(name)
+        record = records.get(name)
         if (
-            entry is not None
-            and entry.mtime == version.mtime
-            and entry.size == version.size
-            and entry.mtime <= calm.get(entry.task, NEVER)
+            record is not None
+            and record.mtime == version.mtime
+            and record.size == version.size
+            and record.mtime <= safe_until.get(record.task, NEVER)
         ):
             # Nearly all files of nearly all runs: no more than this is spent on them.
             continue
-        new += entry is None
+        new += record is None
         if excluded(name):
-            scan.excluded += 1
+            plan.excluded += 1
             continue
         if name.startswith(OWN):
-            scan.excluded += 1
+            plan.excluded += 1
             directory.others[name] = "a name of globus_auto's own"
             continue
-        if choosing.is_label(version.mtime, scan.began):
+        if choosing.is_future_mtime(version.mtime, plan.began):
             ahead.append(name)
-        task = store.tasks[entry.task] if entry else None
-        decision = choosing.choose(version, entry, task, terms)
+        task = store.tasks[record.task] if record else None
+        decision = choosing.classify(version, record, task, terms)
         if decision.verdict is Verdict.SKIP:
-            if task and task.open:
-                scan.unsettled.add(path)
+            if task and task.in_progress:
+                plan.pending.add(path)
             continue
-        scan.unsettled.add(path)
+        plan.pending.add(path)
         if decision.verdict is Verdict.DEFER:
-            scan.waiting[joined(path, name)] = version, decision
+            plan.deferred[joined(path, name)] = version, decision
             log.debug("Wait with %s: %s", joined(path, name), decision)
         else:
-            scan.send[joined(path, name)] = version, decision
-    if len(directory.files) - new < len(known):
-        gone = known.keys() - directory.files.keys()
-        scan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
+            plan.transfers[joined(path, name)] = version, decision
+    if len(directory.files) - new < len(records):
+        gone = records.keys() - directory.files.keys()
+        plan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
     for name in directory.directories:
-        if name.startswith(OWN) and not (name.startswith(ASIDE) or marker.MARKER.fullmatch(name)):
+        if name.startswith(OWN) and not (
+            name.startswith(QUARANTINE) or marker.MARKER.fullmatch(name)
+        ):
             directory.others[name] = "a name of globus_auto's own"
-    scan.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
-    _note_oddities(session, directory, ahead, excluded)
+    plan.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
+    _report_oddities(session, directory, ahead, excluded)
 
 
-def _strand(scan: Scan, store: Datastore, directory: Directory) -> None:
+def _strand(plan: TransferPlan, store: Datastore, directory: DirectoryListing) -> None:
     """Take down files in a directory that stands aside, unless it gets its name back by itself."""
-    start = directory.path.index(f"/{ASIDE}") + 1
+    start = directory.path.index(f"/{QUARANTINE}") + 1
     aside = directory.path[:start] + directory.path[start:].partition("/")[0]
     names = [*directory.files, *directory.others, *directory.unsendable]
-    if names and aside not in store.asides:
-        scan.stranded.setdefault(aside, []).extend(names)
+    if names and aside not in store.quarantined:
+        plan.stranded.setdefault(aside, []).extend(names)
 
 
-def _note_oddities(
-    session: Session, directory: Directory, ahead: list[str], excluded: Callable[[str], bool]
+def _report_oddities(
+    session: Session, directory: DirectoryListing, ahead: list[str], excluded: Callable[[str], bool]
 ) -> None:
     """Note once what a person may want to know, though nothing is wrong.
 
     `ahead` are the files whose time of writing is a day or more to come.
     """
-    findings, path = session.run.findings, directory.path
+    alerts, path = session.context.alerts, directory.path
     others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
     if others:
-        findings.fire(catalog_files.entries_ignored(path, others))
+        alerts.fire(catalog_files.entries_ignored(path, others))
     if ahead:
-        findings.fire(catalog_files.mtimes_in_future(path, ahead))
+        alerts.fire(catalog_files.mtimes_in_future(path, ahead))
 
 
-def forget(session: Session, scan: Scan) -> None:
+def forget(session: Session, plan: TransferPlan) -> None:
     """Drop the entries of files that are gone from the source, unless their task is open.
 
     Nothing is concluded of what could not be listed. It is saved with the next change: files that
     are gone start nothing.
     """
-    known, store = session.run.settings, session.store
-    if _is_suddenly_empty(session, scan):
+    settings, store = session.context.settings, session.store
+    if _is_suddenly_empty(session, plan):
         return
-    excluded = choosing.matcher(known.exclude)
-    gone = scan.missing
-    for directory, entries in store.files.items():
-        if directory in scan.listed or not below(directory, known.src_dir):
+    excluded = choosing.matcher(settings.exclude)
+    gone = plan.missing
+    for directory, records in store.files.items():
+        if directory in plan.listed or not below(directory, settings.src_dir):
             continue
-        if scan.covers(directory) and not choosing.matches(directory, known.src_dir, excluded):
-            gone += [joined(directory, name) for name in entries if not excluded(name)]
+        if plan.covers(directory) and not choosing.matches(directory, settings.src_dir, excluded):
+            gone += [joined(directory, name) for name in records if not excluded(name)]
     for path in gone:
         store.forget(path)
 
 
-def _is_suddenly_empty(session: Session, scan: Scan) -> bool:
+def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
     """Return whether SRC_DIR is empty though files were there, and that not for long.
 
     Its disk may be away. Somebody who has emptied it by hand need not do anything else.
     """
-    run = session.run
-    since = alerts.read(run.health_path).empty_since
-    if not (scan.empty and _remembers(session)):
+    context = session.context
+    since = read_state(context.health_path).empty_since
+    if not (plan.empty and _remembers(session)):
         if since is not None:
-            run.remember(lambda health: setattr(health, "empty_since", None))
+            context.remember(lambda health: setattr(health, "empty_since", None))
         return False
     if since is None:
-        run.remember(lambda health: setattr(health, "empty_since", run.started))
-    return since is None or run.started - since < run.settings.stall_hours * 3600
+        context.remember(lambda health: setattr(health, "empty_since", context.started))
+    return since is None or context.started - since < context.settings.stall_hours * 3600
 
 
 def _remembers(session: Session) -> bool:
     """Return whether any record is of a file in SRC_DIR."""
-    root = session.run.settings.src_dir
+    root = session.context.settings.src_dir
     return any(below(directory, root) for directory in session.store.files)
 
 
-def report(session: Session, scan: Scan) -> None:
+def report(session: Session, plan: TransferPlan) -> None:
     """Note what a person must know of the look, and what it has found well."""
-    known, findings = session.run.settings, session.run.findings
-    for hole in scan.unlisted:
-        if hole.path == known.src_dir:
-            findings.fire(catalog_files.source_unlisted(known.src_dir, sentence(hole.reason)))
-        elif hole.gone:
+    settings, alerts = session.context.settings, session.context.alerts
+    for error in plan.listing_errors:
+        if error.path == settings.src_dir:
+            alerts.fire(catalog_files.source_unlisted(settings.src_dir, sentence(error.reason)))
+        elif error.gone:
             # It may have been removed since its parent was listed.
-            findings.fire(catalog_files.directory_missing(hole.path))
+            alerts.fire(catalog_files.directory_missing(error.path))
         else:
-            findings.fire(catalog_files.directory_unlisted(hole.path, sentence(hole.reason)))
-    if scan.empty and _remembers(session):
-        findings.fire(catalog_files.source_empty(known.src_dir, known.stall_hours))
-    for aside, names in scan.stranded.items():
-        findings.fire(catalog_deletions.quarantine_forgotten(aside, names))
-    if scan.held:
-        pairs = [f"{path} (there: {other})" for path, other in sorted(scan.held.items())]
-        findings.fire(catalog_files.names_clash(known.src_dir, pairs))
-    if scan.whole:
-        findings.resolve("spelling")
-        findings.resolve("aside", lambda about: about not in session.store.asides.values())
-    for path in scan.unsendable:
-        findings.fire(catalog_files.name_unsendable(path))
-    findings.resolve("source")
+            alerts.fire(catalog_files.directory_unlisted(error.path, sentence(error.reason)))
+    if plan.empty and _remembers(session):
+        alerts.fire(catalog_files.source_empty(settings.src_dir, settings.stall_hours))
+    for aside, names in plan.stranded.items():
+        alerts.fire(catalog_deletions.quarantine_forgotten(aside, names))
+    if plan.collisions:
+        pairs = [f"{path} (there: {other})" for path, other in sorted(plan.collisions.items())]
+        alerts.fire(catalog_files.names_clash(settings.src_dir, pairs))
+    if plan.complete:
+        alerts.resolve("spelling")
+        alerts.resolve("aside", lambda about: about not in session.store.quarantined.values())
+    for path in plan.unsendable:
+        alerts.fire(catalog_files.name_unsendable(path))
+    alerts.resolve("source")
     for kind in ("unlisted", "left alone", "future"):
-        findings.resolve(kind, scan.covers)
-    findings.resolve("unsendable", lambda path: scan.covers(os.path.dirname(path)))
+        alerts.resolve(kind, plan.covers)
+    alerts.resolve("unsendable", lambda path: plan.covers(os.path.dirname(path)))
     for kind in ("skipped", "not at the destination"):
-        findings.resolve(kind, lambda where: scan.covers(where) and where not in scan.unsettled)
-    left = scan.send or scan.waiting or session.store.open_tasks("transfer")
-    if scan.whole and not left:
+        alerts.resolve(kind, lambda where: plan.covers(where) and where not in plan.pending)
+    left = plan.transfers or plan.deferred or session.store.tasks_in_progress("transfer")
+    if plan.complete and not left:
         for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
-            findings.resolve(kind)
-    _report_skipped(session, scan)
+            alerts.resolve(kind)
+    _report_skipped(session, plan)
     log.info(
         "Scanned %s: %d directories, %d files; %d to send, %d waiting, %d not listed",
-        known.src_dir,
-        len(scan.listed),
-        scan.files,
-        len(scan.send),
-        len(scan.waiting),
-        len(scan.unlisted),
+        settings.src_dir,
+        len(plan.listed),
+        plan.files,
+        len(plan.transfers),
+        len(plan.deferred),
+        len(plan.listing_errors),
     )
 
 
-def _report_skipped(session: Session, scan: Scan) -> None:
+def _report_skipped(session: Session, plan: TransferPlan) -> None:
     """Note what Globus skipped and is still there; it is sent again."""
     report_skipped(
         session,
         (
             path
             for path in session.skipped
-            if path in scan.send or path in scan.listed or not scan.covers(path.rpartition("/")[0])
+            if path in plan.transfers
+            or path in plan.listed
+            or not plan.covers(path.rpartition("/")[0])
         ),
     )
 
@@ -405,4 +414,4 @@ def report_skipped(session: Session, paths: Iterable[str]) -> None:
         code = session.skipped[path]
         skipped.setdefault(directory, []).append(f"{name} ({code})")
     for directory, names in skipped.items():
-        session.run.findings.fire(catalog_transfers.files_skipped(directory, names))
+        session.context.alerts.fire(catalog_transfers.files_skipped(directory, names))

@@ -17,8 +17,8 @@ import globus_sdk
 
 from globus_auto import catalog, catalog_collections, catalog_files, listing, refusals
 from globus_auto.alerts import AlertError
-from globus_auto.datastore import Task, below, joined
-from globus_auto.listing import Directory, Outcome, Unlisted
+from globus_auto.datastore import TaskRecord, below, joined
+from globus_auto.listing import DirectoryListing, ListingError, ListingResult
 from globus_auto.settings import Settings
 from globus_auto.tasks import OWN
 
@@ -38,29 +38,27 @@ def name_of(settings: Settings) -> str:
 
 
 def _name(source: str, directory: str) -> str:
-    known = f"{source}:{directory}".encode("utf-8", "surrogateescape")
-    return f"{OWN}.{hashlib.sha256(known).hexdigest()[:12]}"
+    source_id = f"{source}:{directory}".encode("utf-8", "surrogateescape")
+    return f"{OWN}.{hashlib.sha256(source_id).hexdigest()[:12]}"
 
 
-def distinct(session: Session, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
     """Yield `outcomes`, of listings at the source's collection.
 
     Raise AlertError if one, at SRC_DIR or below, has the marker: it was made in DST_DIR, or in
     an earlier one.
     """
-    settings, store = session.run.settings, session.store
+    settings, store = session.context.settings, session.store
     own = {name_of(settings)}
     own |= {_name(store.source, mapping.source_dir) for mapping in store.mappings}
-    for outcome in outcomes:
-        names = outcome.directories if isinstance(outcome, Directory) else {}
-        if below(outcome.path, settings.src_dir) and not own.isdisjoint(names):
+    for result in results:
+        names = result.directories if isinstance(result, DirectoryListing) else {}
+        if below(result.path, settings.src_dir) and not own.isdisjoint(names):
             name = min(own.intersection(names))
             raise AlertError(
-                catalog.source_is_destination(
-                    settings.src_dir, outcome.path, name, settings.dst_dir
-                )
+                catalog.source_is_destination(settings.src_dir, result.path, name, settings.dst_dir)
             )
-        yield outcome
+        yield result
 
 
 def place(session: Session) -> str | None:
@@ -68,8 +66,8 @@ def place(session: Session) -> str | None:
 
     Raise AlertError if the marker of another source is there, and what the calls raise.
     """
-    known = session.run.settings
-    session.marker, reason = _placed(session, known.src_dir, known.dst_id, known.dst_dir)
+    settings = session.context.settings
+    session.marker, reason = _placed(session, settings.src_dir, settings.dst_id, settings.dst_dir)
     return reason
 
 
@@ -84,22 +82,22 @@ def _placed(
     found = listing.list_directory(
         session.client, endpoint, directory, session.limiter, pattern=f"{OWN}.*"
     )
-    if isinstance(found, Unlisted) and found.gone:
+    if isinstance(found, ListingError) and found.gone:
         return "nowhere", None
-    if isinstance(found, Unlisted):
+    if isinstance(found, ListingError):
         # One that is too large to list may have it, and no other source's can be seen there.
         log.info("Cannot look for markers in %s: %s", directory, found.reason)
     else:
         _require_no_other(source_dir, directory, name, found)
         if name in found.directories:
             return "there", None
-    if session.run.dry:
+    if session.context.dry:
         return "unknown", None
     reason = _made(session, endpoint, joined(directory, name))
     return ("refused" if reason else "there"), reason
 
 
-def _require_no_other(source_dir: str, directory: str, mine: str, found: Directory) -> None:
+def _require_no_other(source_dir: str, directory: str, mine: str, found: DirectoryListing) -> None:
     others = [name for name in found.directories if MARKER.fullmatch(name) and name != mine]
     if others:
         raise AlertError(
@@ -109,8 +107,8 @@ def _require_no_other(source_dir: str, directory: str, mine: str, found: Directo
 
 def make(session: Session) -> str | None:
     """Make the marker in DST_DIR; return why that is not possible, or None."""
-    known = session.run.settings
-    return _made(session, known.dst_id, joined(known.dst_dir, name_of(known)))
+    settings = session.context.settings
+    return _made(session, settings.dst_id, joined(settings.dst_dir, name_of(settings)))
 
 
 def _made(session: Session, endpoint: str, path: str) -> str | None:
@@ -128,27 +126,29 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
     return None
 
 
-def require(session: Session, sent: Iterable[Task]) -> None:
+def require(session: Session, sent: Iterable[TaskRecord]) -> None:
     """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
 
     Raise AlertError if one is missing, and as `place` does.
     """
-    known = session.run.settings
-    here = known.mapping
+    settings = session.context.settings
+    here = settings.mapping
     pairs = {task.pair for task in sent}
     for pair in sorted(pairs | ({here} if session.marker == "refused" else set())):
         state = session.marker if pair == here else _placed(session, *pair)[0]
         if state != "there":
             _, endpoint, directory = pair
-            collection = session.run.collection(endpoint)
+            collection = session.context.collection(endpoint)
             raise AlertError(catalog_collections.marker_missing(endpoint, collection, directory))
 
 
 def note(session: Session, reason: str) -> None:
     """Note once that the marker cannot be made: files are sent all the same."""
-    known = session.run.settings
-    session.run.findings.fire(
-        catalog_files.marker_not_made(session.run.collection(known.dst_id), known.dst_dir, reason)
+    settings = session.context.settings
+    session.context.alerts.fire(
+        catalog_files.marker_not_made(
+            session.context.collection(settings.dst_id), settings.dst_dir, reason
+        )
     )
 
 
@@ -159,9 +159,9 @@ def ignores_case(session: Session) -> bool | None:
     """
     if session.marker != "there":
         return None
-    known = session.run.settings
-    other = joined(known.dst_dir, name_of(known).upper())
-    refused = listing.refusal(session.client, known.dst_id, other, session.limiter)
+    settings = session.context.settings
+    other = joined(settings.dst_dir, name_of(settings).upper())
+    refused = listing.listing_error(session.client, settings.dst_id, other, session.limiter)
     if refused is None:
         return True
     return False if refused.gone else None

@@ -8,19 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from globus_auto.datastore import FileVersion, joined
-from globus_auto.listing import UNSENDABLE, Directory, Lister, Outcome, Unlisted, sendable
+from globus_auto.listing import (
+    UNSENDABLE,
+    DirectoryListing,
+    Lister,
+    ListingError,
+    ListingResult,
+    sendable,
+)
 
 
 @contextmanager
-def on_mount(mount: str, root: str) -> Iterator[Lister]:
+def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
     """Give a lister of `root` and what is below it, listed where it is mounted here."""
-    top = os.stat(mount)
-    ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if mount else {}
+    top = os.stat(local_dir)
+    ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if local_dir else {}
 
-    def list_one(path: str) -> Outcome:
-        here = mount + path[len(root) :]
+    def list_one(path: str) -> ListingResult:
+        here = local_dir + path[len(root) :]
         above = ancestors.pop(path)
-        found = Directory(path, {}, {}, {}, [])
+        found = DirectoryListing(path, {}, {}, {}, [])
         # Bound once, for a million turns: this loop is what a run without change consists of.
         files, places, is_plain, mtime = found.files, {}, stat.S_ISREG, stat.ST_MTIME
         try:
@@ -38,9 +45,9 @@ def on_mount(mount: str, root: str) -> Iterator[Lister]:
                         places[entry.name] = status.st_dev, status.st_ino
                         _sort_in(found, entry.name, status, above)
         except (FileNotFoundError, NotADirectoryError):
-            return Unlisted(path, "there is no such directory", gone=True)
+            return ListingError(path, "there is no such directory", gone=True)
         except OSError as error:
-            return Unlisted(path, f"{error.strerror} ({here})")
+            return ListingError(path, f"{error.strerror} ({here})")
         _set_apart_unsendable(found)
         for name in found.directories:
             ancestors[joined(path, name)] = above | {places[name]}
@@ -61,7 +68,7 @@ def _opened(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
 
 
 def _sort_in(
-    found: Directory, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
+    found: DirectoryListing, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
 ) -> None:
     """Add to `found` what is no plain file; `above` are the directories that lead there."""
     mode = status.st_mode
@@ -76,7 +83,7 @@ def _sort_in(
         found.directories[name] = int(status[stat.ST_MTIME])
 
 
-def _set_apart_unsendable(found: Directory) -> None:
+def _set_apart_unsendable(found: DirectoryListing) -> None:
     """Move the names that cannot go through Globus to where they belong."""
     for names in (found.files, found.directories, found.others):
         # One search for all is much faster than one for each.

@@ -26,18 +26,18 @@ from globus_auto import (
     tasks,
     troubles,
 )
-from globus_auto.alerts import AlertError, Findings
+from globus_auto.alerts import AlertError, Alerts
 from globus_auto.choosing import KeepReason, Reason, Why
 from globus_auto.datastore import Datastore
-from globus_auto.listing import Lister, Outcome
-from globus_auto.utils import Run
+from globus_auto.listing import Lister, ListingResult
+from globus_auto.utils import RunContext
 from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Kept:
+class KeepLog:
     """Which files delete.py leaves at the source, by reason; their paths only where `listed`.
 
     `overdue` has the first few of those that should have gone long ago, before `due` (seconds
@@ -58,22 +58,22 @@ class Kept:
         if self.listed:
             self.paths.append((path, why))
         if why.reason in choosing.PASSING:
-            entry = self.store.entry(path)
-            ended = entry and self.store.tasks[entry.task].ended_at
+            record = self.store.record(path)
+            ended = record and self.store.tasks[record.task].ended_at
             if ended and ended < self.due:
                 self.overdue.setdefault(why.reason, []).append(path)
 
-    def report(self, findings: Findings, hours: float) -> None:
+    def report(self, alerts: Alerts, hours: float) -> None:
         """Log how many files stay for which reason; note what stays for too long."""
         for reason, number in self.counts.most_common():
             log.info("Kept %d files: %s", number, reason.value)
         for reason, paths in self.overdue.items():
-            findings.fire(
+            alerts.fire(
                 catalog_deletions.files_kept_too_long(
                     reason.value, paths, hours, HINTS.get(reason, NO_HINT)
                 )
             )
-        findings.resolve("kept")
+        alerts.resolve("kept")
 
 
 NO_HINT = "Look at one of them with delete.py -n -v."
@@ -97,7 +97,7 @@ class Session:
     DST_DIR, both as soon as they are known.
     """
 
-    run: Run
+    context: RunContext
     store: Datastore
     connection: login.Connection
     skipped: dict[str, str] = field(default_factory=dict)
@@ -105,13 +105,13 @@ class Session:
     names: tuple[str, str] = ("source", "destination")
     marker: marker.State = "unknown"
     limiter: listing.RateLimiter = field(init=False)
-    kept: Kept = field(init=False)
+    kept: KeepLog = field(init=False)
 
     def __post_init__(self) -> None:
-        self.limiter = listing.RateLimiter(self.run.settings.list_calls_per_second)
-        stall_seconds = self.run.settings.stall_hours * 3600
-        due = self.run.started - stall_seconds
-        self.kept = Kept(self.store, due, listed=self.run.dry)
+        self.limiter = listing.RateLimiter(self.context.settings.list_calls_per_second)
+        stall_seconds = self.context.settings.stall_hours * 3600
+        due = self.context.started - stall_seconds
+        self.kept = KeepLog(self.store, due, listed=self.context.dry)
 
     @property
     def client(self) -> globus_sdk.TransferClient:
@@ -120,90 +120,96 @@ class Session:
 
     def save(self) -> None:
         """Save the datastore, unless nothing may be changed."""
-        self.run.save(self.store)
+        self.context.save(self.store)
 
     def label(self, kind: str, submission_id: str) -> str:
         """Return the label of a new task."""
-        return tasks.new_label(kind, self.run.settings, self.names, submission_id)
+        return tasks.new_label(kind, self.context.settings, self.names, submission_id)
 
     def walk(
         self,
         endpoint: str,
         roots: Iterable[str],
         enter: Callable[[str], bool] = lambda _name: False,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[ListingResult]:
         """Yield what stands in `roots` at an endpoint, and below as far as `enter` lets in.
 
         Raise AlertError where the source has the marker that stands at the destination.
         """
 
         def lister() -> AbstractContextManager[Lister]:
-            return listing.through_globus(self.connection.new_client, endpoint, self.limiter)
+            return listing.globus_lister(self.connection.new_client, endpoint, self.limiter)
 
-        outcomes = listing.walk(lister, roots, enter, self.run.settings.list_concurrency)
-        at_source = endpoint == self.run.settings.src_id
+        outcomes = listing.walk(lister, roots, enter, self.context.settings.list_concurrency)
+        at_source = endpoint == self.context.settings.src_id
         return marker.distinct(self, outcomes) if at_source else outcomes
 
 
 @contextmanager
-def opened(run: Run, connection: login.Connection | None = None) -> Iterator[Session]:
+def open_session(
+    context: RunContext, connection: login.Connection | None = None
+) -> Iterator[Session]:
     """Give a session that holds the datastore's lock, with what earlier runs left settled.
 
     Without a `connection` a new one is made, which stays open to the end of the run.
     """
-    with run.store_locked():
-        store = run.load()
+    with context.store_locked():
+        store = context.load()
         if connection is None:
             connection = login.connect(
-                run.settings,
-                interactive=run.interactive,
-                again=getattr(run.options, "login", False),
+                context.settings,
+                interactive=context.interactive,
+                again=getattr(context.options, "login", False),
             )
-            run.resources.callback(connection.close)
-        session = Session(run, store, connection)
-        _settle(session)
+            context.resources.callback(connection.close)
+        session = Session(context, store, connection)
+        _start_up(session)
         # Submissions of earlier runs may have been accepted only now, or may be yet.
-        left = [task.mapping for task in store.open_tasks("transfer").values()]
-        run.require_own_destination([*store.mappings, *left])
+        left = [task.mapping for task in store.tasks_in_progress("transfer").values()]
+        context.require_own_destination([*store.mappings, *left])
         yield session
 
 
-def _settle(session: Session) -> None:
+def _start_up(session: Session) -> None:
     """Finish what earlier runs began: intents, open deletes, asides, open tasks."""
-    run, store, client = session.run, session.store, session.client
-    before = _without_entries(store)
+    context, store, client = session.context, session.store, session.client
+    before = _all_but_records(store)
     # Not with what was found out of date when it was loaded: all that is dropped by then.
-    if startup.compare_with_list(client, store, run.settings) and not store.restored:
-        run.restored(store)
-    if not run.dry:
-        submit(run, store, client)
-        deleting.cancel_deletes(client, store, run.findings, run.started)
-        asides.put_back(client, store, run.findings, session.limiter)
-    settling.settle(session)
-    store.forget_ended_tasks(run.started)
+    if startup.compare_with_list(client, store, context.settings) and not store.restored:
+        context.restored(store)
+    if not context.dry:
+        submit(context, store, client)
+        deleting.cancel_leftovers(client, store, context.alerts, context.started)
+        asides.restore(client, store, context.alerts, session.limiter)
+    settling.poll(session)
+    store.forget_ended_tasks(context.started)
     succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
     if all(task.verify_checksum for task in succeeded):
-        run.findings.resolve("unverified")
+        context.alerts.resolve("unverified")
     # No entry is touched here without its task, and a million of them take a while to compare.
-    if store.changed or _without_entries(store) != before:
+    if store.changed or _all_but_records(store) != before:
         session.save()
 
 
-def _without_entries(store: Datastore) -> object:
-    return msgspec.to_builtins((store.tasks, store.asides, store.mappings))
+def _all_but_records(store: Datastore) -> object:
+    return msgspec.to_builtins((store.tasks, store.quarantined, store.mappings))
 
 
-def submit(run: Run, store: Datastore, client: globus_sdk.TransferClient) -> bool:
+def submit(context: RunContext, store: Datastore, client: globus_sdk.TransferClient) -> bool:
     """Submit the intents in `store`; note what Globus refuses, and return whether it did."""
-    refusals = submitting.submit_intents(
-        client, store, run.findings, lambda: run.save(store), run.settings.stall_hours * 3600
+    rejections = submitting.submit_unsubmitted(
+        client,
+        store,
+        context.alerts,
+        lambda: context.save(store),
+        context.settings.stall_hours * 3600,
     )
-    for refusal in refusals:
-        run.findings.fire(troubles.refused(refusal, run))
-    paths = [each.path for each in refusals if each.path and each.once_a_day]
+    for rejection in rejections:
+        context.alerts.fire(troubles.refused(rejection, context))
+    paths = [each.path for each in rejections if each.path and each.once_a_day]
     if paths:
-        run.remember(lambda health: health.refuse(paths, run.started))
-    return bool(refusals)
+        context.remember(lambda health: health.refuse(paths, context.started))
+    return bool(rejections)
 
 
 def require_ready(session: Session) -> None:
@@ -212,33 +218,33 @@ def require_ready(session: Session) -> None:
     Else raise AlertError, listing.EndpointNotReady, or what a call does. Only a listing tells that
     of a Connect Server collection, and it shows missing consents.
     """
-    run, known = session.run, session.run.settings
-    away: list[Exception] = []
+    context, settings = session.context, session.context.settings
+    not_ready: list[Exception] = []
     names = []
     for role, endpoint, directory in (
-        ("source", known.src_id, known.src_dir),
-        ("destination", known.dst_id, known.dst_dir),
+        ("source", settings.src_id, settings.src_dir),
+        ("destination", settings.dst_id, settings.dst_dir),
     ):
         try:
             document = listing.require_ready(session.client, endpoint)
             names.append(document.display_name or role)
             if document.display_name:
-                run.names[endpoint] = document.display_name
-            run.findings.resolve("login")
+                context.names[endpoint] = document.display_name
+            context.alerts.resolve("login")
             if document.gcp_connected is None:
                 _require_listed(session, endpoint, directory)
-            run.findings.resolve("endpoint", endpoint)
+            context.alerts.resolve("endpoint", endpoint)
         except (listing.EndpointNotReady, AlertError) as error:
-            run.findings.fire(troubles.explain(error, run))
-            away.append(error)
-    if away:
-        raise away[0]
+            context.alerts.fire(troubles.explain(error, context))
+            not_ready.append(error)
+    if not_ready:
+        raise not_ready[0]
     session.names = names[0], names[1]
-    run.findings.resolve("unknown endpoint")
+    context.alerts.resolve("unknown endpoint")
     for kind in ("endpoint", "service", "consent", "session"):
-        run.findings.resolve(kind)
+        context.alerts.resolve(kind)
     _require_marker(session)
-    run.findings.resolve("unfit settings")
+    context.alerts.resolve("unfit settings")
 
 
 def _require_marker(session: Session) -> None:
@@ -246,18 +252,18 @@ def _require_marker(session: Session) -> None:
     if reason:
         marker.note(session, reason)
     else:
-        session.run.findings.resolve("marker")
+        session.context.alerts.resolve("marker")
 
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     refused = session.connection.with_consent(
-        lambda: listing.refusal(session.client, endpoint, directory, session.limiter)
+        lambda: listing.listing_error(session.client, endpoint, directory, session.limiter)
     )
     # A missing directory is no matter here: Globus makes that of the destination, and the look
     # tells of that of the source. A huge one shows that the endpoint works.
     if refused and not refused.gone and ".SizeLimit" not in refused.code:
         raise AlertError(
             catalog_collections.collection_unlisted(
-                endpoint, session.run.collection(endpoint), directory, sentence(refused.reason)
+                endpoint, session.context.collection(endpoint), directory, sentence(refused.reason)
             )
         )

@@ -10,14 +10,16 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from globus_auto.listing import Directory, Outcome
+from globus_auto.listing import DirectoryListing, ListingResult
 from globus_auto.watching import TaskDocument
 
 
-def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[Outcome]:
+def show_scan(
+    results: Iterable[ListingResult], what: str, *, shown: bool
+) -> Iterator[ListingResult]:
     """Yield `outcomes`; where `shown`, count directories and files on the terminal."""
     if not shown:
-        yield from outcomes
+        yield from results
         return
     text = "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
     # Names may look like rich's markup.
@@ -30,15 +32,15 @@ def watched(outcomes: Iterable[Outcome], what: str, *, shown: bool) -> Iterator[
         line = bar.add_task(what, total=None, directories=0, files=0, rate=0.0)
         files = 0
         began = time.monotonic()
-        for directories, outcome in enumerate(outcomes, 1):
-            files += len(outcome.files) if isinstance(outcome, Directory) else 0
+        for directories, result in enumerate(results, 1):
+            files += len(result.files) if isinstance(result, DirectoryListing) else 0
             rate = directories / max(time.monotonic() - began, 0.1)
             bar.update(line, directories=directories, files=files, rate=rate)
-            yield outcome
+            yield result
 
 
 @contextmanager
-def of_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
+def show_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
     """Give a function that shows a task's files and bytes on the terminal, where `shown`."""
     if not shown:
         # Before rich 14.3 even a bar that is disabled ended in an empty line.

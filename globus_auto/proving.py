@@ -9,7 +9,6 @@ from typing import NamedTuple
 import globus_sdk
 
 from globus_auto import (
-    alerts,
     catalog_files,
     catalog_transfers,
     choosing,
@@ -18,13 +17,13 @@ from globus_auto import (
     settling,
     troubles,
 )
-from globus_auto.alerts import DAY
-from globus_auto.choosing import Doubt, Keeping, KeepReason, Why
-from globus_auto.datastore import FileRecord, Task, below, joined
-from globus_auto.listing import Unlisted
+from globus_auto.alerts import DAY, REMEMBERED, read_state
+from globus_auto.choosing import Doubt, KeepReason, KeepTerms, Why
+from globus_auto.datastore import FileRecord, TaskRecord, below, joined
+from globus_auto.listing import ListingError
 from globus_auto.opening import Session
 from globus_auto.tasks import OWN
-from globus_auto.versions import Answer, versions
+from globus_auto.versions import Answer, current_versions
 from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
@@ -36,28 +35,28 @@ NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
 
 def candidates(session: Session) -> dict[str, FileRecord]:
     """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
-    known, store = session.run.settings, session.store
-    keeping = Keeping(session.run.started, known.keep_days)
-    lost, lost_below = store.lost(session.run.started)
-    unverified: dict[str, Task] = {}
-    excluded = choosing.matcher(known.exclude)
+    settings, store = session.context.settings, session.store
+    keeping = KeepTerms(session.context.started, settings.keep_days)
+    lost, lost_below = store.lost(session.context.started)
+    unverified: dict[str, TaskRecord] = {}
+    excluded = choosing.matcher(settings.exclude)
     found = {}
     for group in _directories_alike(session):
         names = [name for directory in group for name in store.files[directory]]
-        twins = choosing.alike(names)
+        twins = choosing.colliding_names(names)
         for directory in group:
-            hidden = choosing.matches(directory, known.src_dir, excluded)
-            under_way = store.under_way(directory)
+            hidden = choosing.matches(directory, settings.src_dir, excluded)
+            recursive_in_progress = store.recursive_in_progress(directory)
             all_lost = any(below(directory, each) for each in lost_below)
-            for name, entry in sorted(store.files[directory].items()):
-                path, task = joined(directory, name), store.tasks[entry.task]
+            for name, record in sorted(store.files[directory].items()):
+                path, task = joined(directory, name), store.tasks[record.task]
                 reason = choosing.reason_to_keep(
-                    entry,
+                    record,
                     task,
                     keeping,
                     excluded=hidden or excluded(name),
-                    under_way=under_way,
-                    alike=name in twins,
+                    recursive_in_progress=recursive_in_progress,
+                    collides=name in twins,
                     lost=all_lost or path in lost,
                 )
                 if reason and reason.reason is KeepReason.UNVERIFIED:
@@ -65,10 +64,10 @@ def candidates(session: Session) -> dict[str, FileRecord]:
                 if reason:
                     session.kept.add(path, reason)
                 else:
-                    found[path] = entry
+                    found[path] = record
     for task in unverified.values():
-        session.run.findings.fire(settling.unverified(task))
-    session.run.findings.resolve("unverified")
+        session.context.alerts.fire(settling.unverified(task))
+    session.context.alerts.resolve("unverified")
     return found
 
 
@@ -76,47 +75,47 @@ def _directories_alike(session: Session) -> list[list[str]]:
     """Return the known directories below SRC_DIR, those together that could be one elsewhere."""
     groups: dict[str, list[str]] = {}
     for directory in sorted(session.store.files):
-        if below(directory, session.run.settings.src_dir):
-            groups.setdefault(choosing.folded(directory), []).append(directory)
+        if below(directory, session.context.settings.src_dir):
+            groups.setdefault(choosing.fold(directory), []).append(directory)
     return list(groups.values())
 
 
-def at_destination(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
+def verify(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
     """Return those of the candidates `found` that stand whole at the destination of their task.
 
     The entries of others are dropped, so that they are sent again; but not where the destination
     as a whole is missing, empty or cannot be asked.
     """
-    if not session.run.settings.verify_destination:
-        session.run.findings.resolve("destination")
-        session.run.findings.resolve("doubtful")
+    if not session.context.settings.verify_destination:
+        session.context.alerts.resolve("destination")
+        session.context.alerts.resolve("doubtful")
         return found
     # Where no file that is known has gone to, nothing can be missing any more.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
-    session.run.findings.resolve("destination", lambda about: about not in used)
+    session.context.alerts.resolve("destination", lambda about: about not in used)
     places: dict[tuple[str, str], list[str]] = {}
-    for path, entry in found.items():
-        task = session.store.tasks[entry.task]
+    for path, record in found.items():
+        task = session.store.tasks[record.task]
         places.setdefault((task.destination, task.destination_dir), []).append(path)
     asked = {endpoint for endpoint, _ in places}
-    session.run.findings.resolve("doubtful", lambda about: about not in asked)
-    arrived: dict[str, FileRecord] = {}
+    session.context.alerts.resolve("doubtful", lambda about: about not in asked)
+    verified: dict[str, FileRecord] = {}
     for (endpoint, directory), paths in sorted(places.items()):
         try:
-            arrived |= _arrived(session, endpoint, directory, paths)
+            verified |= _verified_at(session, endpoint, directory, paths)
         except (globus_sdk.TransferAPIError, listing.EndpointNotReady) as error:
             if _is_gone(error, endpoint, session):
                 _resend(session, endpoint, paths)
                 continue
-            session.run.findings.fire(troubles.explain(error, session.run))
+            session.context.alerts.fire(troubles.explain(error, session.context))
             for path in sorted(paths):
                 session.kept.add(path, Why(KeepReason.UNKNOWN_COPY, endpoint))
-    return arrived
+    return verified
 
 
 def _is_gone(error: Exception, endpoint: str, session: Session) -> bool:
     """Return whether an earlier destination exists no longer, by Globus's word."""
-    is_earlier = endpoint != session.run.settings.dst_id
+    is_earlier = endpoint != session.context.settings.dst_id
     return is_earlier and getattr(error, "code", None) in NO_COLLECTION
 
 
@@ -125,114 +124,114 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
     for path in paths:
         session.kept.add(path, Why(KeepReason.NO_COLLECTION))
         session.store.drop(path)
-    session.run.findings.fire(
+    session.context.alerts.fire(
         catalog_files.destination_gone(
-            session.run.settings.src_dir,
+            session.context.settings.src_dir,
             len(paths),
-            session.run.collection(endpoint),
-            session.run.settings.dst_dir,
+            session.context.collection(endpoint),
+            session.context.settings.dst_dir,
         )
     )
     session.save()
 
 
-class _Lost(NamedTuple):
+class _Doubtful(NamedTuple):
     """Files whose copy proves nothing: to be sent again now, or kept for now, by path."""
 
     again: dict[str, Doubt]
     kept: dict[str, Doubt]
 
 
-def _arrived(
+def _verified_at(
     session: Session,
     endpoint: str,
     directory: str,
     paths: list[str],
 ) -> dict[str, FileRecord]:
     """Return the entries of those files, at `paths`, that stand whole at one destination."""
-    store, findings = session.store, session.run.findings
-    barren = _is_barren(session, endpoint, directory)
-    arrived: dict[str, FileRecord] = {}
+    store, alerts = session.store, session.context.alerts
+    missing_or_empty = _is_missing_or_empty(session, endpoint, directory)
+    verified: dict[str, FileRecord] = {}
     doubts: dict[str, Doubt] = {}
-    silent: dict[str, str] = {}
+    no_answer: dict[str, str] = {}
     for there, path, answer in _copies(session, endpoint, paths):
-        entry = store.entry(path)
-        if entry is None:
+        record = store.record(path)
+        if record is None:
             continue
-        task = store.tasks[entry.task]
-        if isinstance(answer, Unlisted):
+        task = store.tasks[record.task]
+        if isinstance(answer, ListingError):
             session.kept.add(path, Why(KeepReason.UNKNOWN_COPY, answer.reason))
-            silent.setdefault(there.rpartition("/")[0], answer.reason)
+            no_answer.setdefault(there.rpartition("/")[0], answer.reason)
             continue
-        found = choosing.doubt(entry, task, answer)
+        found = choosing.doubt(record, task, answer)
         if found is None:
-            arrived[path] = entry
+            verified[path] = record
             continue
         session.kept.add(path, found.why)
-        if not barren:
+        if not missing_or_empty:
             doubts[path] = found
     # If some stand there after all, its disk has come back since.
-    if barren and not arrived:
-        findings.fire(
+    if missing_or_empty and not verified:
+        alerts.fire(
             catalog_files.destination_empty(
                 endpoint,
-                session.run.collection(endpoint),
+                session.context.collection(endpoint),
                 directory,
                 len(paths),
-                session.run.settings.datastore_path,
+                session.context.settings.datastore_path,
             )
         )
-    elif silent:
-        reason = next(iter(silent.values()))
-        findings.fire(
+    elif no_answer:
+        reason = next(iter(no_answer.values()))
+        alerts.fire(
             catalog_files.destination_unlisted(
                 endpoint,
-                session.run.collection(endpoint),
+                session.context.collection(endpoint),
                 directory,
-                list(silent),
+                list(no_answer),
                 sentence(reason),
             )
         )
     else:
-        findings.resolve("destination", f"{endpoint}:{directory}")
-    lost = _sorted_out(session, doubts)
+        alerts.resolve("destination", f"{endpoint}:{directory}")
+    lost = _resend_or_keep(session, doubts)
     _drop_lost(session, lost.again)
     _note_repeated(session, endpoint, lost.kept)
-    return arrived
+    return verified
 
 
-def _sorted_out(session: Session, doubts: dict[str, Doubt]) -> _Lost:
+def _resend_or_keep(session: Session, doubts: dict[str, Doubt]) -> _Doubtful:
     """Decide which files are sent again now, and remember that.
 
     A file is sent again at once the first time, and then at most once a day; not before the time of
     its copy has come, which is ahead where the destination's clock is: then sending it again would
     prove as little.
     """
-    now = session.run.started
-    before = alerts.read(session.run.health_path).doubted
-    full = len(before) >= alerts.REMEMBERED
-    lost = _Lost({}, {})
+    now = session.context.started
+    before = read_state(session.context.health_path).doubted
+    full = len(before) >= REMEMBERED
+    lost = _Doubtful({}, {})
     for path, found in doubts.items():
-        entry = session.store.entry(path)
-        ended = (session.store.tasks[entry.task].ended_at if entry else None) or 0
+        record = session.store.record(path)
+        ended = (session.store.tasks[record.task].ended_at if record else None) or 0
         at = before.get(path, ended if full else None)
         ahead = found.newer_by and ended + found.newer_by > now
         repeated = at is not None and now - at < DAY
         (lost.kept if ahead or repeated else lost.again)[path] = found
     if lost.again:
-        session.run.remember(lambda health: health.doubt(list(lost.again), now))
+        session.context.remember(lambda health: health.doubt(list(lost.again), now))
     return lost
 
 
 def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> None:
     """Note what is not sent again now, though its copy proves nothing."""
     if not kept:
-        session.run.findings.resolve("doubtful", endpoint)
+        session.context.alerts.resolve("doubtful", endpoint)
         return
     later = max(found.newer_by for found in kept.values())
     names = [f"{path} ({found.why})" for path, found in sorted(kept.items())]
-    session.run.findings.fire(
-        catalog_files.copies_doubtful(endpoint, session.run.collection(endpoint), names, later)
+    session.context.alerts.fire(
+        catalog_files.copies_doubtful(endpoint, session.context.collection(endpoint), names, later)
     )
 
 
@@ -245,23 +244,23 @@ def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple
     for start in range(0, len(paths), FILES_AT_ONCE):
         sources = {}
         for path in paths[start : start + FILES_AT_ONCE]:
-            entry = store.entry(path)
-            if entry:
-                sources[store.tasks[entry.task].destination_of(path)] = path
-        for there, answer in versions(session, endpoint, sorted(sources)):
+            record = store.record(path)
+            if record:
+                sources[store.tasks[record.task].destination_of(path)] = path
+        for there, answer in current_versions(session, endpoint, sorted(sources)):
             yield there, sources[there], answer
 
 
-def _is_barren(session: Session, endpoint: str, directory: str) -> bool:
+def _is_missing_or_empty(session: Session, endpoint: str, directory: str) -> bool:
     """Return whether a destination is missing, or has nothing but what globus_auto made there.
 
     The marker is no sign of its disk: it is made wherever DST_DIR exists.
     """
-    outcome = listing.list_directory(session.client, endpoint, directory, session.limiter)
-    if isinstance(outcome, Unlisted):
-        return outcome.gone
+    result = listing.list_directory(session.client, endpoint, directory, session.limiter)
+    if isinstance(result, ListingError):
+        return result.gone
     # The marker may have been made just now, where a disk is not mounted.
-    return not outcome.unsendable and all(name.startswith(OWN) for name in outcome.names)
+    return not result.unsendable and all(name.startswith(OWN) for name in result.names)
 
 
 def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
@@ -271,7 +270,7 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
         by_directory.setdefault(directory, []).append(f"{name} ({found.why})")
         session.store.drop(path)
     for directory, names in by_directory.items():
-        session.run.findings.fire(catalog_files.copies_missing(directory, names))
+        session.context.alerts.fire(catalog_files.copies_missing(directory, names))
     if lost:
         session.save()
 
@@ -280,16 +279,16 @@ def report_skipped(session: Session) -> None:
     """Note what Globus skipped, as settling has just learnt, if it is still at the source."""
     paths = list(session.skipped)
     if paths:
-        answers = versions(session, session.run.settings.src_id, paths)
+        answers = current_versions(session, session.context.settings.src_id, paths)
         looking.report_skipped(session, (path for path, answer in answers if answer is not None))
 
 
 def report_undelivered(session: Session) -> None:
     """Note what settling has dropped and is still at the source: it is not delivered yet."""
     paths = [path for path in session.undelivered if path not in session.skipped]
-    answers = versions(session, session.run.settings.src_id, paths) if paths else ()
+    answers = current_versions(session, session.context.settings.src_id, paths) if paths else ()
     left = sorted(path for path, answer in answers if answer is not None)
     if left:
-        session.run.findings.fire(
-            catalog_transfers.files_undelivered(session.run.settings.src_dir, left)
+        session.context.alerts.fire(
+            catalog_transfers.files_undelivered(session.context.settings.src_dir, left)
         )

@@ -16,19 +16,20 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from globus_auto import alerts, login, looking, opening, proving, removing, utils, watching
+from globus_auto import login, looking, opening, proving, removing, utils, watching
+from globus_auto.alerts import read_state
 from globus_auto.datastore import FileRecord
-from globus_auto.looking import Scan
+from globus_auto.looking import TransferPlan
 from globus_auto.opening import Session
-from globus_auto.utils import Run
+from globus_auto.utils import RunContext
 from globus_auto.wording import printable
 
 log = logging.getLogger(__name__)
 
 
-def print_sends(scan: Scan) -> None:
+def print_transfers(plan: TransferPlan) -> None:
     """Print what transfer.py would do with each file that is new or changed, and why."""
-    planned = ("wait", scan.waiting), ("send", scan.send)
+    planned = ("wait", plan.deferred), ("send", plan.transfers)
     for verb, found in planned:
         for path in sorted(found, key=lambda path: (found[path][1].group, path)):
             version, decision = found[path]
@@ -41,76 +42,76 @@ def print_sends(scan: Scan) -> None:
             print(f"{verb}: {_total(sizes)}: {group}")
     for verb, found in planned:
         print(f"{verb}: {_total(version.size for version, _ in found.values())} in all")
-    if scan.full and (scan.send or scan.again):
+    if plan.recursive and (plan.transfers or plan.forced):
         print("all in one task, which compares everything with the destination")
-    unchanged = scan.files - len(scan.send) - len(scan.waiting) - scan.excluded
+    unchanged = plan.files - len(plan.transfers) - len(plan.deferred) - plan.excluded
     print(f"leave: {unchanged} files: unchanged")
-    print(f"leave: {scan.excluded} files: excluded")
+    print(f"leave: {plan.excluded} files: excluded")
 
 
 def _total(sizes: Iterable[int]) -> str:
-    known = list(sizes)
-    return f"{len(known)} files, {decimal(sum(known))}"
+    numbers = list(sizes)
+    return f"{len(numbers)} files, {decimal(sum(numbers))}"
 
 
-def print_deletes(session: Session, arrived: dict[str, FileRecord]) -> None:
+def print_deletions(session: Session, verified: dict[str, FileRecord]) -> None:
     """Print what delete.py would do with each file that was sent, and why, and with directories."""
-    proven = _proven(session, arrived)
+    deletable = _deletable(session, verified)
     for path, why in sorted(session.kept.paths, key=lambda kept: (str(kept[1]), kept[0])):
         # The reason may repeat what a server has said.
         print(printable(f"keep {path}: {why}"))
-    for path in proven:
-        size = decimal(arrived[path].size)
+    for path in deletable:
+        size = decimal(verified[path].size)
         print(f"delete {printable(path)} ({size}): its copy is proven")
-    bare: list[str] = []
-    known = session.run.settings
-    if known.delete_empty_dirs and not session.store.under_way(known.src_dir):
-        bare, can_rename = removing.empty_directories(session)
-        bare = bare if can_rename or known.src_local_dir else []
-    for directory in bare:
+    empty_trees: list[str] = []
+    settings = session.context.settings
+    if settings.delete_empty_dirs and not session.store.recursive_in_progress(settings.src_dir):
+        empty_trees, can_rename = removing.empty_directories(session)
+        empty_trees = empty_trees if can_rename or settings.src_local_dir else []
+    for directory in empty_trees:
         print(f"remove {printable(directory)}: an empty directory")
     for reason, number in session.kept.counts.most_common():
         print(f"keep: {number} files: {reason.value}")
-    print(f"delete: {_total(arrived[path].size for path in proven)}")
-    print(f"remove: {len(bare)} directories that are empty now")
+    print(f"delete: {_total(verified[path].size for path in deletable)}")
+    print(f"remove: {len(empty_trees)} directories that are empty now")
 
 
-def _proven(session: Session, arrived: dict[str, FileRecord]) -> list[str]:
+def _deletable(session: Session, verified: dict[str, FileRecord]) -> list[str]:
     """Return those of `arrived` that could be deleted now; the others are noted as kept."""
-    proven, left = [], sorted(arrived)
+    deletable, left = [], sorted(verified)
     while left:
-        most = session.run.settings.files_per_task
+        most = session.context.settings.files_per_task
         group, left = removing.split(left, most, removing.DIRECTORIES_PER_GROUP)
-        proven += removing.unchanged(session, {path: arrived[path] for path in group})
-    return proven
+        deletable += removing.unchanged(session, {path: verified[path] for path in group})
+    return deletable
 
 
-def crontab(run: Run) -> int:
+def crontab(context: RunContext) -> int:
     """Print a line for each program, two transfers to a delete between them."""
-    if login.SECRET in os.environ and not run.settings.client_secret_file:
+    if login.SECRET in os.environ and not context.settings.client_secret_file:
         log.warning("cron will not have $%s: set CLIENT_SECRET_FILE instead.", login.SECRET)
-    config = ["--config", run.settings.config_path] if run.options.config else []
+    config = ["--config", context.settings.config_path] if context.options.config else []
     for minutes, program in (("7,37", "transfer.py"), ("22", "delete.py")):
-        script = os.path.join(run.settings.code_path, program)
+        script = os.path.join(context.settings.code_path, program)
         if not os.path.isfile(script):  # only its state lives there
             script = str(Path(__file__).with_name(program))
-        command = shlex.join([run.settings.python_path, script, *config])
+        command = shlex.join([context.settings.python_path, script, *config])
         # An unescaped % ends a command in a crontab.
         print(f"{minutes} * * * * {command}".replace("%", r"\%"))
     return 0
 
 
-def status(run: Run) -> int:
+def status(context: RunContext) -> int:
     """Print how things stand, as a table or, with --json, as the document of `standing`."""
-    found = standing(run)
-    if run.options.json:
+    found = status_document(context)
+    if context.options.json:
         print(json.dumps(found, indent=1))
     else:
         Console(highlight=False, markup=False, emoji=False).print(_table(found))
     return 0
 
 
-def standing(run: Run) -> dict[str, Any]:
+def status_document(context: RunContext) -> dict[str, Any]:
     """Return how things stand; times in seconds since 1970 UTC, sizes in bytes.
 
     {"source": str, "destination": str,
@@ -125,11 +126,11 @@ def standing(run: Run) -> dict[str, Any]:
     `alerts` are what runs have found and not yet seen well, `troubles` what was found just now.
     `waiting`, `under_way`, `proven` and `kept` are null where that cannot be told now.
     """
-    known = run.settings
-    health = alerts.read(f"{known.datastore_path}.health")
+    settings = context.settings
+    health = read_state(f"{settings.datastore_path}.health")
     found: dict[str, Any] = {
-        "source": f"{known.src_id}:{known.src_dir}",
-        "destination": f"{known.dst_id}:{known.dst_dir}",
+        "source": f"{settings.src_id}:{settings.src_dir}",
+        "destination": f"{settings.dst_id}:{settings.dst_dir}",
         **dict.fromkeys(("waiting", "under_way", "proven", "kept")),
         "last_good": health.last_good,
         "alerts": [
@@ -139,15 +140,15 @@ def standing(run: Run) -> dict[str, Any]:
         ],
     }
     try:
-        with opening.opened(run) as session:
-            found["under_way"] = _under_way(session)
+        with opening.open_session(context) as session:
+            found["under_way"] = _in_progress(session)
             opening.require_ready(session)
             found |= _files(session)
     except Exception as error:  # noqa: BLE001 - what is remembered can be told all the same
-        run.findings.fire(utils.explain(error, run))
+        context.alerts.fire(utils.explain(error, context))
     found["troubles"] = [
         {"kind": one.kind, "about": one.about, "text": printable(one.text)}
-        for one in run.findings.alerts.values()
+        for one in context.alerts.fired.values()
         if one.code
     ]
     return found
@@ -155,10 +156,10 @@ def standing(run: Run) -> dict[str, Any]:
 
 def _files(session: Session) -> dict[str, Any]:
     """Return those parts of `standing` that need a look at both endpoints."""
-    scan = looking.scan(session)
-    looking.report(session, scan)
-    proven = _proven(session, proving.at_destination(session, proving.candidates(session)))
-    unsent = {path: version for path, (version, _) in (scan.send | scan.waiting).items()}
+    plan = looking.scan(session)
+    looking.report(session, plan)
+    deletable = _deletable(session, proving.verify(session, proving.candidates(session)))
+    unsent = {path: version for path, (version, _) in (plan.transfers | plan.deferred).items()}
     oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
     return {
         "waiting": {
@@ -168,20 +169,20 @@ def _files(session: Session) -> dict[str, Any]:
             if oldest
             else None,
         },
-        "proven": len(proven),
+        "proven": len(deletable),
         "kept": {reason.value: count for reason, count in session.kept.counts.most_common()},
     }
 
 
-def _under_way(session: Session) -> list[dict[str, Any]]:
+def _in_progress(session: Session) -> list[dict[str, Any]]:
     found = []
-    for task in session.store.open_tasks("transfer").values():
+    for task in session.store.tasks_in_progress("transfer").values():
         document = None
         if task.task_id:
             try:
                 document = watching.task_document(session.client, task.task_id)
             except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
-                session.run.findings.fire(utils.explain(error, session.run))
+                session.context.alerts.fire(utils.explain(error, session.context))
         done = None
         if document:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)
@@ -209,11 +210,11 @@ def _table(found: dict[str, Any]) -> Table:
     for what in ("waiting", "under_way", "proven", "kept"):
         if found[what] is None:
             table.add_row(what.replace("_", " "), "cannot be told now; see above")
-    waiting = found["waiting"]
-    if waiting:
-        table.add_row("waiting", f"{waiting['files']} files, {decimal(waiting['bytes'])}")
-    if waiting and waiting["oldest"]:
-        oldest = waiting["oldest"]
+    deferred = found["waiting"]
+    if deferred:
+        table.add_row("waiting", f"{deferred['files']} files, {decimal(deferred['bytes'])}")
+    if deferred and deferred["oldest"]:
+        oldest = deferred["oldest"]
         table.add_row("oldest unsent", f"{oldest['path']}, modified {_moment(oldest['modified'])}")
     for task in found["under_way"] or ():
         text = f"{task['status']} since {_moment(task['since'])}"

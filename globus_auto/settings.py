@@ -98,7 +98,7 @@ FIELDS = {
 }
 
 
-def load(config: str | None = None) -> Settings:
+def read_settings(config: str | None = None) -> Settings:
     """Return the settings of config.py, overlaid with those of the file `config` if given.
 
     Raise SettingsError with every problem found, each in one sentence.
@@ -127,7 +127,7 @@ def load(config: str | None = None) -> Settings:
 def peek(config: str) -> Settings:
     """Return what the file `config` sets as far as it can be used, and defaults for the rest."""
     try:
-        return load(config)
+        return read_settings(config)
     except SettingsError as error:
         return error.usable
 

@@ -9,8 +9,8 @@ import globus_sdk
 import msgspec
 
 from globus_auto import catalog_transfers, delivery, listing, refusals, tasks, watching
-from globus_auto.alerts import Alert, Findings
-from globus_auto.datastore import OPEN, Task
+from globus_auto.alerts import Alert, Alerts
+from globus_auto.datastore import OPEN, TaskRecord
 from globus_auto.wording import sentence
 
 if TYPE_CHECKING:
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # After these nothing may be concluded of a task.
-UNCLEAR = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+UNKNOWN_STATUS = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
 # What does not pass until somebody makes room.
-FOR_PERSONS = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
+NEEDS_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 
 
-def settle(session: Session) -> None:
+def poll(session: Session) -> None:
     """Ask about every transfer task in progress, and record what became of those that ended.
 
     Records of files that an ended task is not known to have delivered are dropped, so that they
     are transferred again, and noted in `session.undelivered`. After an invalid answer a task stays
     as it is. Raise what concerns the login.
     """
-    client, store, findings = session.client, session.store, session.run.findings
-    now, stall_seconds = session.run.started, session.run.settings.stall_hours * 3600
-    succeeded = failed = unclear = moving = 0
+    client, store, alerts = session.client, session.store, session.context.alerts
+    now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
+    succeeded = failed = unknown = progressing = 0
     ended: dict[int, watching.TaskDocument | None] = {}
-    for number, task in store.open_tasks("transfer").items():
+    for number, task in store.tasks_in_progress("transfer").items():
         if task.task_id is None:
             continue
         try:
-            document = _asked(client, task)
+            document = _task_document(client, task)
             if document and document.status in OPEN:
-                trouble = _trouble(client, task, document, now, stall_seconds)
+                trouble = _check_progress(client, task, document, now, stall_seconds)
                 if isinstance(trouble, Alert):
-                    findings.fire(trouble)
+                    alerts.fire(trouble)
                 elif trouble:
-                    moving += 1
+                    progressing += 1
             else:
                 ended[number] = document
-        except UNCLEAR as error:
-            _unclear(error, task, findings)
-            unclear += 1
+        except UNKNOWN_STATUS as error:
+            _report_unknown(error, task, alerts)
+            unknown += 1
             if isinstance(error, globus_sdk.NetworkError):
                 # Each try takes minutes where the network is down; the next run asks the others.
                 break
@@ -59,17 +59,17 @@ def settle(session: Session) -> None:
         task = store.tasks[number]
         try:
             if document is None:
-                _lose(task, paths, now)
+                _record_lost(task, paths, now)
                 dropped = paths
             else:
-                found = delivery.delivered(session, task, document, paths, now)
+                found = delivery.find_delivered(session, task, document, paths, now)
                 if found is None:
                     # Its lists are not there yet: it stays open, and is asked for again.
                     continue
-                dropped = _conclude(session, number, document, paths, found)
-        except (*UNCLEAR, listing.EndpointNotReady) as error:
-            _unclear(error, task, findings)
-            unclear += 1
+                dropped = _record_end(session, number, document, paths, found)
+        except (*UNKNOWN_STATUS, listing.EndpointNotReady) as error:
+            _report_unknown(error, task, alerts)
+            unknown += 1
             continue
         for path in dropped:
             store.drop(path)
@@ -77,24 +77,26 @@ def settle(session: Session) -> None:
         succeeded += task.status == "SUCCEEDED"
         failed += task.status == "FAILED"
         if document and document.status == "FAILED":
-            findings.fire(_failure(client, task, document))
+            alerts.fire(_failure(client, task, document))
     # Only that files get through shows that what was in their way is over.
-    if (succeeded or moving) and not (failed or unclear):
-        findings.resolve("stalled")
-        findings.resolve("inactive")
-    if not unclear:
-        findings.resolve("unclear")
+    if (succeeded or progressing) and not (failed or unknown):
+        alerts.resolve("stalled")
+        alerts.resolve("inactive")
+    if not unknown:
+        alerts.resolve("unclear")
     if succeeded and not failed:
-        findings.resolve("failed")
+        alerts.resolve("failed")
 
 
-def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocument | None:
+def _task_document(
+    client: globus_sdk.TransferClient, task: TaskRecord
+) -> watching.TaskDocument | None:
     """Return what Globus says of `task`, and note its status; None if it knows no such task."""
     task_id = task.task_id or ""
     try:
         document = watching.task_document(client, task_id)
     except globus_sdk.TransferAPIError as error:
-        if _unknown(error):
+        if _is_unknown(error):
             log.info("Unknown to Globus, so its files are sent again: task %s", task_id)
             return None
         raise
@@ -103,29 +105,29 @@ def _asked(client: globus_sdk.TransferClient, task: Task) -> watching.TaskDocume
     return document
 
 
-def _unknown(error: globus_sdk.TransferAPIError) -> bool:
+def _is_unknown(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether the service no longer has this task, or hides it from this identity.
 
     Only Globus's own answer says so, which has an error code; a proxy's does not.
     """
-    ours = tasks.rejects(error) and not refusals.requires_login(error)
+    ours = tasks.is_rejected(error) and not refusals.requires_login(error)
     return ours and error.http_status in (403, 404)
 
 
-def _lose(task: Task, paths: list[str], now: int) -> None:
+def _record_lost(task: TaskRecord, paths: list[str], now: int) -> None:
     """Close a task that Globus no longer shows: it may still be writing the copies of its files."""
     if task.ended_at is None:
-        task.lost = [] if task.full else paths
+        task.lost = [] if task.recursive else paths
         task.ended_at = now
     task.status = "FAILED"
 
 
-def _conclude(
+def _record_end(
     session: Session,
     number: int,
     document: watching.TaskDocument,
     paths: list[str],
-    found: delivery.Delivered,
+    found: delivery.Delivery,
 ) -> list[str]:
     """Close an ended task, and return those of its `paths` that it has not delivered.
 
@@ -136,23 +138,23 @@ def _conclude(
     task.status = "SUCCEEDED" if document.status == "SUCCEEDED" else "FAILED"
     task.requested_at = watching.seconds(document.request_time) or task.requested_at
     task.completed_at = watching.seconds(document.completion_time)
-    task.ended_at = _between(task.submitted_at, task.completed_at, session.run.started)
+    task.ended_at = _between(task.submitted_at, task.completed_at, session.context.started)
     task.unlisted_since = task.error_since = task.error_progress = None
     task.verify_checksum = document.verify_checksum is True
     task.encrypt_data = document.encrypt_data is True
-    store.accepted(task)
+    store.add_mapping(task)
     if len(found.dropped) < len(paths):
-        _check_policies(session.run.findings, task)
+        _check_policies(session.context.alerts, task)
     if found.equal:
         equal = msgspec.structs.replace(task, equal=True)
         twin = number
         if len(found.equal) + len(found.dropped) < len(paths):
-            twin = store.number()
+            twin = store.next_task_number()
         store.tasks[twin] = equal
         for path in found.equal:
-            entry = store.entry(path)
-            if entry:
-                store.put(path, msgspec.structs.replace(entry, task=twin))
+            record = store.record(path)
+            if record:
+                store.put(path, msgspec.structs.replace(record, task=twin))
     log.info(
         "Settled task %s: %s, %d of %d files sent",
         task.task_id,
@@ -163,42 +165,42 @@ def _conclude(
     return found.dropped
 
 
-def _check_policies(findings: Findings, task: Task) -> None:
+def _check_policies(alerts: Alerts, task: TaskRecord) -> None:
     """Note what Globus did not do of what every task asks for."""
     if task.verify_checksum:
-        findings.resolve("unverified", task.destination)
+        alerts.resolve("unverified", task.destination)
     else:
-        findings.fire(unverified(task))
+        alerts.fire(unverified(task))
     if task.encrypt_data:
-        findings.resolve("unencrypted", task.destination)
+        alerts.resolve("unencrypted", task.destination)
     else:
-        findings.fire(
+        alerts.fire(
             catalog_transfers.transfer_unencrypted(
                 task.destination, task.source_dir, watching.link(task.task_id or "")
             )
         )
 
 
-def unverified(task: Task) -> Alert:
+def unverified(task: TaskRecord) -> Alert:
     """Return the alert that Globus did not compare checksums after a transfer."""
     return catalog_transfers.checksums_unverified(
         task.destination, task.source_dir, watching.link(task.task_id or "")
     )
 
 
-def _unclear(error: Exception, task: Task, findings: Findings) -> None:
+def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
     """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
     reason = f"Error: {sentence(str(error))}"
     if isinstance(error, globus_sdk.TransferAPIError):
         if refusals.requires_login(error):
             raise error
         reason = refusals.api_details(error)
-    findings.fire(catalog_transfers.status_unknown(task.source_dir, reason))
+    alerts.fire(catalog_transfers.status_unknown(task.source_dir, reason))
 
 
-def _trouble(
+def _check_progress(
     client: globus_sdk.TransferClient,
-    task: Task,
+    task: TaskRecord,
     document: watching.TaskDocument,
     now: int,
     stall_seconds: float,
@@ -211,7 +213,9 @@ def _trouble(
             task.source_dir, task.destination_dir, reason, link
         )
     if document.nice_status not in (None, "OK", "Queued"):
-        reason = _newest_error(client, document) or watching.said(document.nice_status, None)
+        reason = _newest_error(client, document) or watching.describe_error(
+            document.nice_status, None
+        )
         if not _is_stuck(task, document, now, stall_seconds):
             log.info("An error that may pass: %s Task %s", reason, document.task_id)
             return False
@@ -230,7 +234,9 @@ def _trouble(
     )
 
 
-def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_seconds: float) -> bool:
+def _is_stuck(
+    task: TaskRecord, document: watching.TaskDocument, now: int, stall_seconds: float
+) -> bool:
     """Return whether a person must know of an error that a task in progress meets.
 
     One error is no trouble, for Globus tries again: only one that lasts from run to run without
@@ -239,7 +245,7 @@ def _is_stuck(task: Task, document: watching.TaskDocument, now: int, stall_secon
     before, task.error_progress = task.error_progress, document.progress
     task.error_since = now if task.error_since is None else task.error_since
     lasting = before is not None and document.progress <= before
-    return lasting or now - task.error_since > stall_seconds or document.nice_status in FOR_PERSONS
+    return lasting or now - task.error_since > stall_seconds or document.nice_status in NEEDS_ROOM
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
@@ -252,7 +258,7 @@ def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocu
 
 
 def _because(event: watching.Event | None) -> str:
-    return watching.said(event.code, event.description, event.details) if event else ""
+    return watching.describe_error(event.code, event.description, event.details) if event else ""
 
 
 def _between(earliest: int, moment: int | None, latest: int) -> int:
@@ -261,12 +267,12 @@ def _between(earliest: int, moment: int | None, latest: int) -> int:
 
 
 def _failure(
-    client: globus_sdk.TransferClient, task: Task, document: watching.TaskDocument
+    client: globus_sdk.TransferClient, task: TaskRecord, document: watching.TaskDocument
 ) -> Alert:
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:
-        reason = watching.said(code, fault.description)
+        reason = watching.describe_error(code, fault.description)
     else:
         reason = _newest_error(client, document)
     return catalog_transfers.transfer_failed(

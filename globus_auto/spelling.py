@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from globus_auto import choosing, listing, marker
 from globus_auto.datastore import joined
-from globus_auto.listing import Unlisted
+from globus_auto.listing import ListingError
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 
-def taken(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def find_collisions(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield those of `paths` at the source whose copy would meet another spelling, and that.
 
     `paths` have no record: what they would overwrite is not theirs. Only directories of the
@@ -51,52 +51,52 @@ class _Names:
     def __init__(self, session: Session, ignores_case: bool | None) -> None:
         self._session = session
         self._ignores_case = ignores_case
-        self._known: dict[str, dict[str, set[str]] | Unlisted] = {}
+        self._known: dict[str, dict[str, set[str]] | ListingError] = {}
 
     def other(self, path: str) -> str | None:
         """Return what stands at the destination in place of the copy of `path`, or None."""
-        known = self._session.run.settings
-        directory = known.dst_dir
-        for name in path[len(known.src_dir) :].strip("/").split("/"):
+        settings = self._session.context.settings
+        directory = settings.dst_dir
+        for name in path[len(settings.src_dir) :].strip("/").split("/"):
             names = self._names(directory)
             place = joined(directory, name)
-            if isinstance(names, Unlisted):
+            if isinstance(names, ListingError):
                 if names.gone:
                     return None
                 # It cannot be told how what is there is spelled.
                 return place if self._exists(place) else None
-            alike = names.get(choosing.folded(name), set())
-            if name not in alike:
-                if not alike:
+            similar = names.get(choosing.fold(name), set())
+            if name not in similar:
+                if not similar:
                     return None
-                certain = self._ignores_case and not self._differ_in_form(name, alike)
+                certain = self._ignores_case and not self._differ_in_form(name, similar)
                 there = certain or self._exists(place)
-                return joined(directory, min(alike)) if there else None
+                return joined(directory, min(similar)) if there else None
             directory = place
         return None
 
     @staticmethod
-    def _differ_in_form(name: str, alike: set[str]) -> bool:
-        return not (name.isascii() and all(each.isascii() for each in alike))
+    def _differ_in_form(name: str, similar: set[str]) -> bool:
+        return not (name.isascii() and all(each.isascii() for each in similar))
 
     def _exists(self, path: str) -> bool:
         """Return whether anything stands at `path`, or that cannot be told."""
-        known = self._session.run.settings
-        answer = listing.exists(self._session.client, known.dst_id, path, self._session.limiter)
+        settings = self._session.context.settings
+        answer = listing.exists(self._session.client, settings.dst_id, path, self._session.limiter)
         return answer is not False
 
-    def _names(self, directory: str) -> dict[str, set[str]] | Unlisted:
+    def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
         """Return the names in a directory by what `folded` makes of them."""
         if directory not in self._known:
             session = self._session
             found = listing.list_directory(
-                session.client, session.run.settings.dst_id, directory, session.limiter
+                session.client, session.context.settings.dst_id, directory, session.limiter
             )
-            if isinstance(found, Unlisted):
+            if isinstance(found, ListingError):
                 self._known[directory] = found
             else:
                 by_fold: dict[str, set[str]] = {}
                 for name in (*found.files, *found.directories, *found.others):
-                    by_fold.setdefault(choosing.folded(name), set()).add(name)
+                    by_fold.setdefault(choosing.fold(name), set()).add(name)
                 self._known[directory] = by_fold
         return self._known[directory]

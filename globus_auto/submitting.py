@@ -10,9 +10,9 @@ import globus_sdk
 import msgspec
 
 from globus_auto import catalog_collections, catalog_transfers, refusals
-from globus_auto.alerts import Alert, Findings
-from globus_auto.datastore import Datastore, Task
-from globus_auto.tasks import OWN, new_task, rejects, submission_id, submit
+from globus_auto.alerts import Alert, Alerts
+from globus_auto.datastore import Datastore, TaskRecord
+from globus_auto.tasks import OWN, is_rejected, new_submission_id, new_task, submit
 from globus_auto.watching import InvalidResponse
 from globus_auto.wording import sentence
 
@@ -30,7 +30,9 @@ MOST_UNKNOWN = 2
 log = logging.getLogger(__name__)
 
 
-def transfer_document(source: str, task: Task, paths: Iterable[str]) -> globus_sdk.TransferData:
+def transfer_document(
+    source: str, task: TaskRecord, paths: Iterable[str]
+) -> globus_sdk.TransferData:
     """Return the document to submit for `task`, whose entries have the sorted `paths`.
 
     It comes from the record alone, so that it can be submitted again unaltered. `source` is the
@@ -51,7 +53,7 @@ def transfer_document(source: str, task: Task, paths: Iterable[str]) -> globus_s
         notify_on_failed=False,
         notify_on_inactive=False,
     )
-    if task.full:
+    if task.recursive:
         document.add_item(task.source_dir, task.destination_dir, recursive=True)
         for pattern in [*task.exclude, f"{OWN}*"]:
             document.add_filter_rule(pattern, method="exclude")
@@ -61,7 +63,7 @@ def transfer_document(source: str, task: Task, paths: Iterable[str]) -> globus_s
     return document
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """A submission that did not lead to a task: its directory, the `path` if it is about one file.
 
     `error` is what Globus answered; None if it never came to Globus, as far as is known.
@@ -82,13 +84,13 @@ class Refusal(NamedTuple):
         return self.path or f"files of {self.source_dir}"
 
 
-def submit_intents(
+def submit_unsubmitted(
     client: globus_sdk.TransferClient,
     store: Datastore,
-    findings: Findings,
+    alerts: Alerts,
     save: Callable[[], None],
     grace: float,
-) -> list[Refusal]:
+) -> list[Rejection]:
     """Submit every transfer task that has no task id yet; return what did not lead to a task.
 
     `save` is called before anything is submitted. A task that is refused for good is withdrawn:
@@ -98,7 +100,7 @@ def submit_intents(
     the task exists, its intent stays, to be submitted again with the same id. Raise what concerns
     the login or the network.
     """
-    return _Submitting(client, store, findings, save, grace).run()
+    return _Submitting(client, store, alerts, save, grace).run()
 
 
 class _Submitting:
@@ -108,33 +110,33 @@ class _Submitting:
         self,
         client: globus_sdk.TransferClient,
         store: Datastore,
-        findings: Findings,
+        alerts: Alerts,
         save: Callable[[], None],
         grace: float,
     ) -> None:
-        self.client, self.store, self.findings = client, store, findings
+        self.client, self.store, self.alerts = client, store, alerts
         self.save, self.grace = save, grace
         unsubmitted = {
             number: task
-            for number, task in store.open_tasks("transfer").items()
+            for number, task in store.tasks_in_progress("transfer").items()
             if task.task_id is None
         }
         # Those that were never tried go first: one that never gets through holds up no other.
         self.queue = sorted(unsubmitted, key=lambda number: (unsubmitted[number].tries, number))
         # A full task names no file, and may have a million.
-        named = (number for number in self.queue if not store.tasks[number].full)
+        named = (number for number in self.queue if not store.tasks[number].recursive)
         self.paths = store.paths_by_task(named)
-        self.refusals: list[Refusal] = []
+        self.refusals: list[Rejection] = []
         self.rejected = self.unknown = 0
 
-    def run(self) -> list[Refusal]:
+    def run(self) -> list[Rejection]:
         """Submit all; see `submit_intents`."""
         if self.queue:
             self.save()
         while self.queue and self.unknown < MOST_UNKNOWN:
             number = self.queue.pop(0)
             task = self.store.tasks[number]
-            if task.tries >= MOST_TRIES and not task.full:
+            if task.tries >= MOST_TRIES and not task.recursive:
                 self._give_up(number, task)
                 continue
             document = transfer_document(self.store.source, task, self._oldest_first(number))
@@ -148,19 +150,19 @@ class _Submitting:
                 raise
             else:
                 self.unknown = 0
-                self.store.accepted(task)
-                self.findings.resolve("conflict", task.source_dir)
+                self.store.add_mapping(task)
+                self.alerts.resolve("conflict", task.source_dir)
         return self.refusals
 
     def _oldest_first(self, number: int) -> list[str]:
         """Return the paths of a task in an order that its records alone decide."""
         mtimes = {}
         for path in self.paths.get(number, ()):
-            entry = self.store.entry(path)
-            mtimes[path] = entry.mtime if entry else 0
+            record = self.store.record(path)
+            mtimes[path] = record.mtime if record else 0
         return sorted(mtimes, key=lambda path: (mtimes[path], path))
 
-    def _give_up(self, number: int, task: Task) -> None:
+    def _give_up(self, number: int, task: TaskRecord) -> None:
         """Take a submission apart that never came through in several runs.
 
         Globus does not list the task, so there is none: something on the way, such as a gateway,
@@ -169,65 +171,65 @@ class _Submitting:
         if len(self.paths[number]) > 1:
             self._halve(number)
             return
-        self.refusals.append(Refusal(task.source_dir, self.paths[number][0], None))
-        withdraw(self.store, number, self.paths[number])
+        self.refusals.append(Rejection(task.source_dir, self.paths[number][0], None))
+        discard(self.store, number, self.paths[number])
 
     def _not_accepted(
-        self, number: int, task: Task, error: globus_sdk.TransferAPIError | InvalidResponse
+        self, number: int, task: TaskRecord, error: globus_sdk.TransferAPIError | InvalidResponse
     ) -> None:
-        if isinstance(error, InvalidResponse) or not rejects(error):
+        if isinstance(error, InvalidResponse) or not is_rejected(error):
             if not isinstance(error, InvalidResponse) and refusals.requires_login(error):
                 raise error
             # The service is busy or down for all: that says nothing of this document.
             task.tries += getattr(error, "http_status", 0) not in (429, 503)
             self.unknown += 1
             self.save()
-            self.findings.fire(_unknown(task, error))
+            self.alerts.fire(_unknown(task, error))
             return
         self.unknown = 0
         store, paths = self.store, self.paths
         paths |= store.paths_by_task(each for each in (number, *self.queue) if each not in paths)
         divisible = error.http_status in DIVISIBLE
         self.rejected += divisible
-        if divisible and len(paths[number]) > 1 and not task.full:
+        if divisible and len(paths[number]) > 1 and not task.recursive:
             if self.rejected <= MOST_REJECTED:
                 self._halve(number)
             else:
-                withdraw(store, number, paths[number])
+                discard(store, number, paths[number])
             return
-        withdraw(store, number, paths[number])
+        discard(store, number, paths[number])
         if error.code in NOT_NOW:
-            self.findings.fire(_conflict(task.source_dir, error, self.grace))
+            self.alerts.fire(_conflict(task.source_dir, error, self.grace))
         else:
             single = paths[number][0] if len(paths[number]) == 1 else None
-            self.refusals.append(Refusal(task.source_dir, single, error))
+            self.refusals.append(Rejection(task.source_dir, single, error))
         if error.code != "Conflict" and not divisible:
-            self._withdraw_like(task)
+            self._discard_similar(task)
 
-    def _withdraw_like(self, task: Task) -> None:
+    def _discard_similar(self, task: TaskRecord) -> None:
         """Withdraw what else is for this pair of directories: what holds for one holds for all."""
         place = task.destination, task.destination_dir
         for number in list(self.queue):
             other = self.store.tasks[number]
             if (other.destination, other.destination_dir) == place:
                 self.queue.remove(number)
-                withdraw(self.store, number, self.paths[number])
+                discard(self.store, number, self.paths[number])
 
     def _halve(self, number: int) -> None:
-        halves = _halved(self.client, self.store, number, self.paths[number])
+        halves = _split_in_halves(self.client, self.store, number, self.paths[number])
         self.paths |= halves
         self.queue[:0] = halves
         self.save()
 
 
-def withdraw(store: Datastore, number: int, paths: Iterable[str]) -> None:
+def discard(store: Datastore, number: int, paths: Iterable[str]) -> None:
     """Drop the record of a task and its entries, which are at `paths`."""
     for path in paths:
         store.drop(path)
     del store.tasks[number]
 
 
-def _halved(
+def _split_in_halves(
     client: globus_sdk.TransferClient, store: Datastore, number: int, paths: list[str]
 ) -> dict[int, list[str]]:
     """Replace a task by two of half its files each; return their paths by number."""
@@ -235,21 +237,21 @@ def _halved(
     middle = len(paths) // 2
     halves = {}
     for part in (paths[:middle], paths[middle:]):
-        half = max(number + 1, store.number())
-        new_id = submission_id(client)
+        half = max(number + 1, store.next_task_number())
+        new_id = new_submission_id(client)
         store.tasks[half] = new_task(
             "transfer",
             new_id,
             label=f"{whole.label.rpartition(' ')[0]} {new_id}",
-            listed_at=whole.listed_at,
+            scanned_at=whole.scanned_at,
             source_dir=whole.source_dir,
             destination=whole.destination,
             destination_dir=whole.destination_dir,
         )
         for path in part:
-            entry = store.entry(path)
-            if entry:
-                store.put(path, msgspec.structs.replace(entry, task=half))
+            record = store.record(path)
+            if record:
+                store.put(path, msgspec.structs.replace(record, task=half))
         halves[half] = part
     return halves
 
@@ -258,7 +260,7 @@ def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float)
     return catalog_transfers.transfers_conflict(source_dir, refusals.api_details(error), grace)
 
 
-def _unknown(task: Task, error: Exception) -> Alert:
+def _unknown(task: TaskRecord, error: Exception) -> Alert:
     reason = f"Error: {sentence(str(error))}"
     if isinstance(error, globus_sdk.TransferAPIError):
         reason = refusals.api_details(error)

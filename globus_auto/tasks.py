@@ -14,14 +14,14 @@ from typing import Any, Literal
 import globus_sdk
 import msgspec
 
-from globus_auto.datastore import Task
+from globus_auto.datastore import TaskRecord
 from globus_auto.settings import Settings
 from globus_auto.watching import InvalidResponse, TaskDocument, checked
 
 # Names that begin so are globus_auto's own: never sent, never removed as empty directories.
 OWN = ".globus_auto"
 # What delete.py calls a directory while it sees whether it is empty.
-ASIDE = f"{OWN}_empty."
+QUARANTINE = f"{OWN}_empty."
 LISTED_AT_MOST = 1000  # tasks; globus_sdk's paginator of task_list knows no more
 LABEL_LENGTH, NAME_LENGTH = 128, 16  # characters
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID, in all that is published
@@ -60,22 +60,22 @@ def new_task(
     submission_id: str,
     *,
     label: str,
-    listed_at: int,
+    scanned_at: int,
     source_dir: str,
     destination: str,
     destination_dir: str,
-    full: bool = False,
+    recursive: bool = False,
     exclude: Iterable[str] = (),
     deadline: int | None = None,
-) -> Task:
+) -> TaskRecord:
     """Return the record of a task that is about to be submitted; times in seconds UTC."""
-    return Task(
+    return TaskRecord(
         kind=kind,
         submission_id=submission_id,
         label=label,
         submitted_at=int(time.time()),
-        listed_at=listed_at,
-        full=full,
+        scanned_at=scanned_at,
+        recursive=recursive,
         exclude=list(exclude),
         source_dir=source_dir,
         destination=destination,
@@ -84,7 +84,7 @@ def new_task(
     )
 
 
-def submission_id(client: globus_sdk.TransferClient) -> str:
+def new_submission_id(client: globus_sdk.TransferClient) -> str:
     """Return a new id under which Globus accepts one task, however often it is submitted.
 
     Source: docs.globus.org/api/transfer/task_submit, "Get a submission id".
@@ -112,7 +112,7 @@ def submit(post: Callable[[Any], globus_sdk.GlobusHTTPResponse], document: dict[
     return _id(answer, "task_id")
 
 
-def rejects(error: globus_sdk.TransferAPIError) -> bool:
+def is_rejected(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether Globus has rejected a request, so that it had no effect.
 
     Only an answer with a Globus error code is Globus's own: what a proxy or portal says leaves
@@ -125,7 +125,7 @@ def rejects(error: globus_sdk.TransferAPIError) -> bool:
     return 400 <= error.http_status < 500
 
 
-def own_label(label: str | None) -> tuple[str, str, str] | None:
+def parse_label(label: str | None) -> tuple[str, str, str] | None:
     """Return kind, mapping id and submission id as a label of globus_auto tells them, or None."""
     words = (label or "").split()
     if len(words) < 4 or words[0] != OWN.lstrip("."):
@@ -133,7 +133,7 @@ def own_label(label: str | None) -> tuple[str, str, str] | None:
     return words[1], words[-2], words[-1]
 
 
-def recent(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
+def recent_tasks(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
     """Return globus_auto's tasks requested from `since` on (seconds UTC), oldest first.
 
     A day more is asked for, since clocks differ. Where there are more tasks than Globus lists at

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 from globus_auto import DECISION, utils
 
 if TYPE_CHECKING:
-    from globus_auto.looking import Scan
+    from globus_auto.looking import TransferPlan
     from globus_auto.opening import Session
 
 PROGRAM = "transfer"
-INQUIRIES = ("check", "status", "crontab")
+READ_ONLY = ("check", "status", "crontab")
 PARTS = 10  # in which files of a task that failed are sent again
 EPILOG = """examples:
   python transfer.py -n               show what would be transferred, and why
@@ -43,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for option, needed in (("probe", "check"), ("json", "status")):
         if getattr(options, option) and not getattr(options, needed):
             parser.error(f"--{option} needs --{needed}")
-    inquiry = next((name for name in INQUIRIES if getattr(options, name)), None)
-    if inquiry:
-        return utils.inquire(PROGRAM, options, _inquiry(inquiry))
+    read_only = next((name for name in READ_ONLY if getattr(options, name)), None)
+    if read_only:
+        return utils.run_read_only(PROGRAM, options, _read_only_command(read_only))
     return utils.run(PROGRAM, options, transfer)
 
 
@@ -61,51 +61,51 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--crontab", action="store_true", help="print the lines for your crontab")
 
 
-def _inquiry(name: str) -> Callable[[utils.Run], int]:
+def _read_only_command(name: str) -> Callable[[utils.RunContext], int]:
     from globus_auto import checking, report  # noqa: PLC0415
 
     return {"check": checking.check, "status": report.status, "crontab": report.crontab}[name]
 
 
-def transfer(run: utils.Run) -> None:
+def transfer(context: utils.RunContext) -> None:
     """Settle, look, forget, choose, submit; and wait, if asked to."""
     # Imported here: --help and --version need no Globus.
     from globus_auto import looking, opening, report  # noqa: PLC0415
 
-    with opening.opened(run) as session:
+    with opening.open_session(context) as session:
         opening.require_ready(session)
-        scan = looking.scan(session)
-        looking.forget(session, scan)
-        looking.report(session, scan)
-        if run.dry:
-            report.print_sends(scan)
-        elif scan.send or scan.again:
-            _submit(session, scan)
-    if run.options.wait and not run.dry:
+        plan = looking.scan(session)
+        looking.forget(session, plan)
+        looking.report(session, plan)
+        if context.dry:
+            report.print_transfers(plan)
+        elif plan.transfers or plan.forced:
+            _submit(session, plan)
+    if context.options.wait and not context.dry:
         _wait(session)
 
 
-def _submit(session: Session, scan: Scan) -> None:
+def _submit(session: Session, plan: TransferPlan) -> None:
     """Make tasks of the chosen files, intents first, and submit them."""
     from globus_auto import opening  # noqa: PLC0415
 
     store = session.store
-    before = store.number()
-    _intend(session, scan)
-    if not (opening.submit(session.run, store, session.client) or scan.refused):
-        session.run.findings.resolve("refused")
+    before = store.next_task_number()
+    _record_tasks(session, plan)
+    if not (opening.submit(session.context, store, session.client) or plan.rejected):
+        session.context.alerts.resolve("refused")
     session.save()
     accepted = {
         number
         for number, task in store.tasks.items()
         if number >= before and task.kind == "transfer" and task.task_id
     }
-    along = ", with all others" if scan.full else ""
+    along = ", with all others" if plan.recursive else ""
     files = store.count(accepted)
-    log.info("Sent %d files of %s to Globus%s", files, session.run.settings.src_dir, along)
+    log.info("Sent %d files of %s to Globus%s", files, session.context.settings.src_dir, along)
 
 
-def _intend(session: Session, scan: Scan) -> None:
+def _record_tasks(session: Session, plan: TransferPlan) -> None:
     """Move the chosen files from `scan` to the datastore, as entries of tasks to be submitted.
 
     There may be a million: they are not held in both.
@@ -113,37 +113,37 @@ def _intend(session: Session, scan: Scan) -> None:
     from globus_auto import tasks  # noqa: PLC0415
     from globus_auto.datastore import FileRecord  # noqa: PLC0415
 
-    store, known = session.store, session.run.settings
-    paths = sorted(scan.send)
-    most = known.files_per_task
-    if store.forget_ended_tasks(session.run.started, failed=True):
+    store, settings = session.store, session.context.settings
+    paths = sorted(plan.transfers)
+    most = settings.files_per_task
+    if store.forget_ended_tasks(session.context.started, failed=True):
         # One file that the destination does not take keeps a task from ever succeeding, and with
         # it what the task found there already: nothing proves that. So it shall be with fewer.
         most = min(most, math.ceil(len(paths) / PARTS) or 1)
     # What must not be taken along is left out by its name.
-    left_out = [glob.escape(path.rpartition("/")[2]) for path in scan.held]
+    left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
-    for part in [paths] if scan.full else parts:
-        number, new_id = store.number(), tasks.submission_id(session.client)
+    for part in [paths] if plan.recursive else parts:
+        number, new_id = store.next_task_number(), tasks.new_submission_id(session.client)
         store.tasks[number] = tasks.new_task(
             "transfer",
             new_id,
             label=session.label("transfer", new_id),
-            listed_at=scan.began,
-            source_dir=known.src_dir,
-            destination=known.dst_id,
-            destination_dir=known.dst_dir,
-            full=scan.full,
-            exclude=[*known.exclude, *left_out] if scan.full else [],
+            scanned_at=plan.began,
+            source_dir=settings.src_dir,
+            destination=settings.dst_id,
+            destination_dir=settings.dst_dir,
+            recursive=plan.recursive,
+            exclude=[*settings.exclude, *left_out] if plan.recursive else [],
         )
         for path in part:
-            version, decision = scan.send.pop(path)
+            version, decision = plan.transfers.pop(path)
             store.put(path, FileRecord(version.size, version.mtime, number))
             log.log(
                 DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, decision, number
             )
     # A dict keeps the room of what was taken out.
-    scan.send.clear()
+    plan.transfers.clear()
 
 
 def _wait(session: Session) -> None:
@@ -153,16 +153,18 @@ def _wait(session: Session) -> None:
     """
     from globus_auto import opening, progress, proving, watching  # noqa: PLC0415
 
-    open_tasks = [
-        task for task in session.store.open_tasks("transfer").values() if task.task_id is not None
+    in_progress = [
+        task
+        for task in session.store.tasks_in_progress("transfer").values()
+        if task.task_id is not None
     ]
-    for number, task in enumerate(open_tasks, 1):
-        what = f"Transfer {number} of {len(open_tasks)}"
-        with progress.of_task(what, shown=session.run.watched) as show:
+    for number, task in enumerate(in_progress, 1):
+        what = f"Transfer {number} of {len(in_progress)}"
+        with progress.show_task(what, shown=session.context.shows_progress) as show:
             watching.wait(session.client, task.task_id or "", float("inf"), show)
-    if open_tasks:
-        with opening.opened(session.run, session.connection) as settled:
-            log.info("Settled after waiting for %d tasks", len(open_tasks))
+    if in_progress:
+        with opening.open_session(session.context, session.connection) as settled:
+            log.info("Settled after waiting for %d tasks", len(in_progress))
             proving.report_skipped(settled)
             proving.report_undelivered(settled)
 

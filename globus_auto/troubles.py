@@ -24,17 +24,17 @@ from globus_auto.alerts import GLOBUS, Alert, AlertError
 from globus_auto.wording import sentence
 
 if TYPE_CHECKING:
-    from globus_auto.utils import Run
+    from globus_auto.utils import RunContext
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def explain(error: Exception, run: Run) -> Alert:
+def explain(error: Exception, context: RunContext) -> Alert:
     """Return the alert for `error`, which ended `run` or one of its submissions."""
-    login_command = run.login_command
+    login_command = context.login_command
     if isinstance(error, AlertError):
         return error.alert
-    if isinstance(error, login.TokenFileDamaged):
+    if isinstance(error, login.DamagedTokenFile):
         return catalog.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, login.NoTerminal):
         return catalog.login_needs_terminal(login_command)
@@ -47,20 +47,20 @@ def explain(error: Exception, run: Run) -> Alert:
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
     if isinstance(error, listing.EndpointNotReady):
-        return _not_ready(error, run)
+        return _not_ready(error, context)
     if isinstance(error, globus_sdk.TransferAPIError):
-        return _refused_call(error, run)
+        return _refused_call(error, context)
     silent = (globus_sdk.NetworkError, watching.InvalidResponse, watching.CancelTimeout)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
         return catalog_collections.service_unreachable(sentence(str(error)))
-    return catalog.crashed(run.program, f"{type(error).__name__}: {error}")
+    return catalog.crashed(context.program, f"{type(error).__name__}: {error}")
 
 
-def _not_ready(error: listing.EndpointNotReady, run: Run) -> Alert:
+def _not_ready(error: listing.EndpointNotReady, context: RunContext) -> Alert:
     endpoint = error.endpoint
     if error.name:
-        run.names[endpoint] = error.name
-    collection = run.collection(endpoint)
+        context.names[endpoint] = error.name
+    collection = context.collection(endpoint)
     match error.obstacle:
         case "server":
             return catalog_collections.collection_is_server(endpoint, collection)
@@ -89,11 +89,11 @@ def _is_raised_by_sdk(error: Exception) -> bool:
     return str(module).partition(".")[0] == "globus_sdk"
 
 
-def refused(refusal: submitting.Refusal, run: Run) -> Alert:
+def refused(refusal: submitting.Rejection, context: RunContext) -> Alert:
     """Return the alert for a submission that did not lead to a task."""
     if refusal.error is None:
         return catalog_transfers.transfer_blocked(refusal.source_dir, refusal.what)
-    alert = _refused_call(refusal.error, run)
+    alert = _refused_call(refusal.error, context)
     if alert.kind != "service":
         return alert
     return catalog_transfers.transfer_rejected(
@@ -114,12 +114,12 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     return catalog_collections.service_error(details(error))
 
 
-def _refused_call(error: globus_sdk.TransferAPIError, run: Run) -> Alert:
-    what, login_command = details(error), run.login_command
+def _refused_call(error: globus_sdk.TransferAPIError, context: RunContext) -> Alert:
+    what, login_command = details(error), context.login_command
     if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))
         ids = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})
-        return catalog.consent_missing(list(map(run.collection, ids)), what, login_command)
+        return catalog.consent_missing(list(map(context.collection, ids)), what, login_command)
     if refusals.requires_session(error):
         return catalog.session_expired(what, login_command)
     if error.http_status == 401:
@@ -128,9 +128,9 @@ def _refused_call(error: globus_sdk.TransferAPIError, run: Run) -> Alert:
     if code in ("EndpointNotFound", "EndpointDeleted"):
         return catalog_collections.collection_unknown(what)
     if any(part in code for part in listing.ENDPOINT_DOWN):
-        known = ENDPOINT_ID.search(error.message or "")
-        endpoint = known[0] if known else GLOBUS
-        collection = run.collection(endpoint) if known else "a collection"
+        match = ENDPOINT_ID.search(error.message or "")
+        endpoint = match[0] if match else GLOBUS
+        collection = context.collection(endpoint) if match else "a collection"
         return catalog_collections.collection_unreachable(endpoint, collection, what)
     return catalog_collections.service_error(details(error))
 

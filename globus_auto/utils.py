@@ -20,9 +20,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from globus_auto import __version__, alerts, catalog, datastore, logs, settings
-from globus_auto.channels import Channels, deliver
+from globus_auto import __version__, catalog, datastore, logs
+from globus_auto.alerts import (
+    Alert,
+    AlertError,
+    Alerts,
+    AlertState,
+    body,
+    make_digest,
+    mark_notified,
+    open_state,
+    read_state,
+    subject,
+    update_open_alerts,
+)
+from globus_auto.channels import Notifier, send
 from globus_auto.locks import AlreadyRunning, locked
+from globus_auto.settings import Settings, SettingsError, peek, read_settings, unsafe
 from globus_auto.wording import printable, utf8
 
 log = logging.getLogger(__name__)
@@ -31,7 +45,7 @@ LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
 PING_TIMEOUT = 10  # seconds
 
 
-class Stopped(Exception):
+class StopSignal(Exception):
     """The program was asked to end by SIGTERM."""
 
 
@@ -67,7 +81,7 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
 
 
 @dataclass
-class Run:
+class RunContext:
     """One run of a program: what it was told, and what it finds.
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
@@ -77,10 +91,10 @@ class Run:
 
     program: str
     options: argparse.Namespace
-    settings: settings.Settings
-    findings: alerts.Findings
+    settings: Settings
+    alerts: Alerts
     interactive: bool
-    watched: bool
+    shows_progress: bool
     started: int = field(default_factory=lambda: int(time.time()))
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     names: dict[str, str] = field(default_factory=dict)
@@ -100,11 +114,14 @@ class Run:
         return bool(self.options.dry_run)
 
     @property
-    def channels(self) -> Channels:
+    def notifier(self) -> Notifier:
         """Where alerts go."""
-        known = self.settings
-        return Channels(
-            known.email_sender, known.email_recipients, known.email_host, known.alert_urls
+        settings = self.settings
+        return Notifier(
+            settings.email_sender,
+            settings.email_recipients,
+            settings.email_host,
+            settings.alert_urls,
         )
 
     @property
@@ -119,7 +136,7 @@ class Run:
         """Hold the datastore's lock, after waiting for the other program up to an hour."""
         path = f"{self.settings.datastore_path}.lock"
         with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else contextlib.nullcontext():
-            self.findings.resolve("lock", path)
+            self.alerts.resolve("lock", path)
             yield
 
     @property
@@ -133,18 +150,18 @@ class Run:
         Of one that was restored from a backup only what is no proof of a delivery is left. Raise
         datastore.DatastoreDamaged, or AlertError where the settings do not fit what it holds.
         """
-        known = self.settings
+        settings = self.settings
         # Read first: another program may save both meanwhile, and never looks restored then.
-        health = alerts.read(self.health_path)
+        health = read_state(self.health_path)
         newest = health.generation
         self.names |= {key: name for key, name in health.names.items() if key not in self.names}
-        found = datastore.load(known.datastore_path)
-        store = found or datastore.Datastore(source=known.src_id, generation=newest)
-        self.findings.resolve("datastore")
-        if store.source != known.src_id:
-            raise alerts.AlertError(
+        found = datastore.load(settings.datastore_path)
+        store = found or datastore.Datastore(source=settings.src_id, generation=newest)
+        self.alerts.resolve("datastore")
+        if store.source != settings.src_id:
+            raise AlertError(
                 catalog.source_changed(
-                    known.src_dir, known.src_id, known.datastore_path, store.source
+                    settings.src_dir, settings.src_id, settings.datastore_path, store.source
                 )
             )
         self._require_own_config(store)
@@ -153,25 +170,25 @@ class Run:
             self.restored(store)
             store.generation = newest
         else:
-            self.findings.resolve("restored")
+            self.alerts.resolve("restored")
         return store
 
     def restored(self, store: datastore.Datastore) -> None:
         """Drop what a datastore from a backup says was delivered: it may not hold any more."""
         dropped = store.drop_delivered()
         store.changed = store.restored = True
-        self.findings.fire(catalog.datastore_restored(self.settings.datastore_path, dropped))
+        self.alerts.fire(catalog.datastore_restored(self.settings.datastore_path, dropped))
 
     def _require_own_config(self, store: datastore.Datastore) -> None:
         """Raise AlertError if another config file uses this CODE_PATH for other directories."""
-        known, other = self.settings, store.config
-        path = utf8(known.config_path)
+        settings, other = self.settings, store.config
+        path = utf8(settings.config_path)
         if other and other != path and os.path.exists(other):
-            theirs = settings.peek(other)
-            if theirs.datastore_path == known.datastore_path and theirs.pair != known.pair:
+            theirs = peek(other)
+            if theirs.datastore_path == settings.datastore_path and theirs.pair != settings.pair:
                 directories = f"{theirs.src_dir} to {theirs.dst_dir}"
-                raise alerts.AlertError(
-                    catalog.code_path_shared(known.src_dir, path, other, directories)
+                raise AlertError(
+                    catalog.code_path_shared(settings.src_dir, path, other, directories)
                 )
         if other != path:
             store.config = path
@@ -179,19 +196,21 @@ class Run:
 
     def require_own_destination(self, others: Iterable[datastore.Mapping]) -> None:
         """Raise AlertError if files would be sent to where those of `others` are."""
-        known = self.settings
+        settings = self.settings
         mine = datastore.Mapping(
-            source_dir=known.src_dir, destination=known.dst_id, destination_dir=known.dst_dir
+            source_dir=settings.src_dir,
+            destination=settings.dst_id,
+            destination_dir=settings.dst_dir,
         )
         for other in others:
             if not mine.agrees_with(other):
-                raise alerts.AlertError(
+                raise AlertError(
                     catalog.destination_in_use(
-                        known.src_dir,
-                        known.dst_dir,
+                        settings.src_dir,
+                        settings.dst_dir,
                         other.source_dir,
                         other.destination_dir,
-                        known.datastore_path,
+                        settings.datastore_path,
                     )
                 )
 
@@ -203,137 +222,143 @@ class Run:
                 lambda health: setattr(health, "generation", max(health.generation, newest))
             )
 
-    def remember(self, change: Callable[[alerts.AlertState], object]) -> None:
+    def remember(self, change: Callable[[AlertState], object]) -> None:
         """Change what is remembered beside the datastore, unless nothing may be changed.
 
         It may be lost: where it cannot be written the work goes on; the end of the run says so.
         """
         if not self.dry:
             try:
-                with alerts.opened(self.health_path) as health:
+                with open_state(self.health_path) as health:
                     change(health)
             except OSError as error:
                 log.info("Cannot write %s: %s", self.health_path, error)
 
 
-def run(program: str, options: argparse.Namespace, work: Callable[[Run], None]) -> int:
+def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], None]) -> int:
     """Do `work` as a well-behaved cron job and return the exit code.
 
     One run of a program at a time; every trouble becomes one sentence, in the log, on stderr and
     to whom it concerns.
     """
-    findings = alerts.Findings(program)
+    alerts = Alerts(program)
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
-        known = _settings(options, findings)
-        this = Run(program, options, known, findings, interactive, watched=interactive)
-        speaks = True
+        settings = _settings(options, alerts)
+        context = RunContext(
+            program, options, settings, alerts, interactive, shows_progress=interactive
+        )
+        notifies = True
         try:
-            if not findings.alerts:
-                stack.enter_context(logs.to_file(known.log_path, options.verbose))
+            if not alerts.fired:
+                stack.enter_context(logs.to_file(settings.log_path, options.verbose))
                 with _signals():
-                    _work_alone(this, work)
-        except AlreadyRunning as busy:
-            speaks = busy.too_long(this.started, known.stall_hours * 3600)
-            _note_busy(this, busy, speaks)
+                    _work_alone(context, work)
+        except AlreadyRunning as running:
+            notifies = running.too_long(context.started, settings.stall_hours * 3600)
+            _report_lock(context, running, notifies)
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
-            _note(this, error)
+            _report_error(context, error)
         except KeyboardInterrupt:
             log.warning("Interrupted; what was begun is finished by the next run")
             return 1
-        log.info("Ended %s with exit code %d", program, findings.code)
-        if speaks and not this.dry:
-            _report(this)
-            _ping(this)
-    return findings.code
+        log.info("Ended %s with exit code %d", program, alerts.code)
+        if notifies and not context.dry:
+            _report(context)
+            _ping(context)
+    return alerts.code
 
 
-def inquire(program: str, options: argparse.Namespace, inquiry: Callable[[Run], int]) -> int:
+def run_read_only(
+    program: str, options: argparse.Namespace, command: Callable[[RunContext], int]
+) -> int:
     """Return the exit code of an `inquiry`, which may change nothing, for a person to read.
 
     It needs no lock, so it works while another run is at work, and nobody is sent mail.
     """
-    findings = alerts.Findings(program)
+    alerts = Alerts(program)
     options.dry_run = True
     with logs.to_stderr(options.verbose, interactive=False):
-        known = _settings(options, findings)
-        this = Run(program, options, known, findings, False, watched=sys.stderr.isatty())
-        if findings.alerts:
-            return findings.code
+        settings = _settings(options, alerts)
+        context = RunContext(
+            program, options, settings, alerts, False, shows_progress=sys.stderr.isatty()
+        )
+        if alerts.fired:
+            return alerts.code
         try:
-            with this.resources:
-                return max(inquiry(this), findings.code)
+            with context.resources:
+                return max(command(context), alerts.code)
         except Exception as error:  # noqa: BLE001 - each becomes a sentence
-            _note(this, error)
-            return findings.code
+            _report_error(context, error)
+            return alerts.code
         except KeyboardInterrupt:
             return 1
 
 
-def _work_alone(this: Run, work: Callable[[Run], None]) -> None:
-    path = f"{this.settings.datastore_path}.{this.program}.lock"
-    with locked(path, timeout=0) if not this.dry else contextlib.nullcontext():
-        this.findings.resolve("lock", path)
-        log.info("Began %s of %s", this.program, this.settings.src_dir)
-        with this.resources:
-            work(this)
+def _work_alone(context: RunContext, work: Callable[[RunContext], None]) -> None:
+    path = f"{context.settings.datastore_path}.{context.program}.lock"
+    with locked(path, timeout=0) if not context.dry else contextlib.nullcontext():
+        context.alerts.resolve("lock", path)
+        log.info("Began %s of %s", context.program, context.settings.src_dir)
+        with context.resources:
+            work(context)
     for kind in ("crash", "state", "stopped"):
-        this.findings.resolve(kind, this.program)
+        context.alerts.resolve(kind, context.program)
 
 
-def _note(this: Run, error: Exception) -> None:
-    alert = explain(error, this)
+def _report_error(context: RunContext, error: Exception) -> None:
+    alert = explain(error, context)
     if alert.kind == "crash":
         log.info("The traceback of what follows", exc_info=error)
-    this.findings.fire(alert)
+    context.alerts.fire(alert)
 
 
-def _note_busy(this: Run, busy: AlreadyRunning, too_long: bool) -> None:
+def _report_lock(context: RunContext, running: AlreadyRunning, too_long: bool) -> None:
     if not too_long:
-        log.info("Exiting: %s", busy)
+        log.info("Exiting: %s", running)
         return
-    this.findings.fire(catalog.running_too_long(busy.path, busy.pid, busy.moment))
+    context.alerts.fire(catalog.running_too_long(running.path, running.pid, running.moment))
 
 
-def _settings(options: argparse.Namespace, findings: alerts.Findings) -> settings.Settings:
+def _settings(options: argparse.Namespace, alerts: Alerts) -> Settings:
     """Return the settings, as far as they can be used; note what is wrong with them."""
     try:
-        known = settings.load(options.config)
-    except settings.SettingsError as error:
+        settings = read_settings(options.config)
+    except SettingsError as error:
         for problem in error.problems:
-            findings.fire(catalog.setting_wrong(error.usable.config_path, problem))
+            alerts.fire(catalog.setting_wrong(error.usable.config_path, problem))
         return error.usable
-    findings.resolve("settings", lambda about: about.startswith(f"{known.config_path}: "))
-    return known
+    alerts.resolve("settings", lambda about: about.startswith(f"{settings.config_path}: "))
+    return settings
 
 
-def explain(error: Exception, this: Run) -> alerts.Alert:
+def explain(error: Exception, context: RunContext) -> Alert:
     """Return the alert for `error`: what happened, what it means, what to do."""
-    known = this.settings
-    if isinstance(error, alerts.AlertError):
+    settings = context.settings
+    if isinstance(error, AlertError):
         return error.alert
-    if isinstance(error, datastore.DatastoreNewer):
+    if isinstance(error, datastore.NewerDatastore):
         return catalog.datastore_newer(error.path, error.version, datastore.VERSION)
-    if isinstance(error, datastore.DatastoreDamaged):
+    if isinstance(error, datastore.DamagedDatastore):
         return catalog.datastore_damaged(error.path, error.reason)
-    if isinstance(error, Stopped):
-        return catalog.stopped(this.program)
+    if isinstance(error, StopSignal):
+        return catalog.stopped(context.program)
     if isinstance(error, OSError):
         return catalog.state_unusable(
-            this.program,
-            str(error.filename or known.code_path),
+            context.program,
+            str(error.filename or settings.code_path),
             str(error.strerror or error),
         )
     from globus_auto import troubles  # noqa: PLC0415 - --help and --version need no Globus
 
-    return troubles.explain(error, this)
+    return troubles.explain(error, context)
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     def stop(_number: int, _frame: object) -> None:
-        raise Stopped
+        raise StopSignal
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -342,65 +367,67 @@ def _signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(this: Run) -> None:
+def _report(context: RunContext) -> None:
     """Tell whom it concerns what is new, due again or resolved, and remember that."""
-    known = this.settings
-    home = os.path.dirname(known.datastore_path)
+    settings = context.settings
+    home = os.path.dirname(settings.datastore_path)
     told = False
     try:
         # Nothing is written where others could have put a link in place of the file.
-        if os.path.isabs(home) and os.path.isdir(home) and not settings.unsafe(Path(home)):
-            with alerts.opened(this.health_path) as health:
+        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(Path(home)):
+            with open_state(context.health_path) as health:
                 told = True
-                _tell(this, health)
+                _notify(context, health)
                 health.names = {
-                    endpoint: this.names[endpoint]
-                    for endpoint in (known.src_id, known.dst_id)
-                    if endpoint in this.names
+                    endpoint: context.names[endpoint]
+                    for endpoint in (settings.src_id, settings.dst_id)
+                    if endpoint in context.names
                 } or health.names
-                if this.findings.code == 0:
-                    health.last_good[this.program] = this.started
+                if context.alerts.code == 0:
+                    health.last_good[context.program] = context.started
     except OSError as error:
         log.error("Cannot remember which alerts were told: %s", error)
     if not told:
-        _tell(this, alerts.AlertState())
+        _notify(context, AlertState())
 
 
-def _tell(this: Run, health: alerts.AlertState) -> None:
+def _notify(context: RunContext, health: AlertState) -> None:
     now = int(time.time())
-    known, channels = this.settings, this.channels
+    settings, notifier = context.settings, context.notifier
     host = socket.gethostname()
-    health.alerts = alerts.updated(health.alerts, this.findings, now)
-    what = alerts.digest(health.alerts, now, known.email_repeat_hours * 3600)
-    if not any(what) or not (channels.recipients or channels.urls):
+    health.alerts = update_open_alerts(health.alerts, context.alerts, now)
+    what = make_digest(health.alerts, now, settings.email_repeat_hours * 3600)
+    if not any(what) or not (notifier.recipients or notifier.urls):
         return
-    title = alerts.subject(what, known.email_subject, host, _pair(this))
-    directories = f"{known.src_dir} -> {known.dst_dir}" if known.src_dir else known.config_path
+    title = subject(what, settings.email_subject, host, _pair(context))
+    directories = (
+        f"{settings.src_dir} -> {settings.dst_dir}" if settings.src_dir else settings.config_path
+    )
     source = (
         f"Sent by globus_auto on {host} for {printable(directories)}.\n"
-        f"More is in {printable(known.log_path)} there; README.md explains each alert."
+        f"More is in {printable(settings.log_path)} there; README.md explains each alert."
     )
-    if deliver(channels, title, alerts.body(what, now, source)):
-        health.alerts = alerts.told(health.alerts, what, now)
+    if send(notifier, title, body(what, now, source)):
+        health.alerts = mark_notified(health.alerts, what, now)
 
 
-def _pair(this: Run) -> str:
+def _pair(context: RunContext) -> str:
     """Return what is sent where: names of collections, else directories."""
-    known = this.settings
-    if not known.src_dir:
-        return known.config_path
-    names = [this.names.get(endpoint) for endpoint in (known.src_id, known.dst_id)]
+    settings = context.settings
+    if not settings.src_dir:
+        return settings.config_path
+    names = [context.names.get(endpoint) for endpoint in (settings.src_id, settings.dst_id)]
     if None in names or names[0] == names[1]:
-        return f"{known.src_dir} -> {known.dst_dir}"
+        return f"{settings.src_dir} -> {settings.dst_dir}"
     return f"{names[0]} -> {names[1]}"
 
 
-def _ping(this: Run) -> None:
+def _ping(context: RunContext) -> None:
     """Tell the watcher at PING_URL how the run went; it can neither delay nor fail it."""
-    url = this.settings.ping_url.replace("{program}", this.program)
+    url = context.settings.ping_url.replace("{program}", context.program)
     if not url:
         return
-    if this.findings.code:
+    if context.alerts.code:
         address, mark, query = url.partition("?")
         url = f"{address.rstrip('/')}/fail{mark}{query}"
     # A name server or watcher that dawdles is left behind with its thread.

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from globus_auto import choosing, listing
 from globus_auto.datastore import FileVersion, joined
-from globus_auto.listing import Directory, Unlisted
+from globus_auto.listing import DirectoryListing, ListingError
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 # Stands for a file that could not be asked for.
-Answer = FileVersion | Unlisted | None
+Answer = FileVersion | ListingError | None
 
 
-def versions(
-    session: Session, endpoint: str, paths: list[str], *, alone: bool = False
+def current_versions(
+    session: Session, endpoint: str, paths: list[str], *, collisions: bool = False
 ) -> Iterator[tuple[str, Answer]]:
     """Yield for each of `paths` what stands there at `endpoint` now: a version, or None.
 
@@ -29,21 +29,21 @@ def versions(
     for path in paths:
         directory, _, name = path.rpartition("/")
         wanted.setdefault(directory or "/", []).append(name)
-    for outcome in session.walk(endpoint, list(wanted)):
-        names = wanted[outcome.path]
-        if isinstance(outcome, Directory):
-            there = [*outcome.files, *outcome.directories, *outcome.others]
-            twins = choosing.alike(there) if alone else set()
+    for result in session.walk(endpoint, list(wanted)):
+        names = wanted[result.path]
+        if isinstance(result, DirectoryListing):
+            there = [*result.files, *result.directories, *result.others]
+            twins = choosing.colliding_names(there) if collisions else set()
             for name in names:
-                path = joined(outcome.path, name)
-                twin = Unlisted(path, "another name collides with it", collides=True)
-                yield path, twin if name in twins else outcome.files.get(name)
+                path = joined(result.path, name)
+                twin = ListingError(path, "another name collides with it", collides=True)
+                yield path, twin if name in twins else result.files.get(name)
             continue
         silent = None
         for name in names:
-            path = joined(outcome.path, name)
-            answer: Answer = None if outcome.gone else silent
-            if not outcome.gone and silent is None:
+            path = joined(result.path, name)
+            answer: Answer = None if result.gone else silent
+            if not result.gone and silent is None:
                 answer = listing.stat_file(session.client, endpoint, path, session.limiter)
-                silent = answer if isinstance(answer, Unlisted) else None
+                silent = answer if isinstance(answer, ListingError) else None
             yield path, answer

@@ -90,7 +90,7 @@ class InvalidResponse(Exception):
     """Globus gave an answer that nothing may be concluded from."""
 
 
-class Endless(InvalidResponse):
+class EndlessList(InvalidResponse):
     """Globus gave a list that does not end."""
 
 
@@ -105,7 +105,7 @@ def seconds(moment: datetime | None) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
 
 
-def said(code: str | None, description: str | None, details: str | None = None) -> str:
+def describe_error(code: str | None, description: str | None, details: str | None = None) -> str:
     """Return what Globus says of an error of a task: in words, then its code."""
     words = ": ".join(part for part in (description, condensed(details or "")) if part)
     parts = [f"Globus says: {words.rstrip('.')}"] if words else []
@@ -155,7 +155,7 @@ def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> li
             empty = 0 if data else empty + 1
             endless = marker in markers or len(markers) >= PAGES_MOST or empty >= EMPTY_PAGES
             if len(found) > most or (marker is not None and endless):
-                raise Endless(f"Globus sent a list of {shape.__name__} that does not end.")
+                raise EndlessList(f"Globus sent a list of {shape.__name__} that does not end.")
             markers.add(marker)
     except (TypeError, KeyError, ValueError) as error:
         raise InvalidResponse(f"Globus sent no whole list of {shape.__name__}.") from error

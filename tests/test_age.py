@@ -44,7 +44,7 @@ def test_nothing_is_deleted_on_an_old_listing(lab: Lab) -> None:
     assert deleted(lab) == [["/src/b/2", "/src/c/3"]]
     listed = [each.query["path"] for each in lab.world.requests if each.route == "ls"]
     assert [listed.count(f"/src/{name}") for name in "abc"] == [2, 2, 2]
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 def test_a_listing_of_less_than_a_minute_ago_is_used(lab: Lab) -> None:
@@ -101,7 +101,7 @@ def test_an_empty_directory_is_not_deleted_on_an_old_listing(lab: Lab) -> None:
     os.utime(lab.source / "x", (old, old))
     delay(lab, "submission_id", MINUTE + 1)
     assert (lab.delete(), deleted(lab)) == (0, [])
-    (quarantine,) = lab.store().asides
+    (quarantine,) = lab.store().quarantined
     name = quarantine.rpartition("/")[2]
     assert tree(lab.source) == {name: None}
     lab.write(f"{name}/late", "late")

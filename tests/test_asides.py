@@ -49,7 +49,7 @@ def left(prunable: Lab) -> Lab:
     (prunable.source / "x" / "y").rmdir()
     prunable.world.faults.add_proxy("delete", 403)
     assert prunable.delete() == 1
-    assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
+    assert prunable.store().quarantined == {f"/src/{quarantine(prunable).name}": "/src/x"}
     return prunable
 
 
@@ -59,18 +59,18 @@ PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
 @PROGRAMS
 def test_a_kill_before_the_rename_leaves_the_directory(prunable: Lab, program: str) -> None:
     prunable.kill("delete", "rename", effect=False)
-    assert list(prunable.store().asides.values()) == ["/src/x"]
+    assert list(prunable.store().quarantined.values()) == ["/src/x"]
     assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 @PROGRAMS
 def test_a_kill_after_the_rename_leaves_no_quarantine(prunable: Lab, program: str) -> None:
     """transfer.py restores the directory, delete.py removes it."""
     prunable.kill("delete", "rename")
-    assert prunable.store().asides == {f"/src/{quarantine(prunable).name}": "/src/x"}
+    assert prunable.store().quarantined == {f"/src/{quarantine(prunable).name}": "/src/x"}
     assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 def test_after_a_kill_a_flat_quarantine_waits_for_delete(prunable: Lab) -> None:
@@ -78,7 +78,7 @@ def test_after_a_kill_a_flat_quarantine_waits_for_delete(prunable: Lab) -> None:
     prunable.kill("delete", "rename")
     assert run(prunable, "transfer").keys() == {quarantine(prunable).name}
     assert run(prunable, "delete") == {}
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 @PROGRAMS
@@ -86,7 +86,7 @@ def test_after_a_kill_a_quarantine_with_a_file_is_restored(prunable: Lab, progra
     prunable.kill("delete", "rename")
     arrive(prunable)
     assert run(prunable, program) == NEW
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 @PROGRAMS
@@ -94,7 +94,7 @@ def test_a_kill_at_the_submission_leaves_no_quarantine(prunable: Lab, program: s
     """transfer.py restores the directory, delete.py removes it."""
     prunable.kill("delete", "delete", effect=False)
     assert run(prunable, program).keys() == ({"x", "x/y"} if program == "transfer" else set())
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 @PROGRAMS
@@ -106,15 +106,15 @@ def test_a_kill_during_the_delete_task_loses_no_file(prunable: Lab, program: str
     arrive(prunable)
     assert run(prunable, program) == NEW
     assert not any(task.in_progress for task in prunable.world.tasks.values())
-    assert prunable.store().asides == {}
-    assert not prunable.store().open_tasks("delete")
+    assert prunable.store().quarantined == {}
+    assert not prunable.store().tasks_in_progress("delete")
 
 
 @PROGRAMS
 def test_a_kill_after_the_delete_task_leaves_no_record(prunable: Lab, program: str) -> None:
     prunable.kill("delete", "delete")
     assert run(prunable, program) == {}
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 @pytest.mark.parametrize("effect", [False, True])
@@ -127,7 +127,7 @@ def test_a_kill_during_the_restore_is_made_good(prunable: Lab, effect: bool) -> 
         match=lambda request: QUARANTINE in request.body["old_path"],
     )
     assert run(prunable, "transfer") == NEW
-    assert prunable.store().asides == {}
+    assert prunable.store().quarantined == {}
 
 
 @PROGRAMS
@@ -140,7 +140,7 @@ def test_if_the_old_name_is_taken_both_are_kept_and_reported(
     both = {f"{name}/y/new": b"arrived", "x/other": b"took the name"}
     assert run(left, program, 1).items() >= both.items()
     assert "its old name has been taken" in capsys.readouterr().err
-    assert left.store().asides == {}
+    assert left.store().quarantined == {}
     assert left.transfer() == 1
     assert f"/src/{name} was renamed to check" in capsys.readouterr().err
     assert tree(left.destination)["x/other"] == b"took the name"
@@ -170,10 +170,10 @@ def test_a_quarantine_that_cannot_be_restored_is_tried_again(
     harm(left)
     assert left.transfer() == 1
     assert "cannot be given its name back now" in capsys.readouterr().err
-    assert left.store().asides == {f"/src/{quarantine(left).name}": "/src/x"}
+    assert left.store().quarantined == {f"/src/{quarantine(left).name}": "/src/x"}
     left.world.faults.clear()
     assert run(left, "transfer") == NEW
-    assert left.store().asides == {}
+    assert left.store().quarantined == {}
     assert run(left, "transfer") == NEW
     assert tree(left.destination)["x/y/new"] == b"arrived"
 
@@ -181,7 +181,7 @@ def test_a_quarantine_that_cannot_be_restored_is_tried_again(
 def test_a_quarantine_that_somebody_removed_is_forgotten(left: Lab) -> None:
     shutil.rmtree(quarantine(left))
     assert run(left, "transfer") == {}
-    assert left.store().asides == {}
+    assert left.store().quarantined == {}
 
 
 def test_a_recursive_task_leaves_quarantines_out(left: Lab) -> None:

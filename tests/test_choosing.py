@@ -5,19 +5,19 @@ import itertools
 import pytest
 
 from globus_auto.choosing import (
-    LABEL_SECONDS,
-    Terms,
+    FUTURE_SECONDS,
+    ScanTerms,
     TransferReason,
     Verdict,
-    calm_until,
-    choose,
-    is_label,
-    is_quiet,
+    classify,
+    is_future_mtime,
     is_racy,
+    is_stable,
     matcher,
     matches,
+    safe_until,
 )
-from globus_auto.datastore import FileRecord, FileVersion, Task
+from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 
 TRANSFER, DEFER, SKIP = Verdict.TRANSFER, Verdict.DEFER, Verdict.SKIP
 NOW = 1_795_428_000
@@ -28,14 +28,14 @@ HERE = ("/src", "", "/dst")  # the mapping of each task here
 ELSEWHERE = ("/src", "", "/elsewhere")
 
 
-def task(status="SUCCEEDED", listed_at=OLD + 100):
-    return Task(
+def task(status="SUCCEEDED", scanned_at=OLD + 100):
+    return TaskRecord(
         kind="transfer",
         submission_id="",
         status=status,
         label="",
-        submitted_at=listed_at,
-        listed_at=listed_at,
+        submitted_at=scanned_at,
+        scanned_at=scanned_at,
         source_dir="/src",
         destination="",
         destination_dir="/dst",
@@ -44,11 +44,11 @@ def task(status="SUCCEEDED", listed_at=OLD + 100):
 
 def classified(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
     settle = terms.pop("settle", 0)
-    return choose(
+    return classify(
         FileVersion(size, mtime),
         entry,
         (of or task()) if entry else None,
-        Terms(began, settle, **terms),
+        ScanTerms(began, settle, **terms),
     )
 
 
@@ -73,9 +73,9 @@ def classified(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"entry": None, "pair": ELSEWHERE}, TRANSFER, "new"),
         ({"pair": HERE}, SKIP, ""),
         ({"pair": HERE, "size": 11}, TRANSFER, "changed"),
-        ({"entry": None, "under_way": True}, DEFER, "its last transfer is in progress"),
-        ({"size": 11, "under_way": True}, DEFER, "its last transfer is in progress"),
-        ({"under_way": True}, SKIP, ""),
+        ({"entry": None, "recursive_in_progress": True}, DEFER, "its last transfer is in progress"),
+        ({"size": 11, "recursive_in_progress": True}, DEFER, "its last transfer is in progress"),
+        ({"recursive_in_progress": True}, SKIP, ""),
         # Stable for SETTLE_SECONDS, to the second.
         ({"entry": None, "settle": SETTLE}, TRANSFER, "new"),
         ({"entry": None, "settle": SETTLE, "mtime": NOW - SETTLE}, TRANSFER, "new"),
@@ -90,7 +90,7 @@ def classified(size=10, mtime=OLD, *, of=None, entry=KNOWN, began=NOW, **terms):
         ({"settle": 2 * (NOW - OLD)}, SKIP, ""),
         ({"entry": None, "settle": SETTLE, "mtime": NOW + 5}, DEFER, "new, but"),
         ({"entry": None, "mtime": NOW + 5}, TRANSFER, "new"),
-        ({"entry": None, "settle": SETTLE, "mtime": NOW + LABEL_SECONDS + 1}, TRANSFER, "new"),
+        ({"entry": None, "settle": SETTLE, "mtime": NOW + FUTURE_SECONDS + 1}, TRANSFER, "new"),
     ],
 )
 def test_each_file_is_transferred_deferred_or_skipped(changes, verdict, reason):
@@ -102,7 +102,7 @@ def test_each_file_is_transferred_deferred_or_skipped(changes, verdict, reason):
     ("age_at_the_scan", "racy"), [(-5, True), (0, True), (1, True), (2, False), (3, False)]
 )
 def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_scan, racy):
-    assert is_racy(FileRecord(10, OLD, 1), task(listed_at=OLD + age_at_the_scan)) is racy
+    assert is_racy(FileRecord(10, OLD, 1), task(scanned_at=OLD + age_at_the_scan)) is racy
 
 
 @pytest.mark.parametrize(
@@ -110,25 +110,25 @@ def test_a_record_is_racy_if_modified_within_2_s_of_the_scan(age_at_the_scan, ra
 )
 def test_a_racy_file_is_sent_again_by_a_later_scan(later, verdict):
     """One that begins more than two seconds after the file was modified."""
-    decision = classified(of=task(listed_at=OLD), began=OLD + later)
+    decision = classified(of=task(scanned_at=OLD), began=OLD + later)
     reasons = (TransferReason.RACY,) if verdict is TRANSFER else ()
     assert decision.verdict is verdict
     assert tuple(why.reason for why in decision.reasons) == reasons
 
 
 def test_a_racy_file_is_deferred_while_its_task_is_active():
-    assert classified(of=task("ACTIVE", listed_at=OLD)).verdict is DEFER
+    assert classified(of=task("ACTIVE", scanned_at=OLD)).verdict is DEFER
 
 
 def test_an_mtime_over_a_day_ahead_is_a_future_mtime():
     """It does not show when the file was written: the file is neither racy nor too young."""
-    ahead = OLD + LABEL_SECONDS
-    assert not is_label(ahead, OLD)
-    assert is_label(ahead + 1, OLD)
-    assert is_racy(FileRecord(10, ahead, 1), task(listed_at=OLD))
-    assert not is_racy(FileRecord(10, ahead + 1, 1), task(listed_at=OLD))
-    assert not is_quiet(ahead, OLD, 1)
-    assert is_quiet(ahead + 1, OLD, 1)
+    ahead = OLD + FUTURE_SECONDS
+    assert not is_future_mtime(ahead, OLD)
+    assert is_future_mtime(ahead + 1, OLD)
+    assert is_racy(FileRecord(10, ahead, 1), task(scanned_at=OLD))
+    assert not is_racy(FileRecord(10, ahead + 1, 1), task(scanned_at=OLD))
+    assert not is_stable(ahead, OLD, 1)
+    assert is_stable(ahead + 1, OLD, 1)
 
 
 def test_no_combination_overlooks_or_invents_a_change():
@@ -136,7 +136,7 @@ def test_no_combination_overlooks_or_invents_a_change():
     count = 0
     for size, mtime, status, listed, settle, under_way, pair in itertools.product(
         (10, 11),
-        (OLD - 1, OLD, OLD + 1, NOW, NOW + 3, NOW + 2 * LABEL_SECONDS),
+        (OLD - 1, OLD, OLD + 1, NOW, NOW + 3, NOW + 2 * FUTURE_SECONDS),
         ("ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"),
         (OLD - 1, OLD + 1, OLD + 2, NOW),
         (0, 1, SETTLE),
@@ -144,11 +144,13 @@ def test_no_combination_overlooks_or_invents_a_change():
         (None, HERE, ELSEWHERE),
     ):
         of = task(status, listed)
-        verdict, why = classified(size, mtime, of=of, settle=settle, under_way=under_way, pair=pair)
+        verdict, why = classified(
+            size, mtime, of=of, settle=settle, recursive_in_progress=under_way, pair=pair
+        )
         same = (size, mtime) == (10, OLD)
-        asked_for = pair == ELSEWHERE and not of.open
+        asked_for = pair == ELSEWHERE and not of.in_progress
         assert (verdict is SKIP) == (same and not asked_for and listed >= OLD + 2), why
-        assert (verdict is TRANSFER) <= (not under_way and not of.open), why
+        assert (verdict is TRANSFER) <= (not under_way and not of.in_progress), why
         count += 1
     assert count == 2 * 6 * 4 * 4 * 3 * 2 * 3
 
@@ -156,9 +158,9 @@ def test_no_combination_overlooks_or_invents_a_change():
 def test_older_files_of_ended_tasks_cannot_be_racy():
     """Only tasks of the mapping count; this short cut decides about nearly all files of a scan."""
     tasks = {1: task(), 2: task("ACTIVE"), 3: task("FAILED", OLD)}
-    assert calm_until(tasks) == {1: OLD + 98, 3: OLD - 2}
-    assert calm_until(tasks, HERE) == {1: OLD + 98, 3: OLD - 2}
-    assert calm_until(tasks, ELSEWHERE) == {}
+    assert safe_until(tasks) == {1: OLD + 98, 3: OLD - 2}
+    assert safe_until(tasks, HERE) == {1: OLD + 98, 3: OLD - 2}
+    assert safe_until(tasks, ELSEWHERE) == {}
 
 
 @pytest.mark.parametrize(

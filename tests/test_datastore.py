@@ -19,28 +19,28 @@ from hypothesis import strategies as st
 
 from globus_auto import datastore
 from globus_auto.datastore import (
+    DamagedDatastore,
     Datastore,
-    DatastoreDamaged,
-    DatastoreNewer,
     FileRecord,
     Mapping,
-    Task,
+    NewerDatastore,
+    TaskRecord,
 )
 from tests.conftest import Lab, Mailbox, files
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(-(2**62), 2**62)
 TASKS = st.builds(
-    Task,
+    TaskRecord,
     kind=st.sampled_from(["transfer", "delete"]),
     submission_id=TEXT,
     task_id=st.none() | TEXT,
     status=st.sampled_from(["ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"]),
     label=TEXT,
     submitted_at=NUMBERS,
-    listed_at=NUMBERS,
+    scanned_at=NUMBERS,
     ended_at=st.none() | NUMBERS,
-    full=st.booleans(),
+    recursive=st.booleans(),
     exclude=st.lists(TEXT, max_size=3),
     source_dir=TEXT,
     destination=TEXT,
@@ -96,12 +96,12 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, store: Datastore) -> No
 
 def example(directories: int = 2) -> Datastore:
     """Return a datastore with three files in each of its directories."""
-    task = Task(
+    task = TaskRecord(
         kind="transfer",
         submission_id="s",
         label="l",
         submitted_at=3,
-        listed_at=2,
+        scanned_at=2,
         source_dir="/d",
         destination="x",
         destination_dir="/e",
@@ -164,12 +164,12 @@ def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
     path.write_bytes(data)
     try:
         store = datastore.load(str(path))
-    except DatastoreNewer as error:
+    except NewerDatastore as error:
         # A digit of its version was altered: that is refused too, with another message.
         assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
         assert f"{path} was written by a newer globus_auto" in str(error)
         return True
-    except DatastoreDamaged as error:
+    except DamagedDatastore as error:
         assert f"{path} is damaged" in str(error)
         assert "Restore it from a backup, or delete it" in str(error)
         return True
@@ -203,7 +203,7 @@ def test_a_large_datastore_with_some_byte_altered_is_damaged(tmp_path: Path) -> 
     chance = random.Random(1)
     for place in chance.sample(range(len(data) - 1), 100):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        with pytest.raises(DatastoreDamaged):
+        with pytest.raises(DamagedDatastore):
             datastore.load(str(path))
 
 
@@ -241,7 +241,7 @@ def test_an_unknown_shape_is_damage_though_the_sum_matches(
     assert old in before
     before = before.replace(old, new, 1)
     path.write_bytes(before + f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode())
-    with pytest.raises(DatastoreDamaged) as caught:
+    with pytest.raises(DamagedDatastore) as caught:
         datastore.load(str(path))
     assert reason in str(caught.value)
 

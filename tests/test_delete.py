@@ -212,7 +212,7 @@ def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mail
     assert deleted(lab)[1:] == [["/src/a", "/src/b"], ["/src/c"]], "the other group is deleted"
     assert files(lab.source).keys() == {"a", "b"}
     assert lab.records() == {"/src/a", "/src/b"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
     assert ("(ENDPOINT_ERROR, read-only disk)" in mail) == (plan == "fail_next")
@@ -262,7 +262,7 @@ def test_a_rejected_delete_task_leaves_no_record(lab: Lab) -> None:
     lab.world.faults.add("delete", status=403, body={"code": "PermissionDenied"})
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     assert lab.delete() == 0
     assert files(lab.source) == {}
 

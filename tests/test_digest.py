@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from globus_auto import alerts, wording
-from globus_auto.alerts import Alert, Digest, Findings, OpenAlert
+from globus_auto.alerts import Alert, Alerts, Digest, OpenAlert
 
 HOUR = 3600
 
 
-def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Findings:
+def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Alerts:
     """Return what a run has found: alerts, and kinds of which all is well."""
-    found = Findings()
+    found = Alerts()
     for alert in raised:
         found.fire(alert)
     for kind in well:
@@ -46,12 +46,12 @@ class Reader:
         self.standing: list[OpenAlert] = []
         self.told: list[tuple[int, int, int]] = []
 
-    def run(self, now: int, found: Findings, *, delivered: bool = True) -> None:
-        self.standing = alerts.updated(self.standing, found, now)
-        what = alerts.digest(self.standing, now, 24 * HOUR)
+    def run(self, now: int, found: Alerts, *, delivered: bool = True) -> None:
+        self.standing = alerts.update_open_alerts(self.standing, found, now)
+        what = alerts.make_digest(self.standing, now, 24 * HOUR)
         if any(what) and delivered:
             self.told.append((len(what.new), len(what.still_open), len(what.resolved)))
-            self.standing = alerts.told(self.standing, what, now)
+            self.standing = alerts.mark_notified(self.standing, what, now)
 
 
 def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
@@ -116,18 +116,18 @@ def test_the_health_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     known |= {"by": "delete", "told_at": 7, "after": 8.0, "once": True, "over": False}
     path = tmp_path / "health"
     path.write_text(json.dumps({"alerts": [known, {**known, "once": False, "over": True}]}))
-    note, alert = alerts.read(str(path)).alerts
+    note, alert = alerts.read_state(str(path)).alerts
     assert (note.severity, note.notified_at, note.for_seconds, note.by) == ("note", 7, 8, "delete")
     assert (alert.severity, alert.resolved, note.resolved) == ("alert", True, False)
 
 
 def test_only_what_was_checked_is_resolved() -> None:
     known = [standing("/d", notified_at=0), standing("/e", notified_at=0)]
-    found = Findings()
+    found = Alerts()
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.resolved for each in alerts.updated(known, found, 1)] == [True, False]
+    assert [each.resolved for each in alerts.update_open_alerts(known, found, 1)] == [True, False]
 
 
 def test_an_alert_fired_in_a_run_is_not_resolved_by_it() -> None:
@@ -145,7 +145,7 @@ def test_the_first_of_two_alerts_of_one_key_stays() -> None:
 
 
 def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
-    (kept,) = alerts.updated([standing(notified_at=5)], findings(alert(text="newer")), 9)
+    (kept,) = alerts.update_open_alerts([standing(notified_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.notified_at) == ("newer", 0, 5)
 
 
@@ -179,9 +179,9 @@ def test_an_alert_that_is_due_later_is_sent_only_if_it_lasts() -> None:
     assert reader.told == [(1, 0, 0)]
 
 
-def of(program: str, *raised: Alert) -> Findings:
+def of(program: str, *raised: Alert) -> Alerts:
     """Return what a run of `program` has found, which found all else that is unlisted well."""
-    found = Findings(program)
+    found = Alerts(program)
     found.resolve("unlisted")
     for each in raised:
         found.fire(each)
@@ -189,19 +189,23 @@ def of(program: str, *raised: Alert) -> Findings:
 
 
 def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
-    known = alerts.updated([standing(notified_at=0)], of("transfer", alert()), 1)
-    assert [each.resolved for each in alerts.updated(known, of("delete"), 2)] == [False]
-    assert [each.resolved for each in alerts.updated(known, of("transfer"), 2)] == [True]
-    known = alerts.updated(known, of("delete", alert()), 3)
-    assert [each.resolved for each in alerts.updated(known, of("transfer"), 4)] == [False]
-    assert [each.resolved for each in alerts.updated(known, of("delete"), 4)] == [True]
+    known = alerts.update_open_alerts([standing(notified_at=0)], of("transfer", alert()), 1)
+    assert [each.resolved for each in alerts.update_open_alerts(known, of("delete"), 2)] == [False]
+    assert [each.resolved for each in alerts.update_open_alerts(known, of("transfer"), 2)] == [True]
+    known = alerts.update_open_alerts(known, of("delete", alert()), 3)
+    assert [each.resolved for each in alerts.update_open_alerts(known, of("transfer"), 4)] == [
+        False
+    ]
+    assert [each.resolved for each in alerts.update_open_alerts(known, of("delete"), 4)] == [True]
 
 
 def test_either_program_resolves_a_shared_alert() -> None:
-    known = alerts.updated([standing(notified_at=0)], of("transfer", alert(shared=True)), 1)
-    assert [each.resolved for each in alerts.updated(known, of("delete"), 2)] == [True]
+    known = alerts.update_open_alerts(
+        [standing(notified_at=0)], of("transfer", alert(shared=True)), 1
+    )
+    assert [each.resolved for each in alerts.update_open_alerts(known, of("delete"), 2)] == [True]
     earlier = [standing(notified_at=0, by="")]
-    assert [each.resolved for each in alerts.updated(earlier, of("delete"), 2)] == [True]
+    assert [each.resolved for each in alerts.update_open_alerts(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(

@@ -54,7 +54,7 @@ def test_empty_trees_are_pruned_as_a_whole(lab: Lab) -> None:
     top = ["/src/[odd] *name", "/src/kept/empty", "/src/never", "/src/run"]
     assert sorted(renames(lab)) == top
     assert files(lab.destination).keys() == {"run/a", "kept/b"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
     assert "Removed the empty directory /src/never" in lab.log()
     document = lab.submitted("delete")[-1]
     assert (document["recursive"], document["interpret_globs"]) == (True, False)
@@ -159,7 +159,7 @@ def test_a_file_that_arrives_before_the_rename_survives(lab: Lab) -> None:
     )
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"just arrived"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_file_that_arrives_in_a_quarantine_survives(lab: Lab) -> None:
@@ -177,7 +177,7 @@ def test_a_file_that_arrives_under_the_old_name_survives(lab: Lab) -> None:
     lab.world.faults.add_hook("rename", lambda _request: lab.write("x/y/new", "new"), when="after")
     assert lab.delete() == 0
     assert tree(lab.source) == {"x": None, "x/y": None, "x/y/new": b"new"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> None:
@@ -189,7 +189,7 @@ def test_a_taken_old_name_keeps_both_and_is_reported(lab: Lab, mailbox: Any) -> 
 
     lab.world.faults.add_hook("rename", arrive, when="after")
     assert lab.delete() == 1
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
     (quarantine,) = quarantined(lab)
     assert files(lab.source) == {
         f"{quarantine.name}/one": b"in the moved directory",
@@ -221,7 +221,7 @@ def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
 
     lab.world.faults.add_hook("rename", arrive, when="after")
     assert lab.delete() == 1
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
     (quarantine,) = quarantined(lab)
     assert tree(lab.source)[f"{quarantine.name}/one"] == b"in the moved directory"
     assert lab.delete() == 0
@@ -238,7 +238,7 @@ def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
     )
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"x", "x/y"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_rename_whose_answer_is_lost_does_no_harm(lab: Lab) -> None:
@@ -276,7 +276,7 @@ def test_a_failed_deletion_of_directories_is_tried_in_halves(plan: str, lab: Lab
     assert lab.delete() == 1
     assert not any(task.in_progress for task in lab.world.tasks.values())
     assert [len(each["DATA"]) for each in lab.submitted("delete")] == [2, 1, 1]
-    assert (tree(lab.source), lab.store().asides) == ({}, {})
+    assert (tree(lab.source), lab.store().quarantined) == ({}, {})
     assert lab.alerts().keys() == {"delete failed"}
 
 
@@ -289,7 +289,7 @@ def test_a_directory_that_cannot_be_deleted_gets_its_name_back(plan: str, lab: L
     assert not any(task.in_progress for task in lab.world.tasks.values())
     left = tree(lab.source)
     assert len([name for name in left if "/" not in name]) == 1, "the others are pruned"
-    assert (quarantined(lab), lab.store().asides) == ([], {})
+    assert (quarantined(lab), lab.store().quarantined) == ([], {})
     lab.world.requests.clear()
     assert (lab.delete(), renames(lab), tree(lab.source)) == (0, [], left)
     assert lab.alerts().keys() == {"delete failed"}, "it is tried once a day"
@@ -308,7 +308,7 @@ def leave_quarantine(lab: Lab) -> Path:
 def test_a_leftover_quarantine_with_a_file_is_restored(lab: Lab) -> None:
     make(lab, "flat")
     quarantine = leave_quarantine(lab)
-    assert lab.store().asides == {f"/src/{quarantine.name}": "/src/flat"}
+    assert lab.store().quarantined == {f"/src/{quarantine.name}": "/src/flat"}
     lab.write(f"{quarantine.name}/new", "a late writer")
     assert lab.delete() == 0
     assert tree(lab.source) == {"flat": None, "flat/new": b"a late writer"}
@@ -320,7 +320,7 @@ def test_a_leftover_quarantine_is_removed_on_its_own(lab: Lab) -> None:
     leave_quarantine(lab)
     assert lab.delete() == 0
     assert tree(lab.source) == {"data": b"data"}
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_leftover_quarantine_goes_with_other_empty_trees(lab: Lab) -> None:

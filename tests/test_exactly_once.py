@@ -61,7 +61,7 @@ def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
     assert len(lab.world.tasks) == there + 1
     assert len(documents(lab)) == 1
     assert files(lab.destination) == files(lab.source)
-    assert [task.open for task in lab.store().tasks.values()] == [False] * (there + 1)
+    assert [task.in_progress for task in lab.store().tasks.values()] == [False] * (there + 1)
 
 
 def test_a_kill_before_the_task_is_saved_leads_to_one_task(lab: Lab):

@@ -50,11 +50,11 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
     lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
-    tasks = {path: store.tasks[store.entry(path).task] for path in ("/src/a", "/src/b")}
+    tasks = {path: store.tasks[store.record(path).task] for path in ("/src/a", "/src/b")}
     assert not tasks["/src/a"].open, "its record is that of an older task"
     assert not tasks["/src/b"].open, "a delivered record is not overwritten"
-    (full,) = store.open_tasks("transfer").values()
-    assert full.full
+    (full,) = store.tasks_in_progress("transfer").values()
+    assert full.recursive
     assert delete() == {"a": OPEN, "b": OPEN}
     assert files(lab.source).keys() == {"a", "b"}
 

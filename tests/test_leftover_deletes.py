@@ -34,7 +34,9 @@ def test_a_leftover_delete_task_is_found_by_its_label(deletable: Lab) -> None:
     """Its id is not known; it is cancelled before another task is submitted."""
     deletable.world.completion = CompletionPolicy.after_polls(3)
     deletable.kill("delete", "delete")
-    assert [task.task_id for task in deletable.store().open_tasks("delete").values()] == [None]
+    assert [task.task_id for task in deletable.store().tasks_in_progress("delete").values()] == [
+        None
+    ]
     left = the_delete(deletable)
     assert left.in_progress
     deletable.write("a", "changed meanwhile")
@@ -43,14 +45,14 @@ def test_a_leftover_delete_task_is_found_by_its_label(deletable: Lab) -> None:
     assert left.status == "FAILED"
     assert delete_routes(deletable) == ["cancel", "delete"]
     assert files(deletable.source) == {"a": b"changed meanwhile"}
-    assert not deletable.store().open_tasks("delete")
+    assert not deletable.store().tasks_in_progress("delete")
 
 
 def test_a_leftover_delete_task_with_a_known_id_is_cancelled(deletable: Lab) -> None:
     deletable.world.completion = CompletionPolicy.after_polls(9)
     deletable.world.requests.clear()
     deletable.kill("delete", "task", match=lambda _each: "delete" in delete_routes(deletable))
-    (record,) = deletable.store().open_tasks("delete").values()
+    (record,) = deletable.store().tasks_in_progress("delete").values()
     assert record.task_id == the_delete(deletable).id
     deletable.write("a", "changed meanwhile")
     left = the_delete(deletable)
@@ -65,7 +67,7 @@ def test_a_leftover_delete_task_with_a_known_id_is_cancelled(deletable: Lab) -> 
 
 def test_other_delete_tasks_are_not_cancelled(deletable: Lab) -> None:
     deletable.kill("delete", "delete", effect=False)
-    (record,) = deletable.store().open_tasks("delete").values()
+    (record,) = deletable.store().tasks_in_progress("delete").values()
     other = {"task_id": "11111111-1111-1111-1111-111111111111", "status": "ACTIVE"}
     listed = [{**other, "label": f"{record.label} of another"}, {**other, "label": None}]
     deletable.world.faults.add("task_list", status=200, body={"DATA": listed})
@@ -91,16 +93,16 @@ def test_a_delete_task_may_end_before_its_answer_comes(deletable: Lab) -> None:
 def test_a_delete_task_that_never_arrived_stays_recorded(deletable: Lab) -> None:
     """It may arrive until its deadline, and is never submitted again."""
     deletable.kill("delete", "delete", effect=False)
-    ((number, record),) = deletable.store().open_tasks("delete").items()
+    ((number, record),) = deletable.store().tasks_in_progress("delete").items()
     deletable.write("a", "changed")
     assert deletable.delete() == 0
     assert files(deletable.source) == {"a": b"changed"}
     ids = [each["submission_id"] for each in deletable.submitted("delete")]
     assert ids.count(record.submission_id) == 1, "it is never submitted again"
-    assert deletable.store().open_tasks("delete") == {number: record}
+    assert deletable.store().tasks_in_progress("delete") == {number: record}
     deletable.advance(record.deadline - time.time() + 2)
     assert deletable.delete() == 0
-    assert not deletable.store().open_tasks("delete")
+    assert not deletable.store().tasks_in_progress("delete")
     ids = [each["submission_id"] for each in deletable.submitted("delete")]
     assert ids.count(record.submission_id) == 1
 
@@ -130,7 +132,7 @@ def test_transfer_cancels_a_leftover_delete_task_too(deletable: Lab) -> None:
     deletable.world.completion = CompletionPolicy.at_once()
     assert deletable.transfer() == 0
     assert left.status == "FAILED"
-    assert not deletable.store().open_tasks("delete")
+    assert not deletable.store().tasks_in_progress("delete")
     assert files(deletable.source).keys() == {"a", "b"}
     assert files(deletable.destination)["a"] == b"changed meanwhile"
 
@@ -159,7 +161,7 @@ def test_nothing_is_done_until_a_leftover_is_cancelled(
     lab.world.completion = CompletionPolicy.after_polls(99)
     lab.world.faults.add("delete", times=None, drop="after")
     assert lab.delete() == 1
-    assert lab.store().open_tasks("delete")
+    assert lab.store().tasks_in_progress("delete")
     lab.write("b")
     lab.world.faults.clear()
     harm(lab)
@@ -187,7 +189,7 @@ def test_a_refused_cancel_stops_all_until_the_deadline(lab: Lab) -> None:
     lab.advance(15 * 60 + 1)
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 def test_a_cancelled_delete_task_that_does_not_end_stops_all(lab: Lab) -> None:
@@ -197,7 +199,7 @@ def test_a_cancelled_delete_task_that_does_not_end_stops_all(lab: Lab) -> None:
     lab.world.stall_next(kind="DELETE")
     lab.world.faults.add("cancel", times=None, status=202, body={"code": "CancelAccepted"})
     assert lab.delete() == 1
-    (record,) = lab.store().open_tasks("delete").values()
+    (record,) = lab.store().tasks_in_progress("delete").values()
     assert record.task_id == the_delete(lab).id
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"a"}
@@ -217,7 +219,7 @@ def test_a_delete_task_unknown_to_globus_is_forgotten(lab: Lab) -> None:
     lab.world.faults.clear()
     assert lab.delete() == 0
     assert files(lab.source) == {}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 @pytest.mark.parametrize("route", ["delete", "task"])

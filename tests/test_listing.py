@@ -13,7 +13,13 @@ import pytest
 
 from globus_auto import listing, login, settings, watching
 from globus_auto.datastore import FileVersion
-from globus_auto.listing import Directory, EndpointNotReady, Lister, RateLimiter, Unlisted
+from globus_auto.listing import (
+    DirectoryListing,
+    EndpointNotReady,
+    Lister,
+    ListingError,
+    RateLimiter,
+)
 from globus_auto.watching import InvalidResponse, SuccessfulTransfer
 from tests.conftest import Lab, files
 
@@ -37,7 +43,7 @@ def api_error(code: str, message: str = "planned") -> dict[str, str]:
 @pytest.fixture
 def connection(lab: Lab) -> Iterator[login.Connection]:
     """Yield a connection as the programs use it."""
-    with_token = login.connect(settings.load(str(lab.config)), interactive=False)
+    with_token = login.connect(settings.read_settings(str(lab.config)), interactive=False)
     yield with_token
     with_token.close()
 
@@ -223,10 +229,10 @@ def test_a_404_for_an_internal_error_is_not_read_as_not_found(
     for route in ("ls", "stat"):
         lab.world.faults.add(route, times=None, status=404, body=api_error(code, message))
     listed = listing.list_directory(client, lab.src.id, path, limiter)
-    refused = listing.refusal(client, lab.src.id, path, limiter)
+    refused = listing.listing_error(client, lab.src.id, path, limiter)
     version = listing.stat_file(client, lab.src.id, path, limiter)
-    assert isinstance(listed, Unlisted)
-    assert isinstance(refused, Unlisted)
+    assert isinstance(listed, ListingError)
+    assert isinstance(refused, ListingError)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
     if not gone:
         assert listed.reason == f"404 {code}: {message} (r123)"
@@ -290,10 +296,10 @@ def test_an_answer_that_is_no_listing_is_an_error(
     limiter = RateLimiter(0)
     for outcome in (
         listing.list_directory(client, lab.src.id, "/src", limiter),
-        listing.refusal(client, lab.src.id, "/src", limiter),
+        listing.listing_error(client, lab.src.id, "/src", limiter),
         listing.stat_file(client, lab.src.id, "/src/a", limiter),
     ):
-        assert isinstance(outcome, Unlisted)
+        assert isinstance(outcome, ListingError)
         assert not outcome.gone
         assert said in outcome.reason
     with pytest.raises(EndpointNotReady, match=said):
@@ -305,7 +311,7 @@ def test_a_real_listing_of_one_name_is_accepted(
 ) -> None:
     lab.write("a")
     lab.write("b")
-    assert listing.refusal(client, lab.src.id, "/src", RateLimiter(0)) is None
+    assert listing.listing_error(client, lab.src.id, "/src", RateLimiter(0)) is None
     assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", RateLimiter(0)), FileVersion)
 
 
@@ -364,7 +370,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
     def lister() -> Iterator[Lister]:
         opened.append(threading.current_thread())
         try:
-            with listing.through_globus(connection.new_client, lab.src.id, limiter) as list_one:
+            with listing.globus_lister(connection.new_client, lab.src.id, limiter) as list_one:
                 yield list_one
         finally:
             closed.append(threading.current_thread())
@@ -379,8 +385,8 @@ def test_a_scan_that_stops_early_closes_its_connections(
         with pytest.raises(globus_sdk.TransferAPIError):
             list(scan)
     else:
-        assert isinstance(next(scan), Directory)
-        assert isinstance(next(scan), Directory)
+        assert isinstance(next(scan), DirectoryListing)
+        assert isinstance(next(scan), DirectoryListing)
         scan.close()  # type: ignore[attr-defined]
     assert len(opened) == 4
     assert set(closed) == set(opened)

@@ -22,7 +22,7 @@ def test_lists_that_come_late_are_waited_for(lab: Lab, first: bool) -> None:
     lab.world.skip_paths("/src/b")
     assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
     assert (len(lab.submitted()), lab.alerts()) == (1, {})
-    assert len(lab.store().open_tasks("transfer")) == 1
+    assert len(lab.store().tasks_in_progress("transfer")) == 1
     lab.world.skipped_paths.clear()
     lab.advance(600)
     lab.world.requests.clear()
@@ -59,7 +59,7 @@ def test_empty_lists_are_not_requested(lab: Lab) -> None:
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     routes = {request.route for request in lab.world.requests}
     assert routes.isdisjoint({"skipped_errors", "successful_transfers"})
-    assert lab.store().tasks[lab.store().entry("/src/a").task].equal  # type: ignore[union-attr]
+    assert lab.store().tasks[lab.store().record("/src/a").task].equal  # type: ignore[union-attr]
     assert (lab.delete(), files(lab.source)) == (0, {})
 
 

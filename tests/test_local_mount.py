@@ -13,7 +13,7 @@ import pytest
 
 from globus_auto import listing, mount
 from globus_auto.datastore import FileVersion
-from globus_auto.listing import Directory
+from globus_auto.listing import DirectoryListing
 from tests.conftest import Lab, files, put, tree
 
 NAMES = [
@@ -66,7 +66,7 @@ def scan(lister: Any) -> dict[str, Any]:
     """Scan the source and return its listings; of unsendable names only their number."""
     found = {}
     for outcome in listing.walk(lister, ["/src"], lambda _name: True):
-        assert isinstance(outcome, Directory)
+        assert isinstance(outcome, DirectoryListing)
         found[outcome.path] = outcome._replace(unsendable=[""] * len(outcome.unsendable))
     return found
 
@@ -83,11 +83,11 @@ def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
     limiter = listing.RateLimiter(0)
     with app:
         remote = scan(
-            lambda: listing.through_globus(
+            lambda: listing.globus_lister(
                 lambda: globus_sdk.TransferClient(app=app), lab.src.id, limiter
             )
         )
-    here = scan(lambda: mount.on_mount(str(lab.source), "/src"))
+    here = scan(lambda: mount.local_lister(str(lab.source), "/src"))
     assert here == remote
     assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)
     assert here["/src"].others == {
@@ -117,8 +117,8 @@ def test_files_that_come_and_go_do_not_break_a_listing(
         pool.submit(come_and_go)
         try:
             for _ in range(500):
-                (found,) = listing.walk(lambda: mount.on_mount(str(tmp_path), "/src"), ["/src"])
-                assert isinstance(found, Directory)
+                (found,) = listing.walk(lambda: mount.local_lister(str(tmp_path), "/src"), ["/src"])
+                assert isinstance(found, DirectoryListing)
                 assert found.files[stays.name] == FileVersion(0, 1)
         finally:
             ended.set()
@@ -126,12 +126,12 @@ def test_files_that_come_and_go_do_not_break_a_listing(
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
 def test_file_systems_mounted_below_are_scanned_too() -> None:
-    outcomes = listing.walk(lambda: mount.on_mount("/dev", "/src"), ["/src"], "shm".__eq__)
+    outcomes = listing.walk(lambda: mount.local_lister("/dev", "/src"), ["/src"], "shm".__eq__)
     top, below = outcomes
-    assert isinstance(top, Directory)
+    assert isinstance(top, DirectoryListing)
     assert "shm" in top.directories
     assert top.others["null"] == "chr"
-    assert isinstance(below, Directory)
+    assert isinstance(below, DirectoryListing)
     assert below.path == "/src/shm"
 
 
@@ -142,7 +142,7 @@ def test_a_directory_loop_is_not_entered(
     # Only root can make a bind mount, which has this effect.
     above = os.stat(tmp_path)
     (tmp_path / "other").mkdir()
-    found = Directory("/src/below", {}, {}, {}, [])
+    found = DirectoryListing("/src/below", {}, {}, {}, [])
     for name, path in [("again", tmp_path), ("other", tmp_path / "other")]:
         mount._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
     assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
@@ -209,13 +209,13 @@ def test_a_quarantine_from_before_the_mount_is_removed_too(lab: Lab) -> None:
     lab.write("stays")
     lab.world.faults.add("delete", status=503, times=None)
     assert lab.delete() == 1
-    assert len(lab.store().asides) == 1
+    assert len(lab.store().quarantined) == 1
     lab.world.faults.clear()
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     assert lab.delete() == 0
     assert tree(lab.source).keys() == {"stays"}
     lab.transfer()
-    assert lab.store().asides == {}
+    assert lab.store().quarantined == {}
 
 
 def test_a_source_with_only_an_unsendable_name_is_recognised(

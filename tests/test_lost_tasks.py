@@ -77,7 +77,9 @@ def test_a_lost_task_that_reappears_is_waited_for(lab: Lab) -> None:
     lab.world.requests.clear()
     assert lab.transfer() == 0
     assert lab.submitted() == [], "it may still write its copies"
-    assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
+    assert [each.task_id for each in lab.store().tasks_in_progress("transfer").values()] == [
+        task.id
+    ]
     assert lab.delete() == 0
     assert files(lab.source).keys() == {"old", "a"}
     task.polls = 999
@@ -97,7 +99,9 @@ def test_a_task_in_progress_at_a_reset_overwrites_nothing(lab: Lab) -> None:
     lab.world.requests.clear()
     assert [lab.transfer(), lab.delete(), lab.transfer()] == [0, 0, 0]
     assert (lab.submitted(), lab.submitted("delete")) == ([], [])
-    assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
+    assert [each.task_id for each in lab.store().tasks_in_progress("transfer").values()] == [
+        task.id
+    ]
     task.polls = 999
     lab.world.completion = CompletionPolicy.at_once()
     lab.write("a", "newer content", age=30)

@@ -105,7 +105,7 @@ def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy,
 def test_the_first_run_records_and_sends_the_files(lab: Lab):
     path = lab.write("d/a.txt", "12345")
     assert lab.transfer() == 0
-    record = lab.store().entry("/src/d/a.txt")
+    record = lab.store().record("/src/d/a.txt")
     assert record
     assert (record.size, record.mtime) == (5, int(path.stat().st_mtime))
     assert files(lab.destination) == {"d/a.txt": b"12345"}

@@ -55,7 +55,7 @@ def test_only_an_error_code_of_globus_rejects_a_request(
     response.headers["Content-Type"] = "application/json"
     response._content = json.dumps({"code": code, "message": "planned"} if code else {}).encode()
     response.request = requests.Request("POST", "https://transfer.api.globus.org/").prepare()
-    assert tasks.rejects(globus_sdk.TransferAPIError(response)) == rejected
+    assert tasks.is_rejected(globus_sdk.TransferAPIError(response)) == rejected
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_a_delete_task_whose_answer_is_replaced_is_cancelled(
     lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
     assert files(lab.source) == {"a": b"changed since"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 @STATUSES
@@ -138,7 +138,7 @@ def test_a_cancel_whose_answer_is_replaced_does_not_count(lab: Lab, status: int)
     assert [lab.delete(), lab.transfer()] == [1, 1]
     assert (lab.submitted("delete"), lab.submitted()) == ([], [])
     assert the_delete(lab).in_progress
-    assert len(lab.store().open_tasks("delete")) == 1
+    assert len(lab.store().tasks_in_progress("delete")) == 1
     lab.world.faults.clear()
     lab.world.completion = CompletionPolicy.at_once()
     assert lab.delete() == 0
@@ -198,7 +198,7 @@ def test_a_delete_task_without_a_record_is_cancelled(
     assert getattr(lab, program)() == int(restored)
     assert the_delete(lab).status == "FAILED"
     assert files(lab.source) == {"a": b"changed since"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
 
 
 def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
@@ -209,12 +209,12 @@ def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
     task = the_delete(lab)
     task.deadline += 90 * 86_400
     assert lab.delete() == 1
-    assert len(lab.store().open_tasks("delete")) == 1
+    assert len(lab.store().tasks_in_progress("delete")) == 1
     lab.advance(16 * 60)
     assert lab.delete() == 1
     assert f"https://app.globus.org/activity/{task.id}" in lab.alerts()["delete failed"]
     assert "no longer waits for it" in lab.alerts()["delete failed"]
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     assert [lab.delete(), lab.transfer()] == [0, 0], "it is not begun with again"
     assert lab.alerts() == {}
     assert files(lab.source) == {}

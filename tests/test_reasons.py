@@ -7,34 +7,34 @@ from typing import Any
 import pytest
 
 from globus_auto import choosing, delivery, removing, tasks, watching
-from globus_auto.asides import seen_empty, topmost_bare
-from globus_auto.choosing import Keeping, KeepReason, Reason
-from globus_auto.datastore import FileRecord, FileVersion, Task
-from globus_auto.listing import Directory, Outcome, Unlisted
+from globus_auto.asides import is_empty_tree, topmost_empty_trees
+from globus_auto.choosing import KeepReason, KeepTerms, Reason
+from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
+from globus_auto.listing import DirectoryListing, ListingError, ListingResult
 
 NOW = 1_795_428_000
 DAY = 86_400
 FINE: dict[str, Any] = {
     "mtime": NOW - 100,
-    "listed_at": NOW - 50,
+    "scanned_at": NOW - 50,
     "status": "SUCCEEDED",
     "ended_at": NOW - 40,
     "keep_days": 0,
     "excluded": False,
-    "under_way": False,
-    "alike": False,
+    "recursive_in_progress": False,
+    "collides": False,
     "lost": False,
     "verified": True,
 }
 # In the order of precedence.
 REASONS: list[tuple[dict[str, Any], KeepReason]] = [
     ({"status": "ACTIVE", "ended_at": None}, KeepReason.IN_PROGRESS),
-    ({"under_way": True}, KeepReason.IN_PROGRESS),
+    ({"recursive_in_progress": True}, KeepReason.IN_PROGRESS),
     ({"lost": True}, KeepReason.LOST_TASK),
     ({"mtime": NOW - 51}, KeepReason.RACY),
     ({"excluded": True}, KeepReason.EXCLUDED),
     ({"keep_days": 1}, KeepReason.KEEP_DAYS),
-    ({"alike": True}, KeepReason.COLLISION),
+    ({"collides": True}, KeepReason.COLLISION),
     ({"verified": None}, KeepReason.UNVERIFIED),
     ({"verified": False}, KeepReason.UNVERIFIED),
 ]
@@ -43,22 +43,22 @@ REASONS: list[tuple[dict[str, Any], KeepReason]] = [
 def reason(**changes: Any) -> Reason | None:
     """Return why a file is kept that would be deleted without these changes."""
     case = FINE | changes
-    task = Task(
+    task = TaskRecord(
         kind="transfer",
         submission_id="s",
         label="l",
         status=case["status"],
-        submitted_at=case["listed_at"],
-        listed_at=case["listed_at"],
+        submitted_at=case["scanned_at"],
+        scanned_at=case["scanned_at"],
         ended_at=case["ended_at"],
         source_dir="/s",
         destination="d",
         destination_dir="/d",
         verify_checksum=case["verified"],
     )
-    given = {name: case[name] for name in ("excluded", "under_way", "alike", "lost")}
+    given = {name: case[name] for name in ("excluded", "recursive_in_progress", "collides", "lost")}
     record = FileRecord(10, case["mtime"], 1)
-    why = choosing.reason_to_keep(record, task, Keeping(NOW, case["keep_days"]), **given)
+    why = choosing.reason_to_keep(record, task, KeepTerms(NOW, case["keep_days"]), **given)
     return why and why.reason
 
 
@@ -99,7 +99,7 @@ def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
     versions = [FileVersion(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
         record = FileRecord(version.size, version.mtime, 1)
-        assert (choosing.reason_of_source(record, found) is None) is (found == version)
+        assert (choosing.reason_at_source(record, found) is None) is (found == version)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
 def test_names_that_differ_only_in_case_or_form_are_found(
     names: list[str], expected: list[str]
 ) -> None:
-    assert sorted(choosing.alike(names)) == sorted(expected)
+    assert sorted(choosing.colliding_names(names)) == sorted(expected)
 
 
 def test_all_spellings_of_a_name_are_found() -> None:
@@ -128,14 +128,14 @@ def test_all_spellings_of_a_name_are_found() -> None:
     for name in map("".join, itertools.product(letters, repeat=2)):
         spellings = {name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))}
         spellings |= {name.casefold(), unicodedata.normalize("NFD", name.casefold())}
-        found = choosing.alike(sorted(spellings))
+        found = choosing.colliding_names(sorted(spellings))
         assert found == (spellings if len(spellings) > 1 else set())
 
 
-def directory(path: str, *names: str, **more: Any) -> Directory:
+def directory(path: str, *names: str, **more: Any) -> DirectoryListing:
     """Return a listing of directories that are an hour old; `more` overrides its fields."""
     fields: dict[str, Any] = {"files": {}, "others": {}, "unsendable": []}
-    return Directory(path, directories=dict.fromkeys(names, NOW - 3600), **(fields | more))
+    return DirectoryListing(path, directories=dict.fromkeys(names, NOW - 3600), **(fields | more))
 
 
 FILE = {"files": {"f": FileVersion(0, 0)}}
@@ -157,14 +157,14 @@ FILE = {"files": {"f": FileVersion(0, 0)}}
         ),
         ([directory("/r", "a"), directory("/r/a", others={"l": "symlink"})], []),
         ([directory("/r", "a"), directory("/r/a", unsendable=["x\n"])], []),
-        ([directory("/r", "a"), Unlisted("/r/a", "no")], []),
-        ([directory("/r", "a"), Unlisted("/r/a", "none", gone=True)], []),
+        ([directory("/r", "a"), ListingError("/r/a", "no")], []),
+        ([directory("/r", "a"), ListingError("/r/a", "none", gone=True)], []),
         (
             [
                 directory("/r", "a"),
                 directory("/r/a", "b", "c"),
                 directory("/r/a/b"),
-                Unlisted("/r/a/c", "no"),
+                ListingError("/r/a/c", "no"),
             ],
             ["/r/a/b"],
         ),
@@ -177,16 +177,18 @@ FILE = {"files": {"f": FileVersion(0, 0)}}
         ([directory("/r", "x"), directory("/r/x", "b"), directory("/r/x/b")], ["/r/x/b"]),
     ],
 )
-def test_the_topmost_empty_trees_are_found(outcomes: list[Outcome], expected: list[str]) -> None:
+def test_the_topmost_empty_trees_are_found(
+    outcomes: list[ListingResult], expected: list[str]
+) -> None:
     for order in itertools.permutations(outcomes):
-        assert topmost_bare(order, "/r", lambda name, _mtime: name == "x") == expected
+        assert topmost_empty_trees(order, "/r", lambda name, _mtime: name == "x") == expected
 
 
 def test_the_caller_decides_which_directories_are_content() -> None:
     """It is asked with the name and the modification time of each directory."""
     calls = []
     outcomes = [directory("/r", "a"), directory("/r/a")]
-    assert topmost_bare(outcomes, "/r", lambda *named: calls.append(named) or True) == []
+    assert topmost_empty_trees(outcomes, "/r", lambda *named: calls.append(named) or True) == []
     assert calls == [("a", NOW - 3600)]
 
 
@@ -195,31 +197,31 @@ def test_the_caller_decides_which_directories_are_content() -> None:
     [
         ([directory("/a")], True),
         ([directory("/a", "b"), directory("/a/b")], True),
-        ([directory("/a", "b"), Unlisted("/a/b", "no")], False),
-        ([directory("/a", "b"), Unlisted("/a/b", "gone", gone=True)], False),
-        ([Unlisted("/a", "gone", gone=True)], False),
+        ([directory("/a", "b"), ListingError("/a/b", "no")], False),
+        ([directory("/a", "b"), ListingError("/a/b", "gone", gone=True)], False),
+        ([ListingError("/a", "gone", gone=True)], False),
         ([directory("/a", "b"), directory("/a/b", **FILE)], False),
         ([directory("/a", others={"p": "pipe"})], False),
         ([directory("/a", unsendable=["\n"])], False),
     ],
 )
 def test_a_quarantine_is_empty_only_if_all_of_it_was_listed(
-    outcomes: list[Outcome], empty: bool
+    outcomes: list[ListingResult], empty: bool
 ) -> None:
-    assert seen_empty(outcomes) is empty
+    assert is_empty_tree(outcomes) is empty
 
 
-def sent_from_src(*, full: bool) -> Task:
+def sent_from_src(*, full: bool) -> TaskRecord:
     """Return a transfer of files in /src to /dst."""
     return tasks.new_task(
         "transfer",
         "id",
         label="label",
-        listed_at=0,
+        scanned_at=0,
         source_dir="/src",
         destination="d",
         destination_dir="/dst",
-        full=full,
+        recursive=full,
     )
 
 
@@ -235,16 +237,16 @@ def sent_from_src(*, full: bool) -> Task:
     ],
 )
 def test_a_skipped_path_outside_its_task_drops_all_its_files(full, skipped) -> None:
-    task = sent_from_src(full=full)
+    task = sent_from_src(recursive=full)
     paths = ["/src/a", "/src/b"]
-    assert delivery.not_sent(task, paths, [watching.SkippedError(skipped)]) == paths
+    assert delivery.not_transferred(task, paths, [watching.SkippedError(skipped)]) == paths
 
 
 def test_files_below_a_skipped_directory_count_as_skipped() -> None:
-    task = sent_from_src(full=True)
+    task = sent_from_src(recursive=True)
     paths = ["/src/a", "/src/d/b", "/src/d/e/c", "/src/dd"]
     skipped = [watching.SkippedError("/src/d/")]
-    assert delivery.not_sent(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
+    assert delivery.not_transferred(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
 
 
 def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:

@@ -119,7 +119,7 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write("one/b")
     assert lab.transfer() == 0
-    quarantines = lab.store().asides
+    quarantines = lab.store().quarantined
     assert quarantines
     backup = lab.datastore_bytes()
     assert backup
@@ -131,8 +131,8 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     assert lab.transfer() == 1
     store = lab.store()
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
-    assert store.asides == quarantines
-    assert store.tasks[store.entry("/src/one/b").task].open
+    assert store.quarantined == quarantines
+    assert store.tasks[store.record("/src/one/b").task].open
     lab.world.completion = CompletionPolicy.at_once()
     for task in lab.world.tasks.values():
         task.completion = CompletionPolicy.at_once()

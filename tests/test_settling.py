@@ -49,7 +49,7 @@ def api_error(code, status, **more):
 
 def test_succeeded_means_delivered(lab: Lab, task):
     assert poll(lab, task) == set()
-    (number,) = {lab.store().entry(path).task for path in PATHS}
+    (number,) = {lab.store().record(path).task for path in PATHS}
     record = lab.store().tasks[number]
     assert (record.status, record.task_id) == ("SUCCEEDED", task.id)
     assert record.ended_at == int(task.completed)
@@ -137,7 +137,9 @@ def asked_for_an_hour(lab, task):
     assert poll(lab, task) == set()
     lab.advance(HOUR - 60)
     assert poll(lab, task) == set()
-    assert [each.task_id for each in lab.store().open_tasks("transfer").values()] == [task.id]
+    assert [each.task_id for each in lab.store().tasks_in_progress("transfer").values()] == [
+        task.id
+    ]
     assert lab.alerts() == {}
     lab.advance(120)
     assert poll(lab, task, 1) == PATHS
@@ -159,7 +161,7 @@ def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox)
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
     assert poll(lab, task, 1) == {"/src/b.txt"}
-    assert lab.store().tasks[lab.store().entry("/src/a.txt").task].status == "FAILED"
+    assert lab.store().tasks[lab.store().record("/src/a.txt").task].status == "FAILED"
     assert "Globus says: disk full. Code: NO_SPACE_LEFT." in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
     assert lab.transfer() == 0
@@ -253,7 +255,9 @@ def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbo
     (message,) = mailbox.texts()
     assert "CREDENTIALS_EXPIRED" in message
     assert f"https://app.globus.org/activity/{task.id}" in message
-    assert [each.status for each in lab.store().open_tasks("transfer").values()] == ["INACTIVE"]
+    assert [each.status for each in lab.store().tasks_in_progress("transfer").values()] == [
+        "INACTIVE"
+    ]
     task.status = "ACTIVE"
     assert poll(lab, task) == set()
     assert "RESOLVED" in mailbox.texts()[1]
@@ -327,13 +331,13 @@ def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
     )
     assert sent_again(lab) == {"/src/new.txt"}  # the run goes on
     assert lab.records() == PATHS | {"/src/old.txt", "/src/new.txt"}
-    (open_task, *_) = lab.store().open_tasks("transfer").values()
+    (open_task, *_) = lab.store().tasks_in_progress("transfer").values()
     assert (open_task.task_id, open_task.ended_at) == (task.id, None)
     lab.world.faults.clear()
     lab.transfer()
     assert lab.transfer() == 0
     assert lab.alerts().keys() <= {"skipped"}
-    assert lab.store().open_tasks("transfer") == {}
+    assert lab.store().tasks_in_progress("transfer") == {}
 
 
 @pytest.mark.parametrize("missing", ["subtasks_skipped_errors", "status", "task_id"])
@@ -346,7 +350,7 @@ def test_a_task_document_without_a_required_field_is_invalid(lab: Lab, task, mis
         body[missing] = None
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (sent_again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (sent_again(lab), len(lab.store().tasks_in_progress("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize("changes", [{"status": "DONE"}, {"task_id": "another"}, {"status": 1}])
@@ -354,7 +358,7 @@ def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, chang
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0} | changes
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
-    assert (sent_again(lab), len(lab.store().open_tasks("transfer"))) == (set(), 1)
+    assert (sent_again(lab), len(lab.store().tasks_in_progress("transfer"))) == (set(), 1)
 
 
 @pytest.mark.parametrize(
@@ -393,8 +397,8 @@ def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route)
     )
     lab.world.faults.add(route, times=None, status=500, match=lambda one: task.id in one.path)
     assert lab.transfer() == 1
-    assert len(lab.store().open_tasks("transfer")) == 1
-    assert lab.store().tasks[lab.store().entry("/src/d.txt").task].status == "SUCCEEDED"
+    assert len(lab.store().tasks_in_progress("transfer")) == 1
+    assert lab.store().tasks[lab.store().record("/src/d.txt").task].status == "SUCCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -416,4 +420,4 @@ def test_the_end_of_a_task_is_utc_and_within_bounds(lab: Lab, task, said, ended)
     lab.world.faults.add("task", status=200, body=body | {"completion_time": said})
     task.polls = 2
     assert lab.transfer() == 0
-    assert lab.store().tasks[lab.store().entry("/src/a.txt").task].ended_at == START + ended
+    assert lab.store().tasks[lab.store().record("/src/a.txt").task].ended_at == START + ended

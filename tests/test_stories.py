@@ -47,7 +47,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from globus_auto.choosing import folded
+from globus_auto.choosing import fold
 from globus_auto.sandbox.world import CompletionPolicy
 from tests.stories import DIRECTORIES, NAMES, People, dying
 
@@ -317,7 +317,7 @@ class Story(People):
     # --- the programs ----------------------------------------------------------------------
 
     @rule(
-        full=st.booleans(),
+        recursive=st.booleans(),
         dry=st.sampled_from([False, False, False, True]),
         death=st.none() | st.integers(0, 25),
         what=DEATHS,
@@ -394,7 +394,7 @@ class Story(People):
         for name, content in self.latest.items():
             if "\n" in name or self._refused(name) or self._ambiguous(name, names):
                 continue
-            similar = [other for other in names if folded(name) == folded(other)]
+            similar = [other for other in names if fold(name) == fold(other)]
             # A file kept for a similar name is not compared with its copy, which may be altered.
             if len(similar) == 1 or not self.damaged:
                 assert content in copies, f"{name!r} did not arrive; {details}"
@@ -411,8 +411,8 @@ class Story(People):
             str(parent) for each in names for parent in [Path(each), *Path(each).parents]
         }
         ways = {str(parent) for parent in [Path(name), *Path(name).parents]}
-        folds = {folded(way) for way in ways}
-        return any(folded(other) in folds and other not in ways for other in everywhere)
+        folds = {fold(way) for way in ways}
+        return any(fold(other) in folds and other not in ways for other in everywhere)
 
     def _refused(self, name: str) -> bool:
         """Return whether a file or directory is in the way of a file at the destination."""

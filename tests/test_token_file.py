@@ -159,7 +159,7 @@ def test_leftovers_go_and_other_files_stay(path: Path) -> None:
 
 def test_a_change_that_fails_leaves_no_copy_behind(path: Path) -> None:
     path.write_text("not JSON", encoding="utf-8")
-    with pytest.raises(login.TokenFileDamaged):
+    with pytest.raises(login.DamagedTokenFile):
         storage(path, "DEFAULT").remove_token_data("x")
     assert path.read_text(encoding="utf-8") == "not JSON"
     assert sorted(os.listdir(path.parent)) == [path.name, f"{path.name}.lock"]

@@ -37,7 +37,7 @@ def test_a_new_or_changed_file_starts_exactly_one_task(lab: Lab, name, content, 
     assert items(document) == {f"/src/{name}": f"/dst/{name}"}
     assert [item["recursive"] for item in document["DATA"]] == [False]
     assert files(lab.destination) == files(lab.source)
-    record = lab.store().entry(f"/src/{name}")
+    record = lab.store().record(f"/src/{name}")
     assert record
     assert (record.size, record.mtime) == (len(content), int(path.stat().st_mtime))
 

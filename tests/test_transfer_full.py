@@ -18,11 +18,11 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     ] == [("/src", "/dst", True)]
     assert files(lab.destination) == files(lab.source)
     store = lab.store()
-    numbers = {path: store.entry(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
+    numbers = {path: store.record(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
     assert set(numbers.values()) < {*store.tasks}, "what was delivered stays delivered"
     assert not any(store.tasks[number].open for number in numbers.values())
-    new = store.tasks[store.entry("/src/new.txt").task]
-    assert new.full and new.open
+    new = store.tasks[store.record("/src/new.txt").task]
+    assert new.recursive and new.open
     assert lab.records() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
@@ -46,7 +46,7 @@ def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
     assert [item["source_path"] for item in document["DATA"]] == ["/src/c.txt"]
     assert "--full was postponed: 1 transfer of /src is in progress." in capfd.readouterr().err
     assert lab.alerts().keys() == {"full"}
-    while lab.store().open_tasks("transfer"):
+    while lab.store().tasks_in_progress("transfer"):
         lab.transfer()
     assert lab.transfer("--full") == 0
     assert lab.alerts() == {}
@@ -74,12 +74,12 @@ def test_full_records_no_deferred_file(lab: Lab):
     lab.advance(100)
     lab.write("busy.txt", age=5)
     lab.write("a.txt", "being written", age=5)
-    old = lab.store().entry("/src/a.txt")
+    old = lab.store().record("/src/a.txt")
     assert lab.transfer("--full") == 0
     assert lab.submitted() == []  # all files are deferred
     lab.write("quiet.txt", age=100)
     assert lab.transfer("--full") == 0
-    assert lab.store().entry("/src/a.txt") == old
+    assert lab.store().record("/src/a.txt") == old
     assert lab.records() == {"/src/a.txt", "/src/quiet.txt"}
     lab.advance(100)
     assert lab.transfer() == lab.transfer() == 0

@@ -172,10 +172,10 @@ def test_without_a_network_only_one_task_is_polled(lab: Lab) -> None:
     lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write_and_transfer("a")
     lab.write_and_transfer("b")
-    first = lab.store().tasks[lab.store().entry("/src/a").task]
+    first = lab.store().tasks[lab.store().record("/src/a").task]
     lab.world.requests.clear()
     lab.world.faults.add("task", times=None, drop="before")
     assert lab.transfer() == 1
     paths = {each.path for each in lab.world.requests if each.route == "task"}
     assert [path.rpartition("/")[2] for path in paths] == [first.task_id]
-    assert len(lab.store().open_tasks("transfer")) == 2
+    assert len(lab.store().tasks_in_progress("transfer")) == 2

@@ -233,7 +233,7 @@ def test_a_quarantine_is_resolved_with_pruning_turned_off(
     quarantine = lab.source / ".globus_auto_empty.0123456789ab"
     lab.write(f"{quarantine.name}/late")
     store = lab.store()
-    store.asides[f"/src/{quarantine.name}"] = "/src/d"
+    store.quarantined[f"/src/{quarantine.name}"] = "/src/d"
     datastore.save(f"{lab.state}/datastore", store)
     lab.world.faults.add("rename", times=None, status=403, body={"code": "PermissionDenied"})
     lab.configure(DELETE_EMPTY_DIRS=False)

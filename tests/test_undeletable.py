@@ -28,7 +28,7 @@ def test_a_path_that_globus_refuses_to_delete_delays_no_others(lab: Lab) -> None
     lab.world.faults.add("delete", times=None, status=400, body=api_error, match=has("/src/bad"))
     assert lab.delete() == 1
     assert files(lab.source).keys() == {"bad"}
-    assert not lab.store().open_tasks("delete")
+    assert not lab.store().tasks_in_progress("delete")
     text = lab.alerts()["delete failed"]
     assert "refused to delete /src/bad. Its copy is verified" in text
     lab.world.requests.clear()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from globus_auto import datastore
-from globus_auto.datastore import Datastore, DatastoreNewer, FileRecord, Mapping
+from globus_auto.datastore import Datastore, FileRecord, Mapping, NewerDatastore
 from tests.conftest import Lab, Mailbox, files
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -75,9 +75,11 @@ def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
         mapping("/data/em1", "/archive/em1", 1_790_002_704),
         mapping("/data/old", "/archive/old", 1_790_006_304),
     ]
-    assert store.asides == {"/data/em1/.globus_auto_empty.3f9a1c0b7d22": "/data/em1/2026-09-20"}
+    assert store.quarantined == {
+        "/data/em1/.globus_auto_empty.3f9a1c0b7d22": "/data/em1/2026-09-20"
+    }
     assert sum(map(len, store.files.values())) == 6
-    assert store.entry('/data/em1/2026-09-21/Übersicht "α".txt') == FileRecord(
+    assert store.record('/data/em1/2026-09-21/Übersicht "α".txt') == FileRecord(
         312, 1_790_000_300, 2
     )
     assert store.tasks[5].deletes == ["/data/em1/2026-09-21/grid_001.mrc"]
@@ -119,7 +121,7 @@ def test_version_2_is_read_and_written_as_it_was(tmp_path: Path) -> None:
 def test_a_golden_file_that_was_altered_is_damaged(tmp_path: Path, version: int) -> None:
     path = golden(tmp_path, version)
     path.write_bytes(path.read_bytes().replace(b"67108864", b"67108865", 1))
-    with pytest.raises(datastore.DatastoreDamaged, match="its content does not fit its sum"):
+    with pytest.raises(datastore.DamagedDatastore, match="its content does not fit its sum"):
         datastore.load(str(path))
 
 
@@ -128,7 +130,7 @@ def test_the_advice_for_a_newer_version_is_to_upgrade(tmp_path: Path, version: i
     """It never says to delete the datastore."""
     path = golden(tmp_path, 2)
     path.write_bytes(b'{"version": %d,\n "future": {}}' % version)
-    with pytest.raises(DatastoreNewer) as caught:
+    with pytest.raises(NewerDatastore) as caught:
         datastore.load(str(path))
     assert f"written by a newer globus_auto (its version {version}; this one reads up to 2)" in (
         str(caught.value)

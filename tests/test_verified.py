@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from globus_auto.choosing import doubt
-from globus_auto.datastore import FileRecord, FileVersion, Task
+from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 from tests.conftest import Lab, Mailbox, files, put
 
 HOUR = 3600
@@ -16,7 +16,7 @@ BEGIN, END = 1_795_428_000, 1_795_428_100  # of the task
 MTIME = BEGIN - 5000
 
 
-def task(**changes: Any) -> Task:
+def task(**changes: Any) -> TaskRecord:
     """Return a task that delivered a file."""
     facts: dict[str, Any] = {
         "kind": "transfer",
@@ -24,7 +24,7 @@ def task(**changes: Any) -> Task:
         "label": "l",
         "status": "SUCCEEDED",
         "submitted_at": BEGIN,
-        "listed_at": BEGIN - 1,
+        "scanned_at": BEGIN - 1,
         "ended_at": END + 900,  # by the clock of this machine, at the poll
         "requested_at": BEGIN,
         "completed_at": END,
@@ -32,7 +32,7 @@ def task(**changes: Any) -> Task:
         "destination": "d",
         "destination_dir": "/dst",
     }
-    return Task(**facts | changes)
+    return TaskRecord(**facts | changes)
 
 
 EQUAL = {"equal": True}

@@ -11,7 +11,7 @@ import sys
 import time
 
 from globus_auto import datastore, listing, mount
-from globus_auto.datastore import Datastore, FileRecord, Task
+from globus_auto.datastore import Datastore, FileRecord, TaskRecord
 
 OLD = 1_700_000_000  # seconds since 1970 UTC
 
@@ -43,14 +43,14 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
     """Save a datastore at `path` as if all below `src_dir` had been sent and settled."""
     store = Datastore(source=src_id)
     now = int(time.time())
-    store.tasks[1] = Task(
+    store.tasks[1] = TaskRecord(
         kind="transfer",
         submission_id="00000000-0000-4000-8000-000000000001",
         task_id="00000000-0000-4000-8000-000000000002",
         status="SUCCEEDED",
         label="globus_auto benchmark",
         submitted_at=now,
-        listed_at=now,
+        scanned_at=now,
         ended_at=now,
         requested_at=now,
         completed_at=now,
@@ -61,9 +61,11 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         destination_dir=dst_dir,
     )
     store.accepted(store.tasks[1])
-    outcomes = listing.walk(lambda: mount.on_mount(src_dir, src_dir), [src_dir], lambda _name: True)
+    outcomes = listing.walk(
+        lambda: mount.local_lister(src_dir, src_dir), [src_dir], lambda _name: True
+    )
     for outcome in outcomes:
-        if isinstance(outcome, listing.Directory) and outcome.files:
+        if isinstance(outcome, listing.DirectoryListing) and outcome.files:
             store.files[outcome.path] = {
                 name: FileRecord(version.size, version.mtime, 1)
                 for name, version in outcome.files.items()
