@@ -179,7 +179,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return next((one for one in self.mappings if one.pair == pair), None)
 
     def add_mapping(self, task: TaskRecord) -> None:
-        """Remember the mapping of a transfer task that Globus accepted, and when it was requested."""
+        """Remember the mapping of a transfer task that Globus accepted, and the time of request."""
         mapping = self.mapping(task.pair)
         if mapping is None:
             mapping = task.mapping

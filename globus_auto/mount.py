@@ -34,7 +34,7 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
         here = local_dir + path[len(root) :]
         above = ancestors.pop(path)
         found = DirectoryListing(path, {}, {}, {}, [])
-        # Bound once: this loop runs for each of a million files, and takes most of a run's time.
+        # Bound once: a run without changes spends most of its time in this loop.
         files, places, is_plain, mtime = found.files, {}, stat.S_ISREG, stat.ST_MTIME
         try:
             with _opened(here) as entries:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 def find_collisions(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield those of `paths` whose copy would collide, each with the path at the destination it meets.
+    """Yield those of `paths` whose copy would collide, each with the colliding path there.
 
-    `paths` are files at the source without a record, so what they would overwrite is not their own
-    copy. List only directories at the destination in which a collision is possible.
+    `paths` are files at the source without a record, so what they would overwrite at the
+    destination is not their own copy. List only directories at the destination in which a collision
+    is possible.
     """
     paths = list(paths)
     if not paths or session.marker == "nowhere":

@@ -184,7 +184,7 @@ MUTANTS = [
         "what cannot be asked for stays",
         "test_what_the_destination_cannot_be_asked_for_stays_and_is_an_alert_until_it_can",
         "versions.py",
-        "            answer: Answer = None if result.gone else silent\n",
+        "            answer: Answer = None if result.gone else no_answer\n",
         "            answer: Answer = None\n",
     ),
     Mutant(
