@@ -1,6 +1,6 @@
 """Classification: which files to transfer or defer, which to keep, and why.
 
-All functions here are pure: they call nothing outside and change nothing.
+No function here reads, writes or changes anything.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class ScanTerms(NamedTuple):
 def is_racy(record: FileRecord, task: TaskRecord) -> bool:
     """Return whether the file may have been written again without a change of its fingerprint.
 
-    Its mtime is too close to the scan for which it was recorded, or later. Git treats its index the
-    same way.
+    Its recorded mtime is less than RACE_SECONDS before the scan, or after it. Git treats its index
+    the same way.
     """
     return task.scanned_at - RACE_SECONDS < record.mtime and not is_future_mtime(
         record.mtime, task.scanned_at
@@ -167,7 +167,7 @@ def safe_until(
 
 
 def is_future_mtime(mtime: int, now: int) -> bool:
-    """Return whether `mtime` is so far in the future that it is not a time of writing."""
+    """Return whether `mtime` is so far in the future that it cannot be the time of writing."""
     return mtime > now + FUTURE_SECONDS
 
 
@@ -320,7 +320,7 @@ def colliding_names(names: list[str]) -> set[str]:
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a function that returns whether a name matches any of the shell `patterns`."""
+    """Return a function that checks whether a name matches any of the shell `patterns`."""
     joined = "|".join(translate(pattern) for pattern in patterns)
     fits = re.compile(joined or "(?!)").match
     return lambda name: fits(name) is not None

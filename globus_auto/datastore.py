@@ -150,7 +150,7 @@ class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Everything that is remembered between runs, except alerts.
+    """Everything that is remembered between runs, except what alerts.AlertState has.
 
     `tasks` are by number, `files` by directory and name. `quarantined` maps the path of a
     quarantined directory to its old path. `generation` is raised at each save. `config` is the
@@ -179,7 +179,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return next((one for one in self.mappings if one.pair == pair), None)
 
     def add_mapping(self, task: TaskRecord) -> None:
-        """Remember the mapping of a transfer task that Globus accepted, and the time of request."""
+        """Remember the mapping of an accepted transfer task, and when the task was requested."""
         mapping = self.mapping(task.pair)
         if mapping is None:
             mapping = task.mapping
@@ -214,7 +214,10 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             self.files.pop(directory or "/", None)
 
     def forget(self, path: str) -> None:
-        """Drop the record of a file that is gone from the source; keep it while its task runs."""
+        """Drop the record of a file that is gone from the source.
+
+        Keep it while its task is in progress.
+        """
         record = self.record(path)
         if record and not self.tasks[record.task].in_progress:
             log.log(DECISION, "Forget %s: gone from the source", path)
@@ -287,8 +290,8 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Drop ended tasks that no file record refers to; return whether there were any.
 
         Drop SUCCEEDED tasks, or FAILED ones if `failed`. Failed tasks stay until their files are
-        transferred again, since that is done in smaller tasks then. Lost tasks stay while they may
-        still write. `now` is in seconds UTC.
+        transferred again, which is then done in smaller tasks. Lost tasks stay while they may still
+        write. `now` is in seconds UTC.
         """
         status = "FAILED" if failed else "SUCCEEDED"
         ended = {

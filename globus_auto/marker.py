@@ -45,8 +45,8 @@ def _name(source: str, directory: str) -> str:
 def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
     """Yield `results`, which are listings at the source's collection.
 
-    Raise SettingsConflict if one of SRC_DIR, or of a directory below it, contains the marker. The
-    marker was made in DST_DIR, or in an earlier one, so that directory is SRC_DIR or inside it.
+    Raise SettingsConflict if one of SRC_DIR, or of a directory below it, contains the marker, which
+    was made in DST_DIR, or in an earlier one.
     """
     settings, store = session.context.settings, session.store
     own = {name_of(settings)}

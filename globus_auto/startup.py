@@ -24,10 +24,10 @@ def compare_with_list(
 ) -> bool:
     """Update `store` from Globus's task list; return whether `store` is older than the list.
 
-    Only tasks of this mapping count. A submission whose answer was lost gets its task id. An
-    unknown transfer in progress is recorded, and files wait for it, since it may still write their
-    copies. An unknown delete task in progress is recorded, to be cancelled. A datastore that has
-    never had a task as new as one in the list was restored from a backup. Raise what the call
+    A submission whose answer was lost gets its task id. An unknown transfer of this mapping in
+    progress is recorded, and files wait for it, since it may still write their copies. An unknown
+    delete task in progress is recorded as well, to be cancelled. A datastore that has never had a
+    task of this mapping as new as one in the list was restored from a backup. Raise what the call
     raises.
     """
     mine = tasks.mapping_id(settings)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "transfer"
 READ_ONLY = ("check", "status", "crontab")
-PARTS = 10  # about so many tasks send the files of failed tasks again
+PARTS = 10  # files of failed tasks are sent again in about this many tasks
 EPILOG = """examples:
   python transfer.py -n               print what would be sent, and why
   python transfer.py --check --probe  is everything there that a run needs?
