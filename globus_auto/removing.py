@@ -1,4 +1,4 @@
-"""Removing what is proven: files by explicit path, then directories that are empty."""
+"""Deletion: delete verified files by explicit path, then prune empty directories."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ FAILED_TASKS = 10
 
 
 def remove(session: Session, verified: dict[str, FileRecord]) -> None:
-    """Delete the files of `arrived` that are unchanged at the source, group by group.
+    """Delete the files in `verified` that are unchanged at the source, group by group.
 
-    Those that could not be deleted in an earlier run come last, in smaller groups, so that they
-    hold up no others and one that can never be deleted is left alone in the end.
+    Files that earlier runs could not delete come last, in smaller groups. So they hold up no other
+    file, and a file that can never be deleted ends up in a group of its own.
     """
     settings = session.context.settings
     earlier = set(read_state(session.context.health_path).undeleted)
@@ -64,7 +64,7 @@ def remove(session: Session, verified: dict[str, FileRecord]) -> None:
 
 
 class Removal:
-    """One run's deletions of files; `arrived` are the entries of those whose copies are proven."""
+    """The file deletions of one run; `verified` has the records of files with verified copies."""
 
     def __init__(self, session: Session, verified: dict[str, FileRecord]) -> None:
         self.session = session
@@ -75,7 +75,7 @@ class Removal:
         self.ended: TaskDocument | None = None
 
     def remove(self, paths: list[str], most: int) -> None:
-        """Delete the sorted `paths`, at most `most` in a task, unless too many tasks fail."""
+        """Delete the sorted `paths`, at most `most` per task; stop after too many failed tasks."""
         groups = [paths] if paths else []
         while groups and self.failed < FAILED_TASKS and self.rejected <= MOST_REJECTED:
             now, later = split(groups.pop(), most, self.directories)
@@ -84,7 +84,7 @@ class Removal:
             groups += reversed(self._remove_group(now))
 
     def _remove_group(self, paths: list[str]) -> list[list[str]]:
-        """Delete one group; return its halves where it must be tried in smaller ones."""
+        """Delete one group; return its halves if it must be tried again in smaller groups."""
         age = Age()
         unchanged_paths = unchanged(self.session, {path: self.verified[path] for path in paths})
         listed = age.seconds
@@ -122,7 +122,7 @@ class Removal:
         return []
 
     def _rejected(self, paths: list[str], error: globus_sdk.TransferAPIError) -> list[list[str]]:
-        """Return both halves of what Globus does not take; of one file, note that."""
+        """Return both halves of a group that Globus rejects; fire an alert for a single file."""
         self.rejected += 1
         if len(paths) > 1:
             middle = len(paths) // 2
@@ -148,7 +148,7 @@ class Removal:
         self.removed += len(paths)
 
     def _list_again(self, paths: list[str], ended: TaskDocument) -> None:
-        """See what a delete that did not succeed has deleted all the same."""
+        """Find out which files a failed or cancelled delete task has deleted anyway."""
         for path in unchanged(self.session, {path: self.verified[path] for path in paths}):
             self.session.kept.add(path, Why(KeepReason.NOT_DELETED))
         left = [path for path in paths if self.session.store.record(path)]
@@ -156,7 +156,7 @@ class Removal:
         self._forget(sorted({*paths} - {*left}), ended)
 
     def report(self) -> None:
-        """Note what could not be deleted, and remember it for the next run."""
+        """Fire or resolve the alert about failed deletions; remember what is left."""
         session = self.session
         if self.ended:
             session.context.alerts.fire(_failed(session, self.ended))
@@ -169,7 +169,10 @@ class Removal:
 
 
 def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
-    """Return the first of the sorted `paths`, at most `most` in few `directories`, and the rest."""
+    """Return the first of the sorted `paths` and the rest, to delete the first in one task.
+
+    The first are at most `most` paths in at most `directories` directories, but at least one path.
+    """
     seen: set[str] = set()
     for number, path in enumerate(paths):
         seen.add(path.rpartition("/")[0])
@@ -189,9 +192,10 @@ def halved_by_directory(paths: list[str]) -> list[list[str]]:
 
 
 def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
-    """Return those of `group` that are at the source, now, as they were sent.
+    """Return the paths in `group` whose files at the source are still as transferred, sorted.
 
-    The entries of those that are gone are dropped, where this look shows that its disk is there.
+    List the source now. Drop the records of files that are gone, unless this listing leaves open
+    whether the source's disk is mounted.
     """
     unchanged_paths, gone, mounted = [], [], False
     root, source = session.context.settings.src_dir, session.context.settings.src_id
@@ -218,9 +222,10 @@ def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
 
 
 def _real_directories(session: Session, directories: set[str]) -> set[str]:
-    """Return those of `directories` that no symlink leads to from SRC_DIR, now.
+    """Return those of `directories` that SRC_DIR contains without a symbolic link on the way, now.
 
-    Globus follows it: what stands behind one may be anywhere, and is not SRC_DIR's to lose.
+    Globus follows symbolic links: a directory behind one may be outside SRC_DIR, where nothing may
+    be deleted.
     """
     root = session.context.settings.src_dir
     ways = {directory: list(_directories_between(root, directory)) for directory in directories}
@@ -256,12 +261,12 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
 
 
 def _about_directories(session: Session) -> str:
-    """Return what alerts of empty directories are about, which others do not resolve."""
+    """Return the `about` of alerts on empty directories; file deletions do not resolve it."""
     return f"empty directories below {session.context.settings.src_dir}"
 
 
 def _reason(ended: TaskDocument) -> str:
-    """Return in brackets why a delete failed, as far as Globus says it."""
+    """Return in brackets why a delete task failed; "" if Globus gives no reason."""
     fault = ended.fatal_error
     return f" ({watching.describe_error(fault.code, fault.description)})" if fault else ""
 
@@ -277,7 +282,7 @@ def _failed(session: Session, ended: TaskDocument) -> Alert:
 
 
 def prune(session: Session) -> None:
-    """Remove the topmost directories below SRC_DIR that hold nothing but directories."""
+    """Delete the topmost directories below SRC_DIR that hold nothing, or only empty directories."""
     settings, store = session.context.settings, session.store
     if not settings.delete_empty_dirs:
         session.context.alerts.resolve("delete failed", _about_directories(session))
@@ -301,7 +306,7 @@ def prune(session: Session) -> None:
 
 
 def empty_directories(session: Session) -> tuple[list[str], bool]:
-    """Return the topmost empty directories below SRC_DIR, and whether Globus can rename there."""
+    """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
     settings = session.context.settings
     excluded = choosing.matcher(settings.exclude)
     began = int(time.time())
@@ -342,7 +347,7 @@ def _no_rename(endpoint: str) -> Alert:
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
-    """Move `directories` aside; delete what then stands aside and is empty; put back the rest."""
+    """Quarantine `directories`, delete those that are empty in quarantine, and restore the rest."""
     client, store = session.client, session.store
     if directories:
         asides.quarantine(client, store, directories, session.save)
@@ -355,9 +360,9 @@ def _remove_group(session: Session, directories: list[str]) -> None:
 
 
 def _delete_quarantined(session: Session) -> list[str]:
-    """Delete what stands aside and is empty; return what cannot be deleted.
+    """Delete the quarantined directories that are empty; return those that cannot be deleted.
 
-    A directory is seen empty at its name there, which no writer knows, just before it is deleted.
+    Each is listed just before it is deleted, under a quarantine name that no writer knows.
     """
     source = session.context.settings.src_id
     groups, stuck, failed = [list(session.store.quarantined)], [], 0
@@ -431,7 +436,7 @@ def _not_removed(session: Session, reason: str) -> Alert:
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:
-    """Remove `directories` where SRC_DIR is mounted here: rmdir takes only what is empty."""
+    """Remove `directories` in the mounted SRC_LOCAL_DIR; rmdir removes only empty ones."""
     settings = session.context.settings
     removed = set()
     for directory in directories:

@@ -1,4 +1,4 @@
-"""Settling: to learn what became of the open transfer tasks, and which files they have sent."""
+"""Polling: ask Globus about the transfer tasks in progress, and record their results."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ BLOCKERS = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
 def poll(session: Session) -> None:
-    """Ask about every transfer task in progress, and record what became of those that ended.
+    """Ask about every transfer task in progress, and record the results of those that ended.
 
-    Records of files that an ended task is not known to have delivered are dropped, so that they
-    are transferred again, and noted in `session.undelivered`. After an invalid answer a task stays
-    as it is. Raise what concerns the login.
+    Drop the records of files that an ended task is not known to have delivered, so that they are
+    transferred again, and add them to `session.undelivered`. After an invalid response leave the
+    task as it is. Raise errors that concern the login.
     """
     client, store, alerts = session.client, session.store, session.context.alerts
     now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
@@ -101,7 +101,7 @@ def poll(session: Session) -> None:
 def _task_document(
     client: globus_sdk.TransferClient, task: TaskRecord
 ) -> watching.TaskDocument | None:
-    """Return what Globus says of `task`, and note its status; None if it knows no such task."""
+    """Return the document of `task` and record its status; None if Globus has no such task."""
     task_id = task.task_id or ""
     try:
         document = watching.task_document(client, task_id)
@@ -116,16 +116,16 @@ def _task_document(
 
 
 def _is_unknown(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether the service no longer has this task, or hides it from this identity.
+    """Return whether Globus no longer has this task, or hides it from this identity.
 
-    Only Globus's own answer says so, which has an error code; a proxy's does not.
+    Only a response with a Globus error code counts: a proxy answers with 403 or 404 as well.
     """
     ours = tasks.is_rejected(error) and not refusals.requires_login(error)
     return ours and error.http_status in (403, 404)
 
 
 def _record_lost(task: TaskRecord, paths: list[str], now: int) -> None:
-    """Close a task that Globus no longer shows: it may still be writing the copies of its files."""
+    """End a task that Globus no longer shows; it may still be writing copies of its files."""
     if task.ended_at is None:
         task.lost = [] if task.recursive else paths
         task.ended_at = now
@@ -139,9 +139,9 @@ def _record_end(
     paths: list[str],
     found: delivery.Delivery,
 ) -> list[str]:
-    """Close an ended task, and return those of its `paths` that it has not delivered.
+    """Record the end of a task; return those of its `paths` that it has not delivered.
 
-    Files that Globus found equal, and did not copy, belong to a twin of the task from then on.
+    Files that Globus found equal, and did not copy, move to a second record of the same task.
     """
     store, task = session.store, session.store.tasks[number]
     session.skipped.update(found.skipped)
@@ -176,7 +176,7 @@ def _record_end(
 
 
 def _check_policies(alerts: Alerts, task: TaskRecord) -> None:
-    """Note what Globus did not do of what every task asks for."""
+    """Fire or resolve the alerts about checksum verification and encryption of a task."""
     if task.verify_checksum:
         alerts.resolve("unverified", task.destination)
     else:
@@ -209,7 +209,7 @@ def unverified(task: TaskRecord) -> Alert:
 
 
 def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
-    """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
+    """Fire the alert on a task of unknown status; raise `error` if it concerns the login."""
     reason = str(error)
     if isinstance(error, globus_sdk.TransferAPIError):
         if refusals.requires_login(error):
@@ -233,7 +233,7 @@ def _check_progress(
     now: int,
     stall_seconds: float,
 ) -> Alert | bool:
-    """Return what a person must know of an open task, or whether it is seen to make progress."""
+    """Return the alert that a task in progress needs, or whether it is known to make progress."""
     link = watching.link(document.task_id)
     what = f"A transfer from {task.source_dir} to {task.destination_dir}"
     if document.status == "INACTIVE":
@@ -276,10 +276,11 @@ def _check_progress(
 def _is_stuck(
     task: TaskRecord, document: watching.TaskDocument, now: int, stall_seconds: float
 ) -> bool:
-    """Return whether a person must know of an error that a task in progress meets.
+    """Return whether an error of a task in progress needs attention.
 
-    One error is no trouble, for Globus tries again: only one that lasts from run to run without
-    progress, or for long, or that nobody but a person can end.
+    Globus retries after an error. It needs attention if the task made no progress between two runs,
+    if the error has lasted for `stall_seconds`, or if only a person can fix it, such as a full
+    disk.
     """
     before, task.error_progress = task.error_progress, document.progress
     task.error_since = now if task.error_since is None else task.error_since
@@ -288,7 +289,7 @@ def _is_stuck(
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
-    """Return what the newest error of a task was, in brackets; "" if that cannot be told."""
+    """Return the newest error of a task in brackets; "" if it is not available."""
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
     except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
@@ -304,7 +305,7 @@ def _because(event: watching.Event | None) -> str:
 
 
 def _between(earliest: int, moment: int | None, latest: int) -> int:
-    """Return `moment` in seconds UTC, within reason: clocks differ, and answers may be odd."""
+    """Return `moment` (seconds UTC), limited to a plausible range: clocks differ."""
     return max(earliest, min(latest if moment is None else moment, latest))
 
 
