@@ -46,7 +46,7 @@ def topmost_empty_trees(
         if not (result.files or result.others or result.unsendable):
             inside[result.path] = [joined(result.path, name) for name in result.directories]
     empty_trees: set[str] = set()
-    # Longer paths first: what is below a directory is known before the directory itself.
+    # Longer paths first, so that subdirectories are decided before their parent.
     for path in sorted(inside, key=len, reverse=True):
         if path not in left and empty_trees.issuperset(inside[path]):
             empty_trees.add(path)
@@ -75,8 +75,8 @@ def quarantine(
         try:
             client.operation_rename(store.source, directory, quarantined_path)
         except globus_sdk.TransferAPIError as error:
-            # Whether it was moved or not, looking tells: its record stays until then.
-            log.info("Cannot move aside %s: %s", directory, error.message)
+            # Globus may have renamed it anyway: its record stays until a listing shows that.
+            log.info("Cannot quarantine %s: %s", directory, error.message)
 
 
 def is_empty_tree(results: Iterable[ListingResult]) -> bool:
@@ -145,7 +145,7 @@ def _rename_back(
     except globus_sdk.TransferAPIError as error:
         alerts.fire(_stuck(quarantined_path, directory, error.message or str(error)))
         return
-    log.info("Put back %s", directory)
+    log.info("Restored %s from quarantine", directory)
     del store.quarantined[quarantined_path]
 
 

@@ -1,4 +1,4 @@
-"""Delete from SRC_DIR what has provably arrived, and empty directories."""
+"""Delete transferred files from SRC_DIR once their copies are verified, and empty directories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 
 if not __package__:
-    # Started by path: the package beside this script is the one in force.
+    # Started by path: use the package that contains this script.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     __package__ = "globus_auto"
 
@@ -16,8 +16,8 @@ from globus_auto import utils
 
 PROGRAM = "delete"
 EPILOG = """examples:
-  python delete.py           delete what has arrived, and empty directories
-  python delete.py -n -v     print what would be deleted, and why not the rest
+  python delete.py           delete files with verified copies, and empty directories
+  python delete.py -n -v     print what would be deleted, and why the rest is kept
 """
 
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def delete(context: utils.RunContext) -> None:
-    """Settle, prove, delete, tidy empty directories."""
+    """Poll tasks, verify copies, delete files, prune empty directories."""
     # Imported here: --help and --version need no Globus.
     from globus_auto import marker, opening, proving, removing, report  # noqa: PLC0415
 
@@ -36,14 +36,14 @@ def delete(context: utils.RunContext) -> None:
         opening.require_ready(session)
         proving.report_skipped(session)
         candidates = proving.candidates(session)
-        arrived = proving.verify(session, candidates)
+        verified = proving.verify(session, candidates)
         if context.dry:
-            report.print_deletions(session, arrived)
+            report.print_deletions(session, verified)
             return
-        if arrived or session.marker == "refused":
-            numbers = {entry.task for entry in arrived.values()}
+        if verified or session.marker == "refused":
+            numbers = {record.task for record in verified.values()}
             marker.require(session, [session.store.tasks[number] for number in numbers])
-        removing.remove(session, arrived)
+        removing.remove(session, verified)
         removing.prune(session)
         session.kept.report(context.alerts, context.settings.stall_hours)
         session.store.forget_ended_tasks(context.started)

@@ -50,7 +50,7 @@ class ListingTooOld(Exception):
 class Age:
     """The time since an object was made, including the time this machine was suspended."""
 
-    # The clock that goes on while a machine sleeps: macOS has it under the other name.
+    # The clock that also counts while the machine sleeps; on macOS that is CLOCK_MONOTONIC.
     CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def __init__(self) -> None:
@@ -144,9 +144,9 @@ def _cancel_unseen(client: globus_sdk.TransferClient, task: TaskRecord) -> None:
             task.task_id = mine[0].task_id if mine else None
         if task.task_id:
             client.cancel_task(task.task_id)
-            log.info("Cancelled a delete whose end cannot be seen: %s", task.task_id)
+            log.info("Cancelled a delete task, since its end is unknown: task %s", task.task_id)
     except (globus_sdk.GlobusError, InvalidResponse) as error:
-        log.info("Cannot cancel a delete now, the next run does: %s", error)
+        log.info("Cannot cancel a delete task now; the next run tries again: %s", error)
 
 
 def cancel_leftovers(
@@ -177,11 +177,11 @@ def cancel_leftovers(
                     alerts.fire(_never_ends(task))
             else:
                 log.info(
-                    "Cancelled the delete of an earlier run, now %s: %s",
-                    ended.status,
+                    "Cancelled a delete task of an earlier run: task %s, now %s",
                     task.task_id,
+                    ended.status,
                 )
-                # Nobody has written here since, so these entries are of what it was given.
+                # No run has changed the records since, so they are of the versions that it deleted.
                 for path in task.deletes or () if ended.status == "SUCCEEDED" else ():
                     store.drop(path)
         if task.task_id or over:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long the lists of an ended task may be missing before its files are sent again, in seconds:
-# Globus may answer 400 for a while after it said SUCCEEDED.
+# How long the lists of an ended task may be unavailable before its files are transferred again, in
+# seconds: Globus may answer 400 for a while after SUCCEEDED.
 LISTS_TIMEOUT = 3600
-MORE_ROWS = 1000  # than a task counts: a list that is still longer has no end
+MORE_ROWS = 1000  # more than the task counts: a longer list does not end
 
 
 class Delivery(NamedTuple):
@@ -60,7 +60,7 @@ def find_delivered(
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
         if now - task.unlisted_since < LISTS_TIMEOUT:
-            log.info("Globus does not list yet what it did: task %s", document.task_id)
+            log.info("Globus has no complete lists yet of task %s", document.task_id)
             return None
         session.context.alerts.fire(_no_lists(task, document))
     if document.status != "SUCCEEDED":

@@ -21,7 +21,7 @@ from globus_auto.wording import some
 log = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 50_000
-# Globus knows no such collection (any more).
+# The error codes for a collection that does not exist, or no longer exists.
 NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
 
 
@@ -38,7 +38,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
     found = {}
     for group in _directories_alike(session):
         names = [name for directory in group for name in store.files[directory]]
-        twins = choosing.colliding_names(names)
+        colliding = choosing.colliding_names(names)
         for directory in group:
             hidden = choosing.matches(directory, settings.src_dir, excluded)
             recursive_in_progress = store.recursive_in_progress(directory)
@@ -51,7 +51,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
                     keeping,
                     excluded=hidden or excluded(name),
                     recursive_in_progress=recursive_in_progress,
-                    collides=name in twins,
+                    collides=name in colliding,
                     lost=all_lost or path in lost,
                 )
                 if reason and reason.reason is KeepReason.UNVERIFIED:
@@ -89,7 +89,7 @@ def verify(session: Session, found: dict[str, FileRecord]) -> dict[str, FileReco
     if not session.context.settings.verify_destination:
         session.context.alerts.resolve("destination")
         return found
-    # Where no file that is known has gone to, nothing can be missing any more.
+    # No remaining task used the other destinations, so none of our copies can be missing there.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
     session.context.alerts.resolve("destination", lambda about: about not in used)
     places: dict[tuple[str, str], list[str]] = {}
@@ -170,7 +170,7 @@ def _verified_at(
         session.kept.add(path, found.why)
         if not missing_or_empty:
             doubts[path] = found
-    # If some stand there after all, its disk has come back since.
+    # A verified copy shows that the disk was mounted again after the check.
     if missing_or_empty and not verified:
         alerts.fire(
             Alert(
@@ -272,7 +272,7 @@ def _is_missing_or_empty(session: Session, endpoint: str, directory: str) -> boo
     result = listing.list_directory(session.client, endpoint, directory, session.limiter)
     if isinstance(result, ListingError):
         return result.gone
-    # The marker may have been made just now, where a disk is not mounted.
+    # The marker may have been made just now, in the mount point of an unmounted disk.
     return not result.unsendable and all(name.startswith(OWN) for name in result.names)
 
 

@@ -31,17 +31,18 @@ from globus_auto.submitting import DIVISIBLE, MOST_REJECTED
 from globus_auto.tasks import OWN, is_rejected
 from globus_auto.versions import current_versions
 from globus_auto.watching import TaskDocument
+from globus_auto.wording import counted
 
 log = logging.getLogger(__name__)
 
-# The last look at a group of files must be short, for each file may change after it.
-# At first that many directories, then as many as can be listed in the time.
+# The last listing of a group of files must be quick: a file may change after it is listed.
+# The first group has so many directories, later ones as many as can be listed in LIST_SECONDS.
 DIRECTORIES_AT_FIRST = 50
 LIST_SECONDS = 30
-DIRECTORIES_PER_GROUP = 200  # empty ones, moved aside together
-# How old the listing may be when what it shows is to be deleted.
+DIRECTORIES_PER_GROUP = 200  # empty ones, quarantined together
+# The most seconds between a listing and the submission of a delete task that relies on it.
 MOST_SECONDS = 60
-# Failed delete tasks in one run: one file that cannot be deleted holds up its group.
+# The most failed delete tasks in one run: a file that cannot be deleted holds up its whole group.
 FAILED_TASKS = 10
 
 
@@ -89,7 +90,7 @@ class Removal:
         unchanged_paths = unchanged(self.session, {path: self.verified[path] for path in paths})
         listed = age.seconds
         directories = {path.rpartition("/")[0] for path in paths}
-        # At the rate that this took.
+        # As many as can be listed in LIST_SECONDS, at the rate of this listing.
         self.directories = max(1, int(len(directories) * LIST_SECONDS / max(listed, 0.01)))
         if not unchanged_paths:
             return []
@@ -99,7 +100,7 @@ class Removal:
             ended = _delete(self.session, Deletion(unchanged_paths, False, age, most))
         except ListingTooOld:
             if single:
-                log.warning("Too slow to delete in %s: the last listing is too old", *directories)
+                log.warning("Deleted nothing in %s: listing it takes too long", *directories)
                 for path in unchanged_paths:
                     self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
                 return []
@@ -110,7 +111,7 @@ class Removal:
                 raise
             return self._rejected(unchanged_paths, error)
         except Exception:
-            # The next run begins with the others.
+            # The next run deletes other files first.
             self.left += unchanged_paths
             raise
         if ended.status == "SUCCEEDED":
@@ -140,7 +141,8 @@ class Removal:
         return []
 
     def _forget(self, paths: list[str], ended: TaskDocument) -> None:
-        # Saved with the next delete, or at the end: until then its record tells what it has done.
+        # Saved with the next delete task, or at the end of the run. If the run is killed before
+        # that, the saved task record still shows what this task has deleted.
         for path in paths:
             self.session.store.drop(path)
             size = self.verified[path].size
@@ -165,7 +167,8 @@ class Removal:
         left = sorted(self.left)[:REMEMBERED]
         if left != read_state(session.context.health_path).undeleted:
             session.context.remember(lambda health: setattr(health, "undeleted", left))
-        log.info("Deleted %d files from %s", self.removed, session.context.settings.src_dir)
+        removed = counted(self.removed, "file")
+        log.info("Deleted %s from %s", removed, session.context.settings.src_dir)
 
 
 def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
@@ -288,7 +291,7 @@ def prune(session: Session) -> None:
         session.context.alerts.resolve("delete failed", _about_directories(session))
         return
     if store.recursive_in_progress(settings.src_dir):
-        log.info("Left empty directories alone: a full transfer is under way")
+        log.info("Kept empty directories: a recursive task is in progress")
         return
     empty_trees, can_rename = empty_directories(session)
     if settings.src_local_dir:
@@ -311,16 +314,16 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
     excluded = choosing.matcher(settings.exclude)
     began = int(time.time())
 
-    quarantined_path = {path.rpartition("/")[2] for path in session.store.quarantined}
+    quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
 
     def is_content(name: str, mtime: int) -> bool:
-        own = name.startswith(OWN) and name not in quarantined_path
+        own = name.startswith(OWN) and name not in quarantined
         return (
             own or excluded(name) or not choosing.is_stable(mtime, began, settings.settle_seconds)
         )
 
-    look = looking.walk_source(session)
-    results = list(progress.show_scan(look, settings.src_dir, shown=session.context.shows_progress))
+    walk = looking.walk_source(session)
+    results = list(progress.show_scan(walk, settings.src_dir, shown=session.context.shows_progress))
     empty_trees = asides.topmost_empty_trees(results, settings.src_dir, is_content)
     if not settings.src_local_dir:
         empty_trees = [
@@ -383,8 +386,9 @@ def _delete_quarantined(session: Session) -> list[str]:
         try:
             ended = _delete(session, Deletion(empty, True, age, MOST_SECONDS))
         except ListingTooOld:
-            # They keep their names until the next run has seen them empty in time.
-            log.info("Too slow to remove %d empty directories now", len(empty))
+            # They stay in quarantine until a run lists them in time.
+            number = counted(len(empty), "empty directory", "empty directories")
+            log.info("Kept %s in quarantine: listing took too long", number)
             continue
         except globus_sdk.TransferAPIError as error:
             if not is_rejected(error) or refusals.requires_login(error):
@@ -445,7 +449,7 @@ def _remove_here(session: Session, directories: list[str]) -> None:
             for below, _, _ in os.walk(here, topdown=False):
                 os.rmdir(below)
         except OSError as error:
-            log.info("Left %s: %s", directory, error.strerror)
+            log.info("Kept the directory %s: %s", directory, error.strerror)
         else:
             removed.add(directory)
             log.log(DECISION, "Removed the empty directory %s", directory)

@@ -11,15 +11,16 @@ import msgspec
 from globus_auto import delivery, listing, refusals, tasks, watching
 from globus_auto.alerts import Alert, Alerts
 from globus_auto.datastore import OPEN, TaskRecord
+from globus_auto.wording import counted
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 log = logging.getLogger(__name__)
 
-# After these nothing may be concluded of a task.
+# These errors leave the status of a task unknown.
 UNKNOWN_STATUS = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
-# What a task meets where an endpoint is out of reach: that is told of the endpoint, and passes.
+# Task errors while a collection is unreachable: they pass, and the collection has its own alert.
 UNREACHABLE = (
     "GC_NOT_CONNECTED",
     "GC_PAUSED",
@@ -27,10 +28,10 @@ UNREACHABLE = (
     "CONNECTION_BROKEN",
     "CONNECTION_RESET",
 )
-# What does not pass until somebody makes room.
+# Task errors that stay until somebody frees space.
 NEEDS_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 OUT_OF_REACH = ("endpoint", "service")
-# Kinds of alerts that explain why a task did not end in time.
+# The kinds of alerts that explain why a task did not end in time.
 BLOCKERS = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
@@ -62,7 +63,7 @@ def poll(session: Session) -> None:
             _report_unknown(error, task, alerts)
             unknown += 1
             if isinstance(error, globus_sdk.NetworkError):
-                # Each try takes minutes where the network is down; the next run asks the others.
+                # While the network is down each call takes minutes: leave the rest to the next run.
                 break
     for number, paths in store.paths_by_task(ended).items():
         document = ended[number]
@@ -74,7 +75,7 @@ def poll(session: Session) -> None:
             else:
                 found = delivery.find_delivered(session, task, document, paths, now)
                 if found is None:
-                    # Its lists are not there yet: it stays open, and is asked for again.
+                    # Its lists are not available yet: it stays in progress until a later run.
                     continue
                 dropped = _record_end(session, number, document, paths, found)
         except (*UNKNOWN_STATUS, listing.EndpointNotReady) as error:
@@ -88,7 +89,7 @@ def poll(session: Session) -> None:
         failed += task.status == "FAILED"
         if document and document.status == "FAILED":
             alerts.fire(_failure(client, task, document))
-    # Only that files get through shows that what was in their way is over.
+    # Only transferred files show that nothing holds them up any more.
     if (succeeded or progressing) and not (failed or unknown):
         alerts.resolve("stalled")
         alerts.resolve("inactive")
@@ -107,7 +108,7 @@ def _task_document(
         document = watching.task_document(client, task_id)
     except globus_sdk.TransferAPIError as error:
         if _is_unknown(error):
-            log.info("Unknown to Globus, so its files are sent again: task %s", task_id)
+            log.info("Globus has no task %s: its files are transferred again", task_id)
             return None
         raise
     if document.status in OPEN:
@@ -157,20 +158,20 @@ def _record_end(
         _check_policies(session.context.alerts, task)
     if found.equal:
         equal = msgspec.structs.replace(task, equal=True)
-        twin = number
+        equal_number = number
         if len(found.equal) + len(found.dropped) < len(paths):
-            twin = store.next_task_number()
-        store.tasks[twin] = equal
+            equal_number = store.next_task_number()
+        store.tasks[equal_number] = equal
         for path in found.equal:
             record = store.record(path)
             if record:
-                store.put(path, msgspec.structs.replace(record, task=twin))
+                store.put(path, msgspec.structs.replace(record, task=equal_number))
     log.info(
-        "Settled task %s: %s, %d of %d files sent",
+        "Task %s ended: %s, delivered %d of %s",
         task.task_id,
         document.status,
         len(paths) - len(found.dropped),
-        len(paths),
+        counted(len(paths), "file"),
     )
     return found.dropped
 
@@ -248,7 +249,7 @@ def _check_progress(
     if document.nice_status not in (None, "OK", "Queued"):
         reason = _newest_error(client, document) or f" ({document.nice_status})"
         if not _is_stuck(task, document, now, stall_seconds):
-            log.info("An error that may pass%s: task %s", reason, document.task_id)
+            log.info("Task %s has an error that may pass%s", document.task_id, reason)
             return False
         return Alert(
             kind="stalled",
@@ -293,7 +294,7 @@ def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocu
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
     except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
-        log.info("No events of task %s: %s", document.task_id, error)
+        log.info("Cannot get the events of task %s: %s", document.task_id, error)
         return ""
 
 

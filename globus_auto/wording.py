@@ -1,22 +1,22 @@
-"""Wording: what is said anywhere is printable, and holds no secret."""
+"""Text for people: always printable, and without secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 NAMES_SHOWN = 5
-SECRET_LENGTH = 8  # characters: all that Globus issues is longer
-SECRETS: set[str] = set()  # that this process has used; see redact()
+SECRET_LENGTH = 8  # characters; every secret that Globus issues is longer
+SECRETS: set[str] = set()  # used by this process; see redact()
 
 
 def utf8(text: str) -> str:
-    """Return `text`, redact, with escapes for what is not UTF-8: mail and JSON cannot take it."""
+    """Return `text`, redacted, with escapes for what is not UTF-8: mail and JSON need UTF-8."""
     return redact(text).encode("utf-8", "backslashreplace").decode()
 
 
 def register_secret(secret: str) -> str:
-    """Return `secret`; from now on redact() takes it out of every text."""
-    # A mistyped letter or two are no secret, and stand in every text.
+    """Return `secret`; from now on redact() removes it from every text."""
+    # A mistyped letter or two are no secret, and occur in every text.
     if len(secret.strip()) >= SECRET_LENGTH:
         SECRETS.add(secret.strip())
     return secret
@@ -25,8 +25,8 @@ def register_secret(secret: str) -> str:
 def redact(text: str) -> str:
     """Return `text` without the tokens, secrets and codes that this process has used.
 
-    A server may repeat them in what it says is wrong. All that is logged, printed, mailed or
-    remembered goes through here.
+    A server may repeat them in an error message. Everything that is logged, printed, mailed or
+    stored goes through here.
     """
     for secret in SECRETS:
         text = text.replace(secret, "[a secret]")
@@ -34,7 +34,7 @@ def redact(text: str) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return `text`, redact, with what is not printable as Python escapes (a newline as \n)."""
+    r"""Return `text`, redacted, with unprintable characters as Python escapes (a newline as \n)."""
     text = redact(text)
     if text.isprintable():
         return text
@@ -48,3 +48,8 @@ def some(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 file, 2 files."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
