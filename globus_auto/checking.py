@@ -152,7 +152,7 @@ def _channels(context: RunContext) -> Line:
         text = f"{counted(len(urls), 'address', 'addresses')} set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
     accepted = channels.notify(urls, f"{context.settings.email_subject}: a test", TEST)
-    text = f"{accepted} of {counted(len(urls), 'address', 'addresses')} accepted the test message"
+    text = f"test messages sent: {accepted} of {len(urls)}"
     if accepted == len(urls):
         return Line("ok", "ALERT_URLS", text)
     return Line("problem", "ALERT_URLS", f"{text}; see the messages above, and check ALERT_URLS", 1)

@@ -181,7 +181,7 @@ def cancel_leftovers(
                     task.task_id,
                     ended.status,
                 )
-                # No run has changed the records since, so they are of the versions that it deleted.
+                # No run has written records since: these describe the files that the task deleted.
                 for path in task.deletes or () if ended.status == "SUCCEEDED" else ():
                     store.drop(path)
         if task.task_id or over:

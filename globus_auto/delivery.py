@@ -157,7 +157,7 @@ def _whole(
     shape: type[watching.Shape],
     number: int | None,
 ) -> list[watching.Shape] | None:
-    """Return a complete list; None if there is none, or not one of `number` items."""
+    """Return a complete list; None if it is unavailable, endless, or shorter than `number`."""
     most = watching.ROWS_MOST if number is None else number + MORE_ROWS
     try:
         found = watching.paged(pages, shape, most)

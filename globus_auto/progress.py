@@ -53,7 +53,7 @@ def show_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], No
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task(what, total=None, figures="submitted")
+        line = bar.add_task(what, total=None, figures="submitting")
 
         def show(document: TaskDocument) -> None:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)

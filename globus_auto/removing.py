@@ -249,8 +249,8 @@ def _directories_between(root: str, directory: str) -> Iterator[str]:
 
 def _delete(session: Session, deletion: Deletion) -> TaskDocument:
     settings = session.context.settings
-    kind = "directories" if deletion.directories else "files"
-    what = f"Deleting {len(deletion.paths)} {kind}"
+    nouns = ("directory", "directories") if deletion.directories else ("file", "files")
+    what = f"Deleting {counted(len(deletion.paths), *nouns)}"
     with progress.show_task(what, shown=session.context.shows_progress) as show:
         return deleting.delete(
             session.client,

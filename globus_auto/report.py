@@ -228,7 +228,9 @@ def _table(found: dict[str, Any]) -> Table:
         table.add_row(ROWS["waiting"], f"{files}, {decimal(waiting['bytes'])}")
     if waiting and waiting["oldest"]:
         oldest = waiting["oldest"]
-        table.add_row("oldest of them", f"{oldest['path']}, modified {_moment(oldest['modified'])}")
+        table.add_row(
+            "oldest of these", f"{oldest['path']}, modified {_moment(oldest['modified'])}"
+        )
     for task in found["under_way"] or ():
         text = f"{task['status']} since {_moment(task['since'])}"
         if task["files"] is not None:
@@ -237,7 +239,9 @@ def _table(found: dict[str, Any]) -> Table:
         link = task["link"] or "not yet accepted by Globus"
         table.add_row(ROWS["under_way"], f"{text}\n{link}")
     if found["proven"] is not None:
-        table.add_row(ROWS["proven"], f"{counted(found['proven'], 'file')}, by delete.py now")
+        table.add_row(
+            ROWS["proven"], f"{counted(found['proven'], 'file')} that delete.py could delete now"
+        )
     for reason, number in (found["kept"] or {}).items():
         table.add_row(ROWS["kept"], f"{counted(number, 'file')}: {reason}")
     for program in ("transfer", "delete"):

@@ -128,7 +128,7 @@ def read_settings(config: str | None = None) -> Settings:
 
 
 def peek(config: str) -> Settings:
-    """Return the usable settings of the file `config`, and defaults for the rest; never raise."""
+    """Return the usable settings of the file `config`, and defaults for the rest."""
     try:
         return read_settings(config)
     except SettingsError as error:

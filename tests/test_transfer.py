@@ -244,9 +244,9 @@ def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
     assert {request.method for request in lab.world.requests if request.route != "token"} == {"GET"}
     assert (lab.remembered(), files(lab.destination), lab.health()) == (before, there, told)
     out, err = capfd.readouterr()
-    assert [line for line in out.splitlines() if line.startswith("send /")] == [
-        "send /src/a.txt (7 bytes): changed: 4 bytes before, 7 now",
-        "send /src/b.txt (4 bytes): new",
+    assert [line for line in out.splitlines() if line.startswith("transfer /")] == [
+        "transfer /src/a.txt (7 bytes): changed: 4 bytes before, 7 now",
+        "transfer /src/b.txt (4 bytes): new",
     ]
     assert err == ""
 
@@ -258,7 +258,7 @@ def test_a_dry_run_settles_open_tasks_in_its_mind_only(lab: Lab, capfd):
     before, told = lab.remembered(), lab.health()
     assert lab.transfer("--dry-run") == 1
     assert (lab.remembered(), lab.health()) == (before, told)
-    assert "send /src/a.txt (4 bytes): new" in capfd.readouterr().out
+    assert "transfer /src/a.txt (4 bytes): new" in capfd.readouterr().out
     assert len(lab.world.tasks) == 1
 
 

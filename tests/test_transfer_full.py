@@ -139,7 +139,7 @@ def test_full_does_not_begin_keep_days_anew(lab: Lab, capfd):
     lab.later(86_400)
     (lab.destination / "a.txt").unlink()
     assert lab.transfer("--full", "-n") == 0
-    assert "all in one task" in capfd.readouterr().out
+    assert "one recursive task" in capfd.readouterr().out
     assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
     (document,) = lab.submitted()
     assert [item["recursive"] for item in document["DATA"]] == [True]
@@ -165,10 +165,10 @@ def test_a_dry_full_run_prints_what_is_new_and_that_all_goes_along(lab: Lab, cap
     lab.write("c.txt")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
-    assert [line for line in shown if line.startswith("send /")] == [
-        "send /src/c.txt (4 bytes): new",
+    assert [line for line in shown if line.startswith("transfer /")] == [
+        "transfer /src/c.txt (4 bytes): new",
     ]
-    assert "all in one task, which compares everything with the destination" in shown
+    assert "one recursive task, which compares every file with the destination" in shown
     assert lab.submitted() == []
 
 
@@ -178,10 +178,10 @@ def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
-    reason = "it was sent elsewhere before, and everything is asked for"
-    assert [line for line in shown if line.startswith("send /")] == [
-        f"send /src/a.txt (4 bytes): {reason}",
-        f"send /src/b.txt (4 bytes): {reason}",
+    reason = "transferred elsewhere before, and --full asks for everything"
+    assert [line for line in shown if line.startswith("transfer /")] == [
+        f"transfer /src/a.txt (4 bytes): {reason}",
+        f"transfer /src/b.txt (4 bytes): {reason}",
     ]
     assert lab.submitted() == []
     assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
