@@ -1,4 +1,4 @@
-"""Delete transferred files from SRC_DIR once their copies are verified, and empty directories."""
+"""Delete files with verified copies, and empty directories, from SRC_DIR."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from globus_auto import utils
 
 PROGRAM = "delete"
 EPILOG = """examples:
-  python delete.py           delete files with verified copies, and empty directories
-  python delete.py -n -v     print what would be deleted, and why the rest is kept
+  python delete.py           delete verified files, and empty directories
+  python delete.py -n -v     print what would be deleted or kept, and why
 """
 
 

@@ -81,14 +81,14 @@ class KeepLog:
         alerts.resolve("kept")
 
 
-NO_HINT = "Look at one of them with delete.py -n -v."
+NO_HINT = "Run delete.py -n -v to see the details of each file."
 HINTS: dict[Reason, str] = {
-    KeepReason.COLLISION: "Rename all but one of the names that differ only so.",
-    KeepReason.CHANGED: "If nothing writes to them: does SRC_LOCAL_DIR show the same files, with"
-    " the same times, as SRC_DIR?",
-    KeepReason.UNKNOWN: "Let Globus list the directories above them: see rights there, and spread"
-    " over several directories what has too many entries.",
-    KeepReason.TOO_SLOW: "Spread its files over several directories.",
+    KeepReason.COLLISION: "Rename all but one of the files with such names.",
+    KeepReason.CHANGED: "If nothing writes to them, check that SRC_LOCAL_DIR shows the same files,"
+    " with the same times, as SRC_DIR.",
+    KeepReason.UNKNOWN: "Check that Globus may list the directories that contain them. If one has"
+    " too many entries, spread them over several directories.",
+    KeepReason.TOO_SLOW: "Spread the files over several directories.",
 }
 
 

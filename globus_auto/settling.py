@@ -280,8 +280,7 @@ def _is_stuck(
     """Return whether an error of a task in progress needs attention.
 
     Globus retries after an error. It needs attention if the task made no progress between two runs,
-    if the error has lasted for `stall_seconds`, or if only a person can fix it, such as a full
-    disk.
+    if the error has lasted for `stall_seconds`, or if you must fix it, as with a full disk.
     """
     before, task.error_progress = task.error_progress, document.progress
     task.error_since = now if task.error_since is None else task.error_since

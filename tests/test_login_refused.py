@@ -184,7 +184,7 @@ def test_who_logs_in_for_a_high_assurance_collection_is_told_what_that_means(per
         terminal.type(person.world.identity.code_for(terminal.url()))
         assert terminal.code() == 0, terminal.shown
     assert (
-        "destination is a high-assurance collection: its sessions end, and only" in terminal.shown
+        "destination is a high-assurance collection: its sessions expire, and you" in terminal.shown
     )
 
 

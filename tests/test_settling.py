@@ -60,7 +60,7 @@ def test_succeeded_except_what_globus_skipped(lab: Lab, task, mailbox):
     lab.world.skip_paths("/src/b.txt")
     assert settle(lab, task, 1) == {"/src/b.txt"}
     assert "skipped in /src: b.txt (PERMISSION_DENIED)" in mailbox.texts()[0]
-    assert "SUCCEEDED, 2 of 3 files sent" in lab.log()
+    assert "SUCCEEDED, delivered 2 of 3 files" in lab.log()
     assert not (lab.destination / "b.txt").exists()
     lab.world.skipped_paths.clear()
     assert lab.transfer() == 1  # skipped again, and sent again
