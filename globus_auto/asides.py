@@ -1,6 +1,7 @@
-"""Removing empty directories: each is moved aside and seen empty before it is deleted.
+"""Quarantine: rename an empty directory and list it again before it is deleted.
 
-Globus cannot remove a directory only if it is empty: its delete takes what is inside by then.
+Globus cannot delete a directory only if it is empty: its recursive delete also deletes files that
+were written there in the meantime.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ log = logging.getLogger(__name__)
 def topmost_empty_trees(
     results: Iterable[ListingResult], root: str, content: Callable[[str, int], bool]
 ) -> list[str]:
-    """Return the topmost directories with nothing but directories below, never `root` itself.
+    """Return the topmost directories that hold nothing, or only empty directories; never `root`.
 
-    `outcomes` are of a look at all of `root`. `content` tells, of a directory's name and mtime,
-    that it is to be left alone; what could not be listed is left alone as well.
+    `results` are those of a walk of all of `root`. `content` returns, for a directory's name and
+    mtime (seconds UTC), whether the directory counts as content and stays. A directory that cannot
+    be listed stays as well.
     """
     inside: dict[str, list[str]] = {}
     left: set[str] = set()
@@ -46,7 +48,7 @@ def topmost_empty_trees(
         if not (result.files or result.others or result.unsendable):
             inside[result.path] = [joined(result.path, name) for name in result.directories]
     empty_trees: set[str] = set()
-    # Longer paths first: what is below a directory is known before the directory itself.
+    # Longer paths first, so that subdirectories are decided before their parent.
     for path in sorted(inside, key=len, reverse=True):
         if path not in left and empty_trees.issuperset(inside[path]):
             empty_trees.add(path)
@@ -60,9 +62,10 @@ def quarantine(
     directories: Iterable[str],
     save: Callable[[], None],
 ) -> None:
-    """Rename each of `directories` to a sibling that no writer knows; remember both names first.
+    """Rename each of `directories` to a sibling name that no writer knows; save both names first.
 
-    One that cannot be renamed stays as it is. Raise what concerns more than one directory.
+    A directory that cannot be renamed keeps its name. Raise errors that affect more than one
+    directory.
     """
     for directory in directories:
         parent = directory.rpartition("/")[0]
@@ -74,12 +77,12 @@ def quarantine(
         try:
             client.operation_rename(store.source, directory, quarantined_path)
         except globus_sdk.TransferAPIError as error:
-            # Whether it was moved or not, looking tells: its record stays until then.
-            log.info("Cannot move aside %s: %s", directory, error.message)
+            # Globus may have renamed it anyway: its record stays until a listing shows that.
+            log.info("Cannot quarantine %s: %s", directory, error.message)
 
 
 def is_empty_tree(results: Iterable[ListingResult]) -> bool:
-    """Return whether a look at all of a directory found nothing but directories below."""
+    """Return whether a walk of a directory found nothing, or only empty directories."""
     return all(
         isinstance(result, DirectoryListing)
         and not (result.files or result.others or result.unsendable)
@@ -95,10 +98,11 @@ def restore(
     limiter: RateLimiter,
     also: Collection[str] = (),
 ) -> None:
-    """Give every directory that stands aside and is not empty its old name again, `also` these.
+    """Give quarantined directories that are not empty, and those in `also`, their old names back.
 
-    One that is gone is forgotten, an empty one left for delete.py. Where the old name is taken, it
-    is left alone from then on. Raise what concerns more than one directory.
+    Forget a directory that is gone. Leave an empty one for delete.py. If the old name is taken,
+    leave the directory where it is, fire an alert and forget it. Raise errors that affect more than
+    one directory.
     """
     for quarantined_path, directory in sorted(store.quarantined.items()):
         result = list_directory(client, store.source, quarantined_path, limiter)
@@ -148,5 +152,5 @@ def _rename_back(
             )
         )
         return
-    log.info("Put back %s", directory)
+    log.info("Restored %s from quarantine", directory)
     del store.quarantined[quarantined_path]

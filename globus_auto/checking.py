@@ -1,4 +1,4 @@
-"""--check: everything that a run will need, checked one by one, with the way out of trouble."""
+"""--check: test everything that a run needs, and say how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from globus_auto.alerts import Alert, AlertError
 from globus_auto.listing import ListingError
 from globus_auto.opening import Session
 from globus_auto.utils import RunContext
-from globus_auto.wording import printable
+from globus_auto.wording import counted, printable
 
 CLOCK_SECONDS = 30
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
 class Line(NamedTuple):
-    """What was checked, how it is, and what to do; `code` is the exit code it asks for.
+    """What was checked, the result, and how to fix it; `code` is the exit code of a problem.
 
-    `lists` says that a directory was listed.
+    `lists` says that a directory was listed, or can be created.
     """
 
     level: Literal["ok", "warning", "problem"]
@@ -47,8 +47,7 @@ class Line(NamedTuple):
 def check(context: RunContext) -> int:
     """Print a line for everything that a run needs; return the highest exit code of a problem.
 
-    Nothing is changed, but with --probe the marker is made at the destination, and a test message
-    sent.
+    Change nothing. Only with --probe, make the marker at the destination and send a test message.
     """
     code = 0
     for line in _lines(context):
@@ -68,7 +67,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
         yield _problem("datastore", utils.explain(error, context))
         store = datastore.Datastore(source=settings.src_id)
     else:
-        yield Line("ok", "datastore", f"{sum(map(len, store.files.values()))} files known")
+        known = sum(map(len, store.files.values()))
+        yield Line("ok", "datastore", f"{counted(known, 'file')} recorded")
     try:
         connection = login.connect(settings, interactive=False)
     except Exception as error:  # noqa: BLE001 - each becomes a line
@@ -84,19 +84,19 @@ def _lines(context: RunContext) -> Iterator[Line]:
     found += _endpoint(session, "destination", settings.dst_id, settings.dst_dir)
     yield from found
     if sum(line.lists for line in found) == 2:
-        yield Line("ok", "consents", "all that both endpoints ask for are given")
+        yield Line("ok", "consents", "both collections have all consents that they need")
     if context.options.probe:
-        yield _line("writing there", context, lambda: _write(session))
+        yield _line("write access", context, lambda: _write(session))
 
 
 def _login_accepted(session: Session) -> Line:
-    # A token that has been revoked looks good until it is shown to Globus.
+    # A revoked token looks valid until Globus checks it.
     session.client.get_submission_id()
-    return Line("ok", "login", "Globus accepts it")
+    return Line("ok", "login", "accepted by Globus")
 
 
 def _line(what: str, context: RunContext, check: Callable[[], Line]) -> Line:
-    """Return what `look` returns, or the problem that it raises."""
+    """Return the line that `check` returns, or a problem line for the exception it raises."""
     try:
         return check()
     except Exception as error:  # noqa: BLE001 - each becomes a line
@@ -111,19 +111,21 @@ def _problem(what: str, alert: Alert) -> Line:
 def _state(context: RunContext) -> Line:
     home = os.path.dirname(context.settings.datastore_path)
     if not os.access(home, os.W_OK):
-        return Line("problem", "state directory", f"{home} cannot be written; see its rights.", 1)
-    return Line("ok", "state directory", f"{home} can be written")
+        return Line(
+            "problem", "state directory", f"{home} is not writable; check its permissions.", 1
+        )
+    return Line("ok", "state directory", f"{home} is writable")
 
 
 def _notification_lines(context: RunContext) -> Iterator[Line]:
-    """Yield lines about how a person is told of trouble."""
+    """Yield lines about the ways in which alerts are sent."""
     settings = context.settings
     if settings.email_recipients:
         yield _mail(context)
     if settings.alert_urls:
         yield _channels(context)
     if not (settings.email_recipients or settings.alert_urls):
-        text = "nobody is told of trouble: EMAIL_RECIPIENTS and ALERT_URLS are empty"
+        text = "no alerts are sent: EMAIL_RECIPIENTS and ALERT_URLS are empty"
         yield Line("warning", "mail", text)
 
 
@@ -133,13 +135,13 @@ def _mail(context: RunContext) -> Line:
         with channels.mail_server(settings.email_host) as server:
             server.noop()
     except (OSError, smtplib.SMTPException) as error:
-        text = f"{settings.email_host} does not take mail ({error}). Set EMAIL_HOST or ALERT_URLS."
+        text = f"{settings.email_host} does not accept mail. Set EMAIL_HOST or ALERT_URLS ({error})"
         return Line("problem", "mail", text, 1)
     if not context.options.probe:
         return Line("ok", "mail", f"{settings.email_host} answers; --probe sends a test message")
     if channels.send(context.notifier._replace(urls=[]), _test_title(context), TEST):
-        return Line("ok", "mail", f"a test message went to {', '.join(settings.email_recipients)}")
-    return Line("problem", "mail", "the test message was not taken; see above", 1)
+        return Line("ok", "mail", f"sent a test message to {', '.join(settings.email_recipients)}")
+    return Line("problem", "mail", "the test message was not accepted; see the messages above", 1)
 
 
 def _test_title(context: RunContext) -> str:
@@ -151,17 +153,17 @@ def _channels(context: RunContext) -> Line:
     if not importlib.util.find_spec("apprise"):
         return Line("problem", "ALERT_URLS", channels.NO_APPRISE, 1)
     if not context.options.probe:
-        text = f"{len(urls)} channels are set; --probe sends a test message"
+        text = f"{counted(len(urls), 'address', 'addresses')} set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
-    took = channels.notify(urls, _test_title(context), TEST)
-    text = f"{took} of {len(urls)} channels took the test message"
-    if took == len(urls):
+    accepted = channels.notify(urls, _test_title(context), TEST)
+    text = f"test messages sent: {accepted} of {len(urls)}"
+    if accepted == len(urls):
         return Line("ok", "ALERT_URLS", text)
-    return Line("problem", "ALERT_URLS", f"{text}; see above, and check their addresses", 1)
+    return Line("problem", "ALERT_URLS", f"{text}; see the messages above, and check ALERT_URLS", 1)
 
 
 def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Iterator[Line]:
-    """Yield lines about an endpoint, the clock it is asked by, and a directory there."""
+    """Yield lines about a collection, Globus's clock (once), and a directory there."""
     context = session.context
     try:
         asked_at = time.time()
@@ -177,8 +179,11 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         yield _clock(response, asked_at, answered_at)
     if document.disable_verify:
         name = document.display_name or endpoint
-        text = f"{name} disables checksum verification by its policy: nothing would be deleted"
-        yield Line("problem", what, f"{text}. Ask its administrator, or use another.", 1)
+        text = (
+            f"the policy of {name} disables checksum verification, so delete.py would delete"
+            " nothing. Ask its administrator to allow it, or use another collection."
+        )
+        yield Line("problem", what, text, 1)
     if document.high_assurance:
         yield Line("warning", what, login.high_assurance(document.display_name or endpoint))
     yield _line(
@@ -187,17 +192,21 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
 
 
 def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
-    """Return a line about the difference to the service's clock, by its Date header."""
+    """Return a line about the difference to Globus's clock, from the Date header of `response`.
+
+    `asked_at` and `answered_at` are seconds UTC, by this machine's clock.
+    """
     try:
-        said = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        sent_at = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
     except (TypeError, ValueError):
-        return Line("warning", "clock", "the service did not tell its time")
-    # What it said may be as old as the question, or as new as the answer.
-    ahead = max(asked_at - said, 0) or min(answered_at - said, 0)
+        return Line("warning", "clock", "not checked: Globus sent no valid Date header")
+    # Globus may have set the Date at any moment between the request and the response.
+    ahead = max(asked_at - sent_at, 0) or min(answered_at - sent_at, 0)
     if abs(ahead) <= CLOCK_SECONDS:
-        return Line("ok", "clock", "agrees with that of Globus")
-    words = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of Globus"
-    return Line("warning", "clock", f"{words}: use network time, or fresh files may look old")
+        return Line("ok", "clock", "agrees with Globus's clock")
+    words = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Globus's clock"
+    advice = "Synchronise this machine's clock, or new files may look old"
+    return Line("warning", "clock", f"{words}. {advice}.")
 
 
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
@@ -205,10 +214,10 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
     if refused is None:
         return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
     if refused.gone and what == "destination":
-        text = f"{directory} will be made by the first transfer"
+        text = f"{directory} does not exist yet; the first transfer creates it"
         return Line("ok", f"{what} directory", text, lists=True)
     name = "SRC_DIR" if what == "source" else "DST_DIR"
-    text = f"{directory} cannot be listed. Check {name} and the rights there. {refused.reason}"
+    text = f"{directory} cannot be listed. Check {name} and the permissions there. {refused.reason}"
     return Line("problem", f"{what} directory", text, 1)
 
 
@@ -218,14 +227,16 @@ def _write(session: Session) -> Line:
         session.client, settings.dst_id, settings.dst_dir, session.limiter
     )
     if isinstance(beside, ListingError) and beside.gone:
-        text = f"{settings.dst_dir} is missing, so nothing was tried there"
-        return Line("warning", "writing there", text)
+        text = f"not tested: {settings.dst_dir} does not exist yet"
+        return Line("warning", "write access", text)
     reason = marker.make(session)
     if reason:
-        text = f"no directory can be made in {settings.dst_dir}. Let Globus write there. {reason}"
-        return Line("problem", "writing there", text, 1)
-    # Raises where it shows up at the source: then both are one directory.
+        text = (
+            f"Globus cannot create a directory in {settings.dst_dir}. Give the account that Globus"
+            f" uses there write access. {reason}"
+        )
+        return Line("problem", "write access", text, 1)
+    # Raises AlertError if the marker is at the source too: then both are one directory.
     list(session.walk(settings.src_id, [settings.src_dir]))
-    return Line(
-        "ok", "writing there", f"{settings.dst_dir} has its marker, {marker.name_of(settings)}"
-    )
+    text = f"{settings.dst_dir} has the marker {marker.name_of(settings)}"
+    return Line("ok", "write access", text)

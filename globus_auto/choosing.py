@@ -1,4 +1,7 @@
-"""Choosing: which files are sent, and why; which are kept, and why. Nothing here acts or asks."""
+"""Classification: which files to transfer or defer, which to keep, and why.
+
+No function here reads, writes or changes anything.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from typing import NamedTuple, TypeAlias
 
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 
-# Modification times have whole seconds, and a file written twice within one looks unchanged.
+# mtimes are in whole seconds, so a file that is written twice within one looks unchanged.
 RACE_SECONDS = 2
-# A time this far ahead was set by someone; it says nothing of when the file was written.
+# Seconds. Somebody set an mtime this far in the future: it is not when the file was written.
 FUTURE_SECONDS = 86_400
 
-# Times of copies are in whole seconds, and those of tasks are rounded.
+# Seconds: mtimes of copies are in whole seconds, and times of tasks are rounded.
 SLACK = 2
 
 
@@ -72,7 +75,7 @@ class KeepReason(enum.Enum):
     NOT_DELETED = "Globus could not delete it"
 
 
-# A file that stays for one of these reasons for long needs attention: they should pass.
+# These reasons should pass; a file that stays for one of them for long needs attention.
 PASSING = frozenset(
     {
         KeepReason.COLLISION,
@@ -90,7 +93,7 @@ Reason: TypeAlias = TransferReason | DeferReason | KeepReason
 
 
 class Why(NamedTuple):
-    """A reason, and its detail for people, such as figures."""
+    """A reason, and its detail as text for people, such as numbers."""
 
     reason: Reason
     detail: str = ""
@@ -100,34 +103,35 @@ class Why(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What to do with a file: why it is to be transferred, and what defers that."""
+    """What to do with a file: the reasons to transfer it, then the reason to defer it."""
 
     verdict: Verdict
     reasons: tuple[Why, ...] = ()
 
     def deferred(self, reason: DeferReason, detail: str = "") -> Decision:
-        """Return the decision to wait with it."""
+        """Return this decision, deferred because of `reason`."""
         return Decision(Verdict.DEFER, (*self.reasons, Why(reason, detail)))
 
     @property
     def group(self) -> str:
-        """Its reasons without their details, as text."""
+        """The reasons without their details, as text."""
         return ", but ".join(why.reason.value for why in self.reasons)
 
     def __str__(self) -> str:
         return ", but ".join(map(str, self.reasons))
 
 
-# One for all files: a first run has a million of them.
+# Shared by all files: a first run may have a million.
 SKIP = Decision(Verdict.SKIP)
 NEW = Decision(Verdict.TRANSFER, (Why(TransferReason.NEW),))
 
 
 class ScanTerms(NamedTuple):
-    """What holds for all files of a look that began at `began` (seconds UTC).
+    """What is the same for all files in a directory, in a scan that began at `began` (seconds UTC).
 
-    `under_way` says that a full task is open, which has everything. `pair` is the mapping that all
-    is to be sent for, whatever was sent elsewhere before; None if only changes are.
+    `recursive_in_progress` says whether a recursive task in progress covers them. `pair` is the
+    mapping for which every file is transferred, even if it was transferred elsewhere before; None
+    to transfer only changes.
     """
 
     began: int
@@ -137,9 +141,10 @@ class ScanTerms(NamedTuple):
 
 
 def is_racy(record: FileRecord, task: TaskRecord) -> bool:
-    """Return whether the file may have been written again without looking changed.
+    """Return whether the file may have been written again without a change of its fingerprint.
 
-    Its mtime is too close to the look that chose it, or after it: as git treats its index.
+    Its recorded mtime is less than RACE_SECONDS before the scan, or after it. Git treats its index
+    the same way.
     """
     return task.scanned_at - RACE_SECONDS < record.mtime and not is_future_mtime(
         record.mtime, task.scanned_at
@@ -149,10 +154,10 @@ def is_racy(record: FileRecord, task: TaskRecord) -> bool:
 def safe_until(
     tasks: Mapping[int, TaskRecord], pair: tuple[str, str, str] | None = None
 ) -> dict[int, int]:
-    """Return for each ended task the latest mtime of a file of which it leaves no doubt.
+    """Return for each ended task, by number, the latest mtime of a file that is not racy.
 
-    An entry of such a task, with an mtime up to that, is unchanged if it is of the listed version.
-    With a `pair` only tasks of this mapping count.
+    If a record belongs to such a task, has an mtime up to that one and has the listed fingerprint,
+    its file is unchanged. With a `pair`, only tasks of this mapping count.
     """
     return {
         number: task.scanned_at - RACE_SECONDS
@@ -162,16 +167,16 @@ def safe_until(
 
 
 def is_future_mtime(mtime: int, now: int) -> bool:
-    """Return whether `mtime` is so far in the future that it is no time of writing."""
+    """Return whether `mtime` is so far in the future that it cannot be the time of writing."""
     return mtime > now + FUTURE_SECONDS
 
 
 def classify(
     version: FileVersion, record: FileRecord | None, task: TaskRecord | None, terms: ScanTerms
 ) -> Decision:
-    """Decide whether the file that is listed as `version` is transferred now.
+    """Decide whether the file with the fingerprint `version` is transferred now.
 
-    `entry` is what is known of it, and `task` the task of that entry.
+    `record` is the record of the file, if there is one, and `task` is the task of that record.
     """
     if record is None or task is None:
         decision = NEW
@@ -201,7 +206,10 @@ def _reason_to_transfer(
 
 
 def is_stable(mtime: int, now: int, settle_seconds: float) -> bool:
-    """Return whether nothing was written for `settle_seconds`, as far as `mtime` tells."""
+    """Return whether, by its `mtime`, a file has not been written for `settle_seconds`.
+
+    A future mtime does not show when the file was written, so that file counts as stable.
+    """
     return not settle_seconds or now - mtime >= settle_seconds or is_future_mtime(mtime, now)
 
 
@@ -213,7 +221,7 @@ def _difference(record: FileRecord, version: FileVersion) -> str:
 
 
 class KeepTerms(NamedTuple):
-    """What holds for all files that delete.py considers at `now` (seconds UTC)."""
+    """What is the same for all files that delete.py considers at `now` (seconds UTC)."""
 
     now: int
     keep_days: float
@@ -231,9 +239,9 @@ def reason_to_keep(
 ) -> Why | None:
     """Return why a file must stay at the source whatever the destination has, or None.
 
-    `excluded`: a pattern of EXCLUDE fits it. `under_way`: a full task is open, which has
-    everything. `alike`: another name could stand for the same file at the destination. `lost`:
-    Globus lost sight of a task that had it, and that may still write its copy.
+    `excluded`: a pattern in EXCLUDE matches. `recursive_in_progress`: a recursive task in progress
+    covers the file. `collides`: another name could be the same file at the destination. `lost`:
+    Globus no longer shows a task that had the file, and that task may still write its copy.
     """
     if task.in_progress or recursive_in_progress:
         return Why(KeepReason.IN_PROGRESS)
@@ -254,18 +262,18 @@ def reason_to_keep(
 
 
 class Doubt(NamedTuple):
-    """Why a copy does not verify a file, and by how many seconds it is newer than its task."""
+    """Why a copy is not verified, and by how many seconds it is newer than the end of its task."""
 
     why: Why
     newer_by: int = 0
 
 
 def doubt(record: FileRecord, task: TaskRecord, found: FileVersion | None) -> Doubt | None:
-    """Return why `found`, the file at the destination, does not verify `entry`, or None.
+    """Return why `found`, the file at the destination, is no verified copy for `record`, or None.
 
-    A copy has the time of its original. At a destination that does not keep times it has the time
-    at which it was written: within its task if the task wrote it, before the task's end if the
-    task found it equal. Any other time is that of another version, or of a change since.
+    A copy has the mtime of its original. At a destination that does not keep mtimes it has the time
+    at which it was written: during its task if the task wrote it, before the end of the task if the
+    task found it equal. Any other mtime means a copy of other content, or a change since.
     """
     if found is None:
         return Doubt(Why(KeepReason.MISSING))
@@ -287,7 +295,7 @@ def doubt(record: FileRecord, task: TaskRecord, found: FileVersion | None) -> Do
 
 
 def reason_at_source(record: FileRecord, found: FileVersion | None) -> Why | None:
-    """Return why `found`, the file at the source now, must not be deleted as `entry`, or None."""
+    """Return why `found`, the file now at the source, must not be deleted for `record`, or None."""
     if found is None:
         return Why(KeepReason.GONE)
     if not record.is_of(found):
@@ -296,12 +304,15 @@ def reason_at_source(record: FileRecord, found: FileVersion | None) -> Why | Non
 
 
 def fold(name: str) -> str:
-    """Return what a file system that ignores case and accents' encoding makes of `name`."""
+    """Return `name` without differences of case and Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def colliding_names(names: list[str]) -> set[str]:
-    """Return those of `names`, in directories that may be one, that `folded` cannot tell apart."""
+    """Return those of `names` that are equal to another one after `fold`.
+
+    `names` may come from several directories that could be one directory at the destination.
+    """
     seen: dict[str, list[str]] = {}
     for name in names:
         seen.setdefault(fold(name), []).append(name)
@@ -309,7 +320,7 @@ def colliding_names(names: list[str]) -> set[str]:
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a function that tells whether a name fits any of the shell `patterns`."""
+    """Return a function that checks whether a name matches any of the shell `patterns`."""
     joined = "|".join(translate(pattern) for pattern in patterns)
     fits = re.compile(joined or "(?!)").match
     return lambda name: fits(name) is not None

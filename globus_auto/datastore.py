@@ -1,8 +1,8 @@
-"""The datastore: what was handed to Globus, in which task. Load and save it, nothing else.
+"""The datastore: which files were submitted to Globus, and in which tasks.
 
 The invariant: a file's record is written when its task is recorded, kept when the task is known to
-have delivered just that size and mtime, and dropped in every other case. A dropped record means:
-send the file again.
+have delivered exactly that size and mtime, and dropped in every other case. A dropped record means:
+transfer the file again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ VERSION = 2
 SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
 WRITTEN = re.compile(rb'\s*{\s*"version":\s*(\d+)')
 OPEN = ("ACTIVE", "INACTIVE")
-# A transfer that Globus no longer shows may still write its copies for this long, in seconds.
+# Seconds for which a transfer that Globus no longer shows may still write its copies.
 LOST_SECONDS = 86_400
 
 
 class FileVersion(msgspec.Struct, gc=False, frozen=True):
-    """What a listing says of a file: its size in bytes, its mtime in whole seconds since 1970."""
+    """The fingerprint of a file: size in bytes, mtime in whole seconds since 1970 UTC."""
 
     size: int
     mtime: int
@@ -38,29 +38,30 @@ class FileVersion(msgspec.Struct, gc=False, frozen=True):
 class FileRecord(
     msgspec.Struct, array_like=True, gc=False, frozen=True, forbid_unknown_fields=True
 ):
-    """The version of one file that was last handed to Globus, and the number of its task."""
+    """The fingerprint of a file as it was last submitted to Globus, and the number of its task."""
 
     size: int
     mtime: int
     task: int
 
     def is_of(self, version: FileVersion) -> bool:
-        """Return whether this entry is of just this version."""
+        """Return whether this record has exactly the fingerprint `version`."""
         return self.size == version.size and self.mtime == version.mtime
 
 
 class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A Globus task. Times are seconds since 1970 UTC; without `task_id` it is not yet accepted.
+    """A Globus task; its times are in seconds since 1970 UTC.
 
-    `submitted_at`, `listed_at` and `ended_at` are by this machine's clock, `requested_at` and
-    `completed_at` by Globus's. `deletes` are the paths of a delete, `lost` those of a transfer that
-    Globus no longer shows; other records have no such keys.
+    Without `task_id` it is unsubmitted: Globus is not known to have accepted it. `submitted_at`,
+    `scanned_at` and `ended_at` are by this machine's clock, `requested_at` and `completed_at` by
+    Globus's. `deletes` are the paths of a delete task, `lost` those of a transfer that Globus no
+    longer shows; other records have no such keys.
 
-    `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`: the
-    files of this record were found equal at the destination, and not copied. `tries` counts the
-    runs whose submission left open whether the task exists. `unlisted_since`: since when Globus
-    does not give the lists of what an ended task did. `error_since`: since when each poll found an
-    error, and `error_progress` how far the task was when the newest began to hold it up.
+    `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`:
+    Globus found the files of this record equal at the destination and did not copy them. `tries`:
+    how many submissions left open whether the task exists. `unlisted_since`: since when Globus has
+    not returned the lists of what an ended task did. `error_since`: since when each poll has found
+    an error. `error_progress`: the progress of the task at the last of these polls.
     """
 
     kind: Literal["transfer", "delete"]
@@ -91,32 +92,32 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def in_progress(self) -> bool:
-        """Whether Globus has not yet said SUCCEEDED or FAILED."""
+        """Whether Globus has not yet reported SUCCEEDED or FAILED."""
         return self.status in OPEN
 
     @property
     def pair(self) -> tuple[str, str, str]:
-        """The mapping of a transfer: source directory, destination, directory there."""
+        """The mapping of a transfer: source directory, destination collection, directory there."""
         return self.source_dir, self.destination, self.destination_dir
 
     @property
     def mapping(self) -> Mapping:
-        """The mapping of a transfer, with no time."""
+        """The mapping of a transfer, without a time."""
         source_dir, destination, destination_dir = self.pair
         return Mapping(
             source_dir=source_dir, destination=destination, destination_dir=destination_dir
         )
 
     def destination_of(self, path: str) -> str:
-        """Return where this task puts the file or directory that stands at `path`."""
+        """Return the path at the destination of the file or directory at `path`."""
         return joined(self.destination_dir, path[len(self.source_dir) :].lstrip("/"))
 
 
 class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What was sent where: a directory of the source to one of a collection, `destination`.
+    """A directory of the source, and the directory at the collection `destination` it is sent to.
 
-    `newest` is when Globus was last asked for a task of it that is remembered, in seconds since
-    1970 UTC, by Globus's clock where that is known.
+    `newest` is the time of the newest known request for a task of this mapping, in seconds since
+    1970 UTC, by Globus's clock if that is known.
     """
 
     source_dir: str
@@ -126,14 +127,14 @@ class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def pair(self) -> tuple[str, str, str]:
-        """What tells it from others."""
+        """What identifies this mapping."""
         return self.source_dir, self.destination, self.destination_dir
 
     def agrees_with(self, other: Mapping) -> bool:
-        """Return whether no path of one can be overwritten by a file of the other.
+        """Return whether no file of one mapping can overwrite a file of the other.
 
-        They are at distinct destinations, neither inside the other, or they put every path in
-        the same place.
+        Their destinations are distinct and neither is inside the other, or both mappings put every
+        path in the same place.
         """
         one, two = sorted((self, other), key=lambda each: len(each.source_dir))
         if one.destination != two.destination:
@@ -149,12 +150,15 @@ class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Everything that is remembered: tasks by number, asides, entries by directory and name.
+    """Everything that is remembered between runs, except what alerts.AlertState has.
 
-    `generation` is raised at each save, and `config` is the config file in use. `mappings` are all
-    that Globus accepted a task for; they stay when their files are gone. `upgraded`,
-    `restored` and `changed` are not saved: that it was read from version 1, that it was restored
-    from a backup, and that it must be saved for what loading did.
+    `tasks` are by number, `files` by directory and name. `quarantined` maps the path of a
+    quarantined directory to its old path. `generation` is raised at each save. `config` is the
+    config file in use. `mappings` are all that Globus accepted a task for; they stay after their
+    files are gone.
+
+    Not saved: `upgraded`, whether it was read from version 1; `restored`, whether it was restored
+    from a backup; `changed`, whether loading changed it, so that it must be saved.
     """
 
     version: Literal[1, 2] = 2
@@ -171,11 +175,11 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     changed: bool = False
 
     def mapping(self, pair: tuple[str, str, str]) -> Mapping | None:
-        """Return the mapping of source directory, destination and its directory, or None."""
+        """Return the mapping of source directory, destination and directory there, or None."""
         return next((one for one in self.mappings if one.pair == pair), None)
 
     def add_mapping(self, task: TaskRecord) -> None:
-        """Remember the mapping of a transfer task that Globus has accepted, and when it was."""
+        """Remember the mapping of an accepted transfer task, and when the task was requested."""
         mapping = self.mapping(task.pair)
         if mapping is None:
             mapping = task.mapping
@@ -183,26 +187,26 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         mapping.newest = max(mapping.newest, task.requested_at or task.submitted_at)
 
     def next_task_number(self) -> int:
-        """Return a number that no task here has had, as far as is remembered."""
+        """Return a number that is higher than that of every task in the datastore."""
         return max(self.tasks, default=0) + 1
 
     def tasks_in_progress(self, kind: str) -> dict[int, TaskRecord]:
-        """Return the open tasks of a kind, by number, oldest first."""
+        """Return the tasks of `kind` that are in progress, by number, oldest first."""
         found = {number: task for number, task in self.tasks.items() if task.kind == kind}
         return {number: found[number] for number in sorted(found) if found[number].in_progress}
 
     def record(self, path: str) -> FileRecord | None:
-        """Return the entry of the file at `path`, or None."""
+        """Return the record of the file at `path`, or None."""
         directory, _, name = path.rpartition("/")
         return self.files.get(directory or "/", {}).get(name)
 
     def put(self, path: str, record: FileRecord) -> None:
-        """Remember `entry` for the file at `path`."""
+        """Store `record` for the file at `path`."""
         directory, _, name = path.rpartition("/")
         self.files.setdefault(directory or "/", {})[name] = record
 
     def drop(self, path: str) -> None:
-        """Forget the file at `path`, if it is known."""
+        """Drop the record of the file at `path`, if there is one."""
         directory, _, name = path.rpartition("/")
         records = self.files.get(directory or "/", {})
         records.pop(name, None)
@@ -210,7 +214,10 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             self.files.pop(directory or "/", None)
 
     def forget(self, path: str) -> None:
-        """Forget the file at `path`, which is gone from the source, unless its task is open."""
+        """Drop the record of a file that is gone from the source.
+
+        Keep it while its task is in progress.
+        """
         record = self.record(path)
         if record and not self.tasks[record.task].in_progress:
             log.log(DECISION, "Forget %s: gone from the source", path)
@@ -224,7 +231,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                     self.forget(joined(directory, name))
 
     def drop_delivered(self) -> int:
-        """Drop all records but those of tasks in progress; return how many there were."""
+        """Drop all file records except those of tasks in progress; return how many were dropped."""
         dropped = 0
         for directory, records in list(self.files.items()):
             left = {
@@ -239,9 +246,10 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return dropped
 
     def lost(self, now: int) -> tuple[set[str], list[str]]:
-        """Return what transfers that Globus no longer shows may still write: paths, directories.
+        """Return the paths and directories that transfers lost by Globus may still write.
 
-        Of a recursive task it is all of its source directory.
+        A transfer is lost when Globus no longer shows it. A recursive one may write anywhere in its
+        source directory. `now` is in seconds UTC.
         """
         paths: set[str] = set()
         directories = []
@@ -253,20 +261,20 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return paths, directories
 
     def recursive_in_progress(self, path: str) -> bool:
-        """Return whether `path` is part of an open full task, which has all of its source_dir."""
+        """Return whether a recursive task in progress covers `path`: all below its source_dir."""
         return any(
             task.recursive and task.in_progress and below(path, task.source_dir)
             for task in self.tasks.values()
         )
 
     def count(self, numbers: set[int]) -> int:
-        """Return how many records belong to the tasks `numbers`."""
+        """Return how many file records belong to the tasks `numbers`."""
         return sum(
             record.task in numbers for records in self.files.values() for record in records.values()
         )
 
     def paths_by_task(self, numbers: Iterable[int]) -> dict[int, list[str]]:
-        """Return the sorted paths of the entries of each of the tasks `numbers`."""
+        """Return the sorted paths of the files of each of the tasks `numbers`, by number."""
         found: dict[int, list[str]] = {number: [] for number in numbers}
         if not found:
             return found
@@ -279,10 +287,11 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return found
 
     def forget_ended_tasks(self, now: int, *, failed: bool = False) -> bool:
-        """Drop the records of ended tasks that no entry refers to; return whether there were any.
+        """Drop ended tasks that no file record refers to; return whether there were any.
 
-        Those that `failed` stay until their files are sent again, which goes another way then, and
-        those that are lost as long as they may still write, up to `now`, in seconds UTC.
+        Drop SUCCEEDED tasks, or FAILED ones if `failed`. Failed tasks stay until their files are
+        transferred again, which is then done in smaller tasks. Lost tasks stay while they may still
+        write. `now` is in seconds UTC.
         """
         status = "FAILED" if failed else "SUCCEEDED"
         ended = {
@@ -301,7 +310,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DamagedDatastore(Exception):
-    """The file at `path` is there, but is not what was written, for this `reason`."""
+    """The file at `path` is not what was written, for this `reason`."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"The datastore {path} is damaged: {reason}.")
@@ -310,7 +319,7 @@ class DamagedDatastore(Exception):
 
 
 class NewerDatastore(DamagedDatastore):
-    """The file at `path` is of a `version` that this program does not know."""
+    """The file at `path` has a `version` that this program does not know."""
 
     def __init__(self, path: str, version: int) -> None:
         super().__init__(path, f"it is of version {version}")
@@ -323,23 +332,23 @@ def joined(directory: str, name: str) -> str:
 
 
 def below(path: str, directory: str) -> bool:
-    """Return whether `path` is `directory` or stands anywhere below it."""
+    """Return whether `path` is `directory` or anywhere below it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 def with_parents(path: str) -> Iterator[str]:
-    """Yield `path` and every directory above it but the root."""
+    """Yield `path` and every directory above it, except the root."""
     while path:
         yield path
         path = path.rpartition("/")[0]
 
 
 def load(path: str) -> Datastore | None:
-    """Return the datastore at `path`, or None where there is no such file.
+    """Return the datastore at `path`, or None if there is no such file.
 
-    One of version 1 is upgraded: what its ended tasks have delivered is asked for once more. Raise
-    DatastoreNewer if it is of a version to come, DatastoreDamaged if it is cut, altered, unreadable
-    or of another shape.
+    Upgrade a datastore of version 1, so that its ended tasks are polled again. Raise NewerDatastore
+    if it has a newer version; raise DamagedDatastore if it is cut short, altered, unreadable or of
+    another shape.
     """
     try:
         with open(path, "rb") as file:
@@ -369,10 +378,10 @@ def load(path: str) -> Datastore | None:
 
 
 def _upgrade(store: Datastore) -> None:
-    """Make a datastore of version 1 one of version 2.
+    """Upgrade `store` from version 1 to version 2.
 
-    Version 1 took the success of a task for proof of more than it shows, so each is polled again:
-    what Globus cannot say any more is sent again.
+    Version 1 concluded more from the success of a task than it shows. So each ended task is polled
+    again, and files that Globus can no longer report as delivered are transferred again.
     """
     store.version = 2
     store.upgraded = store.changed = True
@@ -385,10 +394,10 @@ def _upgrade(store: Datastore) -> None:
 
 
 def save(path: str, store: Datastore) -> bool:
-    """Replace the file at `path` by `store`, or leave it as it was and raise OSError.
+    """Replace the file at `path` by `store`; return whether anything was written.
 
-    Nothing is written where nothing has changed since it was loaded or saved; return whether
-    something was. What version 1 had written stays, as the file `path`.v1.
+    Write nothing if nothing has changed since it was loaded or saved. Keep a file of version 1 as
+    `path`.v1. Raise OSError if the file cannot be written; then it is unchanged.
     """
     digest = hashlib.sha256()
     chunks = []
@@ -418,7 +427,7 @@ def _generation(number: int) -> bytes:
 
 
 def _chunks(store: Datastore) -> Iterator[bytes]:
-    """Yield the bytes of `store` before "generation" and "sum": one directory a line."""
+    """Yield `store` as bytes, one directory a line, without "generation" and "sum" at the end."""
     encode = msgspec.json.Encoder(order="deterministic").encode
     tasks = {str(number): store.tasks[number] for number in sorted(store.tasks)}
     yield b'{"version": %d,\n "source": %s,\n' % (store.version, encode(store.source))
@@ -433,9 +442,10 @@ def _chunks(store: Datastore) -> Iterator[bytes]:
 
 
 def write_atomically(path: str, chunks: Iterable[bytes]) -> None:
-    """Replace the file at `path` by `chunks`, mode 0600, or leave it alone and raise OSError.
+    """Replace the file at `path` by `chunks`, with mode 0600.
 
-    Readers see the old content or the new, never a mixture, also after a loss of power.
+    Readers see the old content or the new one, never a mixture, even after a power failure. Raise
+    OSError if the file cannot be written; then it is unchanged.
     """
     temporary = f"{path}.new"
     with open(temporary, "wb", opener=private) as file:

@@ -6,7 +6,7 @@ import os
 import sys
 
 if not __package__:
-    # Started by path: the package beside this script is the one in force.
+    # Started by path: use the package that contains this script.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     __package__ = "globus_auto"
 
@@ -17,7 +17,7 @@ from globus_auto import utils
 PROGRAM = "delete"
 EPILOG = """examples:
   python delete.py           delete verified files and empty directories
-  python delete.py -n -v     show what would be deleted, and why files stay
+  python delete.py -n -v     print what would be deleted or kept, and why
 """
 
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def delete(context: utils.RunContext) -> None:
-    """Settle, prove, delete, tidy empty directories."""
+    """Poll tasks, verify copies, delete files, prune empty directories."""
     # Imported here: --help and --version need no Globus.
     from globus_auto import marker, opening, proving, removing, report  # noqa: PLC0415
 

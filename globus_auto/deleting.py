@@ -1,4 +1,4 @@
-"""Delete tasks: each is seen to end, and none is left behind."""
+"""Delete tasks: submit each one, wait until it has ended, and leave none behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def delete_document(
     task: TaskRecord, paths: Iterable[str], *, directories: bool
 ) -> globus_sdk.DeleteData:
-    """Return the document that deletes just these `paths`, files or else empty `directories`."""
+    """Return the document of a task that deletes only `paths`: files or empty `directories`."""
     deadline = datetime.fromtimestamp(task.deadline or 0, timezone.utc)
     document = globus_sdk.DeleteData(
         task.destination,
@@ -45,13 +45,13 @@ def delete_document(
 
 
 class ListingTooOld(Exception):
-    """A listing is too old by now to delete anything on the strength of it."""
+    """The listing is too old to delete anything because of it."""
 
 
 class Age:
-    """How old something is, however long this machine was suspended in between."""
+    """The time since an object was made, including the time this machine was suspended."""
 
-    # The clock that goes on while a machine sleeps: macOS has it under the other name.
+    # The clock that also counts while the machine sleeps; on macOS that is CLOCK_MONOTONIC.
     CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def __init__(self) -> None:
@@ -60,15 +60,15 @@ class Age:
 
     @property
     def seconds(self) -> float:
-        """Seconds since it was made, by that of two clocks that says more."""
+        """Seconds since it was made, by the wall clock or the boot clock, whichever says more."""
         return max(time.time() - self.since, time.clock_gettime(self.CLOCK) - self._boot)
 
 
 class Deletion(NamedTuple):
-    """What is to be deleted: explicit `paths`, files or else empty `directories`.
+    """What to delete: explicit `paths`, of files or of empty `directories`.
 
-    `age` began before the listing that justifies it, which may be `most_seconds` old when it is
-    submitted.
+    `age` started before the listing that shows that they may be deleted. That listing may be at
+    most `most_seconds` old when the task is submitted.
     """
 
     paths: list[str]
@@ -87,13 +87,15 @@ def delete(
     save: Callable[[], None],
     progress: Callable[[TaskDocument], None],
 ) -> TaskDocument:
-    """Delete just what `deletion` names at the source, and see it end.
+    """Delete only what `deletion` names at the source; return the document of the ended task.
 
-    The record is saved first and has a short deadline; what has not ended after two minutes is
-    cancelled, for no delete may linger in Globus's queue while files change. `label` makes a label
-    of a submission id. Return the document of the ended task. Raise Overtaken where the listing is
-    too old by now, and what the calls raise, after trying to cancel what may have been accepted:
-    then the record stays, unless Globus rejected the request.
+    Save the task record first, with a short deadline. Cancel the task if it has not ended after two
+    minutes: a delete task must not wait in Globus's queue while files change. `label` makes a label
+    from a submission id.
+
+    Raise ListingTooOld if the listing is too old now, and whatever the calls raise. Before that,
+    try to cancel a task that Globus may have accepted; its record stays, unless Globus rejected the
+    request.
     """
     number, paths = store.next_task_number(), deletion.paths
     new_id = new_submission_id(client)
@@ -135,7 +137,7 @@ def delete(
 
 
 def _cancel_unseen(client: globus_sdk.TransferClient, task: TaskRecord) -> None:
-    """Cancel a delete whose end cannot be seen; its record stays, for the next run to make sure."""
+    """Cancel a delete task whose end is unknown; the next run checks it again by its record."""
     try:
         if task.task_id is None:
             found = recent_tasks(client, task.submitted_at)
@@ -143,20 +145,21 @@ def _cancel_unseen(client: globus_sdk.TransferClient, task: TaskRecord) -> None:
             task.task_id = mine[0].task_id if mine else None
         if task.task_id:
             client.cancel_task(task.task_id)
-            log.info("Cancelled a delete whose end cannot be seen: %s", task.task_id)
+            log.info("Cancelled a delete task, since its end is unknown: task %s", task.task_id)
     except (globus_sdk.GlobusError, InvalidResponse) as error:
-        log.info("Cannot cancel a delete now, the next run does: %s", error)
+        log.info("Cannot cancel a delete task now; the next run tries again: %s", error)
 
 
 def cancel_leftovers(
     client: globus_sdk.TransferClient, store: Datastore, alerts: Alerts, now: int
 ) -> None:
-    """Cancel what a run that was cut short left open of deletes, and drop their records.
+    """Cancel the delete tasks that an interrupted run left, and drop their task records.
 
-    What one has deleted before it could be cancelled is forgotten. An old delete is never sent
-    again: files change. One that Globus does not list, and whose deadline is not over, may still be
-    on its way: its record stays that long. After its deadline a delete does nothing any more, even
-    if it does not end. Raise what leaves open whether one has ended.
+    Drop the records of a task's files if it SUCCEEDED before it could be cancelled. Never submit an
+    old delete again: the files may have changed. Keep the record of a task without a task id until
+    its deadline, for its submission may still arrive. After its deadline a delete task deletes
+    nothing more, even if it does not end. Raise any error that leaves open whether a task has
+    ended.
     """
     for number, task in store.tasks_in_progress("delete").items():
         over = now > (task.deadline or 0)
@@ -179,11 +182,11 @@ def cancel_leftovers(
                     )
             else:
                 log.info(
-                    "Cancelled the delete of an earlier run, now %s: %s",
-                    ended.status,
+                    "Cancelled a delete task of an earlier run: task %s, now %s",
                     task.task_id,
+                    ended.status,
                 )
-                # Nobody has written here since, so these entries are of what it was given.
+                # No run has written records since: these describe the files that the task deleted.
                 for path in task.deletes or () if ended.status == "SUCCEEDED" else ():
                     store.drop(path)
         if task.task_id or over:

@@ -1,4 +1,4 @@
-"""What counts as delivered: what an ended transfer task has done, by Globus's own lists."""
+"""Delivery: find out from Globus's own lists which files an ended transfer task has delivered."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long the lists of an ended task may be missing before its files are sent again, in seconds:
-# Globus may answer 400 for a while after it said SUCCEEDED.
+# How long the lists of an ended task may be unavailable before its files are transferred again, in
+# seconds: Globus may answer 400 for a while after SUCCEEDED.
 LISTS_TIMEOUT = 3600
-MORE_ROWS = 1000  # than a task counts: a list that is still longer has no end
+MORE_ROWS = 1000  # more than the task counts: a longer list does not end
 
 
 class Delivery(NamedTuple):
-    """What an ended task has done with its paths: those `dropped` are not known to be delivered.
+    """The paths of an ended task, by result.
 
-    Of the others, those `equal` were not copied: Globus found them equal at the destination.
-    `skipped` are all paths that Globus names as skipped, by error code.
+    `dropped` are not known to be delivered. `equal` were delivered without copying: Globus found
+    them equal at the destination. `skipped` are all paths that Globus skipped, with their error
+    codes.
     """
 
     dropped: list[str]
@@ -36,9 +37,9 @@ class Delivery(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """What Globus tells of an ended task; None for what it does not tell.
+    """Globus's lists for an ended task; None for a list that is not available.
 
-    `sent` has the sizes of the files that it wrote, in bytes, by source path.
+    `sent` has the sizes in bytes of the files that the task wrote, by source path.
     """
 
     skipped: list[watching.SkippedError] | None
@@ -48,7 +49,7 @@ class Lists(NamedTuple):
 def find_delivered(
     session: Session, task: TaskRecord, document: watching.TaskDocument, paths: list[str], now: int
 ) -> Delivery | None:
-    """Return what an ended `task` has done with `paths`; None if that is to be asked for again.
+    """Return which of `paths` an ended `task` has delivered; None to ask again in the next run.
 
     Raise what the calls raise, watching.InvalidResponse, or listing.EndpointNotReady.
     """
@@ -58,7 +59,7 @@ def find_delivered(
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
         if now - task.unlisted_since < LISTS_TIMEOUT:
-            log.info("Globus does not list yet what it did: task %s", document.task_id)
+            log.info("Globus has no complete lists yet of task %s", document.task_id)
             return None
         link = watching.link(document.task_id)
         session.context.alerts.fire(catalog_transfers.result_unavailable(task.source_dir, link))
@@ -102,8 +103,9 @@ def _not_seen(
 ) -> list[str]:
     """Return those of `paths` that a recursive task is not known to have delivered.
 
-    Its success says nothing of a file that its walk never met, for instance because a directory
-    was away at that moment. What it does not list must be at the destination as it was recorded.
+    A recursive task can succeed without a file that its walk missed, for instance because a
+    directory was offline at that moment. So a file that Globus does not list as transferred must be
+    at the destination with the recorded size and mtime.
     """
     store, dropped = session.store, set(lost)
     unlisted = {
@@ -119,7 +121,7 @@ def _not_seen(
 
 
 def _lists(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> Lists:
-    """Return the lists of what a task did, as far as they can be had whole.
+    """Return the lists of an ended task, as far as they are complete.
 
     Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".
     """
@@ -145,7 +147,7 @@ def _whole(
     shape: type[watching.Shape],
     number: int | None,
 ) -> list[watching.Shape] | None:
-    """Return all of a list, or None if Globus does not give it, or not the `number` of items."""
+    """Return a complete list; None if it is unavailable, endless, or shorter than `number`."""
     most = watching.ROWS_MOST if number is None else number + MORE_ROWS
     try:
         found = watching.paged(pages, shape, most)
@@ -162,10 +164,10 @@ def _whole(
 def not_transferred(
     task: TaskRecord, paths: Iterable[str], skipped: list[watching.SkippedError] | None
 ) -> list[str]:
-    """Return those of `paths` that a task that succeeded has not sent.
+    """Return those of `paths` that a SUCCEEDED task has not transferred.
 
-    They are what it skipped, and what stands below a skipped directory; all of them where a
-    skipped path cannot be told or is none that this task was given.
+    These are the paths that it skipped, and all paths below a skipped directory. Return all `paths`
+    if a skipped path is unknown, or is not one of this task's.
     """
     paths = list(paths)
     if skipped is None or any(item.source_path is None for item in skipped):

@@ -1,4 +1,4 @@
-"""Looking: what an endpoint, or a mount of it, says is under a directory now."""
+"""Directory listings: what a collection shows in a directory, and walks of whole trees."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from globus_auto import refusals, watching
 from globus_auto.datastore import FileVersion, joined
 from globus_auto.watching import InvalidResponse
 
-# The code of a 404 that speaks of the path; others speak of the endpoint
+# The codes of a 404 that is about the path; other codes are about the collection
 # (docs.globus.org/api/transfer/file_operations, section "Errors").
 NOT_FOUND = ("ClientError.NotFound", "NotFound")
-# Parts of codes that say that the endpoint as a whole is out of reach.
+# Parts of codes that mean that the whole collection is unreachable.
 ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "OperationPaused")
 RATE_LIMIT_TRIES = 30
-# Seconds. A Retry-After may ask for any time, by mistake or from a proxy; a run that believed it
-# would hold its lock, and say nothing, for as long.
+# Seconds. A Retry-After may ask for any time, by mistake or from a proxy; a run that obeyed it
+# would hold its lock for as long, without a message.
 RETRY_AFTER_MOST = 60
-# Seconds that one call is put off by 429s before the last of them ends the run.
+# Seconds for which 429s may hold up one call before the next of them ends the run.
 RATE_LIMIT_SECONDS = 300
-# So many listings in a row that the service itself fails at mean that it is down: globus-sdk tries
-# each for a quarter of a minute, and a tree has thousands.
+# After so many failures of the service itself in a row, it counts as down: globus-sdk tries each
+# listing for a quarter of a minute, and a tree has thousands.
 SERVICE_FAILURES = 5
-# What a 404 says where the endpoint failed to look, which tells nothing of the path.
+# Words in the message of a 404 whose cause is a failed collection: the path may well exist.
 ENDPOINT_FAILED = ("ENDPOINT_ERROR", "INTERNAL_ERROR")
-# Seconds that workers are waited for when a scan stops early; one may be in a call that hangs.
+# Seconds to wait for workers when a scan stops early; one of them may be in a call that hangs.
 STOP_SECONDS = 1.0
-# The part of the budget that is left for calls outside the rate limiter, and because calls do not
+# The share of the calls that is left for those outside the rate limiter, and because calls do not
 # arrive as evenly as they start: one too many costs a second.
 SPARED = 0.02
 UNSENDABLE = re.compile("[\r\n\ufffd\ud800-\udfff]")
 
 
 class DirectoryListing(NamedTuple):
-    """What stands in one directory: plain files, directories with their mtime, the rest.
+    """The content of one directory: plain files, directories with their mtimes, and the rest.
 
-    `others` maps symlinks, devices and sockets to what they are. `unsendable` are the names that
-    cannot go through Globus; they are in none of the other fields.
+    mtimes are in seconds UTC. `others` maps symlinks, devices and sockets to what they are.
+    `unsendable` are the names that Globus cannot transfer; they are in none of the other fields.
     """
 
     path: str
@@ -58,20 +58,20 @@ class DirectoryListing(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether nothing at all stands here."""
+        """Whether the directory contains nothing at all."""
         return not (self.files or self.directories or self.others or self.unsendable)
 
     @property
     def names(self) -> set[str]:
-        """All names that can go through Globus."""
+        """All names that Globus can transfer."""
         return {*self.files, *self.directories, *self.others}
 
 
 class ListingError(NamedTuple):
     """What could not be listed, and why: the text, and the `code` of Globus if there is one.
 
-    `gone` if there is no such directory, `collides` if a file is beside a name that could be the
-    same at the destination.
+    `gone`: there is no such directory. `collides`: another name in the directory of the file could
+    be the same file at the destination.
     """
 
     path: str
@@ -103,7 +103,10 @@ class EndpointNotReady(Exception):
 
 
 class FileDocument(msgspec.Struct):
-    """An entry of a listing, as Globus sends it (docs.globus.org/api/transfer/file_operations)."""
+    """A file or directory in a listing, as Globus sends it.
+
+    Source: docs.globus.org/api/transfer/file_operations.
+    """
 
     name: str
     type: str
@@ -121,7 +124,10 @@ class FileList(msgspec.Struct):
 
 
 class EndpointDocument(msgspec.Struct):
-    """What an endpoint says of itself (globus-sdk's TransferClient.get_endpoint)."""
+    """The document of a collection, as Globus sends it.
+
+    Source: globus-sdk, TransferClient.get_endpoint.
+    """
 
     id: str
     entity_type: str | None = None
@@ -134,9 +140,9 @@ class EndpointDocument(msgspec.Struct):
 
 
 class RateLimiter:
-    """A budget of calls a second, shared by threads and spread evenly; 0 sets no limit.
+    """A limit of calls per second, shared by all threads and spread evenly; 0 means no limit.
 
-    It also counts the failures of the service that all threads have met in a row.
+    It also counts how many calls of all threads the service has failed at in a row.
     """
 
     def __init__(self, calls_per_second: float) -> None:
@@ -146,7 +152,7 @@ class RateLimiter:
         self._failures = 0
 
     def wait(self) -> None:
-        """Return when the next call may start."""
+        """Wait until the next call may start."""
         with self._lock:
             now = time.monotonic()
             start = max(now, self._next)
@@ -155,18 +161,18 @@ class RateLimiter:
             time.sleep(start - now)
 
     def back_off(self, seconds: float) -> None:
-        """Let no call of any thread start for this long: the service has had enough."""
+        """Start no call of any thread for so many `seconds`: Globus asked for a pause."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
     def count(self, *, failed: bool) -> None:
-        """Note that the service failed at a call, or that it gave any other answer."""
+        """Count a call at which the service failed; any other answer starts the count again."""
         with self._lock:
             self._failures = self._failures + 1 if failed else 0
 
     @property
     def service_down(self) -> bool:
-        """Whether the service has failed at so many calls in a row that more are of no use."""
+        """Whether the service has failed at too many calls in a row to go on."""
         return self._failures >= SERVICE_FAILURES
 
 
@@ -174,7 +180,7 @@ class RateLimiter:
 def globus_lister(
     new_client: Callable[[], globus_sdk.TransferClient], endpoint: str, limiter: RateLimiter
 ) -> Iterator[Lister]:
-    """Give a lister of directories at `endpoint`, for one thread."""
+    """Yield a lister of directories at the collection `endpoint`, for use by one thread."""
     with new_client() as client:
         yield lambda path: list_directory(client, endpoint, path, limiter)
 
@@ -186,12 +192,11 @@ def list_directory(
     limiter: RateLimiter,
     pattern: str | None = None,
 ) -> ListingResult:
-    """Return what stands in the directory `path` of `endpoint`, or why that cannot be told.
+    """Return the content of the directory `path` at `endpoint`, or why it cannot be listed.
 
-    With a `pattern` only names that match it are asked for, though not every collection may
-    honour that. Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or
-    watching.InvalidResponse where it is not this directory that fails but the endpoint, the login,
-    the network or the service.
+    With a `pattern`, ask only for names that match it, though not every collection may honour that.
+    Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or watching.InvalidResponse if
+    it is not this directory that fails, but the collection, the login, the network or the service.
     """
     wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
     try:
@@ -208,13 +213,13 @@ def list_directory(
 def listing_error(
     client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
 ) -> ListingError | None:
-    """Return why the directory `path` of `endpoint` cannot be listed, or None if it can.
+    """Return why the directory `path` at `endpoint` cannot be listed, or None if it can.
 
-    It asks for one entry only. Raise as list_directory does.
+    Ask for one name only. Raise as list_directory does.
     """
     try:
         response = _limited(limiter, lambda: client.operation_ls(endpoint, path=path, limit=1))
-        # A proxy or a portal also answers 200.
+        # A 200 may also come from a proxy or portal, so check the content.
         _converted(response, FileList)
     except globus_sdk.TransferAPIError as error:
         return _listing_error(endpoint, path, error, limiter)
@@ -226,9 +231,9 @@ def listing_error(
 def stat_file(
     client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
 ) -> FileVersion | ListingError | None:
-    """Return the version of the plain file `path` of `endpoint`, None if there is none.
+    """Return the fingerprint of the plain file `path` at `endpoint`, None if there is none.
 
-    Return Unlisted if that cannot be told; raise as list_directory does.
+    Return ListingError if that is unknown; raise as list_directory does.
     """
     try:
         response = _limited(limiter, lambda: client.operation_stat(endpoint, path=path))
@@ -236,8 +241,8 @@ def stat_file(
         is_plain = document.type == "file" and document.link_target is None
         return _version(document) if is_plain else None
     except globus_sdk.TransferAPIError as error:
-        refused = _listing_error(endpoint, path, error, limiter)
-        return None if refused.gone else refused
+        failure = _listing_error(endpoint, path, error, limiter)
+        return None if failure.gone else failure
     except (msgspec.ValidationError, ValueError) as error:
         return ListingError(path, f"Globus sent no whole answer: {error}")
 
@@ -245,7 +250,10 @@ def stat_file(
 def exists(
     client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
 ) -> bool | None:
-    """Return whether anything stands at `path` of `endpoint`; None if that cannot be told."""
+    """Return whether `path` exists at `endpoint`; None if that is unknown.
+
+    Raise as list_directory does.
+    """
     try:
         _limited(limiter, lambda: client.operation_stat(endpoint, path=path))
     except globus_sdk.TransferAPIError as error:
@@ -256,10 +264,10 @@ def exists(
 def _limited(
     limiter: RateLimiter, call: Callable[[], globus_sdk.GlobusHTTPResponse]
 ) -> globus_sdk.GlobusHTTPResponse:
-    """Return what `call` returns, within the budget; a 429 makes all threads rest.
+    """Return what `call` returns, within the rate limit; back off in all threads after a 429.
 
-    Raise what it raises, and the 429 where it is the answer for RATE_LIMIT_SECONDS or
-    RATE_LIMIT_TRIES times.
+    Raise what `call` raises. Raise a 429 as well once it has been the answer for RATE_LIMIT_SECONDS
+    or RATE_LIMIT_TRIES times.
     """
     began = time.monotonic()
     tries = 0
@@ -279,7 +287,7 @@ def _limited(
                 raise
             limiter.back_off(seconds)
         except TypeError as error:
-            # globus_sdk's retry rule fails so at a 5xx whose JSON is no object with a code.
+            # globus_sdk's retry rule raises this for a 5xx whose JSON is not an object with a code.
             raise InvalidResponse(f"Globus sent no whole error document: {error}") from error
         else:
             limiter.count(failed=False)
@@ -287,30 +295,30 @@ def _limited(
 
 
 def _retry_after(error: globus_sdk.TransferAPIError) -> int:
-    """Return for how many seconds a 429 asks to rest, 1 where it does not say."""
+    """Return for how many seconds a 429 asks to back off, 1 if it does not say."""
     try:
         seconds = int(error.headers.get("Retry-After", ""))
     except ValueError:
-        # A date, for which both clocks would have to agree, or nonsense.
+        # A date, which is useful only if both clocks agree, or nonsense.
         seconds = 1
     return min(max(seconds, 0), RETRY_AFTER_MOST)
 
 
 def _is_of_service(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether the service failed, and not the endpoint that it asked.
+    """Return whether the service itself failed, and not the collection that it asked.
 
-    The codes are those by which globus_sdk tells the two apart when it decides whether to try
-    again (globus_sdk.services.transfer.transport). A 501 is the answer to the call as such.
+    globus_sdk distinguishes the two by the same codes when it decides whether to try again
+    (globus_sdk.services.transfer.transport). A 501 is the service's answer to the call as such.
     """
     code = error.code or ""
-    said_by_endpoint = "ExternalError" in code or "EndpointError" in code
-    return error.http_status >= 500 and error.http_status != 501 and not said_by_endpoint
+    from_collection = "ExternalError" in code or "EndpointError" in code
+    return error.http_status >= 500 and error.http_status != 501 and not from_collection
 
 
 def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> Shape:
-    """Return the answer as a `shape`; raise ValidationError or ValueError if it is none."""
+    """Return the answer as a `shape`; raise ValidationError or ValueError if it is not one."""
     if response.data is None:
-        # With orjson, which globus_sdk uses if it is there, one odd name spoils a whole listing.
+        # globus_sdk uses orjson if it is installed, which rejects a whole listing for one odd name.
         raise ValueError("the answer is not valid JSON")
     return msgspec.convert(response.data, shape)
 
@@ -318,16 +326,16 @@ def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> S
 def _listing_error(
     endpoint: str, path: str, error: globus_sdk.TransferAPIError, limiter: RateLimiter
 ) -> ListingError:
-    """Return what `error` says of the directory `path`.
+    """Return what `error` means for the directory `path`.
 
-    Raise EndpointNotReady if it says that of the whole endpoint, `error` if it says more than that
-    or the service is down. Only a code of Globus means that a directory is gone: a proxy has its
-    own 404.
+    Raise EndpointNotReady if it concerns the whole collection. Raise `error` if it concerns more
+    than that, or if the service is down. Only an error code of Globus means that a directory is
+    gone: a proxy has its own 404.
     """
     code = error.code or ""
     details = refusals.api_details(error)
     if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
-        # The path stands in the message, and may have any name.
+        # The message contains the path, which may contain any word.
         message = (error.message or "").replace(path, "")
         if not any(word in message for word in ENDPOINT_FAILED):
             return ListingError(path, "there is no such directory", gone=True, code=code)
@@ -340,7 +348,7 @@ def _listing_error(
 
 
 def _directory(path: str, document: FileList, *, filtered: bool) -> ListingResult:
-    # Whether `total` counts what a filter has left out is not published.
+    # It is not documented whether `total` counts names that a filter left out.
     if len(document.DATA) < document.total and not filtered:
         return ListingError(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
     found = DirectoryListing(path, {}, {}, {}, [], document.rename_supported is not False)
@@ -372,10 +380,10 @@ def _seconds(moment: datetime | None) -> int:
 
 
 def sendable(name: str) -> bool:
-    """Return whether Globus takes this name: no CR or LF, and UTF-8.
+    """Return whether Globus can transfer this name: no CR or LF, and valid UTF-8.
 
-    U+FFFD in a name stands for bytes that are not UTF-8. Source: docs.globus.org/api/transfer,
-    "file_operations" and "task_submit", on paths.
+    In a name from Globus, U+FFFD replaces bytes that are not UTF-8. Source:
+    docs.globus.org/api/transfer, "file_operations" and "task_submit", on paths.
     """
     return not UNSENDABLE.search(name)
 
@@ -386,11 +394,11 @@ def walk(
     enter: Callable[[str], bool] = lambda _name: False,
     workers: int = 1,
 ) -> Iterator[ListingResult]:
-    """Yield what is found in each of `roots` and in the directories below that `enter` lets in.
+    """Yield the listings of `roots` and of all directories below them for which `enter` is true.
 
-    `enter` is asked with a directory's name. With several `workers` the order is that
-    of the answers; what is found is the same. One directory that fails does not stop the rest;
-    raise what a lister raises.
+    `enter` is called with the name of a directory. With several `workers`, the listings come in the
+    order in which Globus answers. A directory that cannot be listed does not stop the others. Raise
+    what a lister raises.
     """
     if workers == 1:
         yield from _walk_alone(open_lister, roots, enter)
@@ -411,7 +419,7 @@ def walk(
     for root in roots:
         jobs.put(root)
         waiting += 1
-    # Daemons, so that a call that hangs does not keep an interrupted program from leaving.
+    # Daemon threads, so that a hanging call does not keep an interrupted program from exiting.
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, 64))]
     for thread in threads:
         thread.start()
@@ -433,9 +441,9 @@ def walk(
     finally:
         for _ in threads:
             jobs.put(None)
-        # Each closes its connections when its call has ended.
+        # Each worker closes its connections when its call has ended, so wait for them.
         end = time.monotonic() + STOP_SECONDS
-        # A scan that nobody ends explicitly may be ended by any thread, even one of these.
+        # A scan that is not closed explicitly may be ended by any thread, even one of these.
         for thread in set(threads) - {threading.current_thread()}:
             thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)
 
@@ -455,10 +463,10 @@ def _walk_alone(
 
 
 def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointDocument:
-    """Return the document of `endpoint`, if it says nothing against being used now.
+    """Return the document of the collection `endpoint`, if it shows no reason not to use it now.
 
-    Globus Connect Personal tells whether it runs; of a Connect Server collection only a listing
-    tells. Raise EndpointNotReady, or what the call raises.
+    It shows whether Globus Connect Personal is running; for a Connect Server collection only a
+    listing shows that. Raise EndpointNotReady, or what the call raises.
     """
     try:
         document = _converted(client.get_endpoint(endpoint), EndpointDocument)
@@ -467,7 +475,7 @@ def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointD
     name = document.display_name
     if document.non_functional:
         raise EndpointNotReady(endpoint, "server", name=name)
-    # Null for every other kind, and for guest collections on a Personal endpoint.
+    # Null for all other kinds of collections, and for guest collections of Connect Personal.
     personal = (document.entity_type or "").startswith("GCP_mapped")
     if document.gcp_connected is False or (personal and document.gcp_connected is None):
         raise EndpointNotReady(endpoint, "disconnected", name=name)

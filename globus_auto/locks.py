@@ -1,4 +1,4 @@
-"""Locks: one run of a program at a time, one program at the datastore at a time."""
+"""Locks: one run of each program at a time, and one program using the datastore at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from globus_auto import datastore
 
 
 class AlreadyRunning(Exception):
-    """Another run holds the lock at `path`, since `since` (seconds UTC); `waited` in vain."""
+    """Another run holds the lock at `path` since `since` (seconds UTC).
+
+    `waited` says that this run waited for it until the timeout.
+    """
 
     def __init__(self, path: str, pid: str, since: int, waited: bool) -> None:
         self.moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
@@ -24,16 +27,19 @@ class AlreadyRunning(Exception):
         self.waited = waited
 
     def too_long(self, now: int, limit: float) -> bool:
-        """Return whether a person must look at it: it is older than `limit` seconds."""
+        """Return whether the other run needs attention: it has run for more than `limit` seconds.
+
+        If this run waited for it in vain, it always does.
+        """
         return self.waited or now - self.since > limit
 
 
 @contextmanager
 def locked(path: str, timeout: float) -> Iterator[None]:
-    """Hold the lock at `path`, after waiting for it up to `timeout` seconds.
+    """Hold the lock at `path`; wait for it for up to `timeout` seconds.
 
-    The kernel ends it with the process, so none is ever stale. Raise AlreadyRunning where another
-    holds it, OSError where the file system knows no locks.
+    The kernel releases it when the process ends, so no lock is ever stale. Raise AlreadyRunning if
+    another process holds it, and OSError if the file system does not support locks.
     """
     with open(path, "a+", opener=datastore.private, encoding="ascii") as file:
         waited = 0.0
@@ -59,7 +65,7 @@ def _taken(file: IO[str]) -> bool:
 def _running(path: str, file: IO[str], *, waited: bool) -> AlreadyRunning:
     file.seek(0)
     pid, _, since = file.read().strip().partition(" ")
-    # Between taking the lock and writing who took it, the file is empty.
+    # The file is empty between the moment the lock is taken and the write of the PID.
     return AlreadyRunning(
         path, pid or "unknown", int(since) if since.isdigit() else int(time.time()), waited
     )

@@ -1,4 +1,4 @@
-"""Login: from settings to clients that work, or to the sentence that says what to do."""
+"""Login: turn the settings into working Globus clients, or raise what prevents it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 
 SECRET = "GLOBUS_CLIENT_SECRET"
 SERVER = globus_sdk.TransferClient.scopes.resource_server
-# A rewrite of the token file takes milliseconds; whoever holds its lock longer is suspended.
+# Rewriting the token file takes milliseconds. Who holds its lock for longer than this is suspended.
 LOCK_SECONDS = 60
 LOCK_PAUSE = 0.02  # seconds
 Result = TypeVar("Result")
 
 
 class DamagedTokenFile(Exception):
-    """The token file at `path` is there, but cannot be used; `error` names the exception."""
+    """The token file at `path` exists, but cannot be used; `error` names the exception."""
 
     def __init__(self, path: str, error: str) -> None:
         super().__init__(f"The token file {path} cannot be used ({error}).")
@@ -45,16 +45,16 @@ class DamagedTokenFile(Exception):
 
 
 class NoTerminal(Exception):
-    """A login was asked for where there is nobody to ask."""
+    """A login is needed, but there is no terminal to log in on."""
 
 
 class TokenFile(JSONTokenStorage):
-    """globus_sdk's JSON token storage, safe for many threads and processes at once.
+    """globus_sdk's JSON token storage, safe for several threads and processes at once.
 
-    A change reads, alters and replaces the file under a lock of its own, `<path>.lock`, so no
-    process undoes what another stored; a kill or a full disk in the middle of it leaves the file
-    as it was. Raise TokenFileDamaged for a file that cannot be read, OSError for one that cannot
-    be written or whose lock another process does not release within LOCK_SECONDS.
+    Each change reads, alters and replaces the file under its own lock, `<path>.lock`, so no process
+    overwrites what another stored. If the process is killed or the disk is full, the file stays as
+    it was. Raise DamagedTokenFile if the file cannot be read, and OSError if it cannot be written
+    or another process holds its lock for LOCK_SECONDS.
     """
 
     def __init__(self, filepath: str, namespace: str) -> None:
@@ -71,7 +71,7 @@ class TokenFile(JSONTokenStorage):
         )
 
     def get_token_data_by_resource_server(self) -> dict[str, TokenStorageData]:
-        """Return the tokens in the file by resource server; none where there is no file."""
+        """Return the tokens in the file by resource server; none if there is no file."""
         try:
             found = super().get_token_data_by_resource_server()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -84,7 +84,7 @@ class TokenFile(JSONTokenStorage):
         return self._rewrite(lambda copy: copy.remove_token_data(resource_server))
 
     def _rewrite(self, change: Callable[[JSONTokenStorage], Result]) -> Result:
-        """Apply `change` to a copy of the file, then put the copy in its place."""
+        """Apply `change` to a copy of the file, then replace the file with the copy."""
         with self._lock, self._locked():
             self._remove_leftovers()
             temporary = f"{self.filepath}.{secrets.token_hex(8)}.new"
@@ -104,7 +104,7 @@ class TokenFile(JSONTokenStorage):
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock between processes; the kernel ends it with the process."""
+        """Hold the lock between processes; the kernel releases it when the process ends."""
         path = f"{self.filepath}.lock"
         with open(path, "a", opener=datastore.private, encoding="ascii") as file:
             waited = 0.0
@@ -113,7 +113,7 @@ class TokenFile(JSONTokenStorage):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    # A suspended process holds it until somebody wakes or ends it.
+                    # A suspended process holds the lock until it is resumed or killed.
                     if waited >= LOCK_SECONDS:
                         reason = f"another process has kept it locked for {LOCK_SECONDS} seconds"
                         raise TimeoutError(errno.ETIMEDOUT, reason, path) from None
@@ -122,7 +122,7 @@ class TokenFile(JSONTokenStorage):
             yield
 
     def _copy_to(self, temporary: str) -> None:
-        """Copy the file, if there is one, to a new file that only the owner may read."""
+        """Copy the file, if it exists, to a new file that only the owner may read."""
         with (
             contextlib.suppress(FileNotFoundError),
             open(self.filepath, "rb") as file,
@@ -131,21 +131,21 @@ class TokenFile(JSONTokenStorage):
             shutil.copyfileobj(file, copy)
 
     def _remove_leftovers(self) -> None:
-        """Remove the temporary files of killed processes; under the lock no other is in use."""
+        """Remove temporary files of killed processes; under the lock no other process uses one."""
         directory, name = os.path.split(self.filepath)
-        # Version 1.0 gave all of them one name, without the digits.
+        # Version 1.0 used one name for all of them, without the digits.
         leftover = re.compile(re.escape(name) + r"(\.[0-9a-f]{16})?\.new")
-        for entry in os.listdir(directory or "."):
-            if leftover.fullmatch(entry):
-                Path(directory, entry).unlink(missing_ok=True)
+        for name in os.listdir(directory or "."):
+            if leftover.fullmatch(name):
+                Path(directory, name).unlink(missing_ok=True)
 
     def _refuse(self, error: Exception) -> NoReturn:
-        # The error's own text could repeat part of a token.
+        # The text of `error` may contain part of a token.
         raise DamagedTokenFile(self.filepath, type(error).__name__) from error
 
 
 def _fsync(path: str) -> None:
-    """Let a file or a directory outlast a loss of power."""
+    """Flush a file or a directory to disk, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -160,17 +160,17 @@ def _register(tokens: Mapping[str, TokenStorageData]) -> None:
 
 
 class CodePrompt(CommandLineLoginFlowManager):
-    """globus_sdk's way to log in on a terminal; the code that a person enters stays a secret."""
+    """globus_sdk's login on a terminal; the code that you enter is registered as a secret."""
 
     def prompt_for_code(self) -> str:
-        """Return what the person enters."""
+        """Return the code that the user enters."""
         return wording.register_secret(super().prompt_for_code())
 
 
 class Connection:
-    """Globus as this program's identity: `client` for the main thread, others by new_client().
+    """Globus as this program's identity: `client` for the main thread, new_client() for others.
 
-    `may_log_in`: a login can be had, from a person on a terminal or for a service account.
+    `may_log_in` says whether a login is possible: on a terminal, or with a service account.
     """
 
     def __init__(self, app: globus_sdk.GlobusApp, interactive: bool) -> None:
@@ -179,7 +179,7 @@ class Connection:
         self.client = globus_sdk.TransferClient(app=app)
 
     def new_client(self) -> globus_sdk.TransferClient:
-        """Return a client for one thread, which leaves what to do on a 429 to its caller."""
+        """Return a client for one thread; it leaves the handling of status 429 to the caller."""
         return globus_sdk.TransferClient(
             authorizer=self._app.get_authorizer(SERVER),
             app_name=self._app.app_name,
@@ -190,10 +190,10 @@ class Connection:
         )
 
     def with_consent(self, call: Callable[[], Result]) -> Result:
-        """Return what `call` returns; if Globus wants a consent for it, ask for that once.
+        """Return what `call` returns; if Globus requires a consent for it, ask for it once.
 
-        Asked is a person on a terminal, or Globus Auth itself for a service account. Raise what
-        `call` raises, where there is nobody to ask.
+        Ask the user on a terminal, or Globus Auth itself for a service account. If neither is
+        possible, raise what `call` raises.
         """
         try:
             return call()
@@ -201,19 +201,19 @@ class Connection:
             scopes = refusals.required_scopes(error)
             if not (refusals.requires_consent(error) and scopes and self.may_log_in):
                 raise
-        log.info("Globus wants a consent, which is asked for: %s", " ".join(scopes))
+        log.info("Globus requires a consent; asking for it: %s", " ".join(scopes))
         self._app.add_scope_requirements({SERVER: scopes})
         self._app.login(force=True)
         return call()
 
     def close(self) -> None:
-        """Close the connections to Globus that the main thread holds."""
+        """Close the main thread's connections to Globus."""
         self.client.close()
         self._app.close()
 
 
 def secret(settings: Settings) -> str:
-    """Return the service account's secret, or "" where a person's login is used."""
+    """Return the service account's secret, or "" if a user's login is used."""
     if settings.client_secret_file:
         return Path(settings.client_secret_file).read_text(encoding="utf-8").strip()
     return os.environ.get(SECRET, "").strip()
@@ -222,12 +222,12 @@ def secret(settings: Settings) -> str:
 def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Connection:
     """Return a connection that holds a token for Globus Transfer.
 
-    On a terminal (`interactive`) a person is asked to log in where that is needed, or always, if
-    `again`. Without one nobody is asked. Raise TokenFileDamaged, NoTerminal,
-    InvalidResponse, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
+    On a terminal (`interactive`), ask the user to log in if necessary, or always if `again`.
+    Without a terminal, never ask. Raise DamagedTokenFile, NoTerminal, InvalidResponse,
+    globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
     """
-    # Those of an earlier run in this process are no longer used.
+    # Secrets of an earlier run in this process are no longer in use.
     wording.SECRETS.clear()
     app = _app(settings, interactive)
     with contextlib.ExitStack() as resources:
@@ -253,9 +253,9 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
 def _ask_for_consents(
     app: globus_sdk.GlobusApp, client: globus_sdk.TransferClient, endpoints: set[str]
 ) -> None:
-    """Log in once more if an endpoint needs a data_access consent that was never given.
+    """Log in once more if a collection needs a data_access consent that was never given.
 
-    So no later run stops for it. Mapped collections need one unless they are of high assurance
+    Then no later run stops for it. Mapped collections need one unless they are high-assurance
     (globus-sdk's user guide, "Detecting data_access requirements").
     """
     needed = []
@@ -269,24 +269,22 @@ def _ask_for_consents(
         if document.get("entity_type") == "GCSv5_mapped_collection":
             needed.append(endpoint)
     if needed:
-        log.info(
-            "Consents for the files at %s are asked for, if they are missing", ", ".join(needed)
-        )
+        log.info("Asking for missing data_access consents for %s", ", ".join(needed))
         client.add_app_data_access_scope(needed)
         app.login()
 
 
 def high_assurance(name: str) -> str:
-    """Return what a person must know of the high-assurance collection `name`, before a run."""
+    """Return the warning about the high-assurance collection `name`."""
     return (
-        f"{name} is a high-assurance collection: its sessions end, and only a person can renew"
-        " them. Use a service account or another collection."
+        f"{name} is a high-assurance collection: its sessions expire, and you must then log in"
+        " again. Use a service account or another collection."
     )
 
 
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
     password = wording.register_secret(secret(settings))
-    # A person's tokens and a service account's are never taken for one another.
+    # Separate namespaces keep the tokens of a user and of a service account apart.
     namespace = f"client {settings.client_id}" if password else "DEFAULT"
     storage = TokenFile(settings.token_path, namespace)
     if password:
@@ -296,19 +294,19 @@ def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
             client_secret=password,
             config=globus_sdk.GlobusAppConfig(token_storage=storage),
         )
-    asked = globus_sdk.GlobusAppConfig(
+    prompting = globus_sdk.GlobusAppConfig(
         token_storage=storage, request_refresh_tokens=True, login_flow_manager=CodePrompt
     )
-    unasked = globus_sdk.GlobusAppConfig(
+    silent = globus_sdk.GlobusAppConfig(
         token_storage=storage, request_refresh_tokens=True, token_validation_error_handler=None
     )
     return globus_sdk.UserApp(
-        "globus_auto", client_id=settings.client_id, config=asked if interactive else unasked
+        "globus_auto", client_id=settings.client_id, config=prompting if interactive else silent
     )
 
 
 def _ensure_token(app: globus_sdk.GlobusApp) -> None:
-    """Get a token that is not about to expire: refreshed, logged in for, or asked for."""
+    """Get a token that is not about to expire: a stored, a refreshed or a new one."""
     try:
         authorizer = app.get_authorizer(SERVER)
         if isinstance(authorizer, globus_sdk.authorizers.RenewingAuthorizer):
@@ -316,20 +314,20 @@ def _ensure_token(app: globus_sdk.GlobusApp) -> None:
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, globus_sdk.GlobusError):
             raise
-        # The SDK takes any answer of 200 for a token; a proxy or a portal answers so as well.
+        # The SDK reads any response with status 200 as a token, also one of a proxy or a portal.
         raise InvalidResponse("Globus Auth sent no whole token.") from error
 
 
 def revoked(error: globus_sdk.AuthAPIError) -> bool:
-    """Return whether Globus Auth no longer knows the refresh token that it was shown.
+    """Return whether Globus Auth no longer knows the refresh token.
 
-    It then answers 400 with "invalid_grant"; to a code that is wrong it answers so with 401.
+    It then answers 400 with "invalid_grant"; a wrong authorization code gets 401.
     """
     return error.http_status == 400 and refusal(error) == "invalid_grant"
 
 
 def refusal(error: globus_sdk.AuthAPIError) -> str | None:
-    """Return the bare OAuth2 error that Globus Auth answered with (RFC 6749, section 5.2)."""
+    """Return the OAuth2 error code that Globus Auth answered with (RFC 6749, section 5.2)."""
     document: object = error.raw_json
     code = document.get("error") if isinstance(document, dict) else None
     return code if isinstance(code, str) else None

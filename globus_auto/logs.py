@@ -1,4 +1,4 @@
-"""Logs: one line a decision in the log file, and only what concerns somebody on stderr."""
+"""Logs: decisions go to the log file, and only what needs attention goes to stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ LOG_BYTES, LOG_FILES = 10_000_000, 5
 
 
 class Readable(logging.Formatter):
-    """One line a record, whatever stands in a file's name; tracebacks keep their lines."""
+    """A formatter that writes one line per record, whatever a file's name contains.
+
+    Tracebacks keep their lines.
+    """
 
     converter = staticmethod(time.gmtime)
 
@@ -27,12 +30,12 @@ class Readable(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of `record`, and its traceback, which may repeat what is secret."""
+        """Return the line of `record` and its traceback, redacted: it may contain secrets."""
         return wording.redact(super().format(record))
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
-    """The log file: mode 0600; where it cannot be written, that is said once on stderr."""
+    """The log file, with mode 0600; the first failure to write it is reported on stderr."""
 
     failed = False
 
@@ -42,27 +45,27 @@ class LogFile(logging.handlers.RotatingFileHandler):
         )
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
-        """Return whether the file is full, by its size alone: `record` is written out once."""
+        """Return whether the file is full, by its size alone: this formats `record` only once."""
         del record
         assert self.stream
         return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say why `record` is missing from the log, the first time."""
+        """Report on stderr why `record` is missing from the log, the first time only."""
         if not self.failed:
             self.failed = True
             print(f"Cannot write {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
         del record
 
     def close(self) -> None:
-        """Close the file; what is still to be written on a full disk is given up."""
+        """Close the file; what a full disk cannot hold is lost."""
         with contextlib.suppress(OSError):
             super().close()
 
 
 @contextlib.contextmanager
 def to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
-    """Show warnings and errors; on a terminal (`interactive`) also what is done, or all."""
+    """Log warnings to stderr, on a terminal (`interactive`) also progress; with `verbose` all."""
     handler = logging.StreamHandler()
     handler.setFormatter(Readable("%(message)s"))
     handler.setLevel(logging.DEBUG if verbose else logging.INFO if interactive else logging.WARNING)
@@ -72,7 +75,7 @@ def to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def to_file(path: str, verbose: bool) -> Iterator[None]:
-    """Write every decision to the rotating file at `path`, or all; "" is no file."""
+    """Log decisions to the rotating file at `path`, with `verbose` all; "" means no file."""
     if not path:
         yield
         return
@@ -98,7 +101,7 @@ def _handler(handler: logging.Handler) -> Iterator[None]:
 
 
 def _listen(logger: logging.Logger) -> None:
-    """Let `logger` make no record that no handler wants: there may be a million."""
+    """Set the level so that `logger` makes no record for nobody: there may be a million."""
     wanted = min((each.level for each in logger.handlers), default=logging.DEBUG)
-    # A level of 0 would leave it to the logger above.
+    # Level 0 would mean the level of the parent logger.
     logger.setLevel(max(wanted, logging.DEBUG))

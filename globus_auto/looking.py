@@ -1,4 +1,4 @@
-"""Looking at the source: what is to be sent, what is gone, what a person must know of it."""
+"""The scan of the source: find what to transfer, what is gone, and what to report."""
 
 from __future__ import annotations
 
@@ -36,14 +36,19 @@ NEVER = -(1 << 63)  # seconds: before any modification time
 
 @dataclass
 class TransferPlan:
-    """What a look at SRC_DIR that began at `began` (seconds UTC) has found.
+    """The result of a scan of SRC_DIR that began at `began` (seconds UTC).
 
-    `send` and `waiting` have the changed files with their version and the reason; `full` says that
-    what is sent goes as one recursive task, `again` that such a task is to be submitted though
-    nothing may have changed. Of all `files`, `excluded` were left out for that. `missing` are
-    entries whose file was not found in a directory that was listed. `refused` are files that Globus
-    refused lately, `held` those that would overwrite the copy of another spelling, which stands
-    beside it; `stranded` are files in directories that once stood aside.
+    `transfers` and `deferred` have the new and changed files, each with its fingerprint and the
+    reason. `recursive`: they are transferred as one recursive task. `forced`: --full asks for such
+    a task, even if nothing has changed.
+
+    `files` counts all files that were found, `excluded` those left out because of EXCLUDE or
+    because their names are globus_auto's own. `missing` are recorded files that are gone from a
+    directory that was listed. `listed` are the directories that were listed, `pending` those with
+    files that are not delivered yet. `unsendable` are paths that Globus cannot transfer. `empty`:
+    SRC_DIR contains nothing. `rejected` are files that Globus rejected less than a day ago.
+    `collisions` maps each file whose copy would overwrite another file to the path of that file.
+    `stranded` maps each quarantined directory whose old name is no longer known to the names in it.
     """
 
     began: int
@@ -65,23 +70,24 @@ class TransferPlan:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing below SRC_DIR may have been overlooked."""
+        """Whether nothing below SRC_DIR may have been missed."""
         return bool(self.listed) and all(error.gone for error in self.listing_errors)
 
     def covers(self, directory: str) -> bool:
-        """Return whether the look tells what is in `directory`, or that there is none."""
+        """Return whether the scan shows what is in `directory`, or that it does not exist."""
         return self._unlisted.isdisjoint(with_parents(directory))
 
     @functools.cached_property
     def _unlisted(self) -> set[str]:
-        """The paths that could not be listed; asked for when all is scanned."""
+        """The paths that could not be listed; for use after the scan only, as it is cached."""
         return {error.path for error in self.listing_errors}
 
 
 def scan(session: Session) -> TransferPlan:
-    """Look at all of SRC_DIR and choose what is to be sent now."""
+    """Scan all of SRC_DIR and decide which files to transfer now."""
     settings, store = session.context.settings, session.store
-    # Not one whose source was cleared: what is new then must not hide behind older copies.
+    # An emptied source is not a first run: with a recursive task, an old copy at the destination
+    # could pass for that of a new file.
     first = not store.mappings
     in_progress = session.store.tasks_in_progress("transfer")
     wanted = session.context.options.full
@@ -113,7 +119,7 @@ def scan(session: Session) -> TransferPlan:
             )
     _defer_rejected_and_colliding(session, plan)
     if first and not wanted and (plan.deferred or plan.unsendable):
-        # As one task it would take along what is still being written.
+        # A recursive task would also transfer files that are still being written.
         plan.recursive = False
     if plan.recursive:
         plan.forced = not first and plan.files > len(plan.deferred)
@@ -121,7 +127,7 @@ def scan(session: Session) -> TransferPlan:
 
 
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
-    """Let wait what Globus refused lately, and what would overwrite another file's copy."""
+    """Defer files that Globus rejected lately, or whose copy would overwrite another file."""
     now, store = session.context.started, session.store
     for path, at in read_state(session.context.health_path).refused.items():
         if path in plan.transfers and 0 <= now - at < DAY:
@@ -139,9 +145,11 @@ def _defer(plan: TransferPlan, path: str, reason: DeferReason, detail: str = "")
 
 
 def walk_source(session: Session) -> Iterator[ListingResult]:
-    """Yield what stands in SRC_DIR and all directories below that are not excluded.
+    """Yield the listings of SRC_DIR and of all directories below it that are not excluded.
 
-    What globus_auto has made itself is not entered, but for directories that stand aside.
+    Leave out directories that globus_auto made, except quarantined ones. Raise AlertError if
+    the marker of DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR,
+    and what the calls raise.
     """
     settings = session.context.settings
     excluded = choosing.matcher(settings.exclude)
@@ -167,7 +175,7 @@ def walk_source(session: Session) -> Iterator[ListingResult]:
 def _require_same_directory(session: Session) -> None:
     """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise AlertError.
 
-    A disk that is not mounted, or another one, must never read as "all gone". A snapshot, which
+    A disk that is not mounted, or another disk, must never be read as "all gone". A snapshot, which
     shows less than Globus has just shown, is an alert if that lasts.
     """
     settings = session.context.settings
@@ -200,7 +208,7 @@ def _require_same_directory(session: Session) -> None:
 
 
 def _compare_mount(session: Session, there: DirectoryListing, here: DirectoryListing) -> None:
-    """Note where the mount, listed after Globus, is behind it: it may be a snapshot."""
+    """Report where SRC_LOCAL_DIR, listed after Globus, is behind it: it may be a snapshot."""
     settings, alerts = session.context.settings, session.context.alerts
     behind = sorted(there.names - here.names)
     behind += [
@@ -222,10 +230,10 @@ def _classify_directory(
     excluded: Callable[[str], bool],
     safe_until: dict[int, int],
 ) -> None:
-    """Add to `scan` what is found in one directory.
+    """Add the files of one directory to `plan`.
 
-    `excluded` and `calm` hold for the whole look: what EXCLUDE fits, and of which times an ended
-    task leaves no doubt.
+    `excluded` returns whether a name matches EXCLUDE. `safe_until` has, by task, the latest mtime
+    of a record that is not racy. Both are the same for the whole scan.
     """
     path, store, context = directory.path, session.store, session.context
     records = store.files.get(path, {})
@@ -245,7 +253,7 @@ def _classify_directory(
             and record.size == version.size
             and record.mtime <= safe_until.get(record.task, NEVER)
         ):
-            # Nearly all files of nearly all runs: no more than this is spent on them.
+            # Nearly all files in nearly all runs are unchanged, so they cost no more than this.
             continue
         new += record is None
         if excluded(name):
@@ -266,7 +274,7 @@ def _classify_directory(
         plan.pending.add(path)
         if decision.verdict is Verdict.DEFER:
             plan.deferred[joined(path, name)] = version, decision
-            log.debug("Wait with %s: %s", joined(path, name), decision)
+            log.debug("Defer %s: %s", joined(path, name), decision)
         else:
             plan.transfers[joined(path, name)] = version, decision
     if len(directory.files) - new < len(records):
@@ -282,20 +290,20 @@ def _classify_directory(
 
 
 def _strand(plan: TransferPlan, store: Datastore, directory: DirectoryListing) -> None:
-    """Take down files in a directory that stands aside, unless it gets its name back by itself."""
+    """Add to `plan` the names in a quarantined directory, unless it will get its old name back."""
     start = directory.path.index(f"/{QUARANTINE}") + 1
-    aside = directory.path[:start] + directory.path[start:].partition("/")[0]
+    quarantined = directory.path[:start] + directory.path[start:].partition("/")[0]
     names = [*directory.files, *directory.others, *directory.unsendable]
-    if names and aside not in store.quarantined:
-        plan.stranded.setdefault(aside, []).extend(names)
+    if names and quarantined not in store.quarantined:
+        plan.stranded.setdefault(quarantined, []).extend(names)
 
 
 def _report_oddities(
     session: Session, directory: DirectoryListing, ahead: list[str], excluded: Callable[[str], bool]
 ) -> None:
-    """Note once what a person may want to know, though nothing is wrong.
+    """Report once what is odd in a directory, although nothing is wrong.
 
-    `ahead` are the files whose time of writing is a day or more to come.
+    `ahead` are the files whose mtimes are more than a day in the future.
     """
     alerts, path = session.context.alerts, directory.path
     others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
@@ -306,10 +314,10 @@ def _report_oddities(
 
 
 def forget(session: Session, plan: TransferPlan) -> None:
-    """Drop the entries of files that are gone from the source, unless their task is open.
+    """Drop the records of files that are gone from the source, unless their task is in progress.
 
-    Nothing is concluded of what could not be listed. It is saved with the next change: files that
-    are gone start nothing.
+    Drop nothing below a directory that could not be listed, and nothing while SRC_DIR is suddenly
+    empty. Do not save: missing files start nothing, so the next change saves this as well.
     """
     settings, store = session.context.settings, session.store
     if _is_suddenly_empty(session, plan):
@@ -326,9 +334,10 @@ def forget(session: Session, plan: TransferPlan) -> None:
 
 
 def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
-    """Return whether SRC_DIR is empty though files were there, and that not for long.
+    """Return whether SRC_DIR is empty although it had files, and for less than STALL_HOURS.
 
-    Its disk may be away. Somebody who has emptied it by hand need not do anything else.
+    Its disk may not be mounted. If you emptied it on purpose, you need not do anything else: after
+    that time its files are forgotten.
     """
     context = session.context
     since = read_state(context.health_path).empty_since
@@ -348,7 +357,7 @@ def _remembers(session: Session) -> bool:
 
 
 def report(session: Session, plan: TransferPlan) -> None:
-    """Note what a person must know of the look, and what it has found well."""
+    """Fire and resolve the alerts about the scan, and log what it found."""
     settings, alerts = session.context.settings, session.context.alerts
     for error in plan.listing_errors:
         if error.path == settings.src_dir:
@@ -382,7 +391,7 @@ def report(session: Session, plan: TransferPlan) -> None:
             alerts.resolve(kind)
     _report_skipped(session, plan)
     log.info(
-        "Scanned %s: %d directories, %d files; %d to send, %d waiting, %d not listed",
+        "Scanned %s: directories %d, files %d, to send %d, deferred %d, not listed %d",
         settings.src_dir,
         len(plan.listed),
         plan.files,
@@ -393,7 +402,7 @@ def report(session: Session, plan: TransferPlan) -> None:
 
 
 def _report_skipped(session: Session, plan: TransferPlan) -> None:
-    """Note what Globus skipped and is still there; it is sent again."""
+    """Report the files that Globus skipped, unless the scan shows that they are gone."""
     report_skipped(
         session,
         (
@@ -407,7 +416,10 @@ def _report_skipped(session: Session, plan: TransferPlan) -> None:
 
 
 def report_skipped(session: Session, paths: Iterable[str]) -> None:
-    """Note, by directory, that Globus could not read `paths`, of which settling has learnt."""
+    """Report by directory that Globus could not read `paths`.
+
+    They are keys of `session.skipped`, which the poll has filled.
+    """
     skipped: dict[str, list[str]] = {}
     for path in paths:
         directory, _, name = path.rpartition("/")

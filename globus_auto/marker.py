@@ -1,8 +1,8 @@
-"""The marker: an empty directory at the destination that names the source it is for.
+"""The marker: an empty directory in DST_DIR whose name identifies the source.
 
-It shows that source and destination are distinct directories, for one directory may have two
-names, through two collections; that no other source is sent to the same place; and whether the
-destination ignores case.
+It shows that source and destination are distinct directories, although one directory may have two
+names through two collections. It shows that no other source is sent to the same DST_DIR. It shows
+whether the destination ignores case.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MARKER = re.compile(re.escape(OWN) + r"\.[0-9a-f]{12}")
-# The code by which Globus says that it made a directory.
+# The code with which Globus reports that it made a directory.
 MADE = "DirectoryCreated"
 
 
@@ -43,10 +43,10 @@ def _name(source: str, directory: str) -> str:
 
 
 def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
-    """Yield `outcomes`, of listings at the source's collection.
+    """Yield `results`, which are listings at the source's collection.
 
-    Raise AlertError if one, at SRC_DIR or below, has the marker: it was made in DST_DIR, or in
-    an earlier one.
+    Raise AlertError if one of SRC_DIR, or of a directory below it, contains the marker, which was
+    made in DST_DIR, or in an earlier one.
     """
     settings, store = session.context.settings, session.store
     own = {name_of(settings)}
@@ -62,9 +62,10 @@ def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[Lis
 
 
 def place(session: Session) -> str | None:
-    """Make the marker in DST_DIR where that exists and has none; return why it cannot be made.
+    """Make the marker in DST_DIR if that exists without one; return why it cannot be made, or None.
 
-    Raise AlertError if the marker of another source is there, and what the calls raise.
+    Set `session.marker`. Raise AlertError if the marker of another source is there, and what the
+    calls raise.
     """
     settings = session.context.settings
     session.marker, reason = _placed(session, settings.src_dir, settings.dst_id, settings.dst_dir)
@@ -74,7 +75,7 @@ def place(session: Session) -> str | None:
 def _placed(
     session: Session, source_dir: str, endpoint: str, directory: str
 ) -> tuple[State, str | None]:
-    """Make the marker of `source_dir` in a `directory`; return its state, and why it is not there.
+    """Make the marker of `source_dir` in `directory`; return its state, and why it is not there.
 
     Raise as `place` does.
     """
@@ -85,8 +86,8 @@ def _placed(
     if isinstance(found, ListingError) and found.gone:
         return "nowhere", None
     if isinstance(found, ListingError):
-        # One that is too large to list may have it, and no other source's can be seen there.
-        log.info("Cannot look for markers in %s: %s", directory, found.reason)
+        # A directory that is too large to list may have it; other markers cannot be seen there.
+        log.info("Cannot list the markers in %s: %s", directory, found.reason)
     else:
         _require_no_other(source_dir, directory, name, found)
         if name in found.directories:
@@ -106,7 +107,7 @@ def _require_no_other(source_dir: str, directory: str, mine: str, found: Directo
 
 
 def make(session: Session) -> str | None:
-    """Make the marker in DST_DIR; return why that is not possible, or None."""
+    """Make the marker in DST_DIR; return why it cannot be made, or None."""
     settings = session.context.settings
     return _made(session, settings.dst_id, joined(settings.dst_dir, name_of(settings)))
 
@@ -122,14 +123,14 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
         return None if exists else refusals.api_details(error)
     if not isinstance(answer, dict) or answer.get("code") != MADE:
         return "Globus did not say that it made one."
-    log.info("Made the marker %s", path)
+    log.info("Made the marker directory %s", path)
     return None
 
 
 def require(session: Session, sent: Iterable[TaskRecord]) -> None:
-    """Return if the marker is in DST_DIR, and wherever else the tasks `sent` put their files.
+    """Return if the marker is in every directory to which the tasks `sent` put their files.
 
-    Raise AlertError if one is missing, and as `place` does.
+    Raise AlertError if one is missing, or could not be made in DST_DIR, and as `place` does.
     """
     settings = session.context.settings
     here = settings.mapping
@@ -143,7 +144,7 @@ def require(session: Session, sent: Iterable[TaskRecord]) -> None:
 
 
 def note(session: Session, reason: str) -> None:
-    """Note once that the marker cannot be made: files are sent all the same."""
+    """Report once that the marker cannot be made; files are transferred all the same."""
     settings = session.context.settings
     session.context.alerts.fire(
         catalog_files.marker_not_made(
@@ -153,18 +154,18 @@ def note(session: Session, reason: str) -> None:
 
 
 def ignores_case(session: Session) -> bool | None:
-    """Return whether names that differ only in case are one at the destination; None if unknown.
+    """Return whether the destination ignores case in names; None if that is unknown.
 
-    The marker is asked for by its name in upper case.
+    Ask for the marker by its name in upper case.
     """
     if session.marker != "there":
         return None
     settings = session.context.settings
     other = joined(settings.dst_dir, name_of(settings).upper())
-    refused = listing.listing_error(session.client, settings.dst_id, other, session.limiter)
-    if refused is None:
+    failure = listing.listing_error(session.client, settings.dst_id, other, session.limiter)
+    if failure is None:
         return True
-    return False if refused.gone else None
+    return False if failure.gone else None
 
 
 State = Literal["unknown", "there", "nowhere", "refused"]

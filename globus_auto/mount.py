@@ -1,4 +1,7 @@
-"""Looking at a mount: the same as listing through Globus shows, thousands of times faster."""
+"""Local listings: list the source where it is mounted on this machine.
+
+The results are the same as those through Globus, thousands of times faster.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from globus_auto.listing import (
 
 @contextmanager
 def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
-    """Give a lister of `root` and what is below it, listed where it is mounted here."""
+    """Yield a lister of `root` and all directories below it, which are mounted at `local_dir`.
+
+    Raise OSError if `local_dir` cannot be read.
+    """
     top = os.stat(local_dir)
     ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if local_dir else {}
 
@@ -28,7 +34,7 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
         here = local_dir + path[len(root) :]
         above = ancestors.pop(path)
         found = DirectoryListing(path, {}, {}, {}, [])
-        # Bound once, for a million turns: this loop is what a run without change consists of.
+        # Bound once: a run without changes spends most of its time in this loop.
         files, places, is_plain, mtime = found.files, {}, stat.S_ISREG, stat.ST_MTIME
         try:
             with _opened(here) as entries:
@@ -38,7 +44,7 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
                     except FileNotFoundError:
                         continue
                     if is_plain(status.st_mode):
-                        # As a tuple it has whole seconds, rounded down: an int.
+                        # Indexed as a tuple, it has whole seconds, rounded down: an int.
                         version = FileVersion(status.st_size, status[mtime])  # type: ignore[arg-type]
                         files[entry.name] = version
                     else:
@@ -58,7 +64,7 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
 
 @contextmanager
 def _opened(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """Give the entries of a directory, found from its descriptor: a third faster than by paths."""
+    """Yield the entries of a directory by its descriptor, a third faster than by path."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with os.scandir(descriptor) as entries:
@@ -70,7 +76,7 @@ def _opened(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
 def _sort_in(
     found: DirectoryListing, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
 ) -> None:
-    """Add to `found` what is no plain file; `above` are the directories that lead there."""
+    """Add to `found` what is not a plain file; `above` are the directories that lead there."""
     mode = status.st_mode
     if not stat.S_ISDIR(mode):
         kinds = {stat.S_IFLNK: "symlink", stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
@@ -84,9 +90,9 @@ def _sort_in(
 
 
 def _set_apart_unsendable(found: DirectoryListing) -> None:
-    """Move the names that cannot go through Globus to where they belong."""
+    """Move the names that Globus cannot transfer to `found.unsendable`."""
     for names in (found.files, found.directories, found.others):
-        # One search for all is much faster than one for each.
+        # One search in all names is much faster than one search for each name.
         if UNSENDABLE.search("".join(names)):
             for name in [name for name in names if not sendable(name)]:
                 found.unsendable.append(name)

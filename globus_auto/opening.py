@@ -1,4 +1,4 @@
-"""What both programs begin with: a login, a settled datastore, two endpoints that are ready."""
+"""Start of both programs: log in, finish the work of earlier runs, check both collections."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from globus_auto.choosing import KeepReason, Reason, Why
 from globus_auto.datastore import Datastore
 from globus_auto.listing import Lister, ListingResult
 from globus_auto.utils import RunContext
-from globus_auto.wording import sentence
+from globus_auto.wording import counted, sentence
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class KeepLog:
-    """Which files delete.py leaves at the source, by reason; their paths only where `listed`.
+    """The files that delete.py keeps at the source, counted by reason; paths only if `listed`.
 
-    `overdue` has the first few of those that should have gone long ago, before `due` (seconds
-    UTC), by a reason that should have passed since.
+    `overdue` has, by reason, the paths of files that were transferred before `due` (seconds UTC)
+    and stay for a reason that should have passed by now.
     """
 
     store: Datastore
@@ -52,7 +52,7 @@ class KeepLog:
     overdue: dict[Reason, list[str]] = field(default_factory=dict)
 
     def add(self, path: str, why: Why) -> None:
-        """Note that the file at `path` stays."""
+        """Count the file at `path` as kept because of `why`."""
         log.debug("Keep %s: %s", path, why)
         self.counts[why.reason] += 1
         if self.listed:
@@ -64,9 +64,12 @@ class KeepLog:
                 self.overdue.setdefault(why.reason, []).append(path)
 
     def report(self, alerts: Alerts, hours: float) -> None:
-        """Log how many files stay for which reason; note what stays for too long."""
+        """Log how many files stay for which reason, and fire alerts about those kept too long.
+
+        `hours` is the value of STALL_HOURS, for the alert text.
+        """
         for reason, number in self.counts.most_common():
-            log.info("Kept %d files: %s", number, reason.value)
+            log.info("Kept %s: %s", counted(number, "file"), reason.value)
         for reason, paths in self.overdue.items():
             alerts.fire(
                 catalog_deletions.files_kept_too_long(
@@ -76,14 +79,14 @@ class KeepLog:
         alerts.resolve("kept")
 
 
-NO_HINT = "Look at one of them with delete.py -n -v."
+NO_HINT = "Run delete.py -n -v to see the details of each file."
 HINTS: dict[Reason, str] = {
-    KeepReason.COLLISION: "Rename all but one of the names that differ only so.",
-    KeepReason.CHANGED: "If nothing writes to them: does SRC_LOCAL_DIR show the same files, with"
-    " the same times, as SRC_DIR?",
-    KeepReason.UNKNOWN: "Let Globus list the directories above them: see rights there, and spread"
-    " over several directories what has too many entries.",
-    KeepReason.TOO_SLOW: "Spread its files over several directories.",
+    KeepReason.COLLISION: "Rename all but one of the files with such names.",
+    KeepReason.CHANGED: "If nothing writes to them, check that SRC_LOCAL_DIR shows the same files,"
+    " with the same times, as SRC_DIR.",
+    KeepReason.UNKNOWN: "Check that Globus may list the directories that contain them. If one has"
+    " too many entries, spread them over several directories.",
+    KeepReason.TOO_SLOW: "Spread the files over several directories.",
 }
 
 
@@ -91,10 +94,10 @@ HINTS: dict[Reason, str] = {
 class Session:
     """A run with its datastore and its connection to Globus.
 
-    Of tasks that have just ended: `skipped` are the paths that Globus skipped, with its error
-    code, and `undelivered` all that are not known to be delivered. `names` are the display names
-    of both collections, `marker` is what is known of the one in
-    DST_DIR, both as soon as they are known.
+    `skipped` and `undelivered` concern the tasks that this run saw end: the paths that Globus
+    skipped, with its error codes, and the paths that are not known to be delivered. `names` are the
+    display names of both collections, and `marker` is the state of the marker in DST_DIR; both have
+    defaults until `require_ready`.
     """
 
     context: RunContext
@@ -119,7 +122,7 @@ class Session:
         return self.connection.client
 
     def save(self) -> None:
-        """Save the datastore, unless nothing may be changed."""
+        """Save the datastore, unless this run may change nothing."""
         self.context.save(self.store)
 
     def label(self, kind: str, submission_id: str) -> str:
@@ -132,26 +135,27 @@ class Session:
         roots: Iterable[str],
         enter: Callable[[str], bool] = lambda _name: False,
     ) -> Iterator[ListingResult]:
-        """Yield what stands in `roots` at an endpoint, and below as far as `enter` lets in.
+        """Yield the listings of `roots` on a collection, and of those below that `enter` accepts.
 
-        Raise AlertError where the source has the marker that stands at the destination.
+        Raise AlertError if the source contains the marker that was made at the destination: then
+        both are one directory.
         """
 
         def lister() -> AbstractContextManager[Lister]:
             return listing.globus_lister(self.connection.new_client, endpoint, self.limiter)
 
-        outcomes = listing.walk(lister, roots, enter, self.context.settings.list_concurrency)
+        results = listing.walk(lister, roots, enter, self.context.settings.list_concurrency)
         at_source = endpoint == self.context.settings.src_id
-        return marker.distinct(self, outcomes) if at_source else outcomes
+        return marker.distinct(self, results) if at_source else results
 
 
 @contextmanager
 def open_session(
     context: RunContext, connection: login.Connection | None = None
 ) -> Iterator[Session]:
-    """Give a session that holds the datastore's lock, with what earlier runs left settled.
+    """Yield a session that holds the datastore's lock, after finishing the work of earlier runs.
 
-    Without a `connection` a new one is made, which stays open to the end of the run.
+    Without a `connection`, log in; that connection stays open until the run ends.
     """
     with context.store_locked():
         store = context.load()
@@ -164,17 +168,17 @@ def open_session(
             context.resources.callback(connection.close)
         session = Session(context, store, connection)
         _start_up(session)
-        # Submissions of earlier runs may have been accepted only now, or may be yet.
+        # Globus may accept the submissions of earlier runs just now or later: they count as well.
         left = [task.mapping for task in store.tasks_in_progress("transfer").values()]
         context.require_own_destination([*store.mappings, *left])
         yield session
 
 
 def _start_up(session: Session) -> None:
-    """Finish what earlier runs began: intents, open deletes, asides, open tasks."""
+    """Finish the work of earlier runs, whose tasks may have ended since."""
     context, store, client = session.context, session.store, session.client
     before = _all_but_records(store)
-    # Not with what was found out of date when it was loaded: all that is dropped by then.
+    # If loading already found the datastore restored, its delivered records are dropped by now.
     if startup.compare_with_list(client, store, context.settings) and not store.restored:
         context.restored(store)
     if not context.dry:
@@ -186,7 +190,7 @@ def _start_up(session: Session) -> None:
     succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
     if all(task.verify_checksum for task in succeeded):
         context.alerts.resolve("unverified")
-    # No entry is touched here without its task, and a million of them take a while to compare.
+    # File records change here only with their tasks, and comparing a million of them takes a while.
     if store.changed or _all_but_records(store) != before:
         session.save()
 
@@ -196,7 +200,10 @@ def _all_but_records(store: Datastore) -> object:
 
 
 def submit(context: RunContext, store: Datastore, client: globus_sdk.TransferClient) -> bool:
-    """Submit the intents in `store`; note what Globus refuses, and return whether it did."""
+    """Submit the unsubmitted tasks in `store`; return whether Globus rejected any.
+
+    Fire an alert for each rejection.
+    """
     rejections = submitting.submit_unsubmitted(
         client,
         store,
@@ -213,10 +220,10 @@ def submit(context: RunContext, store: Datastore, client: globus_sdk.TransferCli
 
 
 def require_ready(session: Session) -> None:
-    """Return if both endpoints can be used now.
+    """Return if both collections can be used now.
 
-    Else raise AlertError, listing.EndpointNotReady, or what a call does. Only a listing tells that
-    of a Connect Server collection, and it shows missing consents.
+    Raise AlertError, listing.EndpointNotReady, or what a call raises, if not. Only a listing shows
+    whether a Connect Server collection works, and whether a consent is missing.
     """
     context, settings = session.context, session.context.settings
     not_ready: list[Exception] = []
@@ -259,8 +266,8 @@ def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     refused = session.connection.with_consent(
         lambda: listing.listing_error(session.client, endpoint, directory, session.limiter)
     )
-    # A missing directory is no matter here: Globus makes that of the destination, and the look
-    # tells of that of the source. A huge one shows that the endpoint works.
+    # A missing directory is no error here: Globus creates DST_DIR, and the scan reports a missing
+    # SRC_DIR. A directory too large to list shows that the collection works.
     if refused and not refused.gone and ".SizeLimit" not in refused.code:
         raise AlertError(
             catalog_collections.collection_unlisted(

@@ -17,12 +17,12 @@ from globus_auto.watching import TaskDocument
 def show_scan(
     results: Iterable[ListingResult], what: str, *, shown: bool
 ) -> Iterator[ListingResult]:
-    """Yield `outcomes`; where `shown`, count directories and files on the terminal."""
+    """Yield `results`; if `shown`, count directories and files on the terminal."""
     if not shown:
         yield from results
         return
     text = "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
-    # Names may look like rich's markup.
+    # File names may look like rich's markup.
     columns = (
         TextColumn(text, markup=False),
         TextColumn("{task.fields[rate]:.0f} directories/s"),
@@ -41,23 +41,23 @@ def show_scan(
 
 @contextmanager
 def show_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
-    """Give a function that shows a task's files and bytes on the terminal, where `shown`."""
+    """Yield a function that shows a task's files and bytes on the terminal, if `shown`."""
     if not shown:
-        # Before rich 14.3 even a bar that is disabled ended in an empty line.
+        # Before rich 14.3 even a disabled bar printed an empty line at the end.
         yield lambda _document: None
         return
-    # All of it fits 80 columns, or rich would cut the figures.
+    # The whole line must fit in 80 columns, or rich cuts the figures.
     columns = (
         TextColumn("{task.description}: {task.fields[figures]}", markup=False),
         BarColumn(bar_width=10),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task(what, total=None, figures="asked for")
+        line = bar.add_task(what, total=None, figures="submitting")
 
         def show(document: TaskDocument) -> None:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)
-            if document.status == "SUCCEEDED":  # deletes count nothing on the way
+            if document.status == "SUCCEEDED":  # delete tasks report no counts before they end
                 done = document.files or done
             size = decimal(document.bytes_transferred or 0)
             status = document.nice_status or document.status

@@ -1,4 +1,4 @@
-"""Proving: which files at the source have provably arrived, from the task to the destination."""
+"""Verification: find the files at the source whose copies at the destination are verified."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ from globus_auto.wording import sentence
 log = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 50_000
-# Globus knows no such collection (any more).
+# The error codes for a collection that does not exist, or no longer exists.
 NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
 
 
 def candidates(session: Session) -> dict[str, FileRecord]:
-    """Return the entries below SRC_DIR that nothing known here speaks for keeping, by path."""
+    """Return the records of the files that may be deleted if their copies are verified, by path.
+
+    Leave out files outside SRC_DIR. Add files that must stay to `session.kept`, with the reason.
+    """
     settings, store = session.context.settings, session.store
     keeping = KeepTerms(session.context.started, settings.keep_days)
     lost, lost_below = store.lost(session.context.started)
@@ -43,7 +46,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
     found = {}
     for group in _directories_alike(session):
         names = [name for directory in group for name in store.files[directory]]
-        twins = choosing.colliding_names(names)
+        colliding = choosing.colliding_names(names)
         for directory in group:
             hidden = choosing.matches(directory, settings.src_dir, excluded)
             recursive_in_progress = store.recursive_in_progress(directory)
@@ -56,7 +59,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
                     keeping,
                     excluded=hidden or excluded(name),
                     recursive_in_progress=recursive_in_progress,
-                    collides=name in twins,
+                    collides=name in colliding,
                     lost=all_lost or path in lost,
                 )
                 if reason and reason.reason is KeepReason.UNVERIFIED:
@@ -72,7 +75,10 @@ def candidates(session: Session) -> dict[str, FileRecord]:
 
 
 def _directories_alike(session: Session) -> list[list[str]]:
-    """Return the known directories below SRC_DIR, those together that could be one elsewhere."""
+    """Return the known directories below SRC_DIR, grouped by name without case or Unicode form.
+
+    The directories of one group could be one directory at the destination.
+    """
     groups: dict[str, list[str]] = {}
     for directory in sorted(session.store.files):
         if below(directory, session.context.settings.src_dir):
@@ -81,16 +87,18 @@ def _directories_alike(session: Session) -> list[list[str]]:
 
 
 def verify(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
-    """Return those of the candidates `found` that stand whole at the destination of their task.
+    """Return the records in `found` whose copies at the destination of their task are verified.
 
-    The entries of others are dropped, so that they are sent again; but not where the destination
-    as a whole is missing, empty or cannot be asked.
+    Drop the record of a file whose copy is missing or not as transferred, so that the file is
+    transferred again, at most once a day. Drop no record if the whole destination is missing, empty
+    or cannot be listed: its disk may not be mounted. If VERIFY_DESTINATION is False, return
+    `found`.
     """
     if not session.context.settings.verify_destination:
         session.context.alerts.resolve("destination")
         session.context.alerts.resolve("doubtful")
         return found
-    # Where no file that is known has gone to, nothing can be missing any more.
+    # No remaining task used the other destinations, so none of our copies can be missing there.
     used = {f"{task.destination}:{task.destination_dir}" for task in session.store.tasks.values()}
     session.context.alerts.resolve("destination", lambda about: about not in used)
     places: dict[tuple[str, str], list[str]] = {}
@@ -114,13 +122,13 @@ def verify(session: Session, found: dict[str, FileRecord]) -> dict[str, FileReco
 
 
 def _is_gone(error: Exception, endpoint: str, session: Session) -> bool:
-    """Return whether an earlier destination exists no longer, by Globus's word."""
+    """Return whether Globus says that this collection, an earlier destination, no longer exists."""
     is_earlier = endpoint != session.context.settings.dst_id
     return is_earlier and getattr(error, "code", None) in NO_COLLECTION
 
 
 def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
-    """Drop the entries of files that went to a collection that exists no longer."""
+    """Drop the records of files whose destination collection no longer exists."""
     for path in paths:
         session.kept.add(path, Why(KeepReason.NO_COLLECTION))
         session.store.drop(path)
@@ -136,7 +144,7 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
 
 
 class _Doubtful(NamedTuple):
-    """Files whose copy proves nothing: to be sent again now, or kept for now, by path."""
+    """Files with unverified copies, by path: to transfer `again` now, or `kept` for now."""
 
     again: dict[str, Doubt]
     kept: dict[str, Doubt]
@@ -148,7 +156,7 @@ def _verified_at(
     directory: str,
     paths: list[str],
 ) -> dict[str, FileRecord]:
-    """Return the entries of those files, at `paths`, that stand whole at one destination."""
+    """Return the records of those `paths` whose copies at one destination are verified."""
     store, alerts = session.store, session.context.alerts
     missing_or_empty = _is_missing_or_empty(session, endpoint, directory)
     verified: dict[str, FileRecord] = {}
@@ -170,7 +178,7 @@ def _verified_at(
         session.kept.add(path, found.why)
         if not missing_or_empty:
             doubts[path] = found
-    # If some stand there after all, its disk has come back since.
+    # A verified copy shows that the disk was mounted again after the check.
     if missing_or_empty and not verified:
         alerts.fire(
             catalog_files.destination_empty(
@@ -201,11 +209,11 @@ def _verified_at(
 
 
 def _resend_or_keep(session: Session, doubts: dict[str, Doubt]) -> _Doubtful:
-    """Decide which files are sent again now, and remember that.
+    """Decide which files to transfer again now, and remember those.
 
-    A file is sent again at once the first time, and then at most once a day; not before the time of
-    its copy has come, which is ahead where the destination's clock is: then sending it again would
-    prove as little.
+    Transfer a file again at once the first time, then at most once a day. Wait while the mtime of
+    its copy is in the future: the destination's clock is ahead then, and a new copy would be as
+    doubtful as the old one.
     """
     now = session.context.started
     before = read_state(session.context.health_path).doubted
@@ -224,7 +232,7 @@ def _resend_or_keep(session: Session, doubts: dict[str, Doubt]) -> _Doubtful:
 
 
 def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> None:
-    """Note what is not sent again now, though its copy proves nothing."""
+    """Fire an alert about the unverified copies of files that are not transferred again now."""
     if not kept:
         session.context.alerts.resolve("doubtful", endpoint)
         return
@@ -236,9 +244,9 @@ def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> N
 
 
 def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, str, Answer]]:
-    """Yield for each of `paths` its path at the destination, itself, and what stands there now.
+    """Yield for each of `paths` the path of its copy, the path itself, and the copy as it is now.
 
-    One part follows the other, for the paths of a million files are as much as all else.
+    Work in chunks: the paths of a million files need as much memory as everything else.
     """
     store = session.store
     for start in range(0, len(paths), FILES_AT_ONCE):
@@ -252,14 +260,14 @@ def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple
 
 
 def _is_missing_or_empty(session: Session, endpoint: str, directory: str) -> bool:
-    """Return whether a destination is missing, or has nothing but what globus_auto made there.
+    """Return whether a destination is missing, or holds only what globus_auto made there.
 
-    The marker is no sign of its disk: it is made wherever DST_DIR exists.
+    The marker does not show that the disk is mounted: it is made wherever DST_DIR exists.
     """
     result = listing.list_directory(session.client, endpoint, directory, session.limiter)
     if isinstance(result, ListingError):
         return result.gone
-    # The marker may have been made just now, where a disk is not mounted.
+    # The marker may have been made just now, in the mount point of an unmounted disk.
     return not result.unsendable and all(name.startswith(OWN) for name in result.names)
 
 
@@ -276,7 +284,7 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
 
 
 def report_skipped(session: Session) -> None:
-    """Note what Globus skipped, as settling has just learnt, if it is still at the source."""
+    """Fire alerts about files that ended tasks skipped and that are still at the source."""
     paths = list(session.skipped)
     if paths:
         answers = current_versions(session, session.context.settings.src_id, paths)
@@ -284,7 +292,7 @@ def report_skipped(session: Session) -> None:
 
 
 def report_undelivered(session: Session) -> None:
-    """Note what settling has dropped and is still at the source: it is not delivered yet."""
+    """Fire an alert about undelivered files of ended tasks that are still at the source."""
     paths = [path for path in session.undelivered if path not in session.skipped]
     answers = current_versions(session, session.context.settings.src_id, paths) if paths else ()
     left = sorted(path for path, answer in answers if answer is not None)

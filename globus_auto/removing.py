@@ -1,4 +1,4 @@
-"""Removing what is proven: files by explicit path, then directories that are empty."""
+"""Deletion: delete verified files by explicit path, then prune empty directories."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ from globus_auto.submitting import DIVISIBLE, MOST_REJECTED
 from globus_auto.tasks import OWN, is_rejected
 from globus_auto.versions import current_versions
 from globus_auto.watching import TaskDocument
+from globus_auto.wording import counted
 
 log = logging.getLogger(__name__)
 
-# The last look at a group of files must be short, for each file may change after it.
-# At first that many directories, then as many as can be listed in the time.
+# The last listing of a group of files must be quick: a file may change after it is listed.
+# The first group has so many directories, later ones as many as can be listed in LIST_SECONDS.
 DIRECTORIES_AT_FIRST = 50
 LIST_SECONDS = 30
-DIRECTORIES_PER_GROUP = 200  # empty ones, moved aside together
-# How old the listing may be when what it shows is to be deleted.
+DIRECTORIES_PER_GROUP = 200  # empty ones, quarantined together
+# The most seconds between a listing and the submission of a delete task that relies on it.
 MOST_SECONDS = 60
-# Failed delete tasks in one run: one file that cannot be deleted holds up its group.
+# The most failed delete tasks in one run: a file that cannot be deleted holds up its whole group.
 FAILED_TASKS = 10
 
 
 def remove(session: Session, verified: dict[str, FileRecord]) -> None:
-    """Delete the files of `arrived` that are unchanged at the source, group by group.
+    """Delete the files in `verified` that are unchanged at the source, group by group.
 
-    Those that could not be deleted in an earlier run come last, in smaller groups, so that they
-    hold up no others and one that can never be deleted is left alone in the end.
+    Files that earlier runs could not delete come last, in smaller groups. So they hold up no other
+    file, and a file that can never be deleted ends up in a group of its own.
     """
     settings = session.context.settings
     earlier = set(read_state(session.context.health_path).undeleted)
@@ -65,7 +66,7 @@ def remove(session: Session, verified: dict[str, FileRecord]) -> None:
 
 
 class Removal:
-    """One run's deletions of files; `arrived` are the entries of those whose copies are proven."""
+    """The file deletions of one run; `verified` has the records of files with verified copies."""
 
     def __init__(self, session: Session, verified: dict[str, FileRecord]) -> None:
         self.session = session
@@ -76,7 +77,7 @@ class Removal:
         self.ended: TaskDocument | None = None
 
     def remove(self, paths: list[str], most: int) -> None:
-        """Delete the sorted `paths`, at most `most` in a task, unless too many tasks fail."""
+        """Delete the sorted `paths`, at most `most` per task; stop after too many failed tasks."""
         groups = [paths] if paths else []
         while groups and self.failed < FAILED_TASKS and self.rejected <= MOST_REJECTED:
             now, later = split(groups.pop(), most, self.directories)
@@ -85,12 +86,12 @@ class Removal:
             groups += reversed(self._remove_group(now))
 
     def _remove_group(self, paths: list[str]) -> list[list[str]]:
-        """Delete one group; return its halves where it must be tried in smaller ones."""
+        """Delete one group; return its halves if it must be tried again in smaller groups."""
         age = Age()
         unchanged_paths = unchanged(self.session, {path: self.verified[path] for path in paths})
         listed = age.seconds
         directories = {path.rpartition("/")[0] for path in paths}
-        # At the rate that this took.
+        # As many as can be listed in LIST_SECONDS, at the rate of this listing.
         self.directories = max(1, int(len(directories) * LIST_SECONDS / max(listed, 0.01)))
         if not unchanged_paths:
             return []
@@ -100,7 +101,7 @@ class Removal:
             ended = _delete(self.session, Deletion(unchanged_paths, False, age, most))
         except ListingTooOld:
             if single:
-                log.warning("Too slow to delete in %s: the last listing is too old", *directories)
+                log.warning("Deleted nothing in %s: listing it takes too long", *directories)
                 for path in unchanged_paths:
                     self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
                 return []
@@ -111,7 +112,7 @@ class Removal:
                 raise
             return self._rejected(unchanged_paths, error)
         except Exception:
-            # The next run begins with the others.
+            # The next run deletes other files first.
             self.left += unchanged_paths
             raise
         if ended.status == "SUCCEEDED":
@@ -123,7 +124,7 @@ class Removal:
         return []
 
     def _rejected(self, paths: list[str], error: globus_sdk.TransferAPIError) -> list[list[str]]:
-        """Return both halves of what Globus does not take; of one file, note that."""
+        """Return both halves of a group that Globus rejects; fire an alert for a single file."""
         self.rejected += 1
         if len(paths) > 1:
             middle = len(paths) // 2
@@ -138,7 +139,8 @@ class Removal:
         return []
 
     def _forget(self, paths: list[str], ended: TaskDocument) -> None:
-        # Saved with the next delete, or at the end: until then its record tells what it has done.
+        # Saved with the next delete task, or at the end of the run. If the run is killed before
+        # that, the saved task record still shows what this task has deleted.
         for path in paths:
             self.session.store.drop(path)
             size = self.verified[path].size
@@ -146,7 +148,7 @@ class Removal:
         self.removed += len(paths)
 
     def _list_again(self, paths: list[str], ended: TaskDocument) -> None:
-        """See what a delete that did not succeed has deleted all the same."""
+        """Find out which files a failed or cancelled delete task has deleted anyway."""
         for path in unchanged(self.session, {path: self.verified[path] for path in paths}):
             self.session.kept.add(path, Why(KeepReason.NOT_DELETED))
         left = [path for path in paths if self.session.store.record(path)]
@@ -154,7 +156,7 @@ class Removal:
         self._forget(sorted({*paths} - {*left}), ended)
 
     def report(self) -> None:
-        """Note what could not be deleted, and remember it for the next run."""
+        """Fire or resolve the alert about failed deletions; remember what is left."""
         session = self.session
         if self.ended:
             session.context.alerts.fire(_failed(session, self.ended))
@@ -163,11 +165,15 @@ class Removal:
         left = sorted(self.left)[:REMEMBERED]
         if left != read_state(session.context.health_path).undeleted:
             session.context.remember(lambda health: setattr(health, "undeleted", left))
-        log.info("Deleted %d files from %s", self.removed, session.context.settings.src_dir)
+        removed = counted(self.removed, "file")
+        log.info("Deleted %s from %s", removed, session.context.settings.src_dir)
 
 
 def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
-    """Return the first of the sorted `paths`, at most `most` in few `directories`, and the rest."""
+    """Return the first of the sorted `paths` and the rest, to delete the first in one task.
+
+    The first are at most `most` paths in at most `directories` directories, but at least one path.
+    """
     seen: set[str] = set()
     for number, path in enumerate(paths):
         seen.add(path.rpartition("/")[0])
@@ -187,9 +193,10 @@ def halved_by_directory(paths: list[str]) -> list[list[str]]:
 
 
 def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
-    """Return those of `group` that are at the source, now, as they were sent.
+    """Return the paths in `group` whose files at the source are still as transferred, sorted.
 
-    The entries of those that are gone are dropped, where this look shows that its disk is there.
+    List the source now. Drop the records of files that are gone, unless this listing leaves open
+    whether the source's disk is mounted.
     """
     unchanged_paths, gone, mounted = [], [], False
     root, source = session.context.settings.src_dir, session.context.settings.src_id
@@ -216,9 +223,10 @@ def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
 
 
 def _real_directories(session: Session, directories: set[str]) -> set[str]:
-    """Return those of `directories` that no symlink leads to from SRC_DIR, now.
+    """Return those of `directories` that SRC_DIR contains without a symbolic link on the way, now.
 
-    Globus follows it: what stands behind one may be anywhere, and is not SRC_DIR's to lose.
+    Globus follows symbolic links: a directory behind one may be outside SRC_DIR, where nothing may
+    be deleted.
     """
     root = session.context.settings.src_dir
     ways = {directory: list(_directories_between(root, directory)) for directory in directories}
@@ -239,8 +247,8 @@ def _directories_between(root: str, directory: str) -> Iterator[str]:
 
 def _delete(session: Session, deletion: Deletion) -> TaskDocument:
     settings = session.context.settings
-    kind = "directories" if deletion.directories else "files"
-    what = f"Deleting {len(deletion.paths)} {kind}"
+    nouns = ("directory", "directories") if deletion.directories else ("file", "files")
+    what = f"Deleting {counted(len(deletion.paths), *nouns)}"
     with progress.show_task(what, shown=session.context.shows_progress) as show:
         return deleting.delete(
             session.client,
@@ -254,12 +262,12 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
 
 
 def _about_directories(session: Session) -> str:
-    """Return what alerts of empty directories are about, which others do not resolve."""
+    """Return the `about` of alerts on empty directories; file deletions do not resolve it."""
     return catalog_deletions.about_empty_directories(session.context.settings.src_dir)
 
 
 def _reason(ended: TaskDocument) -> str:
-    """Return why a delete failed, as far as Globus says it."""
+    """Return why a delete task failed; "" if Globus gives no reason."""
     fault = ended.fatal_error
     return watching.describe_error(fault.code, fault.description) if fault else ""
 
@@ -271,7 +279,7 @@ def _failed(session: Session, ended: TaskDocument) -> Alert:
 
 
 def prune(session: Session) -> None:
-    """Remove the topmost directories below SRC_DIR that hold nothing but directories."""
+    """Delete the topmost directories below SRC_DIR that hold nothing, or only empty directories."""
     settings, store = session.context.settings, session.store
     if not settings.delete_empty_dirs:
         session.context.alerts.resolve("delete failed", _about_directories(session))
@@ -279,7 +287,7 @@ def prune(session: Session) -> None:
         session.context.alerts.resolve("rename")
         return
     if store.recursive_in_progress(settings.src_dir):
-        log.info("Left empty directories alone: a full transfer is under way")
+        log.info("Kept empty directories: a recursive task is in progress")
         return
     empty_trees, can_rename = empty_directories(session)
     if settings.src_local_dir:
@@ -302,21 +310,21 @@ def prune(session: Session) -> None:
 
 
 def empty_directories(session: Session) -> tuple[list[str], bool]:
-    """Return the topmost empty directories below SRC_DIR, and whether Globus can rename there."""
+    """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
     settings = session.context.settings
     excluded = choosing.matcher(settings.exclude)
     began = int(time.time())
 
-    quarantined_path = {path.rpartition("/")[2] for path in session.store.quarantined}
+    quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
 
     def is_content(name: str, mtime: int) -> bool:
-        own = name.startswith(OWN) and name not in quarantined_path
+        own = name.startswith(OWN) and name not in quarantined
         return (
             own or excluded(name) or not choosing.is_stable(mtime, began, settings.settle_seconds)
         )
 
-    look = looking.walk_source(session)
-    results = list(progress.show_scan(look, settings.src_dir, shown=session.context.shows_progress))
+    walk = looking.walk_source(session)
+    results = list(progress.show_scan(walk, settings.src_dir, shown=session.context.shows_progress))
     empty_trees = asides.topmost_empty_trees(results, settings.src_dir, is_content)
     if not settings.src_local_dir:
         empty_trees = [
@@ -332,7 +340,7 @@ def _can_rename(results: list[ListingResult]) -> bool:
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
-    """Move `directories` aside; delete what then stands aside and is empty; put back the rest."""
+    """Quarantine `directories`, delete those that are empty in quarantine, and restore the rest."""
     client, store = session.client, session.store
     if directories:
         asides.quarantine(client, store, directories, session.save)
@@ -345,9 +353,9 @@ def _remove_group(session: Session, directories: list[str]) -> None:
 
 
 def _delete_quarantined(session: Session) -> list[str]:
-    """Delete what stands aside and is empty; return what cannot be deleted.
+    """Delete the quarantined directories that are empty; return those that cannot be deleted.
 
-    A directory is seen empty at its name there, which no writer knows, just before it is deleted.
+    Each is listed just before it is deleted, under a quarantine name that no writer knows.
     """
     source = session.context.settings.src_id
     groups, stuck, failed = [list(session.store.quarantined)], [], 0
@@ -368,8 +376,9 @@ def _delete_quarantined(session: Session) -> list[str]:
         try:
             ended = _delete(session, Deletion(empty, True, age, MOST_SECONDS))
         except ListingTooOld:
-            # They keep their names until the next run has seen them empty in time.
-            log.info("Too slow to remove %d empty directories now", len(empty))
+            # They stay in quarantine until a run lists them in time.
+            number = counted(len(empty), "empty directory", "empty directories")
+            log.info("Kept %s in quarantine: listing took too long", number)
             continue
         except globus_sdk.TransferAPIError as error:
             if not is_rejected(error) or refusals.requires_login(error):
@@ -415,7 +424,7 @@ def _not_removed(session: Session, reason: str) -> Alert:
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:
-    """Remove `directories` where SRC_DIR is mounted here: rmdir takes only what is empty."""
+    """Remove `directories` in the mounted SRC_LOCAL_DIR; rmdir removes only empty ones."""
     settings = session.context.settings
     removed = set()
     for directory in directories:
@@ -424,7 +433,7 @@ def _remove_here(session: Session, directories: list[str]) -> None:
             for below, _, _ in os.walk(here, topdown=False):
                 os.rmdir(below)
         except OSError as error:
-            log.info("Left %s: %s", directory, error.strerror)
+            log.info("Kept the directory %s: %s", directory, error.strerror)
         else:
             removed.add(directory)
             log.log(DECISION, "Removed the empty directory %s", directory)

@@ -1,4 +1,4 @@
-"""Reports for a person: what a dry run would do, --status, --crontab. They change nothing."""
+"""Reports on the terminal: dry runs, --status and --crontab. They change nothing."""
 
 from __future__ import annotations
 
@@ -22,14 +22,22 @@ from globus_auto.datastore import FileRecord
 from globus_auto.looking import TransferPlan
 from globus_auto.opening import Session
 from globus_auto.utils import RunContext
-from globus_auto.wording import printable
+from globus_auto.wording import counted, printable
 
 log = logging.getLogger(__name__)
 
+# The rows of the --status table, by the keys of the JSON document.
+ROWS = {
+    "waiting": "to transfer",
+    "under_way": "in progress",
+    "proven": "deletable",
+    "kept": "kept",
+}
+
 
 def print_transfers(plan: TransferPlan) -> None:
-    """Print what transfer.py would do with each file that is new or changed, and why."""
-    planned = ("wait", plan.deferred), ("send", plan.transfers)
+    """Print what transfer.py would do with each new or changed file, and why."""
+    planned = ("defer", plan.deferred), ("transfer", plan.transfers)
     for verb, found in planned:
         for path in sorted(found, key=lambda path: (found[path][1].group, path)):
             version, decision = found[path]
@@ -41,43 +49,45 @@ def print_transfers(plan: TransferPlan) -> None:
         for group, sizes in sorted(groups.items()):
             print(f"{verb}: {_total(sizes)}: {group}")
     for verb, found in planned:
-        print(f"{verb}: {_total(version.size for version, _ in found.values())} in all")
+        print(f"{verb}: {_total(version.size for version, _ in found.values())} in total")
     if plan.recursive and (plan.transfers or plan.forced):
-        print("all in one task, which compares everything with the destination")
+        print("one recursive task, which compares every file with the destination")
     unchanged = plan.files - len(plan.transfers) - len(plan.deferred) - plan.excluded
-    print(f"leave: {unchanged} files: unchanged")
-    print(f"leave: {plan.excluded} files: excluded")
+    print(f"skip: {counted(unchanged, 'file')}: unchanged")
+    print(f"skip: {counted(plan.excluded, 'file')}: excluded")
 
 
 def _total(sizes: Iterable[int]) -> str:
     numbers = list(sizes)
-    return f"{len(numbers)} files, {decimal(sum(numbers))}"
+    return f"{counted(len(numbers), 'file')}, {decimal(sum(numbers))}"
 
 
 def print_deletions(session: Session, verified: dict[str, FileRecord]) -> None:
-    """Print what delete.py would do with each file that was sent, and why, and with directories."""
+    """Print what delete.py would do with each transferred file and empty directory, and why."""
     deletable = _deletable(session, verified)
+    is_verified = session.context.settings.verify_destination
+    reason = "its copy is verified" if is_verified else "it was transferred"
     for path, why in sorted(session.kept.paths, key=lambda kept: (str(kept[1]), kept[0])):
-        # The reason may repeat what a server has said.
+        # The reason may contain text that a server sent.
         print(printable(f"keep {path}: {why}"))
     for path in deletable:
         size = decimal(verified[path].size)
-        print(f"delete {printable(path)} ({size}): its copy is proven")
+        print(f"delete {printable(path)} ({size}): {reason}")
     empty_trees: list[str] = []
     settings = session.context.settings
     if settings.delete_empty_dirs and not session.store.recursive_in_progress(settings.src_dir):
         empty_trees, can_rename = removing.empty_directories(session)
         empty_trees = empty_trees if can_rename or settings.src_local_dir else []
     for directory in empty_trees:
-        print(f"remove {printable(directory)}: an empty directory")
-    for reason, number in session.kept.counts.most_common():
-        print(f"keep: {number} files: {reason.value}")
+        print(f"remove {printable(directory)}: empty directory")
+    for kept_for, number in session.kept.counts.most_common():
+        print(f"keep: {counted(number, 'file')}: {kept_for.value}")
     print(f"delete: {_total(verified[path].size for path in deletable)}")
-    print(f"remove: {len(empty_trees)} directories that are empty now")
+    print(f"remove: {counted(len(empty_trees), 'empty directory', 'empty directories')}")
 
 
 def _deletable(session: Session, verified: dict[str, FileRecord]) -> list[str]:
-    """Return those of `arrived` that could be deleted now; the others are noted as kept."""
+    """Return those `verified` paths that could be deleted now; add the others to `session.kept`."""
     deletable, left = [], sorted(verified)
     while left:
         most = session.context.settings.files_per_task
@@ -87,22 +97,22 @@ def _deletable(session: Session, verified: dict[str, FileRecord]) -> list[str]:
 
 
 def crontab(context: RunContext) -> int:
-    """Print a line for each program, two transfers to a delete between them."""
+    """Print a crontab line for each program: two transfers an hour, and a deletion between them."""
     if login.SECRET in os.environ and not context.settings.client_secret_file:
-        log.warning("cron will not have $%s: set CLIENT_SECRET_FILE instead.", login.SECRET)
+        log.warning("cron will not see $%s. Set CLIENT_SECRET_FILE instead.", login.SECRET)
     config = ["--config", context.settings.config_path] if context.options.config else []
     for minutes, program in (("7,37", "transfer.py"), ("22", "delete.py")):
         script = os.path.join(context.settings.code_path, program)
-        if not os.path.isfile(script):  # only its state lives there
+        if not os.path.isfile(script):  # CODE_PATH may hold only the state
             script = str(Path(__file__).with_name(program))
         command = shlex.join([context.settings.python_path, script, *config])
-        # An unescaped % ends a command in a crontab.
+        # In a crontab an unescaped % ends the command.
         print(f"{minutes} * * * * {command}".replace("%", r"\%"))
     return 0
 
 
 def status(context: RunContext) -> int:
-    """Print how things stand, as a table or, with --json, as the document of `standing`."""
+    """Print the status as a table or, with --json, as the document of `status_document`."""
     found = status_document(context)
     if context.options.json:
         print(json.dumps(found, indent=1))
@@ -112,7 +122,7 @@ def status(context: RunContext) -> int:
 
 
 def status_document(context: RunContext) -> dict[str, Any]:
-    """Return how things stand; times in seconds since 1970 UTC, sizes in bytes.
+    """Return the status of both programs; times in seconds since 1970 UTC, sizes in bytes.
 
     {"source": str, "destination": str,
      "waiting": {"files": int, "bytes": int, "oldest": {"path": str, "modified": int} | null},
@@ -123,8 +133,10 @@ def status_document(context: RunContext) -> dict[str, Any]:
      "alerts": [{"kind": str, "about": str, "text": str, "since": int}],
      "troubles": [{"kind": str, "about": str, "text": str}]}
 
-    `alerts` are what runs have found and not yet seen well, `troubles` what was found just now.
-    `waiting`, `under_way`, `proven` and `kept` are null where that cannot be told now.
+    `waiting` are the files that are not transferred yet, `under_way` the transfer tasks in
+    progress, and `proven` is the number of files that delete.py could delete now. `alerts` are the
+    open alerts of earlier runs, `troubles` the alerts of this command. `waiting`, `under_way`,
+    `proven` and `kept` are null if they are unknown now.
     """
     settings = context.settings
     health = read_state(f"{settings.datastore_path}.health")
@@ -144,7 +156,7 @@ def status_document(context: RunContext) -> dict[str, Any]:
             found["under_way"] = _in_progress(session)
             opening.require_ready(session)
             found |= _files(session)
-    except Exception as error:  # noqa: BLE001 - what is remembered can be told all the same
+    except Exception as error:  # noqa: BLE001 - the remembered part is still reported
         context.alerts.fire(utils.explain(error, context))
     found["troubles"] = [
         {"kind": one.kind, "about": one.about, "text": printable(one.text)}
@@ -155,7 +167,7 @@ def status_document(context: RunContext) -> dict[str, Any]:
 
 
 def _files(session: Session) -> dict[str, Any]:
-    """Return those parts of `standing` that need a look at both endpoints."""
+    """Return the parts of `status_document` for which both collections must be listed."""
     plan = looking.scan(session)
     looking.report(session, plan)
     deletable = _deletable(session, proving.verify(session, proving.candidates(session)))
@@ -207,28 +219,34 @@ def _table(found: dict[str, Any]) -> Table:
     table.add_column(overflow="fold")
     for what in ("source", "destination"):
         table.add_row(what, found[what])
-    for what in ("waiting", "under_way", "proven", "kept"):
-        if found[what] is None:
-            table.add_row(what.replace("_", " "), "cannot be told now; see above")
-    deferred = found["waiting"]
-    if deferred:
-        table.add_row("waiting", f"{deferred['files']} files, {decimal(deferred['bytes'])}")
-    if deferred and deferred["oldest"]:
-        oldest = deferred["oldest"]
-        table.add_row("oldest unsent", f"{oldest['path']}, modified {_moment(oldest['modified'])}")
+    for key, row in ROWS.items():
+        if found[key] is None:
+            table.add_row(row, "unknown now; see the messages above")
+    waiting = found["waiting"]
+    if waiting:
+        files = counted(waiting["files"], "file")
+        table.add_row(ROWS["waiting"], f"{files}, {decimal(waiting['bytes'])}")
+    if waiting and waiting["oldest"]:
+        oldest = waiting["oldest"]
+        table.add_row(
+            "oldest of these", f"{oldest['path']}, modified {_moment(oldest['modified'])}"
+        )
     for task in found["under_way"] or ():
         text = f"{task['status']} since {_moment(task['since'])}"
         if task["files"] is not None:
             speed = f"{decimal(task['bytes'] or 0)} at {decimal(task['bytes_per_second'] or 0)}/s"
-            text += f", {task['files_done']} of {task['files']} files, {speed}"
-        table.add_row("under way", f"{text}\n{task['link'] or 'not yet accepted'}")
+            text += f", {task['files_done']} of {counted(task['files'], 'file')}, {speed}"
+        link = task["link"] or "not yet accepted by Globus"
+        table.add_row(ROWS["under_way"], f"{text}\n{link}")
     if found["proven"] is not None:
-        table.add_row("proven", f"{found['proven']} files that delete.py could delete now")
+        table.add_row(
+            ROWS["proven"], f"{counted(found['proven'], 'file')} that delete.py could delete now"
+        )
     for reason, number in (found["kept"] or {}).items():
-        table.add_row("kept", f"{number} files: {reason}")
+        table.add_row(ROWS["kept"], f"{counted(number, 'file')}: {reason}")
     for program in ("transfer", "delete"):
         since = found["last_good"].get(program)
-        table.add_row(f"last good {program}", _moment(since) if since else "never")
+        table.add_row(f"last good {program}.py", _moment(since) if since else "never")
     for alert in found["alerts"]:
         table.add_row("alert", f"since {_moment(alert['since'])}: {alert['text']}")
     return table

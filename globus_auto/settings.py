@@ -1,4 +1,4 @@
-"""Settings: read config.py or --config FILE, check everything, give one frozen object."""
+"""Settings: read config.py and --config FILE, check everything, return one frozen object."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from typing import Any
 import msgspec
 
 CONFIG = Path(__file__).with_name("config.py")
-MOST = 1_000_000_000  # no number set here makes sense above it
+MOST = 1_000_000_000  # a sensible limit for every number
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Settings(msgspec.Struct, frozen=True, rename="upper"):
-    """What config.py says, checked: directories normalised, ids lower case, paths absolute.
+    """The checked settings: directories normalised, ids in lower case, paths absolute.
 
-    Durations are in the unit that their names tell. `config_path` is the file that was read.
+    Durations are in the unit that their names end with. `config_path` is the file that was read.
     """
 
     src_dir: str = ""
@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
 
     @property
     def mapping(self) -> tuple[str, str, str]:
-        """What is sent where: source directory, destination, directory there."""
+        """The mapping of transfers: source directory, destination collection, directory there."""
         return self.src_dir, self.dst_id, self.dst_dir
 
     @property
@@ -70,8 +70,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 KINDS = {
-    str: "a text in quotes",
-    list[str]: "a list of texts",
+    str: "a string in quotes",
+    list[str]: 'a list of strings, e.g. ["*.tmp"]',
     int: "a whole number",
     float: "a number",
     bool: "True or False",
@@ -79,10 +79,9 @@ KINDS = {
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `problems` has a sentence for each that is wrong.
+    """The settings cannot be used; `problems` has a sentence for each wrong one.
 
-    `usable` holds those settings that are right, and defaults for the others: enough to tell
-    someone by mail.
+    `usable` has the correct settings, and defaults for the others: enough to send an alert.
     """
 
     def __init__(self, problems: list[str], usable: Settings) -> None:
@@ -101,7 +100,7 @@ FIELDS = {
 def read_settings(config: str | None = None) -> Settings:
     """Return the settings of config.py, overlaid with those of the file `config` if given.
 
-    Raise SettingsError with every problem found, each in one sentence.
+    Raise SettingsError with all problems, one sentence each.
     """
     path = Path(config).absolute() if config else CONFIG
     problems: list[str] = []
@@ -116,7 +115,7 @@ def read_settings(config: str | None = None) -> Settings:
     given = msgspec.convert(right, Settings)
     settings = msgspec.structs.replace(_resolved(given), config_path=str(path))
     wrong = {**dict(_wrong(settings)), **mistyped}
-    # Of a file that cannot be used it would be said of each setting that it is missing.
+    # An unusable file sets nothing, and each setting would be reported as missing.
     problems += mistyped.values() if None in read else wrong.values()
     if problems:
         defaults = {FIELDS[name].name: getattr(Settings(), FIELDS[name].name) for name in wrong}
@@ -125,7 +124,7 @@ def read_settings(config: str | None = None) -> Settings:
 
 
 def peek(config: str) -> Settings:
-    """Return what the file `config` sets as far as it can be used, and defaults for the rest."""
+    """Return the usable settings of the file `config`, and defaults for the rest."""
     try:
         return read_settings(config)
     except SettingsError as error:
@@ -133,7 +132,7 @@ def peek(config: str) -> Settings:
 
 
 def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
-    """Return the settings that the Python file `path` sets, or None if it cannot be used."""
+    """Return the settings that the Python file `path` sets; None if it cannot be used."""
     try:
         problem = unsafe(path)
         if problem:
@@ -147,24 +146,24 @@ def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
     for name in sorted(found.keys() - FIELDS.keys()):
         near = difflib.get_close_matches(name, FIELDS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        problems.append(f"{path} sets {name}, which is no setting.{hint}")
+        problems.append(f"{path} sets {name}, which is not a setting.{hint}")
     return {name: value for name, value in found.items() if name in FIELDS}
 
 
 def unsafe(path: Path) -> str | None:
-    """Return why `path` must not be trusted: others could make cron run their code. Else None.
+    """Return why `path` must not be trusted, or None: others could make cron run their code.
 
-    A group may write only if it is the owner's own group, as after a clone under umask 002.
-    Raise OSError if there is no such path.
+    A group may write to it only if it is the owner's own group, as after a clone under umask 002.
+    Raise OSError if `path` does not exist.
     """
     status = path.stat()
     mode = status.st_mode
     if mode & stat.S_IWOTH:
-        return f"{path} can be written by everybody; run: chmod o-w {path}"
+        return f"{path} is writable by everybody; run: chmod o-w {path}"
     if status.st_uid not in (os.getuid(), 0):
         return f"{path} belongs to another user (uid {status.st_uid}), who could change it."
     if mode & stat.S_IWGRP and status.st_gid != _own_group(status.st_uid):
-        return f"{path} can be written by a group; run: chmod g-w {path}"
+        return f"{path} is writable by a group; run: chmod g-w {path}"
     return None
 
 
@@ -176,20 +175,20 @@ def _own_group(uid: int) -> int | None:
 
 
 def _mistyped(values: dict[str, Any]) -> dict[str, str]:
-    """Return for each of `values` that has not its setting's type the sentence that says so."""
+    """Return a sentence for each of `values` that is not of its setting's type, by name."""
     wrong = {}
     for name, value in values.items():
         wanted = FIELDS[name].type
         try:
             msgspec.convert(value, wanted)
         except msgspec.ValidationError:
-            # The value is not repeated: an address may hold a password.
-            wrong[name] = f"{name} must be {KINDS[wanted]}, not of type {type(value).__name__}."
+            # Do not repeat the value: an address may contain a password.
+            wrong[name] = f"{name} must be {KINDS[wanted]}; it is of type {type(value).__name__}."
     return wrong
 
 
 def _resolved(given: Settings) -> Settings:
-    """Return `given` with paths normalised and made absolute, ids in lower case."""
+    """Return `given` with paths normalised and made absolute, and ids in lower case."""
     home = given.code_path
 
     def below_home(path: str) -> str:
@@ -212,14 +211,14 @@ def _resolved(given: Settings) -> Settings:
 
 
 def _directory(path: str) -> str:
-    """Return `path` without doubled, dotted or trailing slashes; `..` stays, to be refused."""
+    """Return `path` without doubled, dotted or trailing slashes; `..` stays, to be rejected."""
     if not path.startswith("/") or ".." in path.split("/"):
         return path
     return "/" + posixpath.normpath(path).strip("/")
 
 
 def _wrong(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield the name of each setting that is wrong, and the sentence that says why."""
+    """Yield the name of each wrong setting, with a sentence about what is wrong."""
     yield from _wrong_directories(settings)
     yield from _wrong_identifiers(settings)
     yield from _wrong_local_paths(settings)
@@ -227,7 +226,10 @@ def _wrong(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _wrong_numbers(settings)
     for pattern in settings.exclude:
         if not pattern or "/" in pattern:
-            yield "EXCLUDE", f"EXCLUDE: {pattern!r} must be a pattern for one name, without a /."
+            yield (
+                "EXCLUDE",
+                f"EXCLUDE: {pattern!r} must be a pattern for a single name, without a slash.",
+            )
 
 
 def _wrong_directories(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -235,23 +237,23 @@ def _wrong_directories(settings: Settings) -> Iterator[tuple[str, str]]:
         if not path:
             yield name, f"{name} is not set in {settings.config_path}."
         elif not path.startswith("/"):
-            yield name, f"{name} = {path!r} must be an absolute path, beginning with a /."
+            yield name, f"{name} = {path!r} must be an absolute path, starting with a slash."
         elif ".." in path.split("/"):
             yield name, f"{name} = {path!r} must not contain '..'."
         elif not _sendable(path):
-            yield name, f"{name} = {path!r} has characters that Globus cannot take."
+            yield name, f"{name} = {path!r} contains characters that Globus does not accept."
     if settings.src_dir in ("/", "/~"):
         yield (
             "SRC_DIR",
-            f"SRC_DIR = {settings.src_dir!r} is a whole endpoint or home; name a directory below.",
+            f"SRC_DIR = {settings.src_dir!r} is a whole collection or home; set a directory below.",
         )
     both_absolute = settings.src_dir.startswith("/") and settings.dst_dir.startswith("/")
     same_endpoint = both_absolute and settings.src_id == settings.dst_id
     if same_endpoint and _nested(settings.src_dir, settings.dst_dir):
         yield (
             "DST_DIR",
-            "SRC_DIR and DST_DIR must be two separate directories on one endpoint:"
-            f" {settings.src_dir} and {settings.dst_dir} are the same or one inside the other.",
+            f"SRC_DIR {settings.src_dir} and DST_DIR {settings.dst_dir} are on the same collection:"
+            " they must be distinct directories, neither inside the other.",
         )
 
 
@@ -269,7 +271,7 @@ def _wrong_identifiers(settings: Settings) -> Iterator[tuple[str, str]]:
         if not value:
             yield name, f"{name} is not set in {settings.config_path}."
         elif not UUID.fullmatch(value):
-            yield name, f"{name} = {value!r} must be a UUID, like the web app shows it."
+            yield name, f"{name} = {value!r} must be a UUID, as shown in the Globus web app."
 
 
 def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -277,22 +279,28 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
     if not code_path:
         yield (
             "CODE_PATH",
-            f"{settings.config_path} must set CODE_PATH: two pairs can never share one.",
+            f"{settings.config_path} must set CODE_PATH: each config file needs its own.",
         )
     elif not code_path.startswith("/") or not code_path.endswith("/"):
-        yield "CODE_PATH", f"CODE_PATH = {code_path!r} must be absolute and end in a /."
+        yield (
+            "CODE_PATH",
+            f"CODE_PATH = {code_path!r} must be an absolute path and end with a slash.",
+        )
     elif not os.path.isdir(code_path):
         yield "CODE_PATH", f"CODE_PATH = {code_path!r} is not a directory."
     elif problem := unsafe(Path(code_path)):
         yield "CODE_PATH", f"CODE_PATH: {problem}"
     if not (os.path.isabs(settings.python_path) and os.path.isfile(settings.python_path)):
         path = settings.python_path
-        yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} is not a file with an absolute path."
+        yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} must be the absolute path of a file."
     for name in ("DATASTORE_PATH", "TOKEN_PATH", "LOG_PATH"):
         if not getattr(settings, name.lower()):
             yield name, f"{name} is not set in {settings.config_path}."
     if settings.src_local_dir and not settings.src_local_dir.startswith("/"):
-        yield "SRC_LOCAL_DIR", f"SRC_LOCAL_DIR = {settings.src_local_dir!r} must be absolute."
+        yield (
+            "SRC_LOCAL_DIR",
+            f"SRC_LOCAL_DIR = {settings.src_local_dir!r} must be an absolute path.",
+        )
     if settings.client_secret_file and (problem := _unreadable_secret(settings)):
         yield "CLIENT_SECRET_FILE", problem
 
@@ -301,7 +309,7 @@ def _unreadable_secret(settings: Settings) -> str | None:
     path = Path(settings.client_secret_file)
     try:
         if path.stat().st_mode & 0o077:
-            return f"CLIENT_SECRET_FILE {path} can be read by others; run: chmod 600 {path}"
+            return f"CLIENT_SECRET_FILE {path} is readable by other users; run: chmod 600 {path}"
         if not path.read_text(encoding="utf-8").strip():
             return f"CLIENT_SECRET_FILE {path} is empty."
     except (OSError, UnicodeDecodeError) as error:
@@ -312,21 +320,21 @@ def _unreadable_secret(settings: Settings) -> str | None:
 def _wrong_channels(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in ("EMAIL_SENDER", "EMAIL_SUBJECT", "EMAIL_HOST"):
         if not getattr(settings, name.lower()).isprintable():
-            yield name, f"{name} must be one line of text."
+            yield name, f"{name} must be a single line of text."
     for recipient in settings.email_recipients:
         if "@" not in recipient or not recipient.isprintable() or " " in recipient:
-            yield "EMAIL_RECIPIENTS", f"EMAIL_RECIPIENTS: {recipient!r} is no e-mail address."
+            yield "EMAIL_RECIPIENTS", f"EMAIL_RECIPIENTS: {recipient!r} is not an email address."
     if settings.email_recipients and "@" not in settings.email_sender:
-        yield "EMAIL_SENDER", "EMAIL_SENDER must be an e-mail address, since there are recipients."
+        yield "EMAIL_SENDER", "EMAIL_SENDER must be an email address if EMAIL_RECIPIENTS is set."
     port = settings.email_host.partition(":")[2]
     if not re.fullmatch(r"[^\s:/]+(:\d{1,5})?", settings.email_host) or int(port or 25) > 65535:
         yield "EMAIL_HOST", f"EMAIL_HOST = {settings.email_host!r} must be host or host:port."
     for url in settings.alert_urls:
         if "://" not in url:
-            # Such an address often holds a password: it is not repeated here.
-            yield "ALERT_URLS", "ALERT_URLS: each must look like service://..."
+            # Do not repeat the address: it may contain a password.
+            yield "ALERT_URLS", "ALERT_URLS: each address must look like service://..."
     if settings.ping_url and not re.match(r"https?://[^\s/]", settings.ping_url):
-        yield "PING_URL", "PING_URL must begin with https:// or http://."
+        yield "PING_URL", "PING_URL must start with https:// or http://."
 
 
 def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -343,4 +351,4 @@ def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, smallest in least.items():
         value = getattr(settings, name.lower())
         if not smallest <= value <= MOST:
-            yield name, f"{name} = {value} must be from {smallest} to {MOST}."
+            yield name, f"{name} = {value} must be between {smallest} and {MOST}."

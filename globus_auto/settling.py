@@ -1,4 +1,4 @@
-"""Settling: to learn what became of the open transfer tasks, and which files they have sent."""
+"""Polling: ask Globus about the transfer tasks in progress, and record their results."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import msgspec
 from globus_auto import catalog_transfers, delivery, listing, refusals, tasks, watching
 from globus_auto.alerts import Alert, Alerts
 from globus_auto.datastore import OPEN, TaskRecord
-from globus_auto.wording import sentence
+from globus_auto.wording import counted, sentence
 
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
 log = logging.getLogger(__name__)
 
-# After these nothing may be concluded of a task.
+# These errors leave the status of a task unknown.
 UNKNOWN_STATUS = (watching.InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
-# What does not pass until somebody makes room.
+# Task errors that stay until somebody frees space.
 NEEDS_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 
 
 def poll(session: Session) -> None:
-    """Ask about every transfer task in progress, and record what became of those that ended.
+    """Ask about every transfer task in progress, and record the results of those that ended.
 
-    Records of files that an ended task is not known to have delivered are dropped, so that they
-    are transferred again, and noted in `session.undelivered`. After an invalid answer a task stays
-    as it is. Raise what concerns the login.
+    Drop the records of files that an ended task is not known to have delivered, so that they are
+    transferred again, and add them to `session.undelivered`. After an invalid response leave the
+    task as it is. Raise errors that concern the login.
     """
     client, store, alerts = session.client, session.store, session.context.alerts
     now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
@@ -52,7 +52,7 @@ def poll(session: Session) -> None:
             _report_unknown(error, task, alerts)
             unknown += 1
             if isinstance(error, globus_sdk.NetworkError):
-                # Each try takes minutes where the network is down; the next run asks the others.
+                # While the network is down each call takes minutes: leave the rest to the next run.
                 break
     for number, paths in store.paths_by_task(ended).items():
         document = ended[number]
@@ -64,7 +64,7 @@ def poll(session: Session) -> None:
             else:
                 found = delivery.find_delivered(session, task, document, paths, now)
                 if found is None:
-                    # Its lists are not there yet: it stays open, and is asked for again.
+                    # Its lists are not available yet: it stays in progress until a later run.
                     continue
                 dropped = _record_end(session, number, document, paths, found)
         except (*UNKNOWN_STATUS, listing.EndpointNotReady) as error:
@@ -78,7 +78,7 @@ def poll(session: Session) -> None:
         failed += task.status == "FAILED"
         if document and document.status == "FAILED":
             alerts.fire(_failure(client, task, document))
-    # Only that files get through shows that what was in their way is over.
+    # Only transferred files show that nothing holds them up any more.
     if (succeeded or progressing) and not (failed or unknown):
         alerts.resolve("stalled")
         alerts.resolve("inactive")
@@ -91,13 +91,13 @@ def poll(session: Session) -> None:
 def _task_document(
     client: globus_sdk.TransferClient, task: TaskRecord
 ) -> watching.TaskDocument | None:
-    """Return what Globus says of `task`, and note its status; None if it knows no such task."""
+    """Return the document of `task` and record its status; None if Globus has no such task."""
     task_id = task.task_id or ""
     try:
         document = watching.task_document(client, task_id)
     except globus_sdk.TransferAPIError as error:
         if _is_unknown(error):
-            log.info("Unknown to Globus, so its files are sent again: task %s", task_id)
+            log.info("Globus has no task %s: its files are transferred again", task_id)
             return None
         raise
     if document.status in OPEN:
@@ -106,16 +106,16 @@ def _task_document(
 
 
 def _is_unknown(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether the service no longer has this task, or hides it from this identity.
+    """Return whether Globus no longer has this task, or hides it from this identity.
 
-    Only Globus's own answer says so, which has an error code; a proxy's does not.
+    Only a response with a Globus error code counts: a proxy answers with 403 or 404 as well.
     """
     ours = tasks.is_rejected(error) and not refusals.requires_login(error)
     return ours and error.http_status in (403, 404)
 
 
 def _record_lost(task: TaskRecord, paths: list[str], now: int) -> None:
-    """Close a task that Globus no longer shows: it may still be writing the copies of its files."""
+    """End a task that Globus no longer shows; it may still be writing copies of its files."""
     if task.ended_at is None:
         task.lost = [] if task.recursive else paths
         task.ended_at = now
@@ -129,9 +129,9 @@ def _record_end(
     paths: list[str],
     found: delivery.Delivery,
 ) -> list[str]:
-    """Close an ended task, and return those of its `paths` that it has not delivered.
+    """Record the end of a task; return those of its `paths` that it has not delivered.
 
-    Files that Globus found equal, and did not copy, belong to a twin of the task from then on.
+    Files that Globus found equal, and did not copy, move to a second record of the same task.
     """
     store, task = session.store, session.store.tasks[number]
     session.skipped.update(found.skipped)
@@ -147,26 +147,26 @@ def _record_end(
         _check_policies(session.context.alerts, task)
     if found.equal:
         equal = msgspec.structs.replace(task, equal=True)
-        twin = number
+        equal_number = number
         if len(found.equal) + len(found.dropped) < len(paths):
-            twin = store.next_task_number()
-        store.tasks[twin] = equal
+            equal_number = store.next_task_number()
+        store.tasks[equal_number] = equal
         for path in found.equal:
             record = store.record(path)
             if record:
-                store.put(path, msgspec.structs.replace(record, task=twin))
+                store.put(path, msgspec.structs.replace(record, task=equal_number))
     log.info(
-        "Settled task %s: %s, %d of %d files sent",
+        "Task %s ended: %s, delivered %d of %s",
         task.task_id,
         document.status,
         len(paths) - len(found.dropped),
-        len(paths),
+        counted(len(paths), "file"),
     )
     return found.dropped
 
 
 def _check_policies(alerts: Alerts, task: TaskRecord) -> None:
-    """Note what Globus did not do of what every task asks for."""
+    """Fire or resolve the alerts about checksum verification and encryption of a task."""
     if task.verify_checksum:
         alerts.resolve("unverified", task.destination)
     else:
@@ -189,7 +189,7 @@ def unverified(task: TaskRecord) -> Alert:
 
 
 def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
-    """Note that nothing can be concluded of `task`; raise `error` if it is about the login."""
+    """Fire the alert on a task of unknown status; raise `error` if it concerns the login."""
     reason = f"Error: {sentence(str(error))}"
     if isinstance(error, globus_sdk.TransferAPIError):
         if refusals.requires_login(error):
@@ -205,7 +205,7 @@ def _check_progress(
     now: int,
     stall_seconds: float,
 ) -> Alert | bool:
-    """Return what a person must know of an open task, or whether it is seen to make progress."""
+    """Return the alert that a task in progress needs, or whether it is known to make progress."""
     link = watching.link(document.task_id)
     if document.status == "INACTIVE":
         reason = _newest_error(client, document)
@@ -217,7 +217,7 @@ def _check_progress(
             document.nice_status, None
         )
         if not _is_stuck(task, document, now, stall_seconds):
-            log.info("An error that may pass: %s Task %s", reason, document.task_id)
+            log.info("Task %s has an error that may pass: %s", document.task_id, reason)
             return False
         return catalog_transfers.transfer_stalled(
             task.source_dir, task.destination_dir, document.nice_status, reason, link
@@ -237,10 +237,10 @@ def _check_progress(
 def _is_stuck(
     task: TaskRecord, document: watching.TaskDocument, now: int, stall_seconds: float
 ) -> bool:
-    """Return whether a person must know of an error that a task in progress meets.
+    """Return whether an error of a task in progress needs attention.
 
-    One error is no trouble, for Globus tries again: only one that lasts from run to run without
-    progress, or for long, or that nobody but a person can end.
+    Globus retries after an error. It needs attention if the task made no progress between two runs,
+    if the error has lasted for `stall_seconds`, or if you must fix it, as with a full disk.
     """
     before, task.error_progress = task.error_progress, document.progress
     task.error_since = now if task.error_since is None else task.error_since
@@ -249,11 +249,11 @@ def _is_stuck(
 
 
 def _newest_error(client: globus_sdk.TransferClient, document: watching.TaskDocument) -> str:
-    """Return what the newest error of a task was; "" if that cannot be told."""
+    """Return the newest error of a task; "" if it is not available."""
     try:
         return _because(watching.newest_event(client, document.task_id, errors=True))
     except (globus_sdk.GlobusError, watching.InvalidResponse) as error:
-        log.info("No events of task %s: %s", document.task_id, error)
+        log.info("Cannot get the events of task %s: %s", document.task_id, error)
         return ""
 
 
@@ -262,7 +262,7 @@ def _because(event: watching.Event | None) -> str:
 
 
 def _between(earliest: int, moment: int | None, latest: int) -> int:
-    """Return `moment` in seconds UTC, within reason: clocks differ, and answers may be odd."""
+    """Return `moment` (seconds UTC), limited to a plausible range: clocks differ."""
     return max(earliest, min(latest if moment is None else moment, latest))
 
 

@@ -1,8 +1,8 @@
-"""Other spellings: names at the destination that stand for the same file there.
+"""Collisions: names at the destination that differ only in case or Unicode form.
 
-A destination may ignore case, as on macOS and Windows, or in which Unicode form a name is. Then a
-file that differs from an earlier one in its spelling alone would overwrite the copy of that one,
-which may be the only one left.
+A destination may ignore case, as on macOS and Windows, or the Unicode form of names. There, a file
+whose name differs from an earlier file's only in that would overwrite the copy of the earlier file,
+which may be the only copy left.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 def find_collisions(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield those of `paths` at the source whose copy would meet another spelling, and that.
+    """Yield those of `paths` whose copy would collide, each with the colliding path there.
 
-    `paths` have no record: what they would overwrite is not theirs. Only directories of the
-    destination in which that may happen are listed.
+    `paths` are files at the source without a record, so what they would overwrite at the
+    destination is not their own copy. List only directories at the destination in which a collision
+    is possible.
     """
     paths = list(paths)
     if not paths or session.marker == "nowhere":
@@ -39,14 +40,14 @@ def find_collisions(session: Session, paths: Iterable[str]) -> Iterator[tuple[st
 
 
 def _has_forms(path: str) -> bool:
-    """Return whether a path can be written in more than one Unicode form."""
+    """Return whether `path` can be written in more than one Unicode form."""
     if path.isascii():
         return False
     return unicodedata.normalize("NFC", path) != unicodedata.normalize("NFD", path)
 
 
 class _Names:
-    """The names in directories of the destination, each listed once."""
+    """The names in directories at the destination; each directory is listed once."""
 
     def __init__(self, session: Session, ignores_case: bool | None) -> None:
         self._session = session
@@ -54,7 +55,10 @@ class _Names:
         self._known: dict[str, dict[str, set[str]] | ListingError] = {}
 
     def other(self, path: str) -> str | None:
-        """Return what stands at the destination in place of the copy of `path`, or None."""
+        """Return the path at the destination that the copy of `path` would collide with, or None.
+
+        That may be a directory above the copy.
+        """
         settings = self._session.context.settings
         directory = settings.dst_dir
         for name in path[len(settings.src_dir) :].strip("/").split("/"):
@@ -63,7 +67,7 @@ class _Names:
             if isinstance(names, ListingError):
                 if names.gone:
                     return None
-                # It cannot be told how what is there is spelled.
+                # The listing failed, so the spelling of an existing name is unknown.
                 return place if self._exists(place) else None
             similar = names.get(choosing.fold(name), set())
             if name not in similar:
@@ -80,13 +84,13 @@ class _Names:
         return not (name.isascii() and all(each.isascii() for each in similar))
 
     def _exists(self, path: str) -> bool:
-        """Return whether anything stands at `path`, or that cannot be told."""
+        """Return whether `path` exists at the destination; True also if that is unknown."""
         settings = self._session.context.settings
         answer = listing.exists(self._session.client, settings.dst_id, path, self._session.limiter)
         return answer is not False
 
     def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
-        """Return the names in a directory by what `folded` makes of them."""
+        """Return the names in a directory, grouped by what `choosing.fold` returns for them."""
         if directory not in self._known:
             session = self._session
             found = listing.list_directory(

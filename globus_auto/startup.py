@@ -1,4 +1,4 @@
-"""What every run does first: learn from Globus's list what earlier runs, or other ones, left."""
+"""The start of every run: update the datastore from Globus's list of tasks."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from globus_auto.watching import TaskDocument
 
 log = logging.getLogger(__name__)
 
-# With no datastore it is not known since when tasks may be in progress.
+# Without a datastore it is unknown since when tasks may be in progress.
 LONGEST_TASK = 30 * 86_400  # seconds
 
 
 def compare_with_list(
     client: globus_sdk.TransferClient, store: Datastore, settings: Settings
 ) -> bool:
-    """Compare `store` with the tasks of this mapping that Globus lists; return whether it is older.
+    """Update `store` from Globus's task list; return whether `store` is older than the list.
 
-    A submission whose answer was lost gets its task id. A transfer in progress that is not
-    remembered is from then on: files wait for it, since it may still write their copies. A delete
-    in progress that is not remembered is, too, to be cancelled. A datastore that has never had a
-    task as new as one in the list was restored from a backup. Raise what the call raises.
+    A submission whose answer was lost gets its task id. An unknown transfer of this mapping in
+    progress is recorded, and files wait for it, since it may still write their copies. An unknown
+    delete task in progress is recorded as well, to be cancelled. A datastore that has never had a
+    task of this mapping as new as one in the list was restored from a backup. Raise what the call
+    raises.
     """
     mine = tasks.mapping_id(settings)
     mapping = store.mapping(settings.mapping)
@@ -44,13 +45,13 @@ def compare_with_list(
             _recognise(store, task, document)
             continue
         requested = watching.seconds(document.request_time) or 0
-        # Without a mapping nothing was remembered, and nothing can be too old.
+        # Without a mapping there is no earlier state that the datastore could be older than.
         newer = bool(mapping) and kind == "transfer" and requested > newest
         if listed_mapping != mine or not (document.status in OPEN or newer):
             continue
         older |= newer
         if document.status in OPEN and not _is_given_up(kind, requested, settings):
-            log.info("Not started by this datastore, and in progress: task %s", document.task_id)
+            log.info("In progress, but not in the datastore until now: task %s", document.task_id)
             store.tasks[store.next_task_number()] = _adopted(
                 kind, submission_id, document, settings
             )
@@ -60,15 +61,16 @@ def compare_with_list(
 
 
 def _is_given_up(kind: str, requested: int, settings: Settings) -> bool:
-    """Return whether this is a delete whose deadline is over by our own account.
+    """Return whether this is a delete task whose deadline has passed, by this machine's clock.
 
-    It was cancelled as long as that was not so. One that never ends is not begun with again.
+    Earlier runs tried to cancel it until then. Such a task may never end, so it is not recorded
+    again.
     """
     return kind == "delete" and time.time() > requested + settings.delete_deadline_minutes * 60
 
 
 def _since(store: Datastore, newest: int) -> int:
-    """Return from when on tasks are asked for, in seconds UTC."""
+    """Return the time from which to list tasks, in seconds UTC."""
     earliest = newest or int(time.time()) - LONGEST_TASK
     return min(
         [earliest, *(task.submitted_at for task in store.tasks.values() if task.in_progress)]
@@ -76,15 +78,16 @@ def _since(store: Datastore, newest: int) -> int:
 
 
 def _recognise(store: Datastore, task: TaskRecord, document: TaskDocument) -> None:
-    """Take down what the list says of a task that is remembered."""
+    """Update the record of a known task from the list."""
     if task.in_progress and task.task_id is None:
-        log.info("Accepted though the answer was lost: task %s", document.task_id)
+        log.info("Globus had accepted a task, but its answer was lost: task %s", document.task_id)
         task.task_id = document.task_id
     task.requested_at = watching.seconds(document.request_time) or task.requested_at
     if task.kind == "transfer" and task.task_id == document.task_id:
         store.add_mapping(task)
     if not task.in_progress and document.status in OPEN and isinstance(task.lost, list):
-        log.info("In progress though Globus did not show it before: task %s", document.task_id)
+        log.info("A task that Globus did not show before is in progress: task %s", document.task_id)
+        # Its file records were dropped, so it counts as recursive: it covers all files.
         task.status, task.recursive = "ACTIVE", True
         task.ended_at, task.lost = None, msgspec.UNSET
 
@@ -94,7 +97,7 @@ def _adopted(
 ) -> TaskRecord:
     """Return the record of a task in progress that this datastore did not start.
 
-    Of a transfer it is not known which files it has: it counts as one that has them all.
+    Which files such a transfer has is unknown, so it counts as recursive: it covers all of them.
     """
     requested = watching.seconds(document.request_time) or int(time.time())
     transfer = kind == "transfer"

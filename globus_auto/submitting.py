@@ -1,4 +1,4 @@
-"""Submit each transfer task exactly once."""
+"""Submission: submit each transfer task exactly once."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from globus_auto.tasks import OWN, is_rejected, new_submission_id, new_task, sub
 from globus_auto.watching import InvalidResponse
 from globus_auto.wording import sentence
 
-# Codes of a refusal that passes by itself (docs.globus.org/api/transfer/task_submit, "Errors").
+# Codes of a rejection that is temporary (docs.globus.org/api/transfer/task_submit, "Errors").
 NOT_NOW = ("Conflict", "TooManyPendingJobs")
-# Statuses by which a request may be too large, or malformed, for what one of its paths is.
+# Statuses of a request that may be too large, or malformed because of one of its paths.
 DIVISIBLE = (400, 413)
-# Rejected submissions in one run: one file among 5,000 is found with 25; the next run goes on.
+# Rejected submissions in one run: 25 find one file among 5,000. The next run goes on.
 MOST_REJECTED = 50
-# Runs that may leave open whether a task exists before its submission is given up.
+# Tries that may leave open whether a task exists, before its submission is given up.
 MOST_TRIES = 2
-# Submissions in a row that may leave that open in one run: each takes a minute or more.
+# Submissions in a row that may leave that open in one run: each needs a minute or more.
 MOST_UNKNOWN = 2
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 def transfer_document(
     source: str, task: TaskRecord, paths: Iterable[str]
 ) -> globus_sdk.TransferData:
-    """Return the document to submit for `task`, whose entries have the sorted `paths`.
+    """Return the document to submit for `task`, whose files are `paths`.
 
-    It comes from the record alone, so that it can be submitted again unaltered. `source` is the
-    id of the source endpoint.
+    It depends only on the records and on `source`, the id of the source collection, so that a task
+    can be submitted again unaltered.
     """
     document = globus_sdk.TransferData(
         source,
@@ -64,9 +64,10 @@ def transfer_document(
 
 
 class Rejection(NamedTuple):
-    """A submission that did not lead to a task: its directory, the `path` if it is about one file.
+    """A submission that led to no task: its source directory, and `path` if it is about one file.
 
-    `error` is what Globus answered; None if it never came to Globus, as far as is known.
+    `error` is the answer of Globus; None if the submission never reached Globus, as far as is
+    known.
     """
 
     source_dir: str
@@ -75,12 +76,12 @@ class Rejection(NamedTuple):
 
     @property
     def once_a_day(self) -> bool:
-        """Whether it is about this one file, so that trying again soon is no use."""
+        """Whether it is about this one file, so that it is useless to try again soon."""
         return self.error is None or self.error.http_status in DIVISIBLE
 
     @property
     def what(self) -> str:
-        """The file or files it is about."""
+        """The file or files that it is about."""
         return self.path or f"files of {self.source_dir}"
 
 
@@ -91,14 +92,14 @@ def submit_unsubmitted(
     save: Callable[[], None],
     grace: float,
 ) -> list[Rejection]:
-    """Submit every transfer task that has no task id yet; return what did not lead to a task.
+    """Submit every transfer task without a task id; return the submissions that led to no task.
 
-    `save` is called before anything is submitted. A task that is refused for good is withdrawn:
-    its record and entries are dropped, to be chosen again. Of one that is malformed or too large
-    both halves are tried, until the file is found that cannot be sent. That identical paths are
-    under way, or too many tasks, is an alert only after `grace` seconds. Where it is open whether
-    the task exists, its intent stays, to be submitted again with the same id. Raise what concerns
-    the login or the network.
+    Call `save` before anything is submitted. Discard a task that Globus rejects: drop its record
+    and those of its files, so that they are classified again. If a request is malformed or too
+    large, submit both halves of it instead, until the file is found that cannot be sent. Fire an
+    alert about identical paths in progress, or about too many tasks, only after `grace` seconds. If
+    it is unknown whether a task exists, keep it unsubmitted, so that it is submitted again with the
+    same id. Raise what concerns the login or the network.
     """
     return _Submitting(client, store, alerts, save, grace).run()
 
@@ -121,16 +122,16 @@ class _Submitting:
             for number, task in store.tasks_in_progress("transfer").items()
             if task.task_id is None
         }
-        # Those that were never tried go first: one that never gets through holds up no other.
+        # Least tried first, so that one that never gets through holds up no other.
         self.queue = sorted(unsubmitted, key=lambda number: (unsubmitted[number].tries, number))
-        # A full task names no file, and may have a million.
+        # A recursive task names no file, and may cover a million.
         named = (number for number in self.queue if not store.tasks[number].recursive)
         self.paths = store.paths_by_task(named)
         self.refusals: list[Rejection] = []
         self.rejected = self.unknown = 0
 
     def run(self) -> list[Rejection]:
-        """Submit all; see `submit_intents`."""
+        """Submit all tasks; see `submit_unsubmitted`."""
         if self.queue:
             self.save()
         while self.queue and self.unknown < MOST_UNKNOWN:
@@ -155,7 +156,7 @@ class _Submitting:
         return self.refusals
 
     def _oldest_first(self, number: int) -> list[str]:
-        """Return the paths of a task in an order that its records alone decide."""
+        """Return the paths of a task, oldest mtime first; the order depends only on its records."""
         mtimes = {}
         for path in self.paths.get(number, ()):
             record = self.store.record(path)
@@ -163,10 +164,10 @@ class _Submitting:
         return sorted(mtimes, key=lambda path: (mtimes[path], path))
 
     def _give_up(self, number: int, task: TaskRecord) -> None:
-        """Take a submission apart that never came through in several runs.
+        """Halve a task whose submission never got through in several runs; reject a single file.
 
-        Globus does not list the task, so there is none: something on the way, such as a gateway,
-        takes no request of this size, or with this name in it.
+        Globus does not list the task, so it does not exist: something on the way, such as a
+        gateway, blocks requests of this size, or with this name in it.
         """
         if len(self.paths[number]) > 1:
             self._halve(number)
@@ -180,7 +181,7 @@ class _Submitting:
         if isinstance(error, InvalidResponse) or not is_rejected(error):
             if not isinstance(error, InvalidResponse) and refusals.requires_login(error):
                 raise error
-            # The service is busy or down for all: that says nothing of this document.
+            # 429 and 503 mean that Globus is busy or down for all; this task is not the reason.
             task.tries += getattr(error, "http_status", 0) not in (429, 503)
             self.unknown += 1
             self.save()
@@ -207,7 +208,7 @@ class _Submitting:
             self._discard_similar(task)
 
     def _discard_similar(self, task: TaskRecord) -> None:
-        """Withdraw what else is for this pair of directories: what holds for one holds for all."""
+        """Discard all other tasks of this destination: Globus would reject them as well."""
         place = task.destination, task.destination_dir
         for number in list(self.queue):
             other = self.store.tasks[number]
@@ -223,7 +224,7 @@ class _Submitting:
 
 
 def discard(store: Datastore, number: int, paths: Iterable[str]) -> None:
-    """Drop the record of a task and its entries, which are at `paths`."""
+    """Drop the record of a task, and those of its files at `paths`."""
     for path in paths:
         store.drop(path)
     del store.tasks[number]
@@ -232,7 +233,7 @@ def discard(store: Datastore, number: int, paths: Iterable[str]) -> None:
 def _split_in_halves(
     client: globus_sdk.TransferClient, store: Datastore, number: int, paths: list[str]
 ) -> dict[int, list[str]]:
-    """Replace a task by two of half its files each; return their paths by number."""
+    """Replace a task by two with half of its files each; return their paths by task number."""
     whole = store.tasks.pop(number)
     middle = len(paths) // 2
     halves = {}

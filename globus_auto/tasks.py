@@ -1,4 +1,4 @@
-"""Tasks of Globus: how they are named, submitted, and found again."""
+"""Globus tasks: label them, submit them, and find them again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from globus_auto.datastore import TaskRecord
 from globus_auto.settings import Settings
 from globus_auto.watching import InvalidResponse, TaskDocument, checked
 
-# Names that begin so are globus_auto's own: never sent, never removed as empty directories.
+# Names that begin with this are globus_auto's own: never transferred, never pruned.
 OWN = ".globus_auto"
-# What delete.py calls a directory while it sees whether it is empty.
+# delete.py renames a directory to this prefix and a random suffix to check that it is empty.
 QUARANTINE = f"{OWN}_empty."
-LISTED_AT_MOST = 1000  # tasks; globus_sdk's paginator of task_list knows no more
+LISTED_AT_MOST = 1000  # tasks: globus_sdk's paginator for task_list stops there as well
 LABEL_LENGTH, NAME_LENGTH = 128, 16  # characters
-ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID, in all that is published
+ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID in everything that is published
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +36,16 @@ class TaskList(msgspec.Struct):
 
 
 def mapping_id(settings: Settings) -> str:
-    """Return what labels name this pair of directories by."""
+    """Return the id of this pair of directories that labels contain, a hash."""
     pair = " ".join(settings.pair)
     return hashlib.sha256(pair.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def new_label(kind: str, settings: Settings, names: Iterable[str], submission_id: str) -> str:
-    """Return the label of a task between the collections `names`, by which it is found again.
+    """Return the label of a new task between the collections `names`.
 
-    Globus takes 128 characters (docs.globus.org/api/transfer/task_submit). Tasks are known by the
-    last two words; host and collections are for people.
+    Globus allows 128 characters (docs.globus.org/api/transfer/task_submit). The last two words,
+    mapping id and submission id, identify the task; host and collections are for people.
     """
     people = [re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:NAME_LENGTH] or "_" for name in names]
     host = re.sub(r"[^A-Za-z0-9._-]+", "_", socket.gethostname())[:NAME_LENGTH]
@@ -68,7 +68,7 @@ def new_task(
     exclude: Iterable[str] = (),
     deadline: int | None = None,
 ) -> TaskRecord:
-    """Return the record of a task that is about to be submitted; times in seconds UTC."""
+    """Return the record of a task that is about to be submitted; times are in seconds UTC."""
     return TaskRecord(
         kind=kind,
         submission_id=submission_id,
@@ -100,11 +100,11 @@ def _id(document: object, key: str) -> str:
 
 
 def submit(post: Callable[[Any], globus_sdk.GlobusHTTPResponse], document: dict[str, Any]) -> str:
-    """Submit `document` by a client's method `post` and return the id of its task.
+    """Submit `document` with the client's method `post`; return the task id.
 
-    Globus says Accepted once, and Duplicate, with the same task id, whenever this submission id
-    comes again (docs.globus.org/api/transfer/task_submit). Raise InvalidResponse for another
-    answer, and what the call raises.
+    Globus answers Accepted the first time, and Duplicate, with the same task id, whenever the same
+    submission id comes again (docs.globus.org/api/transfer/task_submit). Raise InvalidResponse for
+    any other answer, and what the call raises.
     """
     answer = post(document).data
     if not isinstance(answer, dict) or answer.get("code") not in ("Accepted", "Duplicate"):
@@ -113,10 +113,11 @@ def submit(post: Callable[[Any], globus_sdk.GlobusHTTPResponse], document: dict[
 
 
 def is_rejected(error: globus_sdk.TransferAPIError) -> bool:
-    """Return whether Globus has rejected a request, so that it had no effect.
+    """Return whether Globus rejected a request, so that the request had no effect.
 
-    Only an answer with a Globus error code is Globus's own: what a proxy or portal says leaves
-    open what Globus has done. A body that is too large for one on the way never came to Globus.
+    Only an answer with a Globus error code comes from Globus; an answer from a proxy or portal
+    leaves open what Globus did. A 413 is the exception: a body that is too large for a server on
+    the way never reached Globus.
     """
     if error.http_status == 413:
         return True
@@ -126,7 +127,7 @@ def is_rejected(error: globus_sdk.TransferAPIError) -> bool:
 
 
 def parse_label(label: str | None) -> tuple[str, str, str] | None:
-    """Return kind, mapping id and submission id as a label of globus_auto tells them, or None."""
+    """Return kind, mapping id and submission id from a label of globus_auto, or None."""
     words = (label or "").split()
     if len(words) < 4 or words[0] != OWN.lstrip("."):
         return None
@@ -134,24 +135,24 @@ def parse_label(label: str | None) -> tuple[str, str, str] | None:
 
 
 def recent_tasks(client: globus_sdk.TransferClient, since: int) -> list[TaskDocument]:
-    """Return globus_auto's tasks requested from `since` on (seconds UTC), oldest first.
+    """Return globus_auto's tasks requested at or after `since` (seconds UTC), oldest first.
 
-    A day more is asked for, since clocks differ. Where there are more tasks than Globus lists at
-    once, those in progress are asked for apart. Raise InvalidResponse, or what the call raises.
-    Source: globus_sdk, TransferClient.task_list.
+    Ask for one day more, since clocks differ. If there are more tasks than Globus lists at once,
+    ask for those in progress separately. Raise InvalidResponse, and what the call raises. Source:
+    globus_sdk, TransferClient.task_list.
     """
     start = datetime.fromtimestamp(max(since - 86_400, 0), timezone.utc).replace(tzinfo=None)
     found = _listed(client, f"request_time:{start.isoformat(sep=' ', timespec='seconds')},")
     if len(found) >= LISTED_AT_MOST:
         found += _listed(client, "status:ACTIVE,INACTIVE")
-    # What other programs have submitted is none of our business, whatever it looks like.
+    # Tasks of other programs are not checked: an odd one must not stop this run.
     ours = [each for each in found if str(each.get("label")).startswith(f"{OWN[1:]} ")]
     documents = {each.task_id: each for each in (checked(one, TaskDocument) for one in ours)}
     return list(documents.values())[::-1]
 
 
 def _listed(client: globus_sdk.TransferClient, clause: str) -> list[dict[str, Any]]:
-    """Return the documents of the newest tasks, transfers and deletes, to which a `clause` fits."""
+    """Return the documents of the newest transfer and delete tasks that match a filter `clause`."""
     wanted = f"type:TRANSFER,DELETE/{clause}"
     page = client.task_list(limit=LISTED_AT_MOST, filter=wanted, orderby="request_time DESC")
     return checked(page.data, TaskList).DATA

@@ -10,7 +10,7 @@ import os
 import sys
 
 if not __package__:
-    # Started by path: the package beside this script is the one in force.
+    # Started by path: use the package that this script belongs to.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     __package__ = "globus_auto"
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "transfer"
 READ_ONLY = ("check", "status", "crontab")
-PARTS = 10  # in which files of a task that failed are sent again
+PARTS = 10  # files of failed tasks are sent again in about this many tasks
 EPILOG = """examples:
   python transfer.py -n               show what would be transferred, and why
   python transfer.py --check --probe  check the setup; send a test message
@@ -68,7 +68,7 @@ def _read_only_command(name: str) -> Callable[[utils.RunContext], int]:
 
 
 def transfer(context: utils.RunContext) -> None:
-    """Settle, look, forget, choose, submit; and wait, if asked to."""
+    """Poll, scan, forget, report and submit; with --wait, wait for the end of the tasks."""
     # Imported here: --help and --version need no Globus.
     from globus_auto import looking, opening, report  # noqa: PLC0415
 
@@ -86,7 +86,7 @@ def transfer(context: utils.RunContext) -> None:
 
 
 def _submit(session: Session, plan: TransferPlan) -> None:
-    """Make tasks of the chosen files, intents first, and submit them."""
+    """Record tasks for the files to transfer, and submit them."""
     from globus_auto import opening  # noqa: PLC0415
 
     store = session.store
@@ -100,15 +100,15 @@ def _submit(session: Session, plan: TransferPlan) -> None:
         for number, task in store.tasks.items()
         if number >= before and task.kind == "transfer" and task.task_id
     }
-    along = ", with all others" if plan.recursive else ""
+    along = ", in one recursive task" if plan.recursive else ""
     files = store.count(accepted)
-    log.info("Sent %d files of %s to Globus%s", files, session.context.settings.src_dir, along)
+    log.info("Files of %s sent to Globus: %d%s", session.context.settings.src_dir, files, along)
 
 
 def _record_tasks(session: Session, plan: TransferPlan) -> None:
-    """Move the chosen files from `scan` to the datastore, as entries of tasks to be submitted.
+    """Move the files to transfer from `plan` to the datastore, as records of unsubmitted tasks.
 
-    There may be a million: they are not held in both.
+    There may be a million of them, so they are never in both.
     """
     from globus_auto import tasks  # noqa: PLC0415
     from globus_auto.datastore import FileRecord  # noqa: PLC0415
@@ -117,10 +117,10 @@ def _record_tasks(session: Session, plan: TransferPlan) -> None:
     paths = sorted(plan.transfers)
     most = settings.files_per_task
     if store.forget_ended_tasks(session.context.started, failed=True):
-        # One file that the destination does not take keeps a task from ever succeeding, and with
-        # it what the task found there already: nothing proves that. So it shall be with fewer.
+        # One file that the destination rejects makes its whole task fail, and a failed task does
+        # not list files that it found equal. In smaller tasks, that file holds up fewer others.
         most = min(most, math.ceil(len(paths) / PARTS) or 1)
-    # What must not be taken along is left out by its name.
+    # A recursive task would transfer these as well, so a filter rule excludes each name.
     left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
     for part in [paths] if plan.recursive else parts:
@@ -142,14 +142,14 @@ def _record_tasks(session: Session, plan: TransferPlan) -> None:
             log.log(
                 DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, decision, number
             )
-    # A dict keeps the room of what was taken out.
+    # A dict does not free memory when its items are removed one by one.
     plan.transfers.clear()
 
 
 def _wait(session: Session) -> None:
-    """Wait until every open transfer has ended, without holding the datastore; then settle.
+    """Wait until every transfer in progress has ended, without the datastore's lock; then poll.
 
-    What the next run would find of these tasks is told now.
+    This reports now what the next run would find out about these tasks.
     """
     from globus_auto import opening, progress, proving, watching  # noqa: PLC0415
 
@@ -163,10 +163,10 @@ def _wait(session: Session) -> None:
         with progress.show_task(what, shown=session.context.shows_progress) as show:
             watching.wait(session.client, task.task_id or "", float("inf"), show)
     if in_progress:
-        with opening.open_session(session.context, session.connection) as settled:
-            log.info("Settled after waiting for %d tasks", len(in_progress))
-            proving.report_skipped(settled)
-            proving.report_undelivered(settled)
+        with opening.open_session(session.context, session.connection) as later:
+            log.info("Waited for the end of transfer tasks: %d", len(in_progress))
+            proving.report_skipped(later)
+            proving.report_undelivered(later)
 
 
 if __name__ == "__main__":

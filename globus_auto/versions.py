@@ -1,4 +1,4 @@
-"""What stands at given paths of a collection now."""
+"""The current fingerprints of files at a collection."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from globus_auto.listing import DirectoryListing, ListingError
 if TYPE_CHECKING:
     from globus_auto.opening import Session
 
-# Stands for a file that could not be asked for.
+# A fingerprint; None if there is no such file; ListingError if that is unknown.
 Answer = FileVersion | ListingError | None
 
 
 def current_versions(
     session: Session, endpoint: str, paths: list[str], *, collisions: bool = False
 ) -> Iterator[tuple[str, Answer]]:
-    """Yield for each of `paths` what stands there at `endpoint` now: a version, or None.
+    """Yield each of `paths` with its fingerprint now at `endpoint`; None if there is no such file.
 
-    Their directories are listed; where one cannot be, its files are asked for one by one, until
-    one cannot be told either: an Unlisted stands for each of those, and with `alone` for one
-    beside which stands another name that could be the same at the destination.
+    List the directories of the files. If a directory cannot be listed, ask for its files one by
+    one. After the first file without an answer, yield its ListingError for all others of that
+    directory. With `collisions`, also yield a ListingError for each file whose directory has
+    another name that could be the same file at the destination. Raise as `listing.walk` and
+    `listing.stat_file` do.
     """
     wanted: dict[str, list[str]] = {}
     for path in paths:
@@ -33,17 +35,17 @@ def current_versions(
         names = wanted[result.path]
         if isinstance(result, DirectoryListing):
             there = [*result.files, *result.directories, *result.others]
-            twins = choosing.colliding_names(there) if collisions else set()
+            colliding = choosing.colliding_names(there) if collisions else set()
             for name in names:
                 path = joined(result.path, name)
-                twin = ListingError(path, "another name collides with it", collides=True)
-                yield path, twin if name in twins else result.files.get(name)
+                collision = ListingError(path, "another name collides with it", collides=True)
+                yield path, collision if name in colliding else result.files.get(name)
             continue
-        silent = None
+        no_answer = None
         for name in names:
             path = joined(result.path, name)
-            answer: Answer = None if result.gone else silent
-            if not result.gone and silent is None:
+            answer: Answer = None if result.gone else no_answer
+            if not result.gone and no_answer is None:
                 answer = listing.stat_file(session.client, endpoint, path, session.limiter)
-                silent = answer if isinstance(answer, ListingError) else None
+                no_answer = answer if isinstance(answer, ListingError) else None
             yield path, answer

@@ -1,4 +1,4 @@
-"""Watching tasks: what Globus says of them now, until they end."""
+"""Task documents: ask Globus about tasks, wait for them, cancel them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from globus_auto.datastore import OPEN
 from globus_auto.wording import condensed
 
 CANCEL_SECONDS = 60
-# A list that is longer than this has no end: a task has no more files, and Globus sends about a
-# thousand of them a page.
+# A longer list does not end: no task has so many files, and Globus sends about a thousand a page.
 ROWS_MOST = 10_000_000
 PAGES_MOST = 100_000
 EMPTY_PAGES = 3
@@ -23,7 +22,7 @@ Shape = TypeVar("Shape")
 
 
 class FatalError(msgspec.Struct):
-    """Why a task failed, as Globus says it."""
+    """Why a task failed, according to Globus."""
 
     code: str | None = None
     description: str | None = None
@@ -53,7 +52,7 @@ class TaskDocument(msgspec.Struct):
 
     @property
     def progress(self) -> int:
-        """A number that rises while the task gets on."""
+        """A number that rises while the task makes progress."""
         figures = (
             self.files_transferred,
             self.files_skipped,
@@ -73,33 +72,33 @@ class Event(msgspec.Struct):
 
 
 class SkippedError(msgspec.Struct):
-    """A path that a task left out because of an error; Globus hides it from some roles."""
+    """A path that a task skipped because of an error; Globus hides the path from some roles."""
 
     source_path: str | None
     error_code: str | None = None
 
 
 class SuccessfulTransfer(msgspec.Struct):
-    """A file that a task wrote."""
+    """A file that a task transferred."""
 
     source_path: str | None
     size: int | None = None
 
 
 class InvalidResponse(Exception):
-    """Globus gave an answer that nothing may be concluded from."""
+    """Globus sent a response that shows nothing about the state of a task or file."""
 
 
 class EndlessList(InvalidResponse):
-    """Globus gave a list that does not end."""
+    """Globus sent a list that does not end."""
 
 
 class CancelTimeout(Exception):
-    """A task did not end when it was cancelled."""
+    """A cancelled task did not end in time."""
 
 
 def seconds(moment: datetime | None) -> int | None:
-    """Return a time that Globus sent in seconds since 1970 UTC, the zone that it means."""
+    """Return a time from Globus in whole seconds since 1970 UTC; without a zone it is UTC."""
     if moment is None:
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
@@ -119,15 +118,15 @@ def link(task_id: str) -> str:
 
 
 def task_document(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
-    """Return what Globus says of a task; raise InvalidResponse, or what the call raises."""
+    """Return the document of a task; raise InvalidResponse, or what the call raises."""
     document = checked(client.get_task(task_id).data, TaskDocument)
     if document.task_id != task_id:
         raise InvalidResponse(f"Globus was asked for task {task_id} and told of another.")
     return document
 
 
-def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - whatever was sent
-    """Return `data`, which Globus sent, as a `shape`; raise InvalidResponse if it is none."""
+def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - any JSON value
+    """Return `data` from Globus as a `shape`; raise InvalidResponse if it does not fit."""
     try:
         return msgspec.convert(data, shape)
     except (msgspec.ValidationError, ValueError) as error:
@@ -137,9 +136,9 @@ def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - whatever 
 def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> list[Shape]:
     """Return the documents of all `pages` of a list.
 
-    Raise InvalidResponse if one is not whole, or if the list has no end: more than `most` documents
-    or PAGES_MOST pages, a marker that comes twice, or EMPTY_PAGES pages in a row without any
-    document though more are promised.
+    Raise InvalidResponse if a document is incomplete, or if the list does not end: more than `most`
+    documents or PAGES_MOST pages, a marker that comes twice, or EMPTY_PAGES pages in a row without
+    any document although more are announced.
     """
     found: list[Shape] = []
     markers: set[object] = set()
@@ -150,7 +149,7 @@ def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> li
             if not isinstance(data, list):
                 raise InvalidResponse(f"Globus sent a list of {shape.__name__} that is none.")
             found += [checked(item, shape) for item in data]
-            # globus_sdk asks for one page after the other for as long as there is a marker.
+            # globus_sdk requests the next page as long as there is a marker.
             marker = page.data.get("next_marker")
             empty = 0 if data else empty + 1
             endless = marker in markers or len(markers) >= PAGES_MOST or empty >= EMPTY_PAGES
@@ -165,7 +164,7 @@ def paged(pages: Iterable[Any], shape: type[Shape], most: int = ROWS_MOST) -> li
 def newest_event(
     client: globus_sdk.TransferClient, task_id: str, *, errors: bool = False
 ) -> Event | None:
-    """Return the newest event of a task, or its newest error, or None if there is none."""
+    """Return the newest event of a task, with `errors` the newest error; None if there is none."""
     query = {"filter": "is_error:1"} if errors else None
     events = paged([client.task_event_list(task_id, limit=1, query_params=query)], Event)
     return events[0] if events else None
@@ -188,9 +187,9 @@ def wait(
     seconds: float,
     progress: Callable[[TaskDocument], None] = lambda _document: None,
 ) -> TaskDocument:
-    """Return the document of a task when it is no longer ACTIVE, or as it is after `seconds`.
+    """Return a task's document once it is no longer ACTIVE, or its latest one after `seconds`.
 
-    `progress` is told each document on the way.
+    Call `progress` with each document on the way.
     """
     for _ in waits(seconds):
         document = task_document(client, task_id)
@@ -203,7 +202,7 @@ def wait(
 def cancel(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
     """Cancel a task and return its document once it has ended.
 
-    Raise CancelTimeout if it does not.
+    Raise CancelTimeout if it has not ended after CANCEL_SECONDS.
     """
     client.cancel_task(task_id)
     for _ in waits(CANCEL_SECONDS):

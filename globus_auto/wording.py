@@ -1,4 +1,4 @@
-"""Wording: what is said anywhere is printable, and holds no secret."""
+"""Text for people: always printable, and without secrets."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ NAMES_SHOWN = 5
 DETAILS_LENGTH = 300  # characters of what a server says
 DENIED = re.compile("permission.?denied|not.?authori[sz]ed|forbidden|EACCES", re.IGNORECASE)
 TOO_LARGE = re.compile(r"\.SizeLimit|too many (files|entries)", re.IGNORECASE)
-SECRET_LENGTH = 8  # characters: all that Globus issues is longer
-SECRETS: set[str] = set()  # that this process has used; see redact()
+SECRET_LENGTH = 8  # characters; every secret that Globus issues is longer
+SECRETS: set[str] = set()  # used by this process; see redact()
 
 
 def utf8(text: str) -> str:
-    """Return `text`, redact, with escapes for what is not UTF-8: mail and JSON cannot take it."""
+    """Return `text`, redacted, with escapes for what is not UTF-8: mail and JSON need UTF-8."""
     return redact(text).encode("utf-8", "backslashreplace").decode()
 
 
 def register_secret(secret: str) -> str:
-    """Return `secret`; from now on redact() takes it out of every text."""
-    # A mistyped letter or two are no secret, and stand in every text.
+    """Return `secret`; from now on redact() removes it from every text."""
+    # A mistyped letter or two are no secret, and occur in every text.
     if len(secret.strip()) >= SECRET_LENGTH:
         SECRETS.add(secret.strip())
     return secret
@@ -30,8 +30,8 @@ def register_secret(secret: str) -> str:
 def redact(text: str) -> str:
     """Return `text` without the tokens, secrets and codes that this process has used.
 
-    A server may repeat them in what it says is wrong. All that is logged, printed, mailed or
-    remembered goes through here.
+    A server may repeat them in an error message. Everything that is logged, printed, mailed or
+    stored goes through here.
     """
     for secret in SECRETS:
         text = text.replace(secret, "[a secret]")
@@ -39,7 +39,7 @@ def redact(text: str) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return `text`, redact, with what is not printable as Python escapes (a newline as \n)."""
+    r"""Return `text`, redacted, with unprintable characters as Python escapes (a newline as \n)."""
     text = redact(text)
     if text.isprintable():
         return text

@@ -184,7 +184,7 @@ MUTANTS = [
         "a file whose copy cannot be verified stays",
         "test_a_file_whose_copy_cannot_be_verified_stays",
         "versions.py",
-        "            answer: Answer = None if result.gone else silent\n",
+        "            answer: Answer = None if result.gone else no_answer\n",
         "            answer: Answer = None\n",
     ),
     Mutant(

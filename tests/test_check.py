@@ -40,10 +40,10 @@ def test_check_with_probe_makes_the_marker_and_sends_a_message(
 ) -> None:
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 0, output
-    assert levels(output)["writing there"] == "ok"
+    assert levels(output)["write access"] == "ok"
     assert [each.route for each in lab.world.requests if each.method == "POST"][1:] == ["mkdir"]
     (marker,) = lab.destination.iterdir()
-    assert f"/dst has its marker, {marker.name}" in line(output, "writing there")
+    assert f"/dst has the marker {marker.name}" in line(output, "write access")
     assert MARKER.fullmatch(marker.name) and not list(marker.iterdir())
     assert not tree(lab.source)
     assert len(mailbox.messages) == 1
@@ -160,13 +160,13 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: lab.source.rename(lab.home / "elsewhere"),
         "source directory",
         1,
-        "there is no such directory. Check SRC_DIR and the rights there.",
+        "there is no such directory. Check SRC_DIR and the permissions there.",
     ),
     "not readable": (
         lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.PermissionDenied"),
         "destination directory",
         1,
-        "cannot be listed. Check DST_DIR and the rights there. Globus says: planned.",
+        "cannot be listed. Check DST_DIR and the permissions there. Globus says: planned.",
     ),
     "consent": (
         lambda lab: refuse(lab, "ls", 403, "ConsentRequired", required_scopes=["a", "b"]),
@@ -207,8 +207,10 @@ def test_a_missing_destination_directory_is_no_problem(
     lab.destination.rmdir()
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 0
-    assert "/dst will be made by the first transfer" in line(output, "destination directory")
-    assert line(output, "writing there").startswith("warning")
+    assert "/dst does not exist yet; the first transfer creates it" in line(
+        output, "destination directory"
+    )
+    assert line(output, "write access").startswith("warning")
     assert not lab.destination.exists()
 
 
@@ -218,7 +220,7 @@ def test_one_directory_under_two_names_is_a_problem(
     lab.dst.root = lab.src.root
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 2
-    assert "/dst is SRC_DIR, or inside it, under another name." in line(output, "writing there")
+    assert "/dst is SRC_DIR, or inside it, under another name." in line(output, "write access")
     assert not tree(lab.source)
 
 
@@ -228,17 +230,17 @@ def test_a_destination_that_cannot_be_written_is_a_problem(
     refuse(lab, "mkdir", 502, "ExternalError.MkdirFailed.PermissionDenied")
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 1
-    assert line(output, "writing there").startswith("problem")
-    assert "Let Globus write there" in line(output, "writing there")
+    assert line(output, "write access").startswith("problem")
+    assert "Give the account that Globus uses there write access" in line(output, "write access")
 
 
 @pytest.mark.parametrize(
     ("seconds", "level", "said"),
     [
-        (-99, "warning", " seconds ahead of that of Globus: use network time, or fresh files"),
-        (-20, "ok", "agrees with that of Globus"),
-        (20, "ok", "agrees with that of Globus"),
-        (99, "warning", " seconds behind that of Globus: use network time, or fresh files"),
+        (-99, "warning", " seconds ahead of Globus's clock. Synchronise this machine's clock"),
+        (-20, "ok", "agrees with Globus's clock"),
+        (20, "ok", "agrees with Globus's clock"),
+        (99, "warning", " seconds behind Globus's clock. Synchronise this machine's clock"),
     ],
 )
 def test_a_clock_that_differs_from_that_of_globus_is_a_warning(
@@ -261,7 +263,7 @@ def test_an_answer_without_a_date_is_a_warning(
     lab.world.faults.add("endpoint", status=200, body=body, headers={"Date": date})
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
-    assert line(output, "clock") == "warning  clock: the service did not tell its time"
+    assert line(output, "clock") == "warning  clock: not checked: Globus sent no valid Date header"
     assert line(output, "destination directory").startswith("ok")
 
 
@@ -272,8 +274,8 @@ def test_a_high_assurance_collection_is_explained(
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
     assert (
-        "warning  destination: destination is a high-assurance collection: its sessions end, and"
-        " only a person can renew them. Use a service account or another collection." in output
+        "warning  destination: destination is a high-assurance collection: its sessions expire,"
+        " and you must then log in again. Use a service account or another collection." in output
     )
 
 
@@ -285,9 +287,9 @@ def test_a_collection_that_disables_verification_is_a_problem(
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 1
     what, other = ("source", "destination") if which == "src" else ("destination", "source")
-    sentence = f"{what} disables checksum verification by its policy: nothing would be deleted"
+    sentence = f"the policy of {what} disables checksum verification, so delete.py would delete"
     assert f"problem  {what}: {sentence}" in output
-    assert f"{other} disables" not in output
+    assert f"the policy of {other}" not in output
 
 
 def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None:
@@ -297,7 +299,7 @@ def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None
         output, _ = process.communicate()
     lab.state.chmod(0o700)
     assert process.returncode == 1
-    assert f"{lab.state} cannot be written; see its rights." in line(output, "state directory")
+    assert f"{lab.state} is not writable; check its permissions." in line(output, "state directory")
 
 
 def test_check_explains_how_to_log_in(
@@ -328,7 +330,7 @@ def test_check_finds_a_revoked_login(
 def test_no_recipient_for_alerts_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 0
-    assert line(output, "mail").startswith("warning  mail: nobody is told of trouble")
+    assert line(output, "mail").startswith("warning  mail: no alerts are sent")
 
 
 def test_mail_that_is_not_accepted_is_a_problem(
@@ -339,12 +341,15 @@ def test_mail_that_is_not_accepted_is_a_problem(
     lab.configure(EMAIL_RECIPIENTS=["a@["])
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 1
-    assert line(output, "mail") == "problem  mail: the test message was not taken; see above"
+    assert (
+        line(output, "mail")
+        == "problem  mail: the test message was not accepted; see the messages above"
+    )
     assert not mailbox.messages
     lab.configure(EMAIL_HOST="127.0.0.1:1")
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 1
-    assert "Set EMAIL_HOST or ALERT_URLS." in line(output, "mail")
+    assert "Set EMAIL_HOST or ALERT_URLS" in line(output, "mail")
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -356,7 +361,7 @@ def test_alert_urls_are_tried_only_with_probe(
     assert (code, line(output, "ALERT_URLS")[:2]) == (0, "ok")
     code, output = run_transfer(lab, capsys, "--check", "--probe")
     assert code == 1
-    assert "0 of 1 channels took the test message" in line(output, "ALERT_URLS")
+    assert "test messages sent: 0 of 1" in line(output, "ALERT_URLS")
     monkeypatch.setitem(sys.modules, "apprise", None)
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 1

@@ -178,11 +178,11 @@ def test_a_dry_run_prints_deletions_and_changes_nothing(
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "keep /src/b: it has changed since it was transferred: 16 bytes before, 7 now",
-        "delete /src/a (16 bytes): its copy is proven",
-        "remove /src/empty: an empty directory",
-        "keep: 1 files: it has changed since it was transferred",
-        "delete: 1 files, 16 bytes",
-        "remove: 1 directories that are empty now",
+        "delete /src/a (16 bytes): its copy is verified",
+        "remove /src/empty: empty directory",
+        "keep: 1 file: it has changed since it was transferred",
+        "delete: 1 file, 16 bytes",
+        "remove: 1 empty directory",
     ]
     assert "Keep /src/b: it has changed" in err
     after = (lab.state / "datastore").read_bytes(), tree(lab.source), tree(lab.destination)

@@ -113,8 +113,8 @@ def test_the_log_counts_as_sent_only_what_was_accepted(lab: Lab) -> None:
         lab.write(name)
     lab.world.faults.add("transfer", status=409, body={"code": "Conflict", "message": "planned"})
     assert lab.transfer() == 0
-    assert "Sent 1 files of /src to Globus" in lab.log()
-    assert "Sent 3 files" not in lab.log()
+    assert "Files of /src sent to Globus: 1" in lab.log()
+    assert "sent to Globus: 3" not in lab.log()
     lab.world.completion = CompletionPolicy.at_once()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert "Sent 2 files of /src to Globus" in lab.log()
+    assert "Files of /src sent to Globus: 2" in lab.log()

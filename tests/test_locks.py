@@ -129,7 +129,7 @@ def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]
         assert (lab.transfer("-n"), lab.delete("-n")) == (0, 0)
     assert time.time() - began < 60
     out = capsys.readouterr().out
-    assert "send /src/b" in out
+    assert "transfer /src/b" in out
     assert "delete /src/a" in out
 
 

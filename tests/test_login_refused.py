@@ -189,7 +189,7 @@ def test_login_explains_a_high_assurance_collection(person: Lab) -> None:
         terminal.type(person.world.identity.code_for(terminal.url()))
         assert terminal.code() == 0, terminal.shown
     assert (
-        "destination is a high-assurance collection: its sessions end, and only" in terminal.shown
+        "destination is a high-assurance collection: its sessions expire, and you" in terminal.shown
     )
 
 

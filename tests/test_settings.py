@@ -25,53 +25,53 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"SRC_DIR": "src"}, "must be an absolute path"),
     ({"SRC_DIR": "~/data"}, "must be an absolute path"),
     ({"SRC_DIR": "/src/../etc"}, "must not contain '..'"),
-    ({"SRC_DIR": "/"}, "whole endpoint or home"),
-    ({"SRC_DIR": "/~/"}, "whole endpoint or home"),
-    ({"SRC_DIR": "//~/."}, "whole endpoint or home"),
-    ({"SRC_DIR": "/src\nBcc: x"}, "characters that Globus cannot take"),
-    ({"SRC_DIR": "/src\udcff"}, "characters that Globus cannot take"),
-    ({"SRC_DIR": None}, "SRC_DIR must be a text in quotes, not of type NoneType"),
+    ({"SRC_DIR": "/"}, "whole collection or home"),
+    ({"SRC_DIR": "/~/"}, "whole collection or home"),
+    ({"SRC_DIR": "//~/."}, "whole collection or home"),
+    ({"SRC_DIR": "/src\nBcc: x"}, "characters that Globus does not accept"),
+    ({"SRC_DIR": "/src\udcff"}, "characters that Globus does not accept"),
+    ({"SRC_DIR": None}, "SRC_DIR must be a string in quotes; it is of type NoneType"),
     ({"DST_DIR": ""}, "DST_DIR is not set"),
     ({"DST_DIR": "copy"}, "must be an absolute path"),
     ({"DST_DIR": "/.."}, "must not contain '..'"),
-    ({"DST_DIR": "/dst\r"}, "characters that Globus cannot take"),
+    ({"DST_DIR": "/dst\r"}, "characters that Globus does not accept"),
     ({"SRC_ID": ""}, "SRC_ID is not set"),
     ({"SRC_ID": "my endpoint"}, "SRC_ID = 'my endpoint' must be a UUID"),
     ({"DST_ID": ""}, "DST_ID is not set"),
     ({"DST_ID": "0" * 32}, "must be a UUID"),
     ({"CLIENT_ID": ""}, "CLIENT_ID is not set"),
     ({"CLIENT_ID": "{}"}, "must be a UUID"),
-    ({"CODE_PATH": "state/"}, "must be absolute and end in a /"),
-    ({"CODE_PATH": "/tmp"}, "must be absolute and end in a /"),
+    ({"CODE_PATH": "state/"}, "must be an absolute path and end with a slash"),
+    ({"CODE_PATH": "/tmp"}, "must be an absolute path and end with a slash"),
     ({"CODE_PATH": "/nowhere/at/all/"}, "is not a directory"),
-    ({"CODE_PATH": 1}, "CODE_PATH must be a text in quotes"),
-    ({"PYTHON_PATH": "/nowhere/python"}, "is not a file"),
-    ({"EMAIL_SENDER": "me@example.org\nBcc: x"}, "EMAIL_SENDER must be one line"),
-    ({"EMAIL_RECIPIENTS": ["a@example.org"]}, "EMAIL_SENDER must be an e-mail address"),
-    ({"EMAIL_RECIPIENTS": "a@example.org"}, "EMAIL_RECIPIENTS must be a list of texts"),
-    ({"EMAIL_RECIPIENTS": ["staff"], "EMAIL_SENDER": "a@b"}, "'staff' is no e-mail address"),
-    ({"EMAIL_RECIPIENTS": ["a@b\nBcc: c@d"], "EMAIL_SENDER": "a@b"}, "is no e-mail address"),
-    ({"EMAIL_SUBJECT": "one\ntwo"}, "EMAIL_SUBJECT must be one line"),
+    ({"CODE_PATH": 1}, "CODE_PATH must be a string in quotes"),
+    ({"PYTHON_PATH": "/nowhere/python"}, "must be the absolute path of a file"),
+    ({"EMAIL_SENDER": "me@example.org\nBcc: x"}, "EMAIL_SENDER must be a single line"),
+    ({"EMAIL_RECIPIENTS": ["a@example.org"]}, "EMAIL_SENDER must be an email address"),
+    ({"EMAIL_RECIPIENTS": "a@example.org"}, "EMAIL_RECIPIENTS must be a list of strings"),
+    ({"EMAIL_RECIPIENTS": ["staff"], "EMAIL_SENDER": "a@b"}, "'staff' is not an email address"),
+    ({"EMAIL_RECIPIENTS": ["a@b\nBcc: c@d"], "EMAIL_SENDER": "a@b"}, "is not an email address"),
+    ({"EMAIL_SUBJECT": "one\ntwo"}, "EMAIL_SUBJECT must be a single line"),
     ({"EMAIL_HOST": ""}, "must be host or host:port"),
     ({"EMAIL_HOST": "smtp://mail"}, "must be host or host:port"),
     ({"EMAIL_HOST": "mail:99999"}, "must be host or host:port"),
     ({"EMAIL_REPEAT_HOURS": 0}, "EMAIL_REPEAT_HOURS = 0"),
     ({"STALL_HOURS": -1}, "STALL_HOURS = -1"),
-    ({"STALL_HOURS": 2e9}, "STALL_HOURS = 2000000000.0 must be from"),
-    ({"EXCLUDE": ["*.tmp", "a/b"]}, "'a/b' must be a pattern for one name"),
-    ({"EXCLUDE": [""]}, "must be a pattern for one name"),
-    ({"EXCLUDE": "*.tmp"}, "EXCLUDE must be a list of texts, not of type str"),
+    ({"STALL_HOURS": 2e9}, "STALL_HOURS = 2000000000.0 must be between"),
+    ({"EXCLUDE": ["*.tmp", "a/b"]}, "'a/b' must be a pattern for a single name"),
+    ({"EXCLUDE": [""]}, "must be a pattern for a single name"),
+    ({"EXCLUDE": "*.tmp"}, 'EXCLUDE must be a list of strings, e.g. ["*.tmp"]; it is of type str'),
     ({"SETTLE_SECONDS": -1}, "SETTLE_SECONDS = -1"),
-    ({"SETTLE_SECONDS": "60"}, "SETTLE_SECONDS must be a number, not of type str"),
+    ({"SETTLE_SECONDS": "60"}, "SETTLE_SECONDS must be a number; it is of type str"),
     ({"KEEP_DAYS": -0.5}, "KEEP_DAYS = -0.5"),
-    ({"KEEP_DAYS": True}, "KEEP_DAYS must be a number, not of type bool"),
+    ({"KEEP_DAYS": True}, "KEEP_DAYS must be a number; it is of type bool"),
     ({"VERIFY_DESTINATION": "no"}, "VERIFY_DESTINATION must be True or False"),
     ({"DELETE_EMPTY_DIRS": 0}, "DELETE_EMPTY_DIRS must be True or False"),
-    ({"SRC_LOCAL_DIR": "mnt/data"}, "SRC_LOCAL_DIR = 'mnt/data' must be absolute"),
+    ({"SRC_LOCAL_DIR": "mnt/data"}, "SRC_LOCAL_DIR = 'mnt/data' must be an absolute path"),
     ({"CLIENT_SECRET_FILE": "nowhere"}, "cannot be read"),
-    ({"ALERT_URLS": ["mailto.hidden"]}, "ALERT_URLS: each must look like"),
-    ({"ALERT_URLS": "json://me:hidden@host"}, "ALERT_URLS must be a list of texts"),
-    ({"PING_URL": "ftp://host/hidden"}, "PING_URL must begin with https:// or http://"),
+    ({"ALERT_URLS": ["mailto.hidden"]}, "ALERT_URLS: each address must look like"),
+    ({"ALERT_URLS": "json://me:hidden@host"}, "ALERT_URLS must be a list of strings"),
+    ({"PING_URL": "ftp://host/hidden"}, "PING_URL must start with https:// or http://"),
     ({"DATASTORE_PATH": ""}, "DATASTORE_PATH is not set"),
     ({"TOKEN_PATH": ""}, "TOKEN_PATH is not set"),
     ({"LOG_PATH": ""}, "LOG_PATH is not set"),
@@ -80,8 +80,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"LIST_CONCURRENCY": 0}, "LIST_CONCURRENCY = 0"),
     ({"LIST_CALLS_PER_SECOND": -0.1}, "LIST_CALLS_PER_SECOND = -0.1"),
     ({"DELETE_DEADLINE_MINUTES": 0}, "DELETE_DEADLINE_MINUTES = 0"),
-    ({"EXLUDE": []}, "sets EXLUDE, which is no setting. Did you mean EXCLUDE?"),
-    ({"ZZZZ": 1}, "sets ZZZZ, which is no setting."),
+    ({"EXLUDE": []}, "sets EXLUDE, which is not a setting. Did you mean EXCLUDE?"),
+    ({"ZZZZ": 1}, "sets ZZZZ, which is not a setting."),
 ]
 
 
@@ -126,7 +126,7 @@ def test_corrected_settings_are_reported_as_resolved(lab: Lab, mailbox: Mailbox)
 def test_a_wrong_mail_setting_does_not_stop_the_mail(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(EMAIL_SUBJECT="two\nlines")
     assert lab.transfer() == 2
-    assert "EMAIL_SUBJECT must be one line" in mailbox.read(0).get_content()
+    assert "EMAIL_SUBJECT must be a single line" in mailbox.read(0).get_content()
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_file_must_set_code_path(lab: Lab, line: str) -> None:
     with lab.config.open("a", encoding="utf-8") as config:
         config.write(line)
     assert problems_of(lab.config) == [
-        f"{lab.config} must set CODE_PATH: two pairs can never share one."
+        f"{lab.config} must set CODE_PATH: each config file needs its own."
     ]
 
 
@@ -268,7 +268,7 @@ def test_nested_directories_on_one_endpoint_are_refused(
     """So are equal ones."""
     lab.configure(SRC_DIR=source, DST_DIR=destination, DST_ID=lab.src.id.upper())
     (problem,) = problems_of(lab.config)
-    assert "two separate directories on one endpoint" in problem
+    assert "they must be distinct directories" in problem
     lab.configure(DST_ID=lab.dst.id)
     settings.read_settings(str(lab.config))
 
@@ -288,19 +288,19 @@ def test_a_world_writable_config_or_directory_is_refused(lab: Lab, guarded: Path
     guarded.chmod(guarded.stat().st_mode | 0o002)
     (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
-    assert "can be written by everybody" in problem
+    assert "is writable by everybody" in problem
 
 
 def test_a_world_writable_config_or_directory_is_not_used(lab: Lab, mailbox: Mailbox) -> None:
     lab.state.chmod(0o777)
     assert lab.transfer() == 2
-    assert "can be written by everybody" in mailbox.read(0).get_content()
+    assert "is writable by everybody" in mailbox.read(0).get_content()
     assert list(lab.state.iterdir()) == []
     lab.state.chmod(0o755)
     ran = lab.home / "ran"
     lab.config.write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
     lab.config.chmod(0o666)
-    assert "can be written by everybody" in problems_of(lab.config)[0]
+    assert "is writable by everybody" in problems_of(lab.config)[0]
     assert not ran.exists()
 
 
@@ -324,14 +324,14 @@ def test_a_config_writable_by_another_group_is_refused(lab: Lab, guarded: Path) 
     guarded.chmod(guarded.stat().st_mode | 0o020)
     (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem
-    assert "can be written by a group" in problem
+    assert "is writable by a group" in problem
 
 
 @pytest.mark.parametrize(
     ("mode", "text", "sentence"),
     [
-        (0o640, "secret", "can be read by others"),
-        (0o604, "secret", "can be read by others"),
+        (0o640, "secret", "is readable by other users"),
+        (0o604, "secret", "is readable by other users"),
         (0o600, " \n", "is empty"),
         (0o600, "\xff", "cannot be read"),
     ],

@@ -60,7 +60,7 @@ def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox)
     lab.world.skip_paths("/src/b.txt")
     assert poll(lab, task, 1) == {"/src/b.txt"}
     assert "skipped 1 file in /src, which it could not read." in mailbox.texts()[0]
-    assert "SUCCEEDED, 2 of 3 files sent" in lab.log()
+    assert "SUCCEEDED, delivered 2 of 3 files" in lab.log()
     assert not (lab.destination / "b.txt").exists()
     lab.world.skipped_paths.clear()
     assert lab.transfer() == 1  # skipped again, and sent again

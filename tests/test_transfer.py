@@ -250,9 +250,9 @@ def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
     assert {request.method for request in lab.world.requests if request.route != "token"} == {"GET"}
     assert (lab.datastore_bytes(), files(lab.destination), lab.health()) == (before, there, health)
     out, err = capfd.readouterr()
-    assert [line for line in out.splitlines() if line.startswith("send /")] == [
-        "send /src/a.txt (7 bytes): changed: 4 bytes before, 7 now",
-        "send /src/b.txt (4 bytes): new",
+    assert [line for line in out.splitlines() if line.startswith("transfer /")] == [
+        "transfer /src/a.txt (7 bytes): changed: 4 bytes before, 7 now",
+        "transfer /src/b.txt (4 bytes): new",
     ]
     assert err == ""
 
@@ -264,7 +264,7 @@ def test_a_dry_run_polls_without_recording_the_results(lab: Lab, capfd):
     before, health = lab.datastore_bytes(), lab.health()
     assert lab.transfer("--dry-run") == 1
     assert (lab.datastore_bytes(), lab.health()) == (before, health)
-    assert "send /src/a.txt (4 bytes): new" in capfd.readouterr().out
+    assert "transfer /src/a.txt (4 bytes): new" in capfd.readouterr().out
     assert len(lab.world.tasks) == 1
 
 

@@ -141,7 +141,7 @@ def test_full_does_not_restart_keep_days(lab: Lab, capfd):
     lab.advance(86_400)
     (lab.destination / "a.txt").unlink()
     assert lab.transfer("--full", "-n") == 0
-    assert "all in one task" in capfd.readouterr().out
+    assert "one recursive task" in capfd.readouterr().out
     assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
     (document,) = lab.submitted()
     assert [item["recursive"] for item in document["DATA"]] == [True]
@@ -168,10 +168,10 @@ def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
     lab.write("c.txt")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
-    assert [line for line in shown if line.startswith("send /")] == [
-        "send /src/c.txt (4 bytes): new",
+    assert [line for line in shown if line.startswith("transfer /")] == [
+        "transfer /src/c.txt (4 bytes): new",
     ]
-    assert "all in one task, which compares everything with the destination" in shown
+    assert "one recursive task, which compares every file with the destination" in shown
     assert lab.submitted() == []
 
 
@@ -181,10 +181,10 @@ def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd
     lab.configure(DST_DIR="/dst/two")
     assert lab.transfer("--full", "-n") == 0
     shown = capfd.readouterr().out.splitlines()
-    reason = "it was sent elsewhere before, and everything is asked for"
-    assert [line for line in shown if line.startswith("send /")] == [
-        f"send /src/a.txt (4 bytes): {reason}",
-        f"send /src/b.txt (4 bytes): {reason}",
+    reason = "transferred elsewhere before, and --full asks for everything"
+    assert [line for line in shown if line.startswith("transfer /")] == [
+        f"transfer /src/a.txt (4 bytes): {reason}",
+        f"transfer /src/b.txt (4 bytes): {reason}",
     ]
     assert lab.submitted() == []
     assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
