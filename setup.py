@@ -9,12 +9,12 @@ from setuptools import find_packages, setup
 # closed. msgspec reads and writes a datastore of a million files within seconds, typed. rich draws
 # progress bars and tables.
 RUNTIME = ["globus-sdk>=4.2,<5", "msgspec>=0.19", "rich>=13"]
-# Starlette and uvicorn are the HTTP service of the local Globus.
+# Starlette and uvicorn are the HTTP service of the sandbox.
 SANDBOX = ["starlette>=0.37", "uvicorn>=0.29"]
 # Apprise reaches the alert channels that are not plain mail.
 ALERTS = ["apprise>=1.8"]
-# aiosmtpd is a real mail server, hypothesis invents stories, time-machine sets the clock,
-# globus-cli is the client from elsewhere that the sandbox must satisfy, responses what
+# aiosmtpd is a real mail server, hypothesis makes stories, time-machine sets the clock,
+# globus-cli is an unmodified client that the sandbox must serve, responses what
 # globus_sdk.testing, with its recorded answers, needs to be imported. pytest-xdist uses all cores.
 TEST = [
     "aiosmtpd>=1.4.4",
@@ -29,13 +29,13 @@ TEST = [
     "time-machine>=2.14",
 ]
 
-# leather draws the benchmarks' picture, as a small SVG; globus-cli is one of those measured beside.
+# leather draws the benchmarks' picture, as a small SVG; globus-cli is one of the peers.
 BENCH = ["globus-cli>=3.30", "leather>=0.4"]
 
 setup(
     name="globus_auto",
     version="1.0.0",
-    description="Cron-driven Globus transfers, and deletes of what has provably arrived",
+    description="Cron-driven Globus transfers, and deletion of what is verified at the destination",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.10",

@@ -1,7 +1,7 @@
 """Print, for pip, the lowest versions that setup.py allows, and the tools that the tests need.
 
 Run it where the package is installed: its metadata has the bounds of setup.py. What a user can
-install is pinned to the lower bound: the package itself, the local Globus and the alert channels.
+install is pinned to the lower bound: the package itself, the sandbox and the alert channels.
 """
 
 from __future__ import annotations

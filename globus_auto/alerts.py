@@ -65,7 +65,7 @@ Kind = Literal[
     "quarantine",
 ]
 KINDS = get_args(Kind)
-REMEMBERED = 10_000  # paths of one kind, so that the file stays small
+MAX_PATHS = 10_000  # paths of one kind, so that the file stays small
 ACTION_CODE = 2  # exit codes from this on ask a person to act
 PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
 
@@ -159,7 +159,7 @@ class AlertState(msgspec.Struct, kw_only=True):
 def _noted(before: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
     """Return when was what, by path: `paths` `now`, and before what is not older than `kept`."""
     recent = {path: at for path, at in before.items() if 0 <= now - at < kept}
-    return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-REMEMBERED:])
+    return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-MAX_PATHS:])
 
 
 class Alerts:
@@ -179,7 +179,7 @@ class Alerts:
             quiet = not alert.code and (alert.severity == "note" or alert.for_seconds)
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
-    def resolve(self, kind: str, about: str | Callable[[str], bool] | None = None) -> None:
+    def resolve(self, kind: Kind, about: str | Callable[[str], bool] | None = None) -> None:
         """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
 
         It counts only for those that this program saw last, and for shared ones.
@@ -248,7 +248,7 @@ def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -
                 )
             )
         elif old.key in alerts.fired:
-            log.info("Not told beside its cause: %s", old.text)
+            log.info("Not sent, since its cause has an alert: %s", old.text)
         elif not alerts.is_resolved(old.key, old.by):
             result.append(old)
         elif old.notified_at is not None and old.severity == "alert" and old.recovery != "":
@@ -409,5 +409,5 @@ def read_state(path: str) -> AlertState:
         return AlertState()
     # In msgspec 0.19 a ValidationError is no ValueError.
     except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
-        log.warning("Cannot read %s, alerts will be told anew: %s", path, error)
+        log.warning("Cannot read %s, so open alerts are sent again: %s", path, error)
         return AlertState()

@@ -119,7 +119,7 @@ def restore(
             _rename_back(client, store, quarantined_path, alerts, limiter)
     # Those without a record are transfer.py's to find again, or not, when it looks at all.
     alerts.resolve(
-        "aside",
+        "quarantine",
         lambda about: about not in store.quarantined.values() and f"/{QUARANTINE}" not in about,
     )
 

@@ -1,11 +1,12 @@
-"""The catalogue of alerts, second part: collections, and Globus itself."""
+"""The catalogue of alerts, third part: collections, and Globus itself."""
 
 from __future__ import annotations
 
 from globus_auto.alerts import GLOBUS, Alert
-from globus_auto.wording import access_advice, capital
+from globus_auto.wording import access_advice, because, capital
 
-NOTHING_MOVES = "Nothing is sent or deleted meanwhile, and nothing is lost."
+# Of an earlier destination, too, where others go on.
+FILES_WAIT = "Nothing is lost: files that need it are neither sent nor deleted meanwhile."
 
 # Collections
 
@@ -16,7 +17,7 @@ def collection_disconnected(endpoint: str, collection: str) -> Alert:
         endpoint,
         collection,
         "collection offline",
-        f"{capital(collection)} is not connected to Globus. {NOTHING_MOVES} Start Globus Connect"
+        f"{capital(collection)} is not connected to Globus. {FILES_WAIT} Start Globus Connect"
         " Personal there.",
     )
 
@@ -27,7 +28,7 @@ def collection_paused(endpoint: str, collection: str) -> Alert:
         endpoint,
         collection,
         "collection paused",
-        f"{capital(collection)} is paused. {NOTHING_MOVES} Unpause Globus Connect Personal there.",
+        f"{capital(collection)} is paused. {FILES_WAIT} Unpause Globus Connect Personal there.",
     )
 
 
@@ -37,7 +38,7 @@ def collection_unreachable(endpoint: str, collection: str, details: str) -> Aler
         endpoint,
         collection,
         "collection unreachable",
-        f"Globus cannot reach {collection}. {NOTHING_MOVES} Check whether its server is running;"
+        f"Globus cannot reach {collection}. {FILES_WAIT} Check whether its server is running;"
         f" the next run tries again. {details}",
     )
 
@@ -48,7 +49,7 @@ def collection_undescribed(endpoint: str, collection: str, error: str) -> Alert:
         endpoint,
         collection,
         "invalid answer of Globus",
-        f"Globus sent no valid description of {collection}. {NOTHING_MOVES} The next run tries"
+        f"Globus sent no valid description of {collection}. {FILES_WAIT} The next run tries"
         f" again. Error: {error}",
     )
 
@@ -62,7 +63,7 @@ def collection_unlisted(endpoint: str, collection: str, directory: str, reason: 
         endpoint,
         collection,
         "directory not readable",
-        f"{directory} at {collection} cannot be listed. {NOTHING_MOVES} {advice} Reason: {reason}",
+        f"{directory} at {collection} cannot be listed. {FILES_WAIT} {advice} {because(reason)}",
     )
 
 

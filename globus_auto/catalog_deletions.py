@@ -1,9 +1,9 @@
-"""The catalogue of alerts, fifth part: deletions, and directories in quarantine."""
+"""The catalogue of alerts, sixth part: deletions, and directories in quarantine."""
 
 from __future__ import annotations
 
 from globus_auto.alerts import Alert
-from globus_auto.wording import capital, counted, some
+from globus_auto.wording import because, capital, counted, some
 
 LEFTOVER = "a leftover delete task below "
 
@@ -18,8 +18,8 @@ def files_kept_too_long(reason: str, paths: list[str], hours: float, hint: str) 
         about=reason,
         title="files kept too long",
         text=f"{counted(count, 'file')} {'was' if count == 1 else 'were'} sent more than {hours:g}"
-        f" hours ago and cannot be deleted at the source: {some(sorted(paths))}. {hint} Reason for"
-        f" each: {reason}.",
+        f" hours ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
+        f" each: {reason}. {hint}",
         recovery=f"No file is kept too long any more for this reason: {reason}.",
     )
 
@@ -61,8 +61,8 @@ def delete_never_ends(source_dir: str, link: str) -> Alert:
         about=f"{LEFTOVER}{source_dir}",
         title="delete task does not end",
         text=f"Globus has not ended a delete task below {source_dir}, although its deadline has"
-        " passed and it was cancelled. globus_auto no longer waits for it. Look at it, and cancel"
-        f" it, at {link}",
+        " passed and it was cancelled. globus_auto no longer waits for it. Cancel"
+        f" it at {link}",
         recovery="",
     )
 
@@ -107,8 +107,8 @@ def quarantine_stuck(quarantine: str, directory: str, reason: str) -> Alert:
     return _quarantine(
         directory,
         f"The directory {directory} was renamed to {quarantine} to check that it is empty, and"
-        " cannot get its name back now. Nothing in it is lost; the next run tries again. Reason:"
-        f" {reason}",
+        " cannot get its name back now. Nothing in it is lost; the next run tries again. "
+        f"{because(reason)}",
         recovery=f"{directory} is out of quarantine.",
     )
 

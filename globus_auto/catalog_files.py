@@ -1,12 +1,12 @@
-"""The catalogue of alerts, fourth part: what is at the source and at the destination."""
+"""The catalogue of alerts, fifth part: what is at the source and at the destination."""
 
 from __future__ import annotations
 
 from globus_auto.alerts import Alert
-from globus_auto.wording import access_advice, are, counted, some, they_stay
+from globus_auto.wording import access_advice, are, because, counted, some, they_stay
 
 LASTING_SECONDS = 600  # what may pass by the next run is told if it has lasted that long
-MOUNT_SECONDS = 3600
+LOCAL_DIR_SECONDS = 3600
 
 # The source
 
@@ -19,7 +19,7 @@ def source_unlisted(source_dir: str, reason: str) -> Alert:
         about=source_dir,
         title="source not readable",
         text=f"SRC_DIR {source_dir} cannot be listed. No files were marked as sent or deleted"
-        f" because of this. {advice} Reason: {reason}",
+        f" because of this. {advice} {because(reason)}",
         recovery=f"SRC_DIR {source_dir} can be listed again.",
     )
 
@@ -63,7 +63,7 @@ def directory_unlisted(directory: str, reason: str) -> Alert:
         about=directory,
         title="directory not readable",
         text=f"{directory} cannot be listed. Nothing in it is sent or deleted until it can."
-        f" {advice} Reason: {reason}",
+        f" {advice} {because(reason)}",
         recovery=f"{directory} can be listed again.",
     )
 
@@ -79,7 +79,7 @@ def local_dir_behind(local_dir: str, source_dir: str, names: list[str]) -> Alert
         ' mount, mount the directory itself, or set SRC_LOCAL_DIR = "".',
         recovery="SRC_LOCAL_DIR shows what Globus shows, or is not used any more.",
         code=0,
-        for_seconds=MOUNT_SECONDS,
+        for_seconds=LOCAL_DIR_SECONDS,
     )
 
 
@@ -90,8 +90,8 @@ def names_clash(source_dir: str, names: list[str]) -> Alert:
         kind="spelling",
         about=source_dir,
         title="names clash at the destination",
-        text=f"{counted(count, 'file')} {are(count)} not sent, since the destination takes another"
-        f" name for the same: {some(names)}. What is there may be the only copy of another file."
+        text=f"{counted(count, 'file')} {are(count)} not sent, since the destination treats another"
+        f" name as the same: {some(names)}. What is there may be the only copy of another file."
         " Rename the files at the source.",
         recovery=f"No names in {source_dir} clash at the destination any more.",
     )
@@ -149,7 +149,7 @@ def marker_not_made(collection: str, directory: str, reason: str) -> Alert:
         title="no marker at the destination",
         text=f"No directory can be made in {directory} at {collection}. Files are sent all the"
         " same, but delete.py deletes nothing until the marker is there. Let Globus make"
-        f" directories there. Reason: {reason}",
+        f" directories there. {because(reason)}",
         recovery="",
         code=0,
         severity="note",
@@ -181,7 +181,7 @@ def destination_unlisted(
         directory,
         "destination not readable",
         f"{some(directories)} at {collection} cannot be listed. What was sent there stays at the"
-        f" source until it can be verified. {advice} Reason: {reason}",
+        f" source until it can be verified. {advice} {because(reason)}",
     )
 
 
@@ -218,7 +218,7 @@ def copies_missing(directory: str, files: list[str]) -> Alert:
         title="copies missing or changed",
         text=f"{counted(count, 'file')} sent from {directory} {are(count)} not intact at the"
         f" destination: {some(files)}. {they_stay(count)} at the source and {are(count)} sent"
-        " again. If something takes files away there, set VERIFY_DESTINATION = False.",
+        " again. If something removes files there, set VERIFY_DESTINATION = False.",
         recovery=f"The files of {directory} were sent again.",
         shared=True,
     )

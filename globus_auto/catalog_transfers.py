@@ -1,4 +1,4 @@
-"""The catalogue of alerts, third part: transfer tasks and their submission."""
+"""The catalogue of alerts, fourth part: transfer tasks and their submission."""
 
 from __future__ import annotations
 
@@ -65,10 +65,9 @@ def transfers_conflict(source_dir: str, details: str, grace_seconds: float) -> A
         kind="conflict",
         about=source_dir,
         title="transfers not accepted",
-        text=f"Globus has not accepted transfers of {source_dir} for"
-        f" {grace_seconds / 3600:g} hours: a transfer of the same paths, or too many tasks, are in"
-        " progress. New files wait at the source for a later run. Look at your tasks in the web"
-        f" app. {details}",
+        text=f"Globus does not accept transfers of {source_dir} now: a transfer of the same paths,"
+        " or too many tasks, are in progress. New files wait at the source for a later run. If it"
+        f" lasts for {grace_seconds / 3600:g} hours, see your tasks in the web app. {details}",
         recovery=f"Globus accepts transfers of {source_dir} again.",
         code=0,
         for_seconds=grace_seconds,

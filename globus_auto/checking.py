@@ -67,8 +67,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
         yield _problem("datastore", utils.explain(error, context))
         store = datastore.Datastore(source=settings.src_id)
     else:
-        known = sum(map(len, store.files.values()))
-        yield Line("ok", "datastore", f"{counted(known, 'file')} recorded")
+        files = sum(map(len, store.files.values()))
+        yield Line("ok", "datastore", f"{counted(files, 'file')} recorded")
     try:
         connection = login.connect(settings, interactive=False)
     except Exception as error:  # noqa: BLE001 - each becomes a line

@@ -95,7 +95,7 @@ SRC_LOCAL_DIR = ""
 # offers that.
 EMAIL_HOST = "localhost"
 
-# The beginning of the subject of alert mail.
+# The first word of the subject of alert mail, before the name of this machine.
 EMAIL_SUBJECT = "globus_auto"
 
 # The datastore, which records what was transferred: an absolute path, or one below CODE_PATH.

@@ -21,7 +21,7 @@ from globus_auto import (
     progress,
     spelling,
 )
-from globus_auto.alerts import DAY, AlertError, read_state
+from globus_auto.alerts import DAY, AlertError, Kind, read_state
 from globus_auto.choosing import Decision, DeferReason, ScanTerms, Verdict
 from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import DirectoryListing, ListingError, ListingResult
@@ -75,10 +75,10 @@ class TransferPlan:
 
     def covers(self, directory: str) -> bool:
         """Return whether the scan shows what is in `directory`, or that it does not exist."""
-        return self._unlisted.isdisjoint(with_parents(directory))
+        return self._failed_paths.isdisjoint(with_parents(directory))
 
     @functools.cached_property
-    def _unlisted(self) -> set[str]:
+    def _failed_paths(self) -> set[str]:
         """The paths that could not be listed; for use after the scan only, as it is cached."""
         return {error.path for error in self.listing_errors}
 
@@ -204,10 +204,10 @@ def _require_same_directory(session: Session) -> None:
                     settings.src_id, collection, settings.src_local_dir, settings.src_dir
                 )
             )
-        _compare_mount(session, result, here)
+        _compare_directories(session, result, here)
 
 
-def _compare_mount(session: Session, there: DirectoryListing, here: DirectoryListing) -> None:
+def _compare_directories(session: Session, there: DirectoryListing, here: DirectoryListing) -> None:
     """Report where SRC_LOCAL_DIR, listed after Globus, is behind it: it may be a snapshot."""
     settings, alerts = session.context.settings, session.context.alerts
     behind = sorted(there.names - here.names)
@@ -369,17 +369,18 @@ def report(session: Session, plan: TransferPlan) -> None:
             alerts.fire(catalog_files.directory_unlisted(error.path, sentence(error.reason)))
     if plan.empty and _remembers(session):
         alerts.fire(catalog_files.source_empty(settings.src_dir, settings.stall_hours))
-    for aside, names in plan.stranded.items():
-        alerts.fire(catalog_deletions.quarantine_forgotten(aside, names))
+    for quarantined, names in plan.stranded.items():
+        alerts.fire(catalog_deletions.quarantine_forgotten(quarantined, names))
     if plan.collisions:
         pairs = [f"{path} (there: {other})" for path, other in sorted(plan.collisions.items())]
         alerts.fire(catalog_files.names_clash(settings.src_dir, pairs))
     if plan.complete:
         alerts.resolve("spelling")
-        alerts.resolve("aside", lambda about: about not in session.store.quarantined.values())
+        alerts.resolve("quarantine", lambda about: about not in session.store.quarantined.values())
     for path in plan.unsendable:
         alerts.fire(catalog_files.name_unsendable(path))
     alerts.resolve("source")
+    kind: Kind
     for kind in ("unlisted", "left alone", "future"):
         alerts.resolve(kind, plan.covers)
     alerts.resolve("unsendable", lambda path: plan.covers(os.path.dirname(path)))

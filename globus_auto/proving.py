@@ -17,7 +17,7 @@ from globus_auto import (
     settling,
     troubles,
 )
-from globus_auto.alerts import DAY, REMEMBERED, read_state
+from globus_auto.alerts import DAY, MAX_PATHS, read_state
 from globus_auto.choosing import Doubt, KeepReason, KeepTerms, Why
 from globus_auto.datastore import FileRecord, TaskRecord, below, joined
 from globus_auto.listing import ListingError
@@ -44,7 +44,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
     unverified: dict[str, TaskRecord] = {}
     excluded = choosing.matcher(settings.exclude)
     found = {}
-    for group in _directories_alike(session):
+    for group in _directories_by_fold(session):
         names = [name for directory in group for name in store.files[directory]]
         colliding = choosing.colliding_names(names)
         for directory in group:
@@ -74,7 +74,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
     return found
 
 
-def _directories_alike(session: Session) -> list[list[str]]:
+def _directories_by_fold(session: Session) -> list[list[str]]:
     """Return the known directories below SRC_DIR, grouped by name without case or Unicode form.
 
     The directories of one group could be one directory at the destination.
@@ -217,7 +217,7 @@ def _resend_or_keep(session: Session, doubts: dict[str, Doubt]) -> _Doubtful:
     """
     now = session.context.started
     before = read_state(session.context.health_path).doubted
-    full = len(before) >= REMEMBERED
+    full = len(before) >= MAX_PATHS
     lost = _Doubtful({}, {})
     for path, found in doubts.items():
         record = session.store.record(path)

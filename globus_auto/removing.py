@@ -22,7 +22,7 @@ from globus_auto import (
     troubles,
     watching,
 )
-from globus_auto.alerts import DAY, REMEMBERED, Alert, read_state
+from globus_auto.alerts import DAY, MAX_PATHS, Alert, read_state
 from globus_auto.choosing import KeepReason, Why
 from globus_auto.datastore import FileRecord, joined
 from globus_auto.deleting import Age, Deletion, ListingTooOld
@@ -101,7 +101,7 @@ class Removal:
             ended = _delete(self.session, Deletion(unchanged_paths, False, age, most))
         except ListingTooOld:
             if single:
-                log.warning("Deleted nothing in %s: listing it takes too long", *directories)
+                log.warning("Deleted nothing in %s: listing it is too slow", *directories)
                 for path in unchanged_paths:
                     self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
                 return []
@@ -162,7 +162,7 @@ class Removal:
             session.context.alerts.fire(_failed(session, self.ended))
         elif self.removed or not (self.verified or session.kept.counts):
             session.context.alerts.resolve("delete failed", session.context.settings.src_dir)
-        left = sorted(self.left)[:REMEMBERED]
+        left = sorted(self.left)[:MAX_PATHS]
         if left != read_state(session.context.health_path).undeleted:
             session.context.remember(lambda health: setattr(health, "undeleted", left))
         removed = counted(self.removed, "file")

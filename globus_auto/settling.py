@@ -83,7 +83,7 @@ def poll(session: Session) -> None:
         alerts.resolve("stalled")
         alerts.resolve("inactive")
     if not unknown:
-        alerts.resolve("unclear")
+        alerts.resolve("unknown status")
     if succeeded and not failed:
         alerts.resolve("failed")
 

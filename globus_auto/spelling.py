@@ -52,7 +52,7 @@ class _Names:
     def __init__(self, session: Session, ignores_case: bool | None) -> None:
         self._session = session
         self._ignores_case = ignores_case
-        self._known: dict[str, dict[str, set[str]] | ListingError] = {}
+        self._by_directory: dict[str, dict[str, set[str]] | ListingError] = {}
 
     def other(self, path: str) -> str | None:
         """Return the path at the destination that the copy of `path` would collide with, or None.
@@ -91,16 +91,16 @@ class _Names:
 
     def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
         """Return the names in a directory, grouped by what `choosing.fold` returns for them."""
-        if directory not in self._known:
+        if directory not in self._by_directory:
             session = self._session
             found = listing.list_directory(
                 session.client, session.context.settings.dst_id, directory, session.limiter
             )
             if isinstance(found, ListingError):
-                self._known[directory] = found
+                self._by_directory[directory] = found
             else:
                 by_fold: dict[str, set[str]] = {}
                 for name in (*found.files, *found.directories, *found.others):
                     by_fold.setdefault(choosing.fold(name), set()).add(name)
-                self._known[directory] = by_fold
-        return self._known[directory]
+                self._by_directory[directory] = by_fold
+        return self._by_directory[directory]

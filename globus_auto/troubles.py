@@ -13,6 +13,7 @@ from globus_sdk.token_storage.validating_token_storage import IdentityMismatchEr
 from globus_auto import (
     catalog,
     catalog_collections,
+    catalog_login,
     catalog_transfers,
     listing,
     login,
@@ -35,15 +36,17 @@ def explain(error: Exception, context: RunContext) -> Alert:
     if isinstance(error, AlertError):
         return error.alert
     if isinstance(error, login.DamagedTokenFile):
-        return catalog.token_file_damaged(error.path, error.error, login_command)
+        return catalog_login.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, login.NoTerminal):
-        return catalog.login_needs_terminal(login_command)
+        return catalog_login.login_needs_terminal(login_command)
     if isinstance(error, CommandLineLoginFlowEOFError):
-        return catalog.login_without_code(login_command)
+        return catalog_login.login_without_code(login_command)
     if isinstance(error, IdentityMismatchError):
-        return catalog.login_of_another(str(error.new_id), str(error.stored_id), login_command)
+        return catalog_login.login_of_another(
+            str(error.new_id), str(error.stored_id), login_command
+        )
     if isinstance(error, TokenValidationError):
-        return catalog.login_missing(login_command)
+        return catalog_login.login_missing(login_command)
     if isinstance(error, globus_sdk.AuthAPIError):
         return _refused_login(error, login_command)
     if isinstance(error, listing.EndpointNotReady):
@@ -106,11 +109,11 @@ def refused(refusal: submitting.Rejection, context: RunContext) -> Alert:
 
 def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     if login.revoked(error):
-        return catalog.login_revoked(login_command)
+        return catalog_login.login_revoked(login_command)
     if error.http_status == 401 and login.refusal(error) == "invalid_grant":
-        return catalog.login_code_rejected(details(error), login_command)
+        return catalog_login.login_code_rejected(details(error), login_command)
     if error.http_status in (400, 401, 403):
-        return catalog.login_rejected(details(error), login_command)
+        return catalog_login.login_rejected(details(error), login_command)
     return catalog_collections.service_error(details(error))
 
 
@@ -119,11 +122,13 @@ def _refused_call(error: globus_sdk.TransferAPIError, context: RunContext) -> Al
     if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))
         ids = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})
-        return catalog.consent_missing(list(map(context.collection, ids)), what, login_command)
+        return catalog_login.consent_missing(
+            list(map(context.collection, ids)), what, login_command
+        )
     if refusals.requires_session(error):
-        return catalog.session_expired(what, login_command)
+        return catalog_login.session_expired(what, login_command)
     if error.http_status == 401:
-        return catalog.token_rejected(what, login_command)
+        return catalog_login.token_rejected(what, login_command)
     code = error.code or ""
     if code in ("EndpointNotFound", "EndpointDeleted"):
         return catalog_collections.collection_unknown(what)

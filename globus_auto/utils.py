@@ -82,11 +82,11 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
 
 @dataclass
 class RunContext:
-    """One run of a program: what it was told, and what it finds.
+    """One run of a program: its options and settings, and the alerts that it fires.
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
     asked, `watched` that one can see how far it is. `resources` are closed when the work has ended.
-    `names` are the display names of collections by id, as far as Globus has told them.
+    `names` are the display names of collections by id, as far as they are known.
     """
 
     program: str
@@ -371,12 +371,12 @@ def _report(context: RunContext) -> None:
     """Tell whom it concerns what is new, due again or resolved, and remember that."""
     settings = context.settings
     home = os.path.dirname(settings.datastore_path)
-    told = False
+    notified = False
     try:
         # Nothing is written where others could have put a link in place of the file.
         if os.path.isabs(home) and os.path.isdir(home) and not unsafe(Path(home)):
             with open_state(context.health_path) as health:
-                told = True
+                notified = True
                 _notify(context, health)
                 health.names = {
                     endpoint: context.names[endpoint]
@@ -386,8 +386,8 @@ def _report(context: RunContext) -> None:
                 if context.alerts.code == 0:
                     health.last_good[context.program] = context.started
     except OSError as error:
-        log.error("Cannot remember which alerts were told: %s", error)
-    if not told:
+        log.error("Cannot record which alerts were sent: %s", error)
+    if not notified:
         _notify(context, AlertState())
 
 

@@ -121,7 +121,7 @@ def task_document(client: globus_sdk.TransferClient, task_id: str) -> TaskDocume
     """Return the document of a task; raise InvalidResponse, or what the call raises."""
     document = checked(client.get_task(task_id).data, TaskDocument)
     if document.task_id != task_id:
-        raise InvalidResponse(f"Globus was asked for task {task_id} and told of another.")
+        raise InvalidResponse(f"Globus was asked for task {task_id} and described another.")
     return document
 
 

@@ -81,6 +81,12 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) or not text else f"{text}."
 
 
+def because(reason: str) -> str:
+    """Return a reason under a name, which what Globus says has already."""
+    named = reason.startswith(("Globus says: ", "Code: ", "HTTP status: "))
+    return reason if named else f"Reason: {reason}"
+
+
 def access_advice(reason: str, otherwise: str) -> str:
     """Return what to do where a directory cannot be listed for this `reason`, else `otherwise`."""
     if DENIED.search(reason):

@@ -12,11 +12,19 @@ from globus_auto import (
     catalog_collections,
     catalog_deletions,
     catalog_files,
+    catalog_login,
     catalog_transfers,
 )
 from globus_auto.alerts import Alert
 
-MODULES = (catalog, catalog_collections, catalog_transfers, catalog_files, catalog_deletions)
+MODULES = (
+    catalog,
+    catalog_login,
+    catalog_collections,
+    catalog_transfers,
+    catalog_files,
+    catalog_deletions,
+)
 SAMPLES: dict[str, list[Any]] = {
     "str": ["sample"],
     "str | None": [None, "EXPIRED"],

@@ -202,7 +202,7 @@ def test_alerts_are_sent_though_their_state_cannot_be_saved(
 ) -> None:
     (troubled.state / "datastore.health.lock").mkdir()
     assert troubled.transfer() == 1
-    assert "Cannot remember which alerts were told" in capsys.readouterr().err
+    assert "Cannot record which alerts were sent" in capsys.readouterr().err
     assert "b" in files(troubled.destination)
     assert len(mailbox.messages) == 1
 

@@ -169,7 +169,7 @@ def test_a_quarantine_that_cannot_be_restored_is_tried_again(
     arrive(left)
     harm(left)
     assert left.transfer() == 1
-    assert "cannot be given its name back now" in capsys.readouterr().err
+    assert "cannot get its name back now" in capsys.readouterr().err
     assert left.store().quarantined == {f"/src/{quarantine(left).name}": "/src/x"}
     left.world.faults.clear()
     assert run(left, "transfer") == NEW

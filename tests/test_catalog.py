@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from globus_auto.alerts import Alert
-from tests.catalogue import MODULES, alerts_of, functions
+from globus_auto import alerts, catalog_collections, catalog_files, watching, wording
+from globus_auto.alerts import KINDS, Alert
+from tests.catalogue import MODULES, alerts_of, every_alert, functions
 
 PACKAGE = Path(__file__).resolve().parents[1] / "globus_auto"
 
@@ -31,7 +34,93 @@ def test_every_function_of_the_catalogue_is_used() -> None:
 
 
 @pytest.mark.parametrize("function", functions(), ids=lambda function: function.__name__)
-def test_an_alert_is_a_note_only_if_nobody_has_to_act(function: object) -> None:
+def test_an_alert_reads_well(function: Callable[..., Alert]) -> None:
+    """One line of sentences, with a short title, and what works again unless it ends silently."""
     for alert in alerts_of(function):
-        assert isinstance(alert, Alert)
         assert alert.severity == "alert" or alert.code == 0
+        assert alert.kind in KINDS
+        assert 5 < len(alert.title) <= 35
+        assert not alert.title.endswith(".")
+        assert alert.text.isprintable()
+        assert "  " not in alert.text
+        assert len(alert.text) < 600
+        assert not alert.recovery or alert.recovery.endswith(".")
+        # What people say; the kind `endpoint` is a name.
+        for word in ("concluded", "endpoint", "trouble", "aside", "under way", "1 files"):
+            assert word not in alert.text, word
+
+
+def test_what_is_resolved_is_of_a_kind_of_the_catalogue() -> None:
+    """Kinds are given to `resolve` as they are, or by a loop over them."""
+    resolved = set()
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("alerts.resolve"):
+                resolved |= {each.value for each in node.args[:1] if isinstance(each, ast.Constant)}
+            elif isinstance(node, ast.For) and ast.unparse(node.target) == "kind":
+                resolved |= set(ast.literal_eval(node.iter))
+    assert resolved <= set(KINDS)
+    # None may stay open for ever.
+    assert set(KINDS) - resolved == set()
+
+
+def test_every_kind_is_one_of_the_catalogue() -> None:
+    assert {alert.kind for alert in every_alert()} == set(KINDS)
+
+
+EVENT = r"""Error (make directories)
+Endpoint: archive (1f7dbd0b)
+Server: 127.0.0.1:443
+File: /foo/
+Command: MKD /foo/
+Message: Fatal FTP Response
+---
+Details: 550-GlobusError: v=1 c=PERMISSION_DENIED\r\n550-GridFTP-Errno: 13\r\n"""
+REASON = r"550-GridFTP-Error-String: Permission denied\r\n550 End.\r\n"
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        (EVENT + REASON, "/foo/: Permission denied"),
+        (EVENT, "/foo/: Fatal FTP Response"),
+        ((EVENT + REASON).replace(r"\r\n", "\r\n"), "/foo/: Permission denied"),
+        ("550-GlobusError: v=1 c=X%0D%0A550-GridFTP-Error-String: No file%0D%0A", "No file"),
+        ("no room\n  at all", "no room at all"),
+        ("x" * 5000, "x" * 300 + "..."),
+        ("", ""),
+    ],
+)
+def test_what_gridftp_says_becomes_one_line(details: str, said: str) -> None:
+    assert wording.condensed(details) == said
+
+
+def test_what_globus_says_ends_with_its_code() -> None:
+    said = watching.describe_error("PERMISSION_DENIED", "permission denied", EVENT + REASON)
+    assert said == (
+        "Globus says: permission denied: /foo/: Permission denied. Code: PERMISSION_DENIED."
+    )
+    assert watching.describe_error("EXPIRED", None) == "Code: EXPIRED."
+    assert watching.describe_error(None, None) == ""
+
+
+@pytest.mark.parametrize("reason", ["Permission denied (/mnt/x).", "Code: PERMISSION_DENIED."])
+def test_who_is_denied_access_is_not_sent_to_look_for_a_mount(reason: str) -> None:
+    for alert in (
+        catalog_files.source_unlisted("/src", reason),
+        catalog_files.directory_unlisted("/src/d", reason),
+        catalog_collections.collection_unlisted("id", "the source collection id", "/src", reason),
+        catalog_collections.local_dir_unlisted("id", "the source collection id", "/mnt", reason),
+        catalog_files.destination_unlisted("id", "the collection id", "/dst", ["/dst"], reason),
+    ):
+        assert "access to it" in alert.text
+        assert "mounted" not in alert.text
+
+
+def test_alerts_of_kinds_that_are_no_more_are_dropped(tmp_path: Path) -> None:
+    known = {"about": "/d", "text": "t", "since": 5}
+    path = tmp_path / "health"
+    path.write_text(
+        json.dumps({"alerts": [{**known, "kind": kind} for kind in ("usage", "unclear", "kept")]})
+    )
+    assert [alert.kind for alert in alerts.read_state(str(path)).alerts] == ["kept"]

@@ -130,7 +130,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: setattr(lab.src, "connected", False),
         "source",
         1,
-        "is not connected to Globus. Nothing is sent or deleted meanwhile, and nothing",
+        "is not connected to Globus. Nothing is lost: files that need it",
     ),
     "paused": (
         lambda lab: setattr(lab.src, "paused", True),
@@ -160,7 +160,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: lab.source.rename(lab.home / "elsewhere"),
         "source directory",
         1,
-        "there is no such directory. Check SRC_DIR and the permissions there.",
+        "Check SRC_DIR and the permissions there. there is no such directory",
     ),
     "not readable": (
         lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.PermissionDenied"),

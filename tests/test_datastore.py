@@ -75,7 +75,7 @@ def stores(draw: Any) -> Datastore:
         config=draw(TEXT),
         mappings=draw(st.lists(MAPPINGS, max_size=3)),
         tasks=tasks,
-        asides=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
+        quarantined=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
         files=draw(st.dictionaries(TEXT, names, max_size=4)),
     )
 
@@ -167,11 +167,10 @@ def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
     except NewerDatastore as error:
         # A digit of its version was altered: that is refused too, with another message.
         assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
-        assert f"{path} was written by a newer globus_auto" in str(error)
+        assert str(path) in str(error)
         return True
     except DamagedDatastore as error:
         assert f"{path} is damaged" in str(error)
-        assert "Restore it from a backup, or delete it" in str(error)
         return True
     assert store
     assert store.files == example().files
@@ -375,7 +374,8 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
     said = capsys.readouterr().err
     assert said == (
         f"{program}.py cannot read or write {lab.state}/, and stopped."
-        " It stopped there; the next run tries again.\n"
+        " Nothing is lost: the next run tries again. Check the room on its disk, and its"
+        " permissions. Reason: File too large.\n"
     )
     assert (lab.datastore_bytes(), files(lab.source), files(lab.destination)) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
@@ -412,7 +412,7 @@ def test_an_unreadable_or_unwritable_datastore_stops_the_run(
     assert process.returncode == code
     first, *more = said.splitlines()
     assert sentence.format(transferred.state) in first
-    assert all(line.startswith("Cannot remember which alerts were told") for line in more)
+    assert all(line.startswith("Cannot record which alerts were sent") for line in more)
     assert (
         transferred.datastore_bytes(),
         files(transferred.source),

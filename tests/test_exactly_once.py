@@ -250,7 +250,7 @@ def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, 
     lab.advance(4 * HOUR)
     assert lab.transfer() == 0
     (message,) = mailbox.texts()
-    assert "Globus has not accepted transfers of /src for" in message
+    assert "Globus does not accept transfers of /src now" in message
     task.polls = 1000
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert "RESOLVED" in mailbox.texts()[1]
@@ -304,7 +304,9 @@ def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
     assert (lab.transfer(), lab.submitted()) == (0, []), "it is tried once a day"
     (message,) = mailbox.texts()
     assert "Globus refused to transfer /src/poison" in message
-    assert "400, ClientError.BadRequest, planned, r1" in message
+    assert (
+        "Globus says: planned. Code: ClientError.BadRequest (HTTP 400). Request id: r1." in message
+    )
     assert lab.alerts().keys() == {"refused"}
     lab.advance(2 * HOUR)
     assert (lab.transfer(), len(lab.submitted())) == (1, 1)

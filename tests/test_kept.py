@@ -51,8 +51,8 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
     assert lab.transfer("--full") == 0
     store = lab.store()
     tasks = {path: store.tasks[store.record(path).task] for path in ("/src/a", "/src/b")}
-    assert not tasks["/src/a"].open, "its record is that of an older task"
-    assert not tasks["/src/b"].open, "a delivered record is not overwritten"
+    assert not tasks["/src/a"].in_progress, "its record is that of an older task"
+    assert not tasks["/src/b"].in_progress, "a delivered record is not overwritten"
     (full,) = store.tasks_in_progress("transfer").values()
     assert full.recursive
     assert delete() == {"a": OPEN, "b": OPEN}
@@ -231,7 +231,9 @@ def test_a_file_whose_copy_cannot_be_verified_stays(lab: Lab, delete: Delete) ->
     kept = delete(1)
     assert kept.keys() == {"run/a", "run/c"}
     for reason in kept.values():
-        assert reason.startswith("the destination could not be asked about its copy: 403")
+        assert reason.startswith(
+            "the destination could not be asked about its copy: Code: PermissionDenied"
+        )
     assert files(lab.source).keys() == {"run/a", "run/c"}
     assert lab.records() == {"/src/run/a", "/src/run/c"}
     assert [each.route for each in lab.world.requests].count("stat") == 1, "one shows it for all"
@@ -250,7 +252,7 @@ def test_a_file_that_cannot_be_checked_at_the_source_stays(lab: Lab, delete: Del
     )
     kept = delete(0)
     assert kept.keys() == {"run/b"}
-    assert kept["run/b"].startswith("the source could not be asked about it: 403")
+    assert kept["run/b"].startswith("the source could not be asked about it: HTTP status: 403")
     assert files(lab.source).keys() == {"run/b"}
 
 

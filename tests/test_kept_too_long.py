@@ -45,10 +45,10 @@ def test_a_quarantine_found_after_a_reset_is_an_alert(lab: Lab) -> None:
     (lab.state / "datastore").unlink()
     assert [lab.transfer(), lab.transfer()] == [1, 1]
     assert f"/src/{quarantine.name} was renamed to check" in lab.alerts()["quarantine"]
-    assert "It has late" in lab.alerts()["quarantine"]
+    assert "It contains late" in lab.alerts()["quarantine"]
     assert files(lab.destination) == {}
     quarantine.rename(lab.source / "x")
-    assert [lab.transfer(), lab.transfer(), "aside" in lab.alerts()] == [0, 0, False]
+    assert [lab.transfer(), lab.transfer(), "quarantine" in lab.alerts()] == [0, 0, False]
     assert files(lab.destination) == {"x/late": b"late"}
 
 

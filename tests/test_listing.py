@@ -235,7 +235,9 @@ def test_a_404_for_an_internal_error_is_not_read_as_not_found(
     assert isinstance(refused, ListingError)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
     if not gone:
-        assert listed.reason == f"404 {code}: {message} (r123)"
+        assert listed.reason == (
+            f"Globus says: {message}. Code: {code} (HTTP 404). Request id: r123."
+        )
 
 
 def test_a_file_stays_after_an_internal_error_about_its_copy(lab: Lab) -> None:

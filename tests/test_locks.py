@@ -79,7 +79,7 @@ def test_a_run_older_than_stall_hours_is_an_alert(
         assert run(lab, OTHER[program]) == 0, "the other program goes on"
     assert "4711" in capsys.readouterr().err
     (mail,) = mailbox.texts()
-    assert "process 4711" in mail
+    assert "PID 4711" in mail
     assert run(lab, program) == 0
     assert "RESOLVED" in mailbox.texts()[-1]
 
@@ -116,7 +116,7 @@ def test_an_hour_of_waiting_in_vain_is_an_alert(program: str, lab: Lab, mailbox:
     assert 3600 <= time.time() - began < 3700
     assert lab.world.requests == []
     (mail,) = mailbox.texts()
-    assert "process 4711" in mail
+    assert "PID 4711" in mail
     assert run(lab, program) == 0
     assert "RESOLVED" in mailbox.texts()[-1]
 

@@ -88,7 +88,7 @@ def test_without_a_login_and_a_terminal_nobody_is_asked(
     asks_for_a_person(person, capsys, "There is no login that Globus accepts.")
     assert person.world.requests == []
     assert len(mailbox.messages) == 1
-    assert "Until then nothing is sent or deleted." in mailbox.read(0).get_content()
+    assert "Nothing is sent or deleted until you log in." in mailbox.read(0).get_content()
 
 
 def test_login_without_a_terminal_asks_nobody(
@@ -221,7 +221,7 @@ def test_a_new_token_that_globus_rejects_is_explained(
     sentence = (
         "(Globus says: no. Code: ClientError.AuthenticationFailed (HTTP 401). Request id: AbCdE.)"
     )
-    asks_for_a_person(logged_in, capsys, sentence, again="Run: ")
+    asks_for_a_person(logged_in, capsys, sentence, again="Run on a terminal: ")
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -159,7 +159,9 @@ def test_after_sigterm_the_next_run_finishes_the_work(lab: Lab) -> None:
         _, said = process.communicate()
         answer.set()
     assert process.returncode == 1
-    assert said == "transfer.py was stopped by a signal. The next run finishes its work.\n"
+    assert said == (
+        "transfer.py was stopped by a signal. Nothing is lost: the next run finishes its work.\n"
+    )
     assert lab.transfer() == 0
     assert files(lab.destination) == {"a": b"data"}
 
@@ -230,7 +232,8 @@ def test_an_unwritable_log_is_one_line_and_an_alert(
     said = capfd.readouterr().err
     assert said == (
         f"transfer.py cannot read or write {lab.state}/globus_auto.log, and stopped."
-        " It stopped there; the next run tries again.\n"
+        " Nothing is lost: the next run tries again. Check the room on its disk, and its"
+        " permissions. Reason: Is a directory.\n"
     )
     assert len(mailbox.messages) == 1
     assert files(lab.destination) == {}

@@ -21,8 +21,7 @@ def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route,
     assert "b.txt" in files(lab.destination)
     if route == "task" and code in (400, 500):
         assert (
-            f"became of a transfer of /src ({code}, Planned, planned)"
-            in lab.alerts()["unknown status"]
+            f"Globus says: planned. Code: Planned (HTTP {code})." in lab.alerts()["unknown status"]
         )
     if route == "event_list":
         assert "Code: PERMISSION_DENIED." in lab.alerts()["stalled"]

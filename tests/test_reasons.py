@@ -211,7 +211,7 @@ def test_a_quarantine_is_empty_only_if_all_of_it_was_listed(
     assert is_empty_tree(outcomes) is empty
 
 
-def sent_from_src(*, full: bool) -> TaskRecord:
+def sent_from_src(*, recursive: bool) -> TaskRecord:
     """Return a transfer of files in /src to /dst."""
     return tasks.new_task(
         "transfer",
@@ -221,7 +221,7 @@ def sent_from_src(*, full: bool) -> TaskRecord:
         source_dir="/src",
         destination="d",
         destination_dir="/dst",
-        recursive=full,
+        recursive=recursive,
     )
 
 

@@ -39,7 +39,7 @@ def test_nothing_is_deleted_with_a_restored_datastore(lab: Lab, mailbox: Mailbox
     assert lab.records() == set()
     (message,) = mailbox.texts()
     assert "it was restored from a backup" in message
-    assert "so 3 files are compared with the destination again" in message
+    assert "so 3 files will be compared with the destination again" in message
     assert "Nothing to do." in message
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert files(lab.destination)["a"] == b"first "
@@ -132,7 +132,7 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     store = lab.store()
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
     assert store.quarantined == quarantines
-    assert store.tasks[store.record("/src/one/b").task].open
+    assert store.tasks[store.record("/src/one/b").task].in_progress
     lab.world.completion = CompletionPolicy.at_once()
     for task in lab.world.tasks.values():
         task.completion = CompletionPolicy.at_once()

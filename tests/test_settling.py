@@ -272,7 +272,7 @@ def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
     assert (mailbox.messages, lab.alerts()) == ([], {}), "it may pass"
     assert [lab.transfer(), lab.transfer()] == [1, 1]
     (message,) = mailbox.texts()
-    assert "PERMISSION_DENIED, permission denied: no write access" in message
+    assert "permission denied: no write access. Code: PERMISSION_DENIED." in message
     (task,) = [each for each in lab.world.tasks.values() if each.in_progress]
     assert f"https://app.globus.org/activity/{task.id}" in message
     task.planned_failure = None

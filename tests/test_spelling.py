@@ -55,7 +55,7 @@ def test_another_spelling_is_held_back_until_it_is_renamed(
     copies = {old: b"data", "z/other": b"data", "z/fine": b"data"}
     assert files(lab.destination) == copies
     (message,) = mailbox.texts()
-    assert f"/src/{new} (/dst/{there} stands there)" in message
+    assert f"/src/{new} (there: /dst/{there})" in message
     assert "Rename the files at the source." in message
     (lab.source / new).rename(lab.source / "renamed")
     assert [lab.transfer(), lab.transfer()] == [0, 0]

@@ -20,9 +20,9 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     store = lab.store()
     numbers = {path: store.record(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
     assert set(numbers.values()) < {*store.tasks}, "what was delivered stays delivered"
-    assert not any(store.tasks[number].open for number in numbers.values())
+    assert not any(store.tasks[number].in_progress for number in numbers.values())
     new = store.tasks[store.record("/src/new.txt").task]
-    assert new.recursive and new.open
+    assert new.recursive and new.in_progress
     assert lab.records() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
@@ -118,7 +118,7 @@ def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     (lab.source / "d" / quarantine).rename(lab.source / "d" / "found")
     assert lab.transfer() == lab.transfer() == 0
     assert files(lab.destination).keys() == {"a.txt", "d/found/late.txt"}
-    assert "aside" not in lab.alerts()
+    assert "quarantine" not in lab.alerts()
 
 
 def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
@@ -126,7 +126,7 @@ def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
     lab.write("a.txt")
     lab.write(f"d/{quarantine.name}/late.txt")
     assert lab.transfer() == 1
-    assert "It has late.txt." in lab.alerts()["quarantine"]
+    assert "It contains late.txt." in lab.alerts()["quarantine"]
     assert lab.records() == {"/src/a.txt"}
     assert files(lab.destination).keys() == {"a.txt"}
     quarantine.rename(lab.source / "d" / "found")

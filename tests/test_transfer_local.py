@@ -59,7 +59,7 @@ def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab):
     fault = {"status": 403, "body": {"code": "EndpointPermissionDenied", "message": "no"}}
     lab.world.faults.add("ls", match=lambda request: request.query["path"] == "/src", **fault)
     assert lab.transfer() == 1
-    assert "SRC_DIR /src cannot be listed" in lab.alerts()["endpoint"]
+    assert "/src at the source collection source (id" in lab.alerts()["endpoint"]
     assert lab.submitted() == []
 
 

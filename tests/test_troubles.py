@@ -43,11 +43,11 @@ def test_delete_does_not_resolve_a_rejected_transfer(
     lab.write("new")
     lab.world.faults.add("transfer", times=None, status=status, body=body)
     hours(lab, 6)
-    assert counts(mailbox) == ["1 new"]
+    assert counted(mailbox) == ["1 new"]
     assert [each.startswith(kind) for each in lab.alerts()] == [True]
     lab.world.faults.clear()
     hours(lab, 2)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
     assert files(lab.destination).keys() == {"sent", "new"}
 
 
@@ -59,7 +59,7 @@ def test_transfer_does_not_resolve_a_rejected_deletion(lab: Lab, mailbox: Mailbo
     assert "Code: EndpointError (HTTP 502)." in lab.alerts()["service"]
     lab.world.faults.clear()
     hours(lab, 1)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
     assert files(lab.source) == {}
 
 
@@ -84,10 +84,10 @@ def test_a_missing_mount_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
     mount = lab.home / "mount"
     lab.configure(SRC_LOCAL_DIR=str(mount), DELETE_EMPTY_DIRS=False)
     hours(lab, 4)
-    assert counts(mailbox) == ["1 new"]
+    assert counted(mailbox) == ["1 new"]
     mount.symlink_to(lab.source)
     hours(lab, 2)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
 
 
 def test_two_offline_endpoints_are_resolved_one_by_one(lab: Lab, mailbox: Mailbox) -> None:
@@ -95,12 +95,12 @@ def test_two_offline_endpoints_are_resolved_one_by_one(lab: Lab, mailbox: Mailbo
     hours(lab, 2)
     lab.src.connected = True
     hours(lab, 2)
-    assert counts(mailbox) == ["2 new", "1 resolved"]
+    assert counted(mailbox) == ["2 new", "1 resolved"]
     assert "source" in mailbox.texts()[1]
     assert lab.dst.id in lab.alerts()["endpoint"]
     lab.dst.connected = True
     hours(lab, 1)
-    assert counts(mailbox)[2:] == ["1 resolved"]
+    assert counted(mailbox)[2:] == ["1 resolved"]
 
 
 @pytest.mark.parametrize("route", ["submission_id", "transfer"])
@@ -109,10 +109,10 @@ def test_an_endpoint_lost_during_a_run_is_one_alert(lab: Lab, mailbox: Mailbox, 
     lab.write("new")
     lab.world.faults.add_hook(route, lambda _request: setattr(lab.src, "connected", False))
     hours(lab, 3)
-    assert counts(mailbox) == ["1 new"]
+    assert counted(mailbox) == ["1 new"]
     lab.src.connected = True
     hours(lab, 3)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
     assert files(lab.destination).keys() == {"sent", "new"}
 
 
@@ -123,11 +123,11 @@ def test_a_run_that_reached_nothing_resolves_no_login_alert(lab: Lab, mailbox: M
     lab.world.faults.clear()
     lab.world.faults.add("endpoint", times=None, drop="before")
     hours(lab, 1)
-    assert counts(mailbox) == ["1 new", "1 new"]
+    assert counted(mailbox) == ["1 new", "1 new"]
     assert lab.alerts().keys() == {"login", "service"}
     lab.world.faults.clear()
     hours(lab, 1)
-    assert counts(mailbox)[2:] == ["2 resolved"]
+    assert counted(mailbox)[2:] == ["2 resolved"]
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_a_transfer_that_stalls_repeatedly_is_one_alert(lab: Lab, mailbox: Mailb
     for task in lab.world.tasks.values():
         task.planned_failure = None
     hours(lab, 1)
-    assert counts(mailbox)[3:] == ["1 resolved"]
+    assert counted(mailbox)[3:] == ["1 resolved"]
     assert files(lab.destination).keys() == {"sent", "a"}
 
 
@@ -153,7 +153,7 @@ def test_a_task_that_cannot_reach_an_endpoint_is_one_alert(lab: Lab, mailbox: Ma
     lab.world.stall_next("CONNECTION_RESET")
     lab.write("a")
     hours(lab, 20)
-    assert counts(mailbox) == ["1 new"]
+    assert counted(mailbox) == ["1 new"]
     assert "CONNECTION_RESET" in mailbox.texts()[0]
 
 
@@ -176,7 +176,7 @@ def test_a_rejected_file_that_is_gone_is_resolved(lab: Lab, mailbox: Mailbox) ->
         lab.write(f"good{number}")
         lab.world.completion = CompletionPolicy.after_seconds(2 * HOUR)
         hours(lab, 1)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
 
 
 def test_an_incomplete_scan_resolves_nothing(lab: Lab, mailbox: Mailbox) -> None:
@@ -192,35 +192,35 @@ def test_an_incomplete_scan_resolves_nothing(lab: Lab, mailbox: Mailbox) -> None
         match=lambda request: request.query["path"] == "/src/d",
     )
     assert [lab.transfer() for _ in range(2)] == [1, 1]
-    assert counts(mailbox) == ["2 new"]
+    assert counted(mailbox) == ["2 new"]
     lab.world.faults.clear()
     assert [lab.transfer() for _ in range(2)] == [0, 0]
-    assert counts(mailbox)[1:] == ["1 resolved", "1 resolved"]
+    assert counted(mailbox)[1:] == ["1 resolved", "1 resolved"]
 
 
 def test_one_directory_under_two_names_is_one_alert(lab: Lab, mailbox: Mailbox) -> None:
     lab.given_transferred("sent")
     root, lab.dst.root = lab.dst.root, lab.src.root
     hours(lab, 4)
-    assert counts(mailbox) == ["1 new"]
+    assert counted(mailbox) == ["1 new"]
     assert "/dst is SRC_DIR, or inside it, under another" in lab.alerts()["unfit settings"]
     lab.dst.root = root
     unmark(lab.source)
     hours(lab, 1)
-    assert counts(mailbox)[1:] == ["1 resolved"]
+    assert counted(mailbox)[1:] == ["1 resolved"]
 
 
 def test_a_destination_that_is_no_longer_used_is_resolved(lab: Lab, mailbox: Mailbox) -> None:
     lab.given_transferred("sent")
     (lab.destination / "sent").unlink()
     hours(lab, 1)
-    assert counts(mailbox) == ["1 new"]
+    assert counted(mailbox) == ["1 new"]
     assert lab.alerts().keys() == {"destination"}
     another_destination(lab)
     (lab.source / "sent").unlink()
     lab.write("b")
     hours(lab, 3)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
 
 
 @pytest.mark.parametrize("removed", [False, True])
@@ -244,7 +244,7 @@ def test_a_quarantine_is_resolved_with_pruning_turned_off(
         shutil.rmtree(quarantine)
     lab.world.faults.clear()
     hours(lab, 2)
-    assert counts(mailbox) == ["1 new", "1 resolved"]
+    assert counted(mailbox) == ["1 new", "1 resolved"]
     assert (lab.source / "d" / "late").exists() is not removed
 
 

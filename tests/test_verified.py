@@ -54,7 +54,7 @@ UNKNOWN = "its copy has another time, and the end of its task is not known"
         ((10, MTIME), {"completed_at": None}, None, 0),
         ((10, MTIME), {"requested_at": None}, None, 0),
         # Written by the task, where mtimes are not kept: two seconds of slack at both ends.
-        ((10, BEGIN - 3), {}, f"{OLDER}: 3 seconds older", 0),
+        ((10, BEGIN - 3), {}, f"{OLDER}: by 3 seconds", 0),
         ((10, BEGIN - 2), {}, None, 0),
         ((10, BEGIN), {}, None, 0),
         ((10, END), {}, None, 0),
@@ -62,9 +62,9 @@ UNKNOWN = "its copy has another time, and the end of its task is not known"
         ((10, END + 3), {}, f"{LATER}: 3 seconds later", 3),
         ((10, END + HOUR), {}, f"{LATER}: 3600 seconds later", HOUR),
         # An older copy though the task lists the file as copied: somebody restored it since.
-        ((10, MTIME - 1), {}, f"{OLDER}: 5001 seconds older", 0),
-        ((10, MTIME + 1), {}, f"{OLDER}: 4999 seconds older", 0),
-        ((10, 0), {}, f"{OLDER}: {BEGIN} seconds older", 0),
+        ((10, MTIME - 1), {}, f"{OLDER}: by 5001 seconds", 0),
+        ((10, MTIME + 1), {}, f"{OLDER}: by 4999 seconds", 0),
+        ((10, 0), {}, f"{OLDER}: by {BEGIN} seconds", 0),
         # Found equal by the task: any mtime up to its end.
         ((10, MTIME - 1), EQUAL, None, 0),
         ((10, 0), EQUAL, None, 0),

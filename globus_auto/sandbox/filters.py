@@ -38,8 +38,8 @@ def tasks(found: list[Document], filter_: str, orderby: str) -> list[Document]:
     if not any(clause.startswith("type:") for clause in filter_.split("/")):
         filter_ += "/type:TRANSFER"
     test = _compile(filter_, TASK_FIELDS)
-    chosen = [document for document in reversed(found) if test(document)]
-    return _sort(chosen, orderby or "request_time DESC", TASK_FIELDS)
+    matched = [document for document in reversed(found) if test(document)]
+    return _sort(matched, orderby or "request_time DESC", TASK_FIELDS)
 
 
 def _compile(filter_: str, fields: tuple[str, ...]) -> Test:

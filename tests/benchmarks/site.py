@@ -1,4 +1,4 @@
-"""Two trees, a local Globus in a process of its own that serves them, and the programs."""
+"""Two trees, the sandbox in a process of its own, which serves them, and the programs."""
 
 from __future__ import annotations
 
