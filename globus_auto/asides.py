@@ -22,7 +22,7 @@ from globus_auto.listing import (
     RateLimiter,
     list_directory,
 )
-from globus_auto.tasks import OWN, QUARANTINE
+from globus_auto.names import OWN, QUARANTINE
 from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)

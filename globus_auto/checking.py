@@ -23,7 +23,8 @@ from globus_auto import (
 )
 from globus_auto.alerts import Alert, AlertError
 from globus_auto.listing import ListingError
-from globus_auto.opening import Session
+from globus_auto.names import marker_name
+from globus_auto.opening import Progress, Session
 from globus_auto.utils import RunContext
 from globus_auto.wording import counted, printable
 
@@ -75,7 +76,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
         yield _problem("login", utils.explain(error, context))
         return
     context.resources.callback(connection.close)
-    session = Session(context, store, connection)
+    session = Session(context, store, connection, Progress())
     accepted = _line("login", context, lambda: _login_accepted(session))
     yield accepted
     if accepted.code:
@@ -238,5 +239,5 @@ def _write(session: Session) -> Line:
         return Line("problem", "write access", text, 1)
     # Raises AlertError if the marker is at the source too: then both are one directory.
     list(session.walk(settings.src_id, [settings.src_dir]))
-    text = f"{settings.dst_dir} has the marker {marker.name_of(settings)}"
+    text = f"{settings.dst_dir} has the marker {marker_name(settings.src_id, settings.src_dir)}"
     return Line("ok", "write access", text)

@@ -30,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def delete(context: utils.RunContext) -> None:
     """Poll tasks, verify copies, delete files, prune empty directories."""
     # Imported here: --help and --version need no Globus.
-    from globus_auto import marker, opening, proving, removing, report  # noqa: PLC0415
+    from globus_auto import marker, opening, progress, proving, removing, report  # noqa: PLC0415
 
-    with opening.open_session(context) as session:
+    with opening.open_session(context, progress.progress_of(context)) as session:
         opening.require_ready(session)
         proving.report_skipped(session)
         candidates = proving.candidates(session)
@@ -40,9 +40,7 @@ def delete(context: utils.RunContext) -> None:
         if context.dry:
             report.print_deletions(session, verified)
             return
-        if verified or session.marker == "refused":
-            numbers = {record.task for record in verified.values()}
-            marker.require(session, [session.store.tasks[number] for number in numbers])
+        marker.require(session, verified.values())
         removing.remove(session, verified)
         removing.prune(session)
         session.kept.report(context.alerts, context.settings.stall_hours)

@@ -16,17 +16,15 @@ from globus_auto import (
     catalog_transfers,
     choosing,
     listing,
-    marker,
     mount,
-    progress,
     spelling,
 )
 from globus_auto.alerts import DAY, AlertError, Kind, read_state
 from globus_auto.choosing import Decision, DeferReason, ScanTerms, Verdict
 from globus_auto.datastore import Datastore, FileVersion, below, joined, with_parents
 from globus_auto.listing import DirectoryListing, ListingError, ListingResult
-from globus_auto.opening import Session
-from globus_auto.tasks import OWN, QUARANTINE
+from globus_auto.names import MARKER, OWN, QUARANTINE
+from globus_auto.opening import Session, distinct
 from globus_auto.wording import sentence
 
 log = logging.getLogger(__name__)
@@ -103,9 +101,7 @@ def scan(session: Session) -> TransferPlan:
     excluded = choosing.matcher(settings.exclude)
     safe_until = choosing.safe_until(store.tasks, pair)
     results = walk_source(session)
-    for result in progress.show_scan(
-        results, settings.src_dir, shown=session.context.shows_progress
-    ):
+    for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):
             plan.listing_errors.append(result)
         else:
@@ -162,7 +158,7 @@ def walk_source(session: Session) -> Iterator[ListingResult]:
         yield from session.walk(settings.src_id, [settings.src_dir], enter)
         return
     _require_same_directory(session)
-    yield from marker.distinct(
+    yield from distinct(
         session,
         listing.walk(
             lambda: mount.local_lister(settings.src_local_dir, settings.src_dir),
@@ -281,9 +277,7 @@ def _classify_directory(
         gone = records.keys() - directory.files.keys()
         plan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
     for name in directory.directories:
-        if name.startswith(OWN) and not (
-            name.startswith(QUARANTINE) or marker.MARKER.fullmatch(name)
-        ):
+        if name.startswith(OWN) and not (name.startswith(QUARANTINE) or MARKER.fullmatch(name)):
             directory.others[name] = "a name of globus_auto's own"
     plan.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
     _report_oddities(session, directory, ahead, excluded)

@@ -7,58 +7,25 @@ whether the destination ignores case.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import globus_sdk
 
 from globus_auto import catalog, catalog_collections, catalog_files, listing, refusals
 from globus_auto.alerts import AlertError
-from globus_auto.datastore import TaskRecord, below, joined
-from globus_auto.listing import DirectoryListing, ListingError, ListingResult
-from globus_auto.settings import Settings
-from globus_auto.tasks import OWN
+from globus_auto.datastore import FileRecord, joined
+from globus_auto.listing import DirectoryListing, ListingError
+from globus_auto.names import MARKER, OWN, marker_name
 
 if TYPE_CHECKING:
-    from globus_auto.opening import Session
+    from globus_auto.opening import MarkerState, Session
 
 log = logging.getLogger(__name__)
 
-MARKER = re.compile(re.escape(OWN) + r"\.[0-9a-f]{12}")
 # The code with which Globus reports that it made a directory.
 MADE = "DirectoryCreated"
-
-
-def name_of(settings: Settings) -> str:
-    """Return the name of the marker of this source."""
-    return _name(settings.src_id, settings.src_dir)
-
-
-def _name(source: str, directory: str) -> str:
-    source_id = f"{source}:{directory}".encode("utf-8", "surrogateescape")
-    return f"{OWN}.{hashlib.sha256(source_id).hexdigest()[:12]}"
-
-
-def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
-    """Yield `results`, which are listings at the source's collection.
-
-    Raise AlertError if one of SRC_DIR, or of a directory below it, contains the marker, which was
-    made in DST_DIR, or in an earlier one.
-    """
-    settings, store = session.context.settings, session.store
-    own = {name_of(settings)}
-    own |= {_name(store.source, mapping.source_dir) for mapping in store.mappings}
-    for result in results:
-        names = result.directories if isinstance(result, DirectoryListing) else {}
-        if below(result.path, settings.src_dir) and not own.isdisjoint(names):
-            name = min(own.intersection(names))
-            raise AlertError(
-                catalog.source_is_destination(settings.src_dir, result.path, name, settings.dst_dir)
-            )
-        yield result
 
 
 def place(session: Session) -> str | None:
@@ -74,12 +41,12 @@ def place(session: Session) -> str | None:
 
 def _placed(
     session: Session, source_dir: str, endpoint: str, directory: str
-) -> tuple[State, str | None]:
+) -> tuple[MarkerState, str | None]:
     """Make the marker of `source_dir` in `directory`; return its state, and why it is not there.
 
     Raise as `place` does.
     """
-    name = _name(session.store.source, source_dir)
+    name = marker_name(session.store.source, source_dir)
     found = listing.list_directory(
         session.client, endpoint, directory, session.limiter, pattern=f"{OWN}.*"
     )
@@ -109,7 +76,11 @@ def _require_no_other(source_dir: str, directory: str, mine: str, found: Directo
 def make(session: Session) -> str | None:
     """Make the marker in DST_DIR; return why it cannot be made, or None."""
     settings = session.context.settings
-    return _made(session, settings.dst_id, joined(settings.dst_dir, name_of(settings)))
+    return _made(
+        session,
+        settings.dst_id,
+        joined(settings.dst_dir, marker_name(settings.src_id, settings.src_dir)),
+    )
 
 
 def _made(session: Session, endpoint: str, path: str) -> str | None:
@@ -127,14 +98,15 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
     return None
 
 
-def require(session: Session, sent: Iterable[TaskRecord]) -> None:
-    """Return if the marker is in every directory to which the tasks `sent` put their files.
+def require(session: Session, records: Iterable[FileRecord]) -> None:
+    """Return if the marker is in every directory to which the files of `records` were sent.
 
     Raise AlertError if one is missing, or could not be made in DST_DIR, and as `place` does.
     """
     settings = session.context.settings
     here = settings.mapping
-    pairs = {task.pair for task in sent}
+    numbers = {record.task for record in records}
+    pairs = {session.store.tasks[number].pair for number in numbers}
     for pair in sorted(pairs | ({here} if session.marker == "refused" else set())):
         state = session.marker if pair == here else _placed(session, *pair)[0]
         if state != "there":
@@ -161,11 +133,8 @@ def ignores_case(session: Session) -> bool | None:
     if session.marker != "there":
         return None
     settings = session.context.settings
-    other = joined(settings.dst_dir, name_of(settings).upper())
+    other = joined(settings.dst_dir, marker_name(settings.src_id, settings.src_dir).upper())
     failure = listing.listing_error(session.client, settings.dst_id, other, session.limiter)
     if failure is None:
         return True
     return False if failure.gone else None
-
-
-State = Literal["unknown", "there", "nowhere", "refused"]

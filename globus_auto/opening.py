@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import globus_sdk
 import msgspec
 
 from globus_auto import (
     asides,
+    catalog,
     catalog_collections,
     catalog_deletions,
     choosing,
@@ -28,9 +30,11 @@ from globus_auto import (
 )
 from globus_auto.alerts import AlertError, Alerts
 from globus_auto.choosing import KeepReason, Reason, Why
-from globus_auto.datastore import Datastore
-from globus_auto.listing import Lister, ListingResult
+from globus_auto.datastore import Datastore, below
+from globus_auto.listing import DirectoryListing, Lister, ListingResult
+from globus_auto.names import marker_name
 from globus_auto.utils import RunContext
+from globus_auto.watching import TaskDocument
 from globus_auto.wording import counted, sentence
 
 log = logging.getLogger(__name__)
@@ -89,6 +93,21 @@ HINTS: dict[Reason, str] = {
     KeepReason.TOO_SLOW: "Spread the files over several directories.",
 }
 
+MarkerState = Literal["unknown", "there", "nowhere", "refused"]
+
+
+class Progress:
+    """Where steps report their progress: this shows nothing, a terminal's does."""
+
+    def scan(self, results: Iterable[ListingResult], what: str) -> Iterator[ListingResult]:  # noqa: ARG002
+        """Yield `results`, and count directories and files of `what`."""
+        yield from results
+
+    @contextmanager
+    def task(self, what: str) -> Iterator[Callable[[TaskDocument], None]]:  # noqa: ARG002
+        """Yield a function that shows how far a task is."""
+        yield lambda _document: None
+
 
 @dataclass
 class Session:
@@ -103,10 +122,11 @@ class Session:
     context: RunContext
     store: Datastore
     connection: login.Connection
+    progress: Progress
     skipped: dict[str, str] = field(default_factory=dict)
     undelivered: list[str] = field(default_factory=list)
     names: tuple[str, str] = ("source", "destination")
-    marker: marker.State = "unknown"
+    marker: MarkerState = "unknown"
     limiter: listing.RateLimiter = field(init=False)
     kept: KeepLog = field(init=False)
 
@@ -146,12 +166,31 @@ class Session:
 
         results = listing.walk(lister, roots, enter, self.context.settings.list_concurrency)
         at_source = endpoint == self.context.settings.src_id
-        return marker.distinct(self, results) if at_source else results
+        return distinct(self, results) if at_source else results
+
+
+def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
+    """Yield `results`, which are listings at the source's collection.
+
+    Raise AlertError if one of SRC_DIR, or of a directory below it, contains the marker, which was
+    made in DST_DIR, or in an earlier one.
+    """
+    settings, store = session.context.settings, session.store
+    own = {marker_name(settings.src_id, settings.src_dir)}
+    own |= {marker_name(store.source, mapping.source_dir) for mapping in store.mappings}
+    for result in results:
+        names = result.directories if isinstance(result, DirectoryListing) else {}
+        if below(result.path, settings.src_dir) and not own.isdisjoint(names):
+            name = min(own.intersection(names))
+            raise AlertError(
+                catalog.source_is_destination(settings.src_dir, result.path, name, settings.dst_dir)
+            )
+        yield result
 
 
 @contextmanager
 def open_session(
-    context: RunContext, connection: login.Connection | None = None
+    context: RunContext, progress: Progress, connection: login.Connection | None = None
 ) -> Iterator[Session]:
     """Yield a session that holds the datastore's lock, after finishing the work of earlier runs.
 
@@ -166,7 +205,7 @@ def open_session(
                 again=getattr(context.options, "login", False),
             )
             context.resources.callback(connection.close)
-        session = Session(context, store, connection)
+        session = Session(context, store, connection, progress)
         _start_up(session)
         # Globus may accept the submissions of earlier runs just now or later: they count as well.
         left = [task.mapping for task in store.tasks_in_progress("transfer").values()]

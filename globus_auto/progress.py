@@ -8,60 +8,63 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from globus_auto.listing import DirectoryListing, ListingResult
+from globus_auto.opening import Progress
+from globus_auto.utils import RunContext
 from globus_auto.watching import TaskDocument
 
 
-def show_scan(
-    results: Iterable[ListingResult], what: str, *, shown: bool
-) -> Iterator[ListingResult]:
-    """Yield `results`; if `shown`, count directories and files on the terminal."""
-    if not shown:
-        yield from results
-        return
-    text = "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
-    # File names may look like rich's markup.
-    columns = (
-        TextColumn(text, markup=False),
-        TextColumn("{task.fields[rate]:.0f} directories/s"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task(what, total=None, directories=0, files=0, rate=0.0)
-        files = 0
-        began = time.monotonic()
-        for directories, result in enumerate(results, 1):
-            files += len(result.files) if isinstance(result, DirectoryListing) else 0
-            rate = directories / max(time.monotonic() - began, 0.1)
-            bar.update(line, directories=directories, files=files, rate=rate)
-            yield result
+def progress_of(context: RunContext) -> Progress:
+    """Return where the steps of a run report their progress: to a terminal, if there is one."""
+    return TerminalProgress() if context.shows_progress else Progress()
 
 
-@contextmanager
-def show_task(what: str, *, shown: bool) -> Iterator[Callable[[TaskDocument], None]]:
-    """Yield a function that shows a task's files and bytes on the terminal, if `shown`."""
-    if not shown:
-        # Before rich 14.3 even a disabled bar printed an empty line at the end.
-        yield lambda _document: None
-        return
-    # The whole line must fit in 80 columns, or rich cuts the figures.
-    columns = (
-        TextColumn("{task.description}: {task.fields[figures]}", markup=False),
-        BarColumn(bar_width=10),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task(what, total=None, figures="submitting")
+class TerminalProgress(Progress):
+    """Progress bars on the terminal."""
 
-        def show(document: TaskDocument) -> None:
-            done = (document.files_transferred or 0) + (document.files_skipped or 0)
-            if document.status == "SUCCEEDED":  # delete tasks report no counts before they end
-                done = document.files or done
-            size = decimal(document.bytes_transferred or 0)
-            status = document.nice_status or document.status
-            figures = f"{done} of {document.files or 'unknown'} files, {size}, {status}"
-            bar.update(line, completed=done, total=document.files, figures=figures)
+    def scan(self, results: Iterable[ListingResult], what: str) -> Iterator[ListingResult]:
+        """Yield `results`, and count directories and files on the terminal."""
+        text = (
+            "{task.description}: {task.fields[directories]} directories, {task.fields[files]} files"
+        )
+        # File names may look like rich's markup.
+        columns = (
+            TextColumn(text, markup=False),
+            TextColumn("{task.fields[rate]:.0f} directories/s"),
+            TimeElapsedColumn(),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            line = bar.add_task(what, total=None, directories=0, files=0, rate=0.0)
+            files = 0
+            began = time.monotonic()
+            for directories, result in enumerate(results, 1):
+                files += len(result.files) if isinstance(result, DirectoryListing) else 0
+                rate = directories / max(time.monotonic() - began, 0.1)
+                bar.update(line, directories=directories, files=files, rate=rate)
+                yield result
 
-        yield show
+    @contextmanager
+    def task(self, what: str) -> Iterator[Callable[[TaskDocument], None]]:
+        """Yield a function that shows a task's files and bytes on the terminal."""
+        # The whole line must fit in 80 columns, or rich cuts the figures.
+        columns = (
+            TextColumn("{task.description}: {task.fields[figures]}", markup=False),
+            BarColumn(bar_width=10),
+            TimeElapsedColumn(),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            line = bar.add_task(what, total=None, figures="submitting")
+
+            def show(document: TaskDocument) -> None:
+                done = (document.files_transferred or 0) + (document.files_skipped or 0)
+                if document.status == "SUCCEEDED":  # delete tasks report no counts before they end
+                    done = document.files or done
+                size = decimal(document.bytes_transferred or 0)
+                status = document.nice_status or document.status
+                figures = f"{done} of {document.files or 'unknown'} files, {size}, {status}"
+                bar.update(line, completed=done, total=document.files, figures=figures)
+
+            yield show

@@ -21,8 +21,8 @@ from globus_auto.alerts import DAY, MAX_PATHS, read_state
 from globus_auto.choosing import Doubt, KeepReason, KeepTerms, Why
 from globus_auto.datastore import FileRecord, TaskRecord, below, joined
 from globus_auto.listing import ListingError
+from globus_auto.names import OWN
 from globus_auto.opening import Session
-from globus_auto.tasks import OWN
 from globus_auto.versions import Answer, current_versions
 from globus_auto.wording import sentence
 

@@ -17,7 +17,6 @@ from globus_auto import (
     choosing,
     deleting,
     looking,
-    progress,
     refusals,
     troubles,
     watching,
@@ -27,9 +26,10 @@ from globus_auto.choosing import KeepReason, Why
 from globus_auto.datastore import FileRecord, joined
 from globus_auto.deleting import Age, Deletion, ListingTooOld
 from globus_auto.listing import DirectoryListing, ListingError, ListingResult, list_directory
+from globus_auto.names import OWN
 from globus_auto.opening import Session
 from globus_auto.submitting import DIVISIBLE, MOST_REJECTED
-from globus_auto.tasks import OWN, is_rejected
+from globus_auto.tasks import is_rejected
 from globus_auto.versions import current_versions
 from globus_auto.watching import TaskDocument
 from globus_auto.wording import counted
@@ -249,7 +249,7 @@ def _delete(session: Session, deletion: Deletion) -> TaskDocument:
     settings = session.context.settings
     nouns = ("directory", "directories") if deletion.directories else ("file", "files")
     what = f"Deleting {counted(len(deletion.paths), *nouns)}"
-    with progress.show_task(what, shown=session.context.shows_progress) as show:
+    with session.progress.task(what) as show:
         return deleting.delete(
             session.client,
             session.store,
@@ -324,7 +324,7 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
         )
 
     walk = looking.walk_source(session)
-    results = list(progress.show_scan(walk, settings.src_dir, shown=session.context.shows_progress))
+    results = list(session.progress.scan(walk, settings.src_dir))
     empty_trees = asides.topmost_empty_trees(results, settings.src_dir, is_content)
     if not settings.src_local_dir:
         empty_trees = [

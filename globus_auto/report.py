@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from globus_auto import login, looking, opening, proving, removing, utils, watching
+from globus_auto import login, looking, opening, progress, proving, removing, utils, watching
 from globus_auto.alerts import read_state
 from globus_auto.datastore import FileRecord
 from globus_auto.looking import TransferPlan
@@ -152,7 +152,7 @@ def status_document(context: RunContext) -> dict[str, Any]:
         ],
     }
     try:
-        with opening.open_session(context) as session:
+        with opening.open_session(context, progress.progress_of(context)) as session:
             found["under_way"] = _in_progress(session)
             opening.require_ready(session)
             found |= _files(session)

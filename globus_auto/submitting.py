@@ -12,7 +12,8 @@ import msgspec
 from globus_auto import catalog_collections, catalog_transfers, refusals
 from globus_auto.alerts import Alert, Alerts
 from globus_auto.datastore import Datastore, TaskRecord
-from globus_auto.tasks import OWN, is_rejected, new_submission_id, new_task, submit
+from globus_auto.names import OWN
+from globus_auto.tasks import is_rejected, new_submission_id, new_task, submit
 from globus_auto.watching import InvalidResponse
 from globus_auto.wording import sentence
 

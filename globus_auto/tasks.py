@@ -15,13 +15,10 @@ import globus_sdk
 import msgspec
 
 from globus_auto.datastore import TaskRecord
+from globus_auto.names import OWN
 from globus_auto.settings import Settings
 from globus_auto.watching import InvalidResponse, TaskDocument, checked
 
-# Names that begin with this are globus_auto's own: never transferred, never pruned.
-OWN = ".globus_auto"
-# delete.py renames a directory to this prefix and a random suffix to check that it is empty.
-QUARANTINE = f"{OWN}_empty."
 LISTED_AT_MOST = 1000  # tasks: globus_sdk's paginator for task_list stops there as well
 LABEL_LENGTH, NAME_LENGTH = 128, 16  # characters
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID in everything that is published

@@ -70,9 +70,9 @@ def _read_only_command(name: str) -> Callable[[utils.RunContext], int]:
 def transfer(context: utils.RunContext) -> None:
     """Poll, scan, forget, report and submit; with --wait, wait for the end of the tasks."""
     # Imported here: --help and --version need no Globus.
-    from globus_auto import looking, opening, report  # noqa: PLC0415
+    from globus_auto import looking, opening, progress, report  # noqa: PLC0415
 
-    with opening.open_session(context) as session:
+    with opening.open_session(context, progress.progress_of(context)) as session:
         opening.require_ready(session)
         plan = looking.scan(session)
         looking.forget(session, plan)
@@ -151,7 +151,7 @@ def _wait(session: Session) -> None:
 
     This reports now what the next run would find out about these tasks.
     """
-    from globus_auto import opening, progress, proving, watching  # noqa: PLC0415
+    from globus_auto import opening, proving, watching  # noqa: PLC0415
 
     in_progress = [
         task
@@ -160,10 +160,10 @@ def _wait(session: Session) -> None:
     ]
     for number, task in enumerate(in_progress, 1):
         what = f"Transfer {number} of {len(in_progress)}"
-        with progress.show_task(what, shown=session.context.shows_progress) as show:
+        with session.progress.task(what) as show:
             watching.wait(session.client, task.task_id or "", float("inf"), show)
     if in_progress:
-        with opening.open_session(session.context, session.connection) as later:
+        with opening.open_session(session.context, session.progress, session.connection) as later:
             log.info("Waited for the end of transfer tasks: %d", len(in_progress))
             proving.report_skipped(later)
             proving.report_undelivered(later)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import globus_sdk
 from globus_sdk.login_flows import CommandLineLoginFlowEOFError
@@ -24,13 +24,24 @@ from globus_auto import (
 from globus_auto.alerts import GLOBUS, Alert, AlertError
 from globus_auto.wording import sentence
 
-if TYPE_CHECKING:
-    from globus_auto.utils import RunContext
-
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def explain(error: Exception, context: RunContext) -> Alert:
+class Facts(Protocol):
+    """What an explanation needs to know of a run: `names` are those of collections by id."""
+
+    program: str
+    names: dict[str, str]
+
+    @property
+    def login_command(self) -> str:
+        """The command that logs in."""
+
+    def collection(self, endpoint: str) -> str:
+        """Return what a collection is called in texts."""
+
+
+def explain(error: Exception, context: Facts) -> Alert:
     """Return the alert for `error`, which ended `run` or one of its submissions."""
     login_command = context.login_command
     if isinstance(error, AlertError):
@@ -59,7 +70,7 @@ def explain(error: Exception, context: RunContext) -> Alert:
     return catalog.crashed(context.program, f"{type(error).__name__}: {error}")
 
 
-def _not_ready(error: listing.EndpointNotReady, context: RunContext) -> Alert:
+def _not_ready(error: listing.EndpointNotReady, context: Facts) -> Alert:
     endpoint = error.endpoint
     if error.name:
         context.names[endpoint] = error.name
@@ -92,7 +103,7 @@ def _is_raised_by_sdk(error: Exception) -> bool:
     return str(module).partition(".")[0] == "globus_sdk"
 
 
-def refused(refusal: submitting.Rejection, context: RunContext) -> Alert:
+def refused(refusal: submitting.Rejection, context: Facts) -> Alert:
     """Return the alert for a submission that did not lead to a task."""
     if refusal.error is None:
         return catalog_transfers.transfer_blocked(refusal.source_dir, refusal.what)
@@ -117,7 +128,7 @@ def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
     return catalog_collections.service_error(details(error))
 
 
-def _refused_call(error: globus_sdk.TransferAPIError, context: RunContext) -> Alert:
+def _refused_call(error: globus_sdk.TransferAPIError, context: Facts) -> Alert:
     what, login_command = details(error), context.login_command
     if refusals.requires_consent(error):
         scopes = " ".join(refusals.required_scopes(error))

@@ -24,7 +24,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage
 
 from globus_auto import datastore, delete, transfer
-from globus_auto.marker import MARKER
+from globus_auto.names import MARKER
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
