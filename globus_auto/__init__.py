@@ -1,4 +1,52 @@
-"""Send new and changed files with Globus; delete them from the source once they are verified."""
+"""Send new and changed files with Globus; delete them from the source once they are verified.
+
+The architecture, on one page. Two programs run from cron and share one JSON file, the datastore.
+Globus moves the bytes; the programs decide, ask, remember and verify.
+
+    transfer.py delete.py   the programs: options, then one run as a table of contents
+    config.py               the settings that a user edits
+
+    report/                 what people ask for
+        check.py status.py preview.py crontab.py progress.py
+    steps/                  what both programs do, a file for each step
+        session.py          what a step gets: run, datastore, connection to Globus, progress
+        startup.py          lock, load, log in, finish the work of earlier runs
+        rules.py reasons.py the decisions, as pure functions, and their reasons
+        source.py scan.py plan.py findings.py forget.py spelling.py
+                            scan the source, classify its files, report what needs attention
+        submit.py           record tasks, then submit each exactly once
+        poll.py delivered.py wait.py
+                            ended tasks: what counts as delivered
+        verify.py fingerprints.py marker.py
+                            what counts as verified; source and destination are distinct
+        remove.py delete_task.py
+                            delete verified files; the life of a delete task
+        prune.py quarantine.py
+                            delete empty directories
+    context.py utils.py     one run as a cron job: settings, locks, signals, exit codes, alerts
+    alerts/                 who is notified of what, and how often
+        model.py state.py message.py notify.py explain.py
+        catalog/            every alert: one function each, with its text
+    globus/                 the only code that imports globus_sdk
+        auth.py tokens.py client.py limiter.py tasks.py documents.py errors.py
+    local.py walk.py        list a mounted directory; walk over many directories at once
+    datastore.py storage.py the records of files and tasks, and the invariant; their file
+    locks.py logs.py        one run at a time; the log
+    settings.py             read and check config.py
+    errors.py files.py text.py
+                            exceptions; paths and atomic writing; printable and redacted text
+
+    sandbox/                an emulator of Globus on this machine, for the demo and the tests
+
+A layer imports only from layers below it; import-linter checks that. `alerts`, `globus` and
+`report` are used by the names that their `__init__.py` lists. The sandbox and the product import
+nothing of each other: they meet over HTTP.
+
+Decide, then act: a step works out plain data (a plan, a list of records) by the rules, and then
+carries it out; a dry run prints the same data. What must hold at every instant is the invariant in
+datastore.py: a file's record is kept only if its task is known to have delivered just that size and
+modification time, and a file without a record is sent again.
+"""
 
 __version__ = "1.0.0"
 

@@ -7,22 +7,17 @@ transfer the file again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from globus_auto import DECISION
+from globus_auto.files import below, joined, with_parents
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
-SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
-WRITTEN = re.compile(rb'\s*{\s*"version":\s*(\d+)')
 OPEN = ("ACTIVE", "INACTIVE")
 # Seconds for which a transfer that Globus no longer shows may still write its copies.
 LOST_SECONDS = 86_400
@@ -307,161 +302,3 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         for number in ended:
             del self.tasks[number]
         return bool(ended)
-
-
-class DamagedDatastore(Exception):
-    """The file at `path` is not what was written, for this `reason`."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"The datastore {path} is damaged: {reason}.")
-        self.path = path
-        self.reason = reason
-
-
-class NewerDatastore(DamagedDatastore):
-    """The file at `path` has a `version` that this program does not know."""
-
-    def __init__(self, path: str, version: int) -> None:
-        super().__init__(path, f"it is of version {version}")
-        self.version = version
-
-
-def joined(directory: str, name: str) -> str:
-    """Return the path of `name` in `directory`, which is "/" or has no slash at its end."""
-    return f"{directory.rstrip('/')}/{name}" if name else directory
-
-
-def below(path: str, directory: str) -> bool:
-    """Return whether `path` is `directory` or anywhere below it."""
-    return path == directory or path.startswith(directory.rstrip("/") + "/")
-
-
-def with_parents(path: str) -> Iterator[str]:
-    """Yield `path` and every directory above it, except the root."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
-
-
-def load(path: str) -> Datastore | None:
-    """Return the datastore at `path`, or None if there is no such file.
-
-    Upgrade a datastore of version 1, so that its ended tasks are polled again. Raise NewerDatastore
-    if it has a newer version; raise DamagedDatastore if it is cut short, altered, unreadable or of
-    another shape.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DamagedDatastore(path, error.strerror or str(error)) from error
-    written = WRITTEN.match(data)
-    if written and int(written[1]) > VERSION:
-        raise NewerDatastore(path, int(written[1]))
-    end = SUM.fullmatch(data, max(data.rfind(b'"sum"'), 0))
-    if not end:
-        raise DamagedDatastore(path, "it is cut short, or has no sum at its end")
-    if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:
-        raise DamagedDatastore(path, "its content does not fit its sum")
-    try:
-        store = msgspec.json.decode(data, type=Datastore)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DamagedDatastore(path, str(error)) from error
-    used = {record.task for records in store.files.values() for record in records.values()}
-    if not used <= store.tasks.keys():
-        raise DamagedDatastore(path, f"entries refer to missing tasks {used - store.tasks.keys()}")
-    if store.version == 1:
-        _upgrade(store)
-    return store
-
-
-def _upgrade(store: Datastore) -> None:
-    """Upgrade `store` from version 1 to version 2.
-
-    Version 1 concluded more from the success of a task than it shows. So each ended task is polled
-    again, and files that Globus can no longer report as delivered are transferred again.
-    """
-    store.version = 2
-    store.upgraded = store.changed = True
-    for task in store.tasks.values():
-        if task.kind != "transfer" or task.task_id is None:
-            continue
-        store.add_mapping(task)
-        if not task.in_progress:
-            task.status = "ACTIVE"
-
-
-def save(path: str, store: Datastore) -> bool:
-    """Replace the file at `path` by `store`; return whether anything was written.
-
-    Write nothing if nothing has changed since it was loaded or saved. Keep a file of version 1 as
-    `path`.v1. Raise OSError if the file cannot be written; then it is unchanged.
-    """
-    digest = hashlib.sha256()
-    chunks = []
-    for chunk in _chunks(store):
-        digest.update(chunk)
-        chunks.append(chunk)
-    unchanged = digest.copy()
-    unchanged.update(_generation(store.generation))
-    if unchanged.hexdigest() == store.sum:
-        return False
-    chunks.append(_generation(store.generation + 1))
-    digest.update(chunks[-1])
-    chunks.append(f'"sum": "{digest.hexdigest()}"}}\n'.encode())
-    if store.upgraded:
-        with open(path, "rb") as old:
-            write_atomically(f"{path}.v1", [old.read()])
-        store.upgraded = False
-    write_atomically(path, chunks)
-    store.generation += 1
-    store.sum = digest.hexdigest()
-    store.changed = False
-    return True
-
-
-def _generation(number: int) -> bytes:
-    return b'"generation": %d,\n ' % number
-
-
-def _chunks(store: Datastore) -> Iterator[bytes]:
-    """Yield `store` as bytes, one directory a line, without "generation" and "sum" at the end."""
-    encode = msgspec.json.Encoder(order="deterministic").encode
-    tasks = {str(number): store.tasks[number] for number in sorted(store.tasks)}
-    yield b'{"version": %d,\n "source": %s,\n' % (store.version, encode(store.source))
-    yield b' "config": %s,\n "mappings": %s,\n' % (encode(store.config), encode(store.mappings))
-    yield b' "tasks": %s,\n "asides": %s,\n' % (encode(tasks), encode(store.quarantined))
-    yield b' "files": {'
-    comma = b"\n"
-    for directory in sorted(store.files):
-        yield b"%s  %s: %s" % (comma, encode(directory), encode(store.files[directory]))
-        comma = b",\n"
-    yield b"},\n "
-
-
-def write_atomically(path: str, chunks: Iterable[bytes]) -> None:
-    """Replace the file at `path` by `chunks`, with mode 0600.
-
-    Readers see the old content or the new one, never a mixture, even after a power failure. Raise
-    OSError if the file cannot be written; then it is unchanged.
-    """
-    temporary = f"{path}.new"
-    with open(temporary, "wb", opener=private) as file:
-        file.writelines(chunks)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def private(path: str, flags: int) -> int:
-    """Open `path` for open(..., opener=private): mode 0600 whatever the umask."""
-    descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor

@@ -12,7 +12,9 @@ if not __package__:
 
 from collections.abc import Sequence
 
-from globus_auto import utils
+from globus_auto import report, utils
+from globus_auto.context import RunContext
+from globus_auto.steps import marker, prune, remove, startup, verify
 
 PROGRAM = "delete"
 EPILOG = """examples:
@@ -27,22 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return utils.run(PROGRAM, options, delete)
 
 
-def delete(context: utils.RunContext) -> None:
-    """Poll tasks, verify copies, delete files, prune empty directories."""
-    # Imported here: --help and --version need no Globus.
-    from globus_auto import marker, opening, progress, proving, removing, report  # noqa: PLC0415
-
-    with opening.open_session(context, progress.progress_of(context)) as session:
-        opening.require_ready(session)
-        proving.report_skipped(session)
-        candidates = proving.candidates(session)
-        verified = proving.verify(session, candidates)
+def delete(context: RunContext) -> None:
+    """Start up, verify copies, delete their files, prune empty directories."""
+    with startup.open_session(context, report.progress_of(context)) as session:
+        startup.require_ready(session)
+        verify.report_skipped(session)
+        candidates = verify.candidates(session)
+        verified = verify.verify(session, candidates)
         if context.dry:
             report.print_deletions(session, verified)
             return
         marker.require(session, verified.values())
-        removing.remove(session, verified)
-        removing.prune(session)
+        remove.remove(session, verified)
+        prune.prune(session)
         session.kept.report(context.alerts, context.settings.stall_hours)
         session.store.forget_ended_tasks(context.started)
         session.save()

@@ -9,29 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from globus_auto import datastore
-
-
-class AlreadyRunning(Exception):
-    """Another run holds the lock at `path` since `since` (seconds UTC).
-
-    `waited` says that this run waited for it until the timeout.
-    """
-
-    def __init__(self, path: str, pid: str, since: int, waited: bool) -> None:
-        self.moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
-        super().__init__(f"another run (PID {pid}) has been running since {self.moment}")
-        self.path = path
-        self.pid = pid
-        self.since = since
-        self.waited = waited
-
-    def too_long(self, now: int, limit: float) -> bool:
-        """Return whether the other run needs attention: it has run for more than `limit` seconds.
-
-        If this run waited for it in vain, it always does.
-        """
-        return self.waited or now - self.since > limit
+from globus_auto import files
+from globus_auto.errors import AlreadyRunning
 
 
 @contextmanager
@@ -41,7 +20,7 @@ def locked(path: str, timeout: float) -> Iterator[None]:
     The kernel releases it when the process ends, so no lock is ever stale. Raise AlreadyRunning if
     another process holds it, and OSError if the file system does not support locks.
     """
-    with open(path, "a+", opener=datastore.private, encoding="ascii") as file:
+    with open(path, "a+", opener=files.private, encoding="ascii") as file:
         waited = 0.0
         while not _taken(file):
             if waited >= timeout:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import logging.handlers
 import os
 import sys
 import time
 from collections.abc import Iterator
 
-from globus_auto import DECISION, datastore, wording
+from globus_auto import DECISION, files, text
+from globus_auto.text import redact
+
+LOG_BYTES, LOG_FILES = 10_000_000, 5
+
 
 logging.addLevelName(DECISION, "DECISION")
-LOG_BYTES, LOG_FILES = 10_000_000, 5
 
 
 class Readable(logging.Formatter):
@@ -26,12 +28,12 @@ class Readable(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line of `record`."""
-        record.message = wording.printable(record.message)
+        record.message = text.printable(record.message)
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record` and its traceback, redacted: it may contain secrets."""
-        return wording.redact(super().format(record))
+        return redact(super().format(record))
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
@@ -41,7 +43,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> logging.StreamHandler:  # type: ignore[override, type-arg]
         return open(  # type: ignore[return-value]
-            self.baseFilename, self.mode, encoding=self.encoding, opener=datastore.private
+            self.baseFilename, self.mode, encoding=self.encoding, opener=files.private
         )
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name

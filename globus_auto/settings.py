@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import posixpath
-import pwd
 import re
 import runpy
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from globus_auto.files import unsafe
 
 CONFIG = Path(__file__).with_name("config.py")
 MOST = 1_000_000_000  # a sensible limit for every number
@@ -148,30 +148,6 @@ def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
         hint = f" Did you mean {near[0]}?" if near else ""
         problems.append(f"{path} sets {name}, which is not a setting.{hint}")
     return {name: value for name, value in found.items() if name in FIELDS}
-
-
-def unsafe(path: Path) -> str | None:
-    """Return why `path` must not be trusted, or None: others could make cron run their code.
-
-    A group may write to it only if it is the owner's own group, as after a clone under umask 002.
-    Raise OSError if `path` does not exist.
-    """
-    status = path.stat()
-    mode = status.st_mode
-    if mode & stat.S_IWOTH:
-        return f"{path} is writable by everybody; run: chmod o-w {path}"
-    if status.st_uid not in (os.getuid(), 0):
-        return f"{path} belongs to another user (uid {status.st_uid}), who could change it."
-    if mode & stat.S_IWGRP and status.st_gid != _own_group(status.st_uid):
-        return f"{path} is writable by a group; run: chmod g-w {path}"
-    return None
-
-
-def _own_group(uid: int) -> int | None:
-    try:
-        return pwd.getpwuid(uid).pw_gid
-    except KeyError:
-        return None
 
 
 def _mistyped(values: dict[str, Any]) -> dict[str, str]:

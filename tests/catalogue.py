@@ -7,24 +7,10 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from globus_auto import (
-    catalog,
-    catalog_collections,
-    catalog_deletions,
-    catalog_files,
-    catalog_login,
-    catalog_transfers,
-)
-from globus_auto.alerts import Alert
+from globus_auto.alerts.catalog import collections, deletions, files, login, programs, transfers
+from globus_auto.alerts.model import Alert
 
-MODULES = (
-    catalog,
-    catalog_login,
-    catalog_collections,
-    catalog_transfers,
-    catalog_files,
-    catalog_deletions,
-)
+MODULES = (programs, login, collections, transfers, files, deletions)
 SAMPLES: dict[str, list[Any]] = {
     "str": ["sample"],
     "str | None": [None, "EXPIRED"],

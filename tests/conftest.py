@@ -24,7 +24,9 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage
 
 from globus_auto import datastore, delete, transfer
-from globus_auto.names import MARKER
+from globus_auto import files as files_module
+from globus_auto import storage as storage_module
+from globus_auto.files import MARKER
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 
@@ -154,14 +156,14 @@ class Lab:
 
     def store(self) -> datastore.Datastore:
         """Return the datastore."""
-        found = datastore.load(f"{self.state}/datastore")
+        found = storage_module.load(f"{self.state}/datastore")
         assert found is not None, "there is no datastore"
         return found
 
     def records(self) -> set[str]:
         """Return the paths that have a record in the datastore."""
         return {
-            datastore.joined(directory, name)
+            files_module.joined(directory, name)
             for directory, names in self.store().files.items()
             for name in names
         }

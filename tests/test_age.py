@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from globus_auto.removing import halved_by_directory, split
 from globus_auto.sandbox.world import CompletionPolicy
+from globus_auto.steps.remove import halved_by_directory, split
 from tests.conftest import Lab, files, tree
 
 MINUTE = 60

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.names import MARKER
+from globus_auto.files import MARKER
 from tests.conftest import Lab, Mailbox, another_run, changes, log_in, run_transfer, tree
 
 

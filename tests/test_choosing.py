@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from globus_auto.choosing import (
+from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
+from globus_auto.steps.reasons import TransferReason, Verdict
+from globus_auto.steps.rules import (
     FUTURE_SECONDS,
     ScanTerms,
-    TransferReason,
-    Verdict,
     classify,
     is_future_mtime,
     is_racy,
@@ -17,7 +17,6 @@ from globus_auto.choosing import (
     matches,
     safe_until,
 )
-from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 
 TRANSFER, DEFER, SKIP = Verdict.TRANSFER, Verdict.DEFER, Verdict.SKIP
 NOW = 1_795_428_000

@@ -17,15 +17,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from globus_auto import datastore
-from globus_auto.datastore import (
-    DamagedDatastore,
-    Datastore,
-    FileRecord,
-    Mapping,
-    NewerDatastore,
-    TaskRecord,
-)
+from globus_auto import storage
+from globus_auto.datastore import Datastore, FileRecord, Mapping, TaskRecord
+from globus_auto.errors import DamagedDatastore, NewerDatastore
 from tests.conftest import Lab, Mailbox, files
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -90,8 +84,8 @@ def stores(draw: Any) -> Datastore:
 @given(store=stores())
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path, store: Datastore) -> None:
     path = str(tmp_path / "datastore")
-    datastore.save(path, store)
-    assert datastore.load(path) == store
+    storage.save(path, store)
+    assert storage.load(path) == store
 
 
 def example(directories: int = 2) -> Datastore:
@@ -116,12 +110,12 @@ def example(directories: int = 2) -> Datastore:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return the path of a saved datastore."""
-    datastore.save(str(tmp_path / "datastore"), example())
+    storage.save(str(tmp_path / "datastore"), example())
     return tmp_path / "datastore"
 
 
 def test_without_a_file_there_is_no_datastore(tmp_path: Path) -> None:
-    assert datastore.load(str(tmp_path / "datastore")) is None
+    assert storage.load(str(tmp_path / "datastore")) is None
 
 
 def test_each_directory_is_one_line_and_the_sum_comes_last(path: Path) -> None:
@@ -138,13 +132,13 @@ def test_each_directory_is_one_line_and_the_sum_comes_last(path: Path) -> None:
 
 def test_an_unchanged_datastore_is_not_written(path: Path) -> None:
     before = untouched(path)
-    store = datastore.load(str(path))
+    store = storage.load(str(path))
     assert store
-    assert datastore.save(str(path), store) is False
+    assert storage.save(str(path), store) is False
     assert (untouched(path), store.generation) == (before, 1)
     store.drop("/d/0/a")
-    assert datastore.save(str(path), store) is True
-    assert datastore.load(str(path)) == store
+    assert storage.save(str(path), store) is True
+    assert storage.load(str(path)) == store
     assert store.generation == 2, "raised at each save"
     assert untouched(path)[0] != before[0], "replaced, not overwritten"
 
@@ -153,7 +147,7 @@ def test_an_unchanged_datastore_is_not_written(path: Path) -> None:
 def test_only_its_owner_can_read_it_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        datastore.save(str(tmp_path / "datastore"), example())
+        storage.save(str(tmp_path / "datastore"), example())
     finally:
         os.umask(before)
     assert (tmp_path / "datastore").stat().st_mode & 0o7777 == 0o600
@@ -163,7 +157,7 @@ def loads_as_damaged_or_equal(path: Path, data: bytes) -> bool:
     """Write `data` and load it; return whether it is damaged."""
     path.write_bytes(data)
     try:
-        store = datastore.load(str(path))
+        store = storage.load(str(path))
     except NewerDatastore as error:
         # A digit of its version was altered: that is refused too, with another message.
         assert data.startswith((b'{"version": 3,', b'{"version": 22')), data[:20]
@@ -197,13 +191,13 @@ def test_any_altered_added_or_missing_byte_is_damage(path: Path) -> None:
 
 def test_a_large_datastore_with_some_byte_altered_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "datastore"
-    datastore.save(str(path), example(2000))
+    storage.save(str(path), example(2000))
     data = path.read_bytes()
     chance = random.Random(1)
     for place in chance.sample(range(len(data) - 1), 100):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         with pytest.raises(DamagedDatastore):
-            datastore.load(str(path))
+            storage.load(str(path))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +235,7 @@ def test_an_unknown_shape_is_damage_though_the_sum_matches(
     before = before.replace(old, new, 1)
     path.write_bytes(before + f'"sum": "{hashlib.sha256(before).hexdigest()}"}}\n'.encode())
     with pytest.raises(DamagedDatastore) as caught:
-        datastore.load(str(path))
+        storage.load(str(path))
     assert reason in str(caught.value)
 
 
@@ -261,17 +255,17 @@ def test_a_failed_save_leaves_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     larger = example(100)
     with no_file_above(1000), pytest.raises(OSError, match="File too large"):
-        datastore.save(str(path), larger)
+        storage.save(str(path), larger)
     assert path.read_bytes() == before
-    datastore.save(str(path), larger)
-    assert datastore.load(str(path)) == larger
+    storage.save(str(path), larger)
+    assert storage.load(str(path)) == larger
     assert [each.name for each in path.parent.iterdir()] == ["datastore"]
 
 
 def test_saving_leaves_no_file_open(path: Path) -> None:
     before = os.listdir("/proc/self/fd")
     for number in range(3):
-        datastore.save(str(path), example(number))
+        storage.save(str(path), example(number))
     assert os.listdir("/proc/self/fd") == before
 
 

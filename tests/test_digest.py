@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from globus_auto import alerts, wording
-from globus_auto.alerts import Alert, Alerts, Digest, OpenAlert
+from globus_auto import text as text_module
+from globus_auto.alerts import message as message_module
+from globus_auto.alerts import state
+from globus_auto.alerts.model import Alert, Alerts, Digest, OpenAlert
 
 HOUR = 3600
 
@@ -47,11 +49,11 @@ class Reader:
         self.told: list[tuple[int, int, int]] = []
 
     def run(self, now: int, found: Alerts, *, delivered: bool = True) -> None:
-        self.standing = alerts.update_open_alerts(self.standing, found, now)
-        what = alerts.make_digest(self.standing, now, 24 * HOUR)
+        self.standing = state.update_open_alerts(self.standing, found, now)
+        what = state.make_digest(self.standing, now, 24 * HOUR)
         if any(what) and delivered:
             self.told.append((len(what.new), len(what.still_open), len(what.resolved)))
-            self.standing = alerts.mark_notified(self.standing, what, now)
+            self.standing = state.mark_notified(self.standing, what, now)
 
 
 def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
@@ -116,7 +118,7 @@ def test_the_health_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     known |= {"by": "delete", "told_at": 7, "after": 8.0, "once": True, "over": False}
     path = tmp_path / "health"
     path.write_text(json.dumps({"alerts": [known, {**known, "once": False, "over": True}]}))
-    note, alert = alerts.read_state(str(path)).alerts
+    note, alert = state.read_state(str(path)).alerts
     assert (note.severity, note.notified_at, note.for_seconds, note.by) == ("note", 7, 8, "delete")
     assert (alert.severity, alert.resolved, note.resolved) == ("alert", True, False)
 
@@ -127,7 +129,7 @@ def test_only_what_was_checked_is_resolved() -> None:
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.resolved for each in alerts.update_open_alerts(known, found, 1)] == [True, False]
+    assert [each.resolved for each in state.update_open_alerts(known, found, 1)] == [True, False]
 
 
 def test_an_alert_fired_in_a_run_is_not_resolved_by_it() -> None:
@@ -145,7 +147,7 @@ def test_the_first_of_two_alerts_of_one_key_stays() -> None:
 
 
 def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
-    (kept,) = alerts.update_open_alerts([standing(notified_at=5)], findings(alert(text="newer")), 9)
+    (kept,) = state.update_open_alerts([standing(notified_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.notified_at) == ("newer", 0, 5)
 
 
@@ -189,23 +191,21 @@ def of(program: str, *raised: Alert) -> Alerts:
 
 
 def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
-    known = alerts.update_open_alerts([standing(notified_at=0)], of("transfer", alert()), 1)
-    assert [each.resolved for each in alerts.update_open_alerts(known, of("delete"), 2)] == [False]
-    assert [each.resolved for each in alerts.update_open_alerts(known, of("transfer"), 2)] == [True]
-    known = alerts.update_open_alerts(known, of("delete", alert()), 3)
-    assert [each.resolved for each in alerts.update_open_alerts(known, of("transfer"), 4)] == [
-        False
-    ]
-    assert [each.resolved for each in alerts.update_open_alerts(known, of("delete"), 4)] == [True]
+    known = state.update_open_alerts([standing(notified_at=0)], of("transfer", alert()), 1)
+    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 2)] == [False]
+    assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 2)] == [True]
+    known = state.update_open_alerts(known, of("delete", alert()), 3)
+    assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 4)] == [False]
+    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 4)] == [True]
 
 
 def test_either_program_resolves_a_shared_alert() -> None:
-    known = alerts.update_open_alerts(
+    known = state.update_open_alerts(
         [standing(notified_at=0)], of("transfer", alert(shared=True)), 1
     )
-    assert [each.resolved for each in alerts.update_open_alerts(known, of("delete"), 2)] == [True]
+    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 2)] == [True]
     earlier = [standing(notified_at=0, by="")]
-    assert [each.resolved for each in alerts.update_open_alerts(earlier, of("delete"), 2)] == [True]
+    assert [each.resolved for each in state.update_open_alerts(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(
@@ -240,9 +240,9 @@ def test_notified_and_resolved_always_alternate(
 @settings(max_examples=30, deadline=None, database=None, derandomize=True)
 def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) -> None:
     what = Digest([standing(about, text=text)], [], [])
-    title = alerts.subject(what, "globus_auto", "host", pair)
+    title = message_module.subject(what, "globus_auto", "host", pair)
     assert title.isprintable()
-    said = alerts.body(what, 0, "Sent by globus_auto.")
+    said = message_module.body(what, 0, "Sent by globus_auto.")
     assert len(said.splitlines()) == 5
     message = EmailMessage()
     message["Subject"] = title
@@ -279,7 +279,9 @@ LOGIN = {"kind": "login", "title": "login expired", "code": 3}
 def test_the_subject_names_the_worst_first(
     new: list[OpenAlert], still_open: list[OpenAlert], resolved: list[OpenAlert], said: str
 ) -> None:
-    title = alerts.subject(Digest(new, still_open, resolved), "our beamline", "em1", "a -> b")
+    title = message_module.subject(
+        Digest(new, still_open, resolved), "our beamline", "em1", "a -> b"
+    )
     assert title == f"[our beamline em1] {said} (a -> b)"
 
 
@@ -287,7 +289,7 @@ def test_the_body_says_what_is_new_still_open_and_works_again() -> None:
     gone = standing("/g", title="bad", recovery="/g works.", since=86_400, resolved=True)
     earlier = standing("/h", text="It is bad.", recovery=None, since=86_400, resolved=True)
     what = Digest([standing(), standing("/e")], [standing("/f")], [gone, earlier])
-    assert alerts.body(what, 86_400 + 3 * HOUR, "Sent by globus_auto.") == (
+    assert message_module.body(what, 86_400 + 3 * HOUR, "Sent by globus_auto.") == (
         "NEW\n\n* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
         "* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
         "STILL OPEN\n\n* unlisted: t (Open since 1970-01-01 00:00 UTC.)\n\n"
@@ -309,15 +311,17 @@ def test_the_body_says_what_is_new_still_open_and_works_again() -> None:
     ],
 )
 def test_a_duration_has_the_unit_that_a_person_would_choose(seconds: int, said: str) -> None:
-    assert alerts.duration(seconds) == said
+    assert message_module.duration(seconds) == said
 
 
 def test_a_flood_of_alerts_is_a_short_message() -> None:
     """It can be read on a phone."""
     gone = standing("/g", recovery="fine", resolved=True)
     what = Digest([standing(f"/{number}") for number in range(5000)], [], [gone])
-    assert "unlisted and 4999 more (" in alerts.subject(what, "globus_auto", "em1", "a -> b")
-    said = alerts.body(what, 0, "Sent by globus_auto.")
+    assert "unlisted and 4999 more (" in message_module.subject(
+        what, "globus_auto", "em1", "a -> b"
+    )
+    said = message_module.body(what, 0, "Sent by globus_auto.")
     assert said.count("* unlisted: ") == 26
     assert "\n\nand 4975 more: transfer.py --status shows all open alerts.\n\nRESOLVED" in said
 
@@ -325,6 +329,7 @@ def test_a_flood_of_alerts_is_a_short_message() -> None:
 def test_printable_keeps_letters_and_escapes_the_rest() -> None:
     """It keeps the letters of all languages."""
     assert (
-        wording.printable("Zoë 数据\n\x1b[31m\udcff\u202e") == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
+        text_module.printable("Zoë 数据\n\x1b[31m\udcff\u202e")
+        == "Zoë 数据\\n\\x1b[31m\\udcff\\u202e"
     )
-    assert wording.printable("a\nb\r", keep="\n") == "a\nb\\r"
+    assert text_module.printable("a\nb\r", keep="\n") == "a\nb\\r"

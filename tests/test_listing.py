@@ -11,16 +11,15 @@ from typing import Any
 import globus_sdk
 import pytest
 
-from globus_auto import listing, login, settings, watching
+from globus_auto import settings, walk
 from globus_auto.datastore import FileVersion
-from globus_auto.listing import (
-    DirectoryListing,
-    EndpointNotReady,
-    Lister,
-    ListingError,
-    RateLimiter,
-)
-from globus_auto.watching import InvalidResponse, SuccessfulTransfer
+from globus_auto.errors import EndpointNotReady, InvalidResponse
+from globus_auto.globus import auth, tasks
+from globus_auto.globus import client as client_module
+from globus_auto.globus import limiter as limiter_module
+from globus_auto.globus.documents import SuccessfulTransfer
+from globus_auto.globus.limiter import RateLimiter
+from globus_auto.walk import DirectoryListing, Lister, ListingError
 from tests.conftest import Lab, files
 
 HTML: dict[str, Any] = {
@@ -41,15 +40,15 @@ def api_error(code: str, message: str = "planned") -> dict[str, str]:
 
 
 @pytest.fixture
-def connection(lab: Lab) -> Iterator[login.Connection]:
+def connection(lab: Lab) -> Iterator[auth.Connection]:
     """Yield a connection as the programs use it."""
-    with_token = login.connect(settings.read_settings(str(lab.config)), interactive=False)
+    with_token = auth.connect(settings.read_settings(str(lab.config)), interactive=False)
     yield with_token
     with_token.close()
 
 
 @pytest.fixture
-def client(connection: login.Connection) -> globus_sdk.TransferClient:
+def client(connection: auth.Connection) -> globus_sdk.TransferClient:
     """Return the client of that connection."""
     return connection.client
 
@@ -126,7 +125,7 @@ def test_an_endless_list_is_an_invalid_response(
     endless(lab, change)
     lab.world.requests.clear()
     with pytest.raises(InvalidResponse, match="does not end"):
-        watching.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer, 50)
+        tasks.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer, 50)
     assert len(lab.world.requests) == pages
 
 
@@ -136,7 +135,7 @@ def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: globus_sdk.Tran
         page.update(DATA=rows, next_marker=number if number < 30 else None)
 
     endless(lab, change)
-    found = watching.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer)
+    found = tasks.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer)
     assert [item.source_path for item in found] == [f"/src/{number}" for number in range(3, 31, 3)]
 
 
@@ -181,7 +180,7 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
     failed = [request for request in lab.world.requests if request.status == fault["status"]]
     # Each listing is tried six times; other workers may be busy with one more when the fifth fails.
-    assert len(failed) <= 6 * (listing.SERVICE_FAILURES + workers)
+    assert len(failed) <= 6 * (limiter_module.SERVICE_FAILURES + workers)
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert lab.alerts() == {}
@@ -195,7 +194,7 @@ def test_a_service_that_is_down_ends_the_run(lab: Lab, fault: dict[str, Any], wo
         ({"status": 503, "body": api_error("ExternalError.DirListingFailed")}, None),
         ({"status": 403, "body": api_error("PermissionDenied")}, None),
         ({"status": 501, "body": api_error("NotImplemented")}, None),
-        ({"status": 503, "body": ""}, 6 * (listing.SERVICE_FAILURES - 1)),
+        ({"status": 503, "body": ""}, 6 * (limiter_module.SERVICE_FAILURES - 1)),
     ],
     ids=["endpoint", "busy endpoint", "forbidden", "not implemented", "four failures"],
 )
@@ -228,9 +227,9 @@ def test_a_404_for_an_internal_error_is_not_read_as_not_found(
     path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
     for route in ("ls", "stat"):
         lab.world.faults.add(route, times=None, status=404, body=api_error(code, message))
-    listed = listing.list_directory(client, lab.src.id, path, limiter)
-    refused = listing.listing_error(client, lab.src.id, path, limiter)
-    version = listing.stat_file(client, lab.src.id, path, limiter)
+    listed = client_module.list_directory(client, lab.src.id, path, limiter)
+    refused = client_module.listing_error(client, lab.src.id, path, limiter)
+    version = client_module.stat_file(client, lab.src.id, path, limiter)
     assert isinstance(listed, ListingError)
     assert isinstance(refused, ListingError)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
@@ -297,15 +296,15 @@ def test_an_answer_that_is_no_listing_is_an_error(
         lab.world.faults.add(route, times=None, status=200, **fault)
     limiter = RateLimiter(0)
     for outcome in (
-        listing.list_directory(client, lab.src.id, "/src", limiter),
-        listing.listing_error(client, lab.src.id, "/src", limiter),
-        listing.stat_file(client, lab.src.id, "/src/a", limiter),
+        client_module.list_directory(client, lab.src.id, "/src", limiter),
+        client_module.listing_error(client, lab.src.id, "/src", limiter),
+        client_module.stat_file(client, lab.src.id, "/src/a", limiter),
     ):
         assert isinstance(outcome, ListingError)
         assert not outcome.gone
         assert said in outcome.reason
     with pytest.raises(EndpointNotReady, match=said):
-        listing.require_ready(client, lab.src.id)
+        client_module.require_ready(client, lab.src.id)
 
 
 def test_a_real_listing_of_one_name_is_accepted(
@@ -313,8 +312,10 @@ def test_a_real_listing_of_one_name_is_accepted(
 ) -> None:
     lab.write("a")
     lab.write("b")
-    assert listing.listing_error(client, lab.src.id, "/src", RateLimiter(0)) is None
-    assert isinstance(listing.stat_file(client, lab.src.id, "/src/a", RateLimiter(0)), FileVersion)
+    assert client_module.listing_error(client, lab.src.id, "/src", RateLimiter(0)) is None
+    assert isinstance(
+        client_module.stat_file(client, lab.src.id, "/src/a", RateLimiter(0)), FileVersion
+    )
 
 
 def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
@@ -361,7 +362,7 @@ def test_a_gateway_with_json_of_its_own_is_no_crash(lab: Lab, body: object) -> N
 
 @pytest.mark.parametrize("by", ["an error", "the reader"])
 def test_a_scan_that_stops_early_closes_its_connections(
-    lab: Lab, connection: login.Connection, by: str
+    lab: Lab, connection: auth.Connection, by: str
 ) -> None:
     for name in DIRECTORIES:
         lab.write(name)
@@ -372,7 +373,9 @@ def test_a_scan_that_stops_early_closes_its_connections(
     def lister() -> Iterator[Lister]:
         opened.append(threading.current_thread())
         try:
-            with listing.globus_lister(connection.new_client, lab.src.id, limiter) as list_one:
+            with client_module.globus_lister(
+                connection.new_client, lab.src.id, limiter
+            ) as list_one:
                 yield list_one
         finally:
             closed.append(threading.current_thread())
@@ -382,7 +385,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)
     lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)
-    scan = listing.walk(lister, ["/src"], lambda _name: True, workers=4)
+    scan = walk.walk(lister, ["/src"], lambda _name: True, workers=4)
     if by == "an error":
         with pytest.raises(globus_sdk.TransferAPIError):
             list(scan)

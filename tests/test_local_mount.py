@@ -11,9 +11,11 @@ from typing import Any
 import globus_sdk
 import pytest
 
-from globus_auto import listing, mount
+from globus_auto import local, walk
 from globus_auto.datastore import FileVersion
-from globus_auto.listing import DirectoryListing
+from globus_auto.globus import client
+from globus_auto.globus import limiter as limiter_module
+from globus_auto.walk import DirectoryListing
 from tests.conftest import Lab, files, put, tree
 
 NAMES = [
@@ -65,7 +67,7 @@ def fill(lab: Lab) -> None:
 def scan(lister: Any) -> dict[str, Any]:
     """Scan the source and return its listings; of unsendable names only their number."""
     found = {}
-    for outcome in listing.walk(lister, ["/src"], lambda _name: True):
+    for outcome in walk.walk(lister, ["/src"], lambda _name: True):
         assert isinstance(outcome, DirectoryListing)
         found[outcome.path] = outcome._replace(unsendable=[""] * len(outcome.unsendable))
     return found
@@ -80,14 +82,14 @@ def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
         client_secret=lab.secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    limiter = listing.RateLimiter(0)
+    limiter = limiter_module.RateLimiter(0)
     with app:
         remote = scan(
-            lambda: listing.globus_lister(
+            lambda: client.globus_lister(
                 lambda: globus_sdk.TransferClient(app=app), lab.src.id, limiter
             )
         )
-    here = scan(lambda: mount.local_lister(str(lab.source), "/src"))
+    here = scan(lambda: local.local_lister(str(lab.source), "/src"))
     assert here == remote
     assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)
     assert here["/src"].others == {
@@ -117,7 +119,7 @@ def test_files_that_come_and_go_do_not_break_a_listing(
         pool.submit(come_and_go)
         try:
             for _ in range(500):
-                (found,) = listing.walk(lambda: mount.local_lister(str(tmp_path), "/src"), ["/src"])
+                (found,) = walk.walk(lambda: local.local_lister(str(tmp_path), "/src"), ["/src"])
                 assert isinstance(found, DirectoryListing)
                 assert found.files[stays.name] == FileVersion(0, 1)
         finally:
@@ -126,7 +128,7 @@ def test_files_that_come_and_go_do_not_break_a_listing(
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
 def test_file_systems_mounted_below_are_scanned_too() -> None:
-    outcomes = listing.walk(lambda: mount.local_lister("/dev", "/src"), ["/src"], "shm".__eq__)
+    outcomes = walk.walk(lambda: local.local_lister("/dev", "/src"), ["/src"], "shm".__eq__)
     top, below = outcomes
     assert isinstance(top, DirectoryListing)
     assert "shm" in top.directories
@@ -144,7 +146,7 @@ def test_a_directory_loop_is_not_entered(
     (tmp_path / "other").mkdir()
     found = DirectoryListing("/src/below", {}, {}, {}, [])
     for name, path in [("again", tmp_path), ("other", tmp_path / "other")]:
-        mount._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
+        local._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
     assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
 
 

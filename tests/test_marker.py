@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from globus_auto.names import MARKER
+from globus_auto.files import MARKER
 from tests.conftest import Lab, Mailbox, files, marks, tree
 from tests.test_delete import deleted
 

@@ -10,7 +10,7 @@ import globus_sdk
 import pytest
 import requests
 
-from globus_auto import tasks
+from globus_auto.globus import errors
 from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files
 
@@ -55,7 +55,7 @@ def test_only_an_error_code_of_globus_rejects_a_request(
     response.headers["Content-Type"] = "application/json"
     response._content = json.dumps({"code": code, "message": "planned"} if code else {}).encode()
     response.request = requests.Request("POST", "https://transfer.api.globus.org/").prepare()
-    assert tasks.is_rejected(globus_sdk.TransferAPIError(response)) == rejected
+    assert errors.is_rejected(globus_sdk.TransferAPIError(response)) == rejected
 
 
 @pytest.mark.slow

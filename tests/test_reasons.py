@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from globus_auto import choosing, delivery, removing, tasks, watching
-from globus_auto.asides import is_empty_tree, topmost_empty_trees
-from globus_auto.choosing import KeepReason, KeepTerms, Reason
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
-from globus_auto.listing import DirectoryListing, ListingError, ListingResult
+from globus_auto.globus import documents, tasks
+from globus_auto.steps import delivered, remove, rules
+from globus_auto.steps.quarantine import is_empty_tree, topmost_empty_trees
+from globus_auto.steps.reasons import KeepReason, Reason
+from globus_auto.steps.rules import KeepTerms
+from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 NOW = 1_795_428_000
 DAY = 86_400
@@ -58,7 +60,7 @@ def reason(**changes: Any) -> Reason | None:
     )
     given = {name: case[name] for name in ("excluded", "recursive_in_progress", "collides", "lost")}
     record = FileRecord(10, case["mtime"], 1)
-    why = choosing.reason_to_keep(record, task, KeepTerms(NOW, case["keep_days"]), **given)
+    why = rules.reason_to_keep(record, task, KeepTerms(NOW, case["keep_days"]), **given)
     return why and why.reason
 
 
@@ -99,7 +101,7 @@ def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
     versions = [FileVersion(*both) for both in itertools.product((0, 1, 9), (-5, 0, 7))]
     for version, found in itertools.product(versions, [*versions, None]):
         record = FileRecord(version.size, version.mtime, 1)
-        assert (choosing.reason_at_source(record, found) is None) is (found == version)
+        assert (rules.reason_at_source(record, found) is None) is (found == version)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
 def test_names_that_differ_only_in_case_or_form_are_found(
     names: list[str], expected: list[str]
 ) -> None:
-    assert sorted(choosing.colliding_names(names)) == sorted(expected)
+    assert sorted(rules.colliding_names(names)) == sorted(expected)
 
 
 def test_all_spellings_of_a_name_are_found() -> None:
@@ -128,7 +130,7 @@ def test_all_spellings_of_a_name_are_found() -> None:
     for name in map("".join, itertools.product(letters, repeat=2)):
         spellings = {name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))}
         spellings |= {name.casefold(), unicodedata.normalize("NFD", name.casefold())}
-        found = choosing.colliding_names(sorted(spellings))
+        found = rules.colliding_names(sorted(spellings))
         assert found == (spellings if len(spellings) > 1 else set())
 
 
@@ -239,21 +241,21 @@ def sent_from_src(*, recursive: bool) -> TaskRecord:
 def test_a_skipped_path_outside_its_task_drops_all_its_files(full, skipped) -> None:
     task = sent_from_src(recursive=full)
     paths = ["/src/a", "/src/b"]
-    assert delivery.not_transferred(task, paths, [watching.SkippedError(skipped)]) == paths
+    assert delivered.not_transferred(task, paths, [documents.SkippedError(skipped)]) == paths
 
 
 def test_files_below_a_skipped_directory_count_as_skipped() -> None:
     task = sent_from_src(recursive=True)
     paths = ["/src/a", "/src/d/b", "/src/d/e/c", "/src/dd"]
-    skipped = [watching.SkippedError("/src/d/")]
-    assert delivery.not_transferred(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
+    skipped = [documents.SkippedError("/src/d/")]
+    assert delivered.not_transferred(task, paths, skipped) == ["/src/d/b", "/src/d/e/c"]
 
 
 def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
     """Return `paths` split into groups."""
     groups = []
     while paths:
-        group, paths = removing.split(paths, most, directories)
+        group, paths = remove.split(paths, most, directories)
         groups.append(group)
     return groups
 
@@ -272,5 +274,5 @@ def test_groups_are_bounded_in_files_and_directories() -> None:
 
 def test_a_slow_group_is_halved_by_its_directories() -> None:
     paths = ["/a/1", "/a/2", "/a/3", "/b/1", "/c/1"]
-    assert removing.halved_by_directory(paths) == [paths[:3], paths[3:]]
-    assert removing.halved_by_directory(paths[:4]) == [paths[:3], paths[3:4]]
+    assert remove.halved_by_directory(paths) == [paths[:3], paths[3:]]
+    assert remove.halved_by_directory(paths[:4]) == [paths[:3], paths[3:4]]

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from globus_auto import logs, wording
+from globus_auto import logs
+from globus_auto import text as text_module
 from tests.conftest import Lab, Mailbox, unmark
 from tests.terminal import on_terminal
 from tests.test_channels import self_signed
@@ -150,13 +151,13 @@ def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str])
 
 def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
     with logs.to_file(str(tmp_path / "log"), verbose=False):
-        error = ValueError(wording.register_secret("the secret of a client"))
+        error = ValueError(text_module.register_secret("the secret of a client"))
         logging.getLogger("globus_auto.test").info("What follows", exc_info=error)
     assert (tmp_path / "log").read_text().endswith("INFO What follows\nValueError: [a secret]\n")
 
 
 def test_a_single_letter_entered_as_a_code_is_no_secret() -> None:
-    assert wording.redact(f"{wording.register_secret('a')} code") == "a code"
+    assert text_module.redact(f"{text_module.register_secret('a')} code") == "a code"
 
 
 def test_a_code_that_a_server_repeats_is_redacted(person: Lab) -> None:

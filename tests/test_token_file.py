@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from globus_sdk.token_storage import TokenStorageData
 
-from globus_auto import login
+from globus_auto import errors
+from globus_auto.globus import tokens
 from tests.conftest import Lab
 
 SERVERS = ("transfer.api.globus.org", "auth.globus.org")
@@ -41,9 +42,9 @@ tests.storage(path, "struck")._rewrite(change)
 """
 
 
-def storage(path: str | Path, namespace: str) -> login.TokenFile:
+def storage(path: str | Path, namespace: str) -> tokens.TokenFile:
     """Return the token file as the programs read and change it."""
-    return login.TokenFile(str(path), namespace)
+    return tokens.TokenFile(str(path), namespace)
 
 
 def token(server: str, text: str) -> TokenStorageData:
@@ -159,7 +160,7 @@ def test_leftovers_go_and_other_files_stay(path: Path) -> None:
 
 def test_a_change_that_fails_leaves_no_copy_behind(path: Path) -> None:
     path.write_text("not JSON", encoding="utf-8")
-    with pytest.raises(login.DamagedTokenFile):
+    with pytest.raises(errors.DamagedTokenFile):
         storage(path, "DEFAULT").remove_token_data("x")
     assert path.read_text(encoding="utf-8") == "not JSON"
     assert sorted(os.listdir(path.parent)) == [path.name, f"{path.name}.lock"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto import datastore
+from globus_auto import storage
 from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, Mailbox, another_destination, counts, files, unmark
 
@@ -234,7 +234,7 @@ def test_a_quarantine_is_resolved_with_pruning_turned_off(
     lab.write(f"{quarantine.name}/late")
     store = lab.store()
     store.quarantined[f"/src/{quarantine.name}"] = "/src/d"
-    datastore.save(f"{lab.state}/datastore", store)
+    storage.save(f"{lab.state}/datastore", store)
     lab.world.faults.add("rename", times=None, status=403, body={"code": "PermissionDenied"})
     lab.configure(DELETE_EMPTY_DIRS=False)
     hours(lab, 2)

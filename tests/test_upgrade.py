@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from globus_auto import catalog, datastore
-from globus_auto.datastore import Datastore, FileRecord, Mapping, NewerDatastore
+from globus_auto import errors, storage
+from globus_auto.alerts.catalog import programs
+from globus_auto.datastore import Datastore, FileRecord, Mapping
+from globus_auto.errors import NewerDatastore
 from tests.conftest import Lab, Mailbox, files
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -34,7 +36,7 @@ def golden(tmp_path: Path, version: int) -> Path:
 
 def load(path: Path) -> Datastore:
     """Return the datastore at `path`, which must exist."""
-    found = datastore.load(str(path))
+    found = storage.load(str(path))
     assert found
     return found
 
@@ -83,14 +85,14 @@ def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
         312, 1_790_000_300, 2
     )
     assert store.tasks[5].deletes == ["/data/em1/2026-09-21/grid_001.mrc"]
-    assert datastore.save(str(path), store) is True
+    assert storage.save(str(path), store) is True
     assert (tmp_path / "datastore.v1").read_bytes() == before, "the old one stays"
     assert (tmp_path / "datastore.v1").stat().st_mode & 0o7777 == 0o600
     assert load(path) == store
     assert path.read_bytes().startswith(b'{"version": 2,')
-    assert datastore.save(str(path), load(path)) is False
+    assert storage.save(str(path), load(path)) is False
     store.drop("/data/em1/log.txt")
-    datastore.save(str(path), store)
+    storage.save(str(path), store)
     assert (tmp_path / "datastore.v1").read_bytes() == before, "and is written once"
 
 
@@ -108,11 +110,11 @@ def test_version_2_is_read_and_written_as_it_was(tmp_path: Path) -> None:
     assert (store.tasks[6].equal, store.tasks[2].verify_checksum) == (True, False)
     assert store.tasks[8].lost == ["/data/em1/log.txt"]
     assert store.tasks[1].lost is msgspec.UNSET
-    assert datastore.save(str(path), store) is False
+    assert storage.save(str(path), store) is False
     assert path.read_bytes() == before
     store.sum = ""
     store.generation -= 1
-    assert datastore.save(str(path), store) is True
+    assert storage.save(str(path), store) is True
     assert path.read_bytes() == before, "to the byte"
     assert [each.name for each in tmp_path.iterdir()] == ["datastore"]
 
@@ -121,8 +123,8 @@ def test_version_2_is_read_and_written_as_it_was(tmp_path: Path) -> None:
 def test_a_golden_file_that_was_altered_is_damaged(tmp_path: Path, version: int) -> None:
     path = golden(tmp_path, version)
     path.write_bytes(path.read_bytes().replace(b"67108864", b"67108865", 1))
-    with pytest.raises(datastore.DamagedDatastore, match="its content does not fit its sum"):
-        datastore.load(str(path))
+    with pytest.raises(errors.DamagedDatastore, match="its content does not fit its sum"):
+        storage.load(str(path))
 
 
 @pytest.mark.parametrize("version", [3, 10])
@@ -131,9 +133,9 @@ def test_the_advice_for_a_newer_version_is_to_upgrade(tmp_path: Path, version: i
     path = golden(tmp_path, 2)
     path.write_bytes(b'{"version": %d,\n "future": {}}' % version)
     with pytest.raises(NewerDatastore) as caught:
-        datastore.load(str(path))
+        storage.load(str(path))
     assert caught.value.version == version
-    text = catalog.datastore_newer(caught.value.path, version, datastore.VERSION).text
+    text = programs.datastore_newer(caught.value.path, version, storage.VERSION).text
     assert f"written by a newer globus_auto: its version is {version}" in text
     assert "Upgrade this installation." in text
     assert "elete it" not in text

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from globus_auto.choosing import doubt
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
+from globus_auto.steps.rules import doubt
 from tests.conftest import Lab, Mailbox, files, put
 
 HOUR = 3600

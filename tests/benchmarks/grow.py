@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from globus_auto import datastore, listing, mount
+from globus_auto import local, storage, walk
 from globus_auto.datastore import Datastore, FileRecord, TaskRecord
 
 OLD = 1_700_000_000  # seconds since 1970 UTC
@@ -61,26 +61,26 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         destination_dir=dst_dir,
     )
     store.accepted(store.tasks[1])
-    outcomes = listing.walk(
-        lambda: mount.local_lister(src_dir, src_dir), [src_dir], lambda _name: True
+    outcomes = walk.walk(
+        lambda: local.local_lister(src_dir, src_dir), [src_dir], lambda _name: True
     )
     for outcome in outcomes:
-        if isinstance(outcome, listing.DirectoryListing) and outcome.files:
+        if isinstance(outcome, walk.DirectoryListing) and outcome.files:
             store.files[outcome.path] = {
                 name: FileRecord(version.size, version.mtime, 1)
                 for name, version in outcome.files.items()
             }
-    datastore.save(path, store)
+    storage.save(path, store)
 
 
 def save(path: str) -> None:
     """Save the datastore at `path` with one entry changed; write seconds and CPU to PATH.cost."""
-    store = datastore.load(path)
+    store = storage.load(path)
     assert store
     directory, names = next(iter(store.files.items()))
     store.put(f"{directory}/{next(iter(names))}", FileRecord(1, OLD, 1))
     began, worked = time.monotonic(), time.process_time()
-    datastore.save(path, store)
+    storage.save(path, store)
     wall, cpu = time.monotonic() - began, time.process_time() - worked
     with open(f"{path}.cost", "w", encoding="utf-8") as file:
         file.write(f"{wall} {cpu}")

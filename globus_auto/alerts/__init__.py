@@ -1,0 +1,45 @@
+"""Alerts: what is wrong, who is notified, and how often."""
+
+from __future__ import annotations
+
+from globus_auto.alerts import catalog
+from globus_auto.alerts.explain import Facts, explain, explain_call
+from globus_auto.alerts.message import body, subject
+from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind
+from globus_auto.alerts.notify import NO_APPRISE, Notifier, mail_server, notify, send
+from globus_auto.alerts.state import (
+    DAY,
+    MAX_PATHS,
+    AlertState,
+    make_digest,
+    mark_notified,
+    open_state,
+    read_state,
+    update_open_alerts,
+)
+
+__all__ = [
+    "DAY",
+    "MAX_PATHS",
+    "NO_APPRISE",
+    "Alert",
+    "AlertError",
+    "AlertState",
+    "Alerts",
+    "Facts",
+    "Kind",
+    "Notifier",
+    "body",
+    "catalog",
+    "explain",
+    "explain_call",
+    "mail_server",
+    "make_digest",
+    "mark_notified",
+    "notify",
+    "open_state",
+    "read_state",
+    "send",
+    "subject",
+    "update_open_alerts",
+]

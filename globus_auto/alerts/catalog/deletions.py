@@ -1,0 +1,141 @@
+"""The catalogue of alerts, sixth part: deletions, and directories in quarantine."""
+
+from __future__ import annotations
+
+from globus_auto.alerts.model import Alert
+from globus_auto.text import because, capital, counted, some
+
+LEFTOVER = "a leftover delete task below "
+
+
+def files_kept_too_long(reason: str, paths: list[str], hours: float, hint: str) -> Alert:
+    """Return the alert that `paths` have stayed at the source for too long."""
+    count = len(paths)
+    return Alert(
+        kind="kept",
+        about=reason,
+        title="files kept too long",
+        text=f"{counted(count, 'file')} {'was' if count == 1 else 'were'} sent more than {hours:g}"
+        f" hours ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
+        f" each: {reason}. {hint}",
+        recovery=f"No file is kept too long any more for this reason: {reason}.",
+    )
+
+
+def delete_rejected(source_dir: str, path: str, details: str) -> Alert:
+    """Return the alert that Globus rejects the deletion of one file."""
+    return _delete(
+        source_dir,
+        "delete refused",
+        f"Globus refused to delete {path}. Its copy is verified, and it stays at the source. Delete"
+        f" it by hand, or rename it. {details}",
+    )
+
+
+def delete_failed(source_dir: str, error: str, link: str) -> Alert:
+    """Return the alert that a deletion of verified files failed."""
+    return _delete(
+        source_dir,
+        "delete failed",
+        f"Globus did not delete verified files below {source_dir}. They stay at the source, and the"
+        f" next run tries again. Check that Globus may delete there: {link} {error}".rstrip(),
+    )
+
+
+def _delete(source_dir: str, title: str, text: str) -> Alert:
+    return Alert(
+        kind="delete failed",
+        about=source_dir,
+        title=title,
+        text=text,
+        recovery=f"Verified files below {source_dir} can be deleted again.",
+    )
+
+
+def delete_never_ends(source_dir: str, link: str) -> Alert:
+    """Return the alert that a deletion does not end although it was cancelled."""
+    return Alert(
+        kind="delete failed",
+        about=f"{LEFTOVER}{source_dir}",
+        title="delete task does not end",
+        text=f"Globus has not ended a delete task below {source_dir}, although its deadline has"
+        " passed and it was cancelled. globus_auto no longer waits for it. Cancel"
+        f" it at {link}",
+        recovery="",
+    )
+
+
+def about_empty_directories(source_dir: str) -> str:
+    """Return what alerts of empty directories are about, which others do not resolve."""
+    return f"empty directories below {source_dir}"
+
+
+def directories_not_removed(source_dir: str, error: str) -> Alert:
+    """Return the alert that Globus did not remove all empty directories."""
+    return Alert(
+        kind="delete failed",
+        about=about_empty_directories(source_dir),
+        title="empty directories not removed",
+        text=f"Globus did not delete all empty directories below {source_dir}. Those that stay are"
+        " tried once a day. Let Globus write there, or set DELETE_EMPTY_DIRS = False."
+        f" {error}".rstrip(),
+        recovery=f"Empty directories below {source_dir} are removed again.",
+    )
+
+
+def rename_unsupported(endpoint: str, collection: str) -> Alert:
+    """Return the note that the source cannot rename, so that empty directories stay."""
+    return Alert(
+        kind="rename",
+        about=endpoint,
+        title="collection cannot rename",
+        text=f"{capital(collection)} cannot rename, so empty directories cannot be removed safely,"
+        " and stay.",
+        recovery="",
+        code=0,
+        severity="note",
+    )
+
+
+def quarantine_stuck(quarantine: str, directory: str, reason: str) -> Alert:
+    """Return the alert that a directory cannot get its name back now."""
+    return _quarantine(
+        directory,
+        f"The directory {directory} was renamed to {quarantine} to check that it is empty, and"
+        " cannot get its name back now. Nothing in it is lost; the next run tries again. "
+        f"{because(reason)}",
+        recovery=f"{directory} is out of quarantine.",
+    )
+
+
+def quarantine_name_taken(quarantine: str, directory: str) -> Alert:
+    """Return the alert that the name of a directory was taken while it was in quarantine."""
+    return _quarantine(
+        quarantine,
+        f"The directory {directory} was renamed to {quarantine} to check that it is empty. It is"
+        " not, and its old name has been taken since. Nothing in it is lost, sent or deleted. Give"
+        " it a new name, or move its files where they belong.",
+        recovery=f"{quarantine} is out of quarantine.",
+    )
+
+
+def quarantine_forgotten(quarantine: str, names: list[str]) -> Alert:
+    """Return the alert that nobody knows the name of a directory in quarantine any more."""
+    return _quarantine(
+        quarantine,
+        f"{quarantine} was renamed to check that it is empty, and its old name is not known any"
+        f" more. It contains {some(names)}. Nothing in it is lost, sent or deleted. Give it a new"
+        " name, or move its files where they belong.",
+        recovery=f"{quarantine} is out of quarantine.",
+    )
+
+
+def _quarantine(about: str, text: str, recovery: str) -> Alert:
+    return Alert(
+        kind="quarantine",
+        about=about,
+        title="directory in quarantine",
+        text=text,
+        recovery=recovery,
+        shared=True,
+    )

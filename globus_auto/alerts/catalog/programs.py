@@ -1,0 +1,198 @@
+"""The catalogue of alerts, first part: settings, the programs and their files.
+
+One function is one alert, and its text is nowhere else: what happened, what it means for the data,
+what to do; then what Globus says, with its codes. The other parts are catalog_login.py,
+catalog_collections.py, catalog_transfers.py, catalog_files.py and catalog_deletions.py.
+"""
+
+from __future__ import annotations
+
+from globus_auto.alerts.model import Alert, Kind
+from globus_auto.text import DENIED, counted
+
+
+def setting_wrong(config_path: str, problem: str) -> Alert:
+    """Return the alert that a setting is wrong."""
+    return Alert(
+        kind="settings",
+        about=f"{config_path}: {problem}",
+        title="wrong settings",
+        text=problem,
+        recovery=f"The settings in {config_path} are valid again.",
+        code=2,
+    )
+
+
+def source_changed(source_dir: str, source_id: str, datastore_path: str, stored_id: str) -> Alert:
+    """Return the alert that the datastore belongs to another source."""
+    return _unfit(
+        source_dir,
+        "datastore of another source",
+        f"SRC_ID is {source_id}, but the datastore {datastore_path} holds the files of"
+        f" {stored_id}. Nothing was sent or deleted. For another source, set CODE_PATH to"
+        " another directory; or delete the datastore to start over.",
+    )
+
+
+def code_path_shared(source_dir: str, config: str, other: str, directories: str) -> Alert:
+    """Return the alert that the config file `other` uses the same CODE_PATH."""
+    return _unfit(
+        source_dir,
+        "CODE_PATH used twice",
+        f"{other} has the same CODE_PATH as {config}, but other directories ({directories})."
+        " Nothing was sent or deleted. Give each config file its own CODE_PATH.",
+    )
+
+
+def destination_in_use(
+    source_dir: str, destination_dir: str, other: str, other_destination: str, datastore_path: str
+) -> Alert:
+    """Return the alert that files of the directory `other` could be overwritten."""
+    return _unfit(
+        source_dir,
+        "DST_DIR in use",
+        f"{source_dir} cannot be sent to {destination_dir}: {other} was sent to"
+        f" {other_destination} at the same collection before, and files of one could overwrite the"
+        " only copies of the other's. Nothing was sent or deleted. Set another DST_DIR, or delete"
+        f" {datastore_path}, which ends this protection.",
+    )
+
+
+def source_is_destination(
+    source_dir: str, directory: str, marker: str, destination_dir: str
+) -> Alert:
+    """Return the alert that source and destination are not distinct directories."""
+    return _unfit(
+        source_dir,
+        "source is destination",
+        f"{directory} in SRC_DIR contains the directory {marker}, which was made in DST_DIR:"
+        f" {destination_dir} is SRC_DIR, or inside it, under another name. Nothing was sent or"
+        " deleted. Set another DST_DIR, and remove that directory from the source. If the files"
+        " there were only copied back to the source, removing it is enough.",
+    )
+
+
+def destination_of_another(source_dir: str, destination_dir: str, marker: str) -> Alert:
+    """Return the alert that another source is sent to DST_DIR, as its `marker` there shows."""
+    return _unfit(
+        source_dir,
+        "DST_DIR of another source",
+        f"{destination_dir} belongs to another source directory than {source_dir}: it contains"
+        " another marker. Files of both would overwrite each other there. Nothing was sent or"
+        f" deleted. Set another DST_DIR; or, if nothing else writes there, remove {marker} at the"
+        " destination.",
+    )
+
+
+def _unfit(source_dir: str, title: str, text: str) -> Alert:
+    return Alert(
+        kind="unfit settings",
+        about=source_dir,
+        title=title,
+        text=text,
+        recovery="The settings fit what was sent before.",
+        code=2,
+    )
+
+
+def datastore_damaged(path: str, reason: str) -> Alert:
+    """Return the alert that the datastore cannot be used."""
+    return _datastore(
+        path,
+        "datastore damaged",
+        f"The datastore {path} is damaged: {reason}. Nothing was changed, sent or deleted. Restore"
+        " it from a backup, or delete it to start over: then every file at the source is compared"
+        " with the destination again.",
+    )
+
+
+def datastore_newer(path: str, version: int, readable: int) -> Alert:
+    """Return the alert that a newer version of globus_auto wrote the datastore."""
+    return _datastore(
+        path,
+        "datastore of a newer version",
+        f"The datastore {path} was written by a newer globus_auto: its version is {version}, and"
+        f" this one reads up to {readable}. Nothing was changed, sent or deleted. Upgrade this"
+        " installation.",
+    )
+
+
+def _datastore(path: str, title: str, text: str) -> Alert:
+    return Alert(
+        kind="datastore",
+        about=path,
+        title=title,
+        text=text,
+        recovery=f"The datastore {path} can be read again.",
+        code=3,
+    )
+
+
+def datastore_restored(path: str, dropped: int) -> Alert:
+    """Return the alert that the datastore comes from a backup; `dropped` files are not trusted."""
+    return Alert(
+        kind="restored",
+        about=path,
+        title="datastore restored from a backup",
+        text=f"The datastore {path} is older than the last one that was saved: it was restored from"
+        " a backup. Its records of deliveries may be out of date, so"
+        f" {counted(dropped, 'file')} will be compared with the destination again before any is"
+        " deleted. Nothing to do.",
+        recovery="",
+    )
+
+
+def running_too_long(lock_path: str, pid: str, since: str) -> Alert:
+    """Return the alert that another run has held a lock for too long."""
+    return Alert(
+        kind="lock",
+        about=lock_path,
+        title="run takes too long",
+        text=f"Another run (PID {pid}) has been running since {since}. Nothing else is sent or"
+        " deleted until it ends. Check what it waits for, or stop it: the next run finishes its"
+        " work.",
+        recovery="The run that took too long has ended.",
+    )
+
+
+def stopped(program: str) -> Alert:
+    """Return the alert that a signal stopped `program`."""
+    return _ended(
+        "stopped",
+        program,
+        "run stopped",
+        f"{program}.py was stopped by a signal. Nothing is lost: the next run finishes its work.",
+    )
+
+
+def state_unusable(program: str, path: str, reason: str) -> Alert:
+    """Return the alert that `program` cannot read or write one of its files."""
+    return _ended(
+        "state",
+        program,
+        "file not readable or writable",
+        f"{program}.py cannot read or write {path}, and stopped. Nothing is lost: the next run"
+        f" tries again. {'Check' if DENIED.search(reason) else 'Check the room on its disk, and'}"
+        f" its permissions. Reason: {reason}.",
+    )
+
+
+def crashed(program: str, error: str) -> Alert:
+    """Return the alert that `program` stopped at an error of its own."""
+    return _ended(
+        "crash",
+        program,
+        "internal error",
+        f"{program}.py stopped because of an error in globus_auto itself. Nothing is lost: the next"
+        f" run tries again. Please report it, with the lines in the log. Error: {error}.",
+    )
+
+
+def _ended(kind: Kind, program: str, title: str, text: str) -> Alert:
+    return Alert(
+        kind=kind,
+        about=program,
+        title=title,
+        text=text,
+        recovery=f"{program}.py has done its work again.",
+    )

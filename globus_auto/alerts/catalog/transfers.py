@@ -1,0 +1,251 @@
+"""The catalogue of alerts, fourth part: transfer tasks and their submission."""
+
+from __future__ import annotations
+
+from globus_auto.alerts.model import Alert
+from globus_auto.text import access_advice, are, counted, some, they_stay
+
+OUT_OF_REACH = ("endpoint", "service")
+# What a task meets where a collection is offline: the alert is about the collection, and it passes.
+OFFLINE = (
+    "GC_NOT_CONNECTED",
+    "GC_PAUSED",
+    "CONNECT_FAILED",
+    "CONNECTION_BROKEN",
+    "CONNECTION_RESET",
+)
+# What does not pass until somebody makes room.
+NO_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
+
+
+# Kinds of alerts that explain why a task did not end in time.
+BLOCKERS = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
+
+
+def transfer_blocked(source_dir: str, what: str) -> Alert:
+    """Return the alert that a submission never reached Globus in several runs."""
+    return Alert(
+        kind="refused",
+        about=source_dir,
+        title="transfer blocked",
+        text=f"A transfer of {what} never reached Globus in several runs, though other requests"
+        " do: something between this machine and Globus, such as a proxy, blocks it. The file stays"
+        " at the source, and is tried again once a day. Rename it, exclude it by EXCLUDE, or let"
+        " requests to Globus pass.",
+        recovery=f"No transfer of {source_dir} is refused any more.",
+        shared=True,
+    )
+
+
+def transfer_rejected(source_dir: str, what: str, details: str, *, malformed: bool) -> Alert:
+    """Return the alert that Globus rejected a transfer.
+
+    `malformed`: because of a file that Globus cannot take; otherwise because of the place.
+    """
+    if malformed:
+        hint = "It stays at the source, and is tried again once a day. Rename or EXCLUDE it."
+    else:
+        hint = (
+            "Nothing of it leaves the source, and the next run tries again. Check that you may"
+            " write at the destination."
+        )
+    return Alert(
+        kind="refused",
+        about=source_dir,
+        title="transfer refused",
+        text=f"Globus refused to transfer {what}. {hint} {details}",
+        recovery=f"No transfer of {source_dir} is refused any more.",
+        shared=True,
+    )
+
+
+def transfers_conflict(source_dir: str, details: str, grace_seconds: float) -> Alert:
+    """Return the alert that Globus takes no transfers now, due after `grace_seconds`."""
+    return Alert(
+        kind="conflict",
+        about=source_dir,
+        title="transfers not accepted",
+        text=f"Globus does not accept transfers of {source_dir} now: a transfer of the same paths,"
+        " or too many tasks, are in progress. New files wait at the source for a later run. If it"
+        f" lasts for {grace_seconds / 3600:g} hours, see your tasks in the web app. {details}",
+        recovery=f"Globus accepts transfers of {source_dir} again.",
+        code=0,
+        for_seconds=grace_seconds,
+        shared=True,
+    )
+
+
+def full_postponed(source_dir: str, in_progress: int) -> Alert:
+    """Return the alert that --full found transfers in progress."""
+    return Alert(
+        kind="full",
+        about=source_dir,
+        title="--full postponed",
+        text=f"--full was postponed: {counted(in_progress, 'transfer')} of {source_dir}"
+        f" {are(in_progress)} in progress. New and changed files were sent as usual. Run it again"
+        " later.",
+        recovery="",
+    )
+
+
+def transfer_suspended(source_dir: str, destination_dir: str, error: str, link: str) -> Alert:
+    """Return the alert that Globus suspended a transfer until a person acts."""
+    return Alert(
+        kind="inactive",
+        about=source_dir,
+        title="transfer suspended",
+        text=f"A transfer from {source_dir} to {destination_dir} is suspended until you act. Its"
+        f" files stay at the source. Renew the login or consent that Globus asks for at {link}"
+        f" {error}".rstrip(),
+        recovery=f"Transfers of {source_dir} make progress again.",
+        code=3,
+        shared=True,
+    )
+
+
+def transfer_stalled(
+    source_dir: str, destination_dir: str, status: str, error: str, link: str
+) -> Alert:
+    """Return the alert that a transfer meets errors that do not pass."""
+    if status in NO_ROOM:
+        advice = "Make room at the destination, or raise the quota."
+    else:
+        advice = access_advice(error, "")
+    return _stalled(
+        source_dir,
+        f"A transfer from {source_dir} to {destination_dir} meets errors that do not pass. Its"
+        f" files stay at the source, and Globus keeps trying. {advice} See the task at {link}"
+        f" {error}".replace("  ", " "),
+        OUT_OF_REACH if status in OFFLINE else (),
+    )
+
+
+def transfer_silent(
+    source_dir: str, destination_dir: str, hours: float, event: str, link: str
+) -> Alert:
+    """Return the alert that a transfer has had no event for `hours`."""
+    return _stalled(
+        source_dir,
+        f"Globus has reported nothing about a transfer from {source_dir} to {destination_dir} for"
+        f" {hours:.0f} hours. Its files stay at the source. See what holds it up, or cancel it, at"
+        f" {link} {event}".rstrip(),
+        OUT_OF_REACH,
+    )
+
+
+def _stalled(source_dir: str, text: str, inhibited_by: tuple[str, ...]) -> Alert:
+    return Alert(
+        kind="stalled",
+        about=source_dir,
+        title="transfer stalled",
+        text=text,
+        recovery=f"Transfers of {source_dir} make progress again.",
+        inhibited_by=inhibited_by,
+        shared=True,
+    )
+
+
+def status_unknown(source_dir: str, details: str) -> Alert:
+    """Return the alert that Globus did not say what became of a transfer."""
+    return Alert(
+        kind="unknown status",
+        about=source_dir,
+        title="unknown status of a transfer",
+        text=f"Globus did not say what became of a transfer of {source_dir}. No files were marked"
+        f" as sent or deleted because of this. The next run asks again. {details}",
+        recovery="Globus reports what became of every transfer.",
+        inhibited_by=("service",),
+    )
+
+
+def transfer_failed(
+    source_dir: str, destination_dir: str, code: str | None, error: str, link: str
+) -> Alert:
+    """Return the alert that a transfer failed."""
+    inhibited_by = BLOCKERS if code == "EXPIRED" else OUT_OF_REACH if code in OFFLINE else ()
+    return _failed(
+        source_dir,
+        "transfer failed",
+        f"A transfer from {source_dir} to {destination_dir} failed. What it did not send stays at"
+        f" the source and is sent again. If it goes on, see what the task says at {link}"
+        f" {error}".rstrip(),
+        inhibited_by,
+    )
+
+
+def result_unavailable(source_dir: str, link: str) -> Alert:
+    """Return the alert that Globus does not list what a transfer did."""
+    return _failed(
+        source_dir,
+        "result of a transfer unknown",
+        f"Globus does not list what a transfer of {source_dir} has sent and what it has skipped, so"
+        " its files stay at the source and are sent again; what has arrived is not copied twice."
+        f" The task is at {link}",
+    )
+
+
+def files_undelivered(source_dir: str, paths: list[str]) -> Alert:
+    """Return the alert that `paths` were sent and are not known to be delivered."""
+    count = len(paths)
+    return _failed(
+        source_dir,
+        "files not delivered",
+        f"{counted(count, 'file')} may not have arrived: {some(paths)}. {they_stay(count)} at the"
+        f" source, and the next run sends {'it' if count == 1 else 'them'} again.",
+    )
+
+
+def _failed(source_dir: str, title: str, text: str, inhibited_by: tuple[str, ...] = ()) -> Alert:
+    return Alert(
+        kind="failed",
+        about=source_dir,
+        title=title,
+        text=text,
+        recovery=f"Transfers of {source_dir} no longer fail.",
+        inhibited_by=inhibited_by,
+        shared=True,
+    )
+
+
+def files_skipped(directory: str, files: list[str]) -> Alert:
+    """Return the alert that Globus could not read `files`, names with an error code."""
+    count = len(files)
+    return Alert(
+        kind="skipped",
+        about=directory,
+        title="files skipped",
+        text=f"Globus skipped {counted(count, 'file')} in {directory}, which it could not read."
+        f" {they_stay(count)} at the source and {are(count)} tried again. Let Globus read"
+        f" {'it' if count == 1 else 'them'}: {some(files)}.",
+        recovery=f"Globus no longer skips files in {directory}.",
+        shared=True,
+    )
+
+
+def checksums_unverified(destination: str, source_dir: str, link: str) -> Alert:
+    """Return the alert that Globus did not compare checksums after a transfer."""
+    return Alert(
+        kind="unverified",
+        about=destination,
+        title="checksums not verified",
+        text=f"Globus did not verify checksums after it copied files of {source_dir}: the policy of"
+        " one of the collections disables verification. The files have arrived, but stay at the"
+        " source. Ask the collection's administrator to allow verification, or use another"
+        " collection; then delete the datastore, and everything is compared again. The task is at"
+        f" {link}",
+        recovery="No file waits for a verification of its checksum any more.",
+    )
+
+
+def transfer_unencrypted(destination: str, source_dir: str, link: str) -> Alert:
+    """Return the alert that Globus did not encrypt a transfer."""
+    return Alert(
+        kind="unencrypted",
+        about=destination,
+        title="transfer not encrypted",
+        text=f"Globus did not encrypt a transfer of {source_dir}, although it was asked to. The"
+        " files have arrived. Ask the administrators of the collections why. The task is at"
+        f" {link}",
+        recovery="Globus encrypts transfers again.",
+        shared=True,
+    )

@@ -1,0 +1,66 @@
+"""The text of a message: its subject, and a paragraph for each alert."""
+
+from __future__ import annotations
+
+import time
+
+from globus_auto.alerts.model import ACTION_CODE, Digest, OpenAlert
+from globus_auto.alerts.state import DAY
+from globus_auto.text import counted, printable
+
+PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
+
+
+def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
+    """Return one line: what it is from, how bad the worst of it is, what that is, and the pair."""
+    found = [*what.new, *what.still_open] or what.resolved
+    # The first of the highest code, which a new one is before one that is still open.
+    worst = max(found, key=lambda alert: alert.code)
+    if worst.resolved:
+        word = "RESOLVED"
+    elif worst.severity == "note":
+        word = "NOTE"
+    elif worst.code >= ACTION_CODE:
+        word = "ACTION NEEDED"
+    else:
+        word = "STILL OPEN" if worst in what.still_open else "PROBLEM"
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return printable(f"[{prefix} {host}] {word}: {worst.title or worst.kind}{more} ({pair})")
+
+
+def body(what: Digest, now: int, source: str) -> str:
+    """Return the digest as plain text, a paragraph an alert; `source` is its last paragraph."""
+    parts = []
+    for title, alerts in (
+        ("NEW", what.new),
+        ("STILL OPEN", what.still_open),
+        ("RESOLVED", what.resolved),
+    ):
+        if alerts:
+            parts.append(title)
+            parts += [_paragraph(alert, now) for alert in alerts[:PARAGRAPHS]]
+        if len(alerts) > PARAGRAPHS:
+            more = len(alerts) - PARAGRAPHS
+            parts.append(f"and {more} more: transfer.py --status shows all open alerts.")
+    return printable("\n\n".join([*parts, source]), keep="\n") + "\n"
+
+
+def _paragraph(alert: OpenAlert, now: int) -> str:
+    """Return an alert under the name by which README.md explains it, and since when it is open."""
+    if alert.resolved:
+        text = alert.recovery or f"This is resolved: {alert.text}"
+        end = f"Was open for {duration(now - alert.since)}: {alert.title or alert.kind}."
+    else:
+        text = alert.text
+        end = time.strftime("Open since %Y-%m-%d %H:%M UTC.", time.gmtime(alert.since))
+    return f"* {alert.kind}: {printable(text)} ({end})"
+
+
+def duration(seconds: float) -> str:
+    """Return about how long something took, in the unit that a person would choose."""
+    minutes, hours, days = (round(seconds / length) for length in (60, 3600, DAY))
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return counted(minutes, "minute")
+    return counted(hours, "hour") if hours < 48 else counted(days, "day")

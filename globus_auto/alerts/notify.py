@@ -1,0 +1,99 @@
+"""Channels: mail and Apprise, by which alerts reach a person."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from globus_auto.text import printable
+
+log = logging.getLogger(__name__)
+
+CHANNEL_TIMEOUT = 30  # seconds
+NO_APPRISE = f"ALERT_URLS needs Apprise; run: {sys.executable} -m pip install apprise"
+
+
+class Notifier(NamedTuple):
+    """Where alerts go: mail by `host` (host or host:port), and Apprise's `urls`."""
+
+    sender: str
+    recipients: list[str]
+    host: str
+    urls: list[str]
+
+
+def send(channels: Notifier, title: str, text: str) -> bool:
+    """Send one message; return whether any channel took it. Failures are logged."""
+    taken = False
+    if channels.recipients:
+        try:
+            _mail(channels, title, text)
+            taken = True
+        except Exception as error:  # noqa: BLE001 - it must change nothing else
+            log.error("Cannot send mail by %s: %s", channels.host, printable(str(error)))
+    if channels.urls:
+        taken = notify(channels.urls, title, text) > 0 or taken
+    return taken
+
+
+def _mail(channels: Notifier, title: str, text: str) -> None:
+    from email.message import EmailMessage  # noqa: PLC0415 - see above
+    from email.utils import format_datetime, make_msgid  # noqa: PLC0415
+
+    message = EmailMessage()
+    message["From"] = channels.sender
+    message["To"] = ", ".join(channels.recipients)
+    message["Subject"] = title
+    message["Date"] = format_datetime(datetime.now(timezone.utc))
+    # The host's name alone: to look for its full one may take as long as a name server likes.
+    message["Message-ID"] = make_msgid(domain=socket.gethostname())
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    with mail_server(channels.host) as server:
+        server.send_message(message)
+
+
+@contextmanager
+def mail_server(address: str) -> Iterator[smtplib.SMTP]:
+    """Give a connection to the mail server at `address` (host or host:port).
+
+    It is encrypted where that is offered, as mail servers do among themselves: whoever signed the
+    certificate, since the alternative is to send in the clear. Raise OSError or SMTPException.
+    """
+    import smtplib  # noqa: PLC0415 - see above
+
+    host, _, port = address.partition(":")
+    with smtplib.SMTP(host, int(port or 25), timeout=CHANNEL_TIMEOUT) as server:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls()
+            server.ehlo()
+        yield server
+
+
+def notify(urls: list[str], title: str, text: str) -> int:
+    """Send one message by Apprise; return how many of `urls` took it. Failures are logged."""
+    try:
+        import apprise  # noqa: PLC0415 - an optional extra, slow to import
+    except ImportError:
+        log.error(NO_APPRISE)
+        return 0
+    taken = 0
+    for number, url in enumerate(urls, 1):
+        channel = apprise.Apprise()
+        try:
+            took = bool(channel.add(url) and channel.notify(body=text, title=title))
+        except Exception as error:  # noqa: BLE001 - it must change nothing else
+            log.info("Channel %d of ALERT_URLS raised %s", number, type(error).__name__)
+            took = False
+        if not took:
+            # The address itself may hold a password.
+            log.error("Channel %d of ALERT_URLS did not take the message", number)
+        taken += took
+    return taken

@@ -1,0 +1,100 @@
+"""Local listings: list the source where it is mounted on this machine.
+
+The results are the same as those through Globus, thousands of times faster.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from globus_auto.datastore import FileVersion
+from globus_auto.files import joined
+from globus_auto.walk import (
+    UNSENDABLE,
+    DirectoryListing,
+    Lister,
+    ListingError,
+    ListingResult,
+    sendable,
+)
+
+
+@contextmanager
+def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
+    """Yield a lister of `root` and all directories below it, which are mounted at `local_dir`.
+
+    Raise OSError if `local_dir` cannot be read.
+    """
+    top = os.stat(local_dir)
+    ancestors = {root: frozenset([(top.st_dev, top.st_ino)])} if local_dir else {}
+
+    def list_one(path: str) -> ListingResult:
+        here = local_dir + path[len(root) :]
+        above = ancestors.pop(path)
+        found = DirectoryListing(path, {}, {}, {}, [])
+        # Bound once: a run without changes spends most of its time in this loop.
+        files, places, is_plain, mtime = found.files, {}, stat.S_ISREG, stat.ST_MTIME
+        try:
+            with _opened(here) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if is_plain(status.st_mode):
+                        # Indexed as a tuple, it has whole seconds, rounded down: an int.
+                        version = FileVersion(status.st_size, status[mtime])  # type: ignore[arg-type]
+                        files[entry.name] = version
+                    else:
+                        places[entry.name] = status.st_dev, status.st_ino
+                        _sort_in(found, entry.name, status, above)
+        except (FileNotFoundError, NotADirectoryError):
+            return ListingError(path, "there is no such directory", gone=True)
+        except OSError as error:
+            return ListingError(path, f"{error.strerror} ({here})")
+        _set_apart_unsendable(found)
+        for name in found.directories:
+            ancestors[joined(path, name)] = above | {places[name]}
+        return found
+
+    yield list_one
+
+
+@contextmanager
+def _opened(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """Yield the entries of a directory by its descriptor, a third faster than by path."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
+
+
+def _sort_in(
+    found: DirectoryListing, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
+) -> None:
+    """Add to `found` what is not a plain file; `above` are the directories that lead there."""
+    mode = status.st_mode
+    if not stat.S_ISDIR(mode):
+        kinds = {stat.S_IFLNK: "symlink", stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
+        found.others[name] = kinds.get(
+            stat.S_IFMT(mode), "pipe" if stat.S_ISFIFO(mode) else "other"
+        )
+    elif (status.st_dev, status.st_ino) in above:
+        found.others[name] = "loop"
+    else:
+        found.directories[name] = int(status[stat.ST_MTIME])
+
+
+def _set_apart_unsendable(found: DirectoryListing) -> None:
+    """Move the names that Globus cannot transfer to `found.unsendable`."""
+    for names in (found.files, found.directories, found.others):
+        # One search in all names is much faster than one search for each name.
+        if UNSENDABLE.search("".join(names)):
+            for name in [name for name in names if not sendable(name)]:
+                found.unsendable.append(name)
+                del names[name]

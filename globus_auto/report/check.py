@@ -1,0 +1,240 @@
+"""--check: test everything that a run needs, and say how to fix what is wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import smtplib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Literal, NamedTuple
+
+import globus_sdk
+
+from globus_auto import globus, utils
+from globus_auto.alerts import NO_APPRISE, Alert, AlertError, mail_server, notify, send
+from globus_auto.context import RunContext
+from globus_auto.datastore import Datastore
+from globus_auto.errors import DamagedDatastore
+from globus_auto.files import marker_name
+from globus_auto.steps import marker
+from globus_auto.steps.session import Progress, Session
+from globus_auto.text import counted, printable
+from globus_auto.utils import explain
+from globus_auto.walk import ListingError
+
+CLOCK_SECONDS = 30
+TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
+
+
+class Line(NamedTuple):
+    """What was checked, the result, and how to fix it; `code` is the exit code of a problem.
+
+    `lists` says that a directory was listed, or can be created.
+    """
+
+    level: Literal["ok", "warning", "problem"]
+    what: str
+    text: str
+    code: int = 0
+    lists: bool = False
+
+
+def check(context: RunContext) -> int:
+    """Print a line for everything that a run needs; return the highest exit code of a problem.
+
+    Change nothing. Only with --probe, make the marker at the destination and send a test message.
+    """
+    code = 0
+    for line in _lines(context):
+        print(f"{line.level:8} {line.what}: {printable(line.text)}")
+        code = max(code, line.code)
+    return code
+
+
+def _lines(context: RunContext) -> Iterator[Line]:
+    settings = context.settings
+    yield Line("ok", "settings", settings.config_path)
+    yield _state(context)
+    yield from _notification_lines(context)
+    try:
+        store = context.load()
+    except (DamagedDatastore, AlertError) as error:
+        yield _problem("datastore", utils.explain(error, context))
+        store = Datastore(source=settings.src_id)
+    else:
+        files = sum(map(len, store.files.values()))
+        yield Line("ok", "datastore", f"{counted(files, 'file')} recorded")
+    try:
+        connection = globus.connect(settings, interactive=False)
+    except Exception as error:  # noqa: BLE001 - each becomes a line
+        yield _problem("login", explain(error, context))
+        return
+    context.resources.callback(connection.close)
+    session = Session(context, store, connection, Progress())
+    accepted = _line("login", context, lambda: _login_accepted(session))
+    yield accepted
+    if accepted.code:
+        return
+    found = [*_endpoint(session, "source", settings.src_id, settings.src_dir)]
+    found += _endpoint(session, "destination", settings.dst_id, settings.dst_dir)
+    yield from found
+    if sum(line.lists for line in found) == 2:
+        yield Line("ok", "consents", "both collections have all consents that they need")
+    if context.options.probe:
+        yield _line("write access", context, lambda: _write(session))
+
+
+def _login_accepted(session: Session) -> Line:
+    # A revoked token looks valid until Globus checks it.
+    session.client.get_submission_id()
+    return Line("ok", "login", "accepted by Globus")
+
+
+def _line(what: str, context: RunContext, check: Callable[[], Line]) -> Line:
+    """Return the line that `check` returns, or a problem line for the exception it raises."""
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - each becomes a line
+        return _problem(what, explain(error, context))
+
+
+def _problem(what: str, alert: Alert) -> Line:
+    what = "consents" if alert.kind == "consent" else what
+    return Line("problem", what, alert.text, alert.code or 1)
+
+
+def _state(context: RunContext) -> Line:
+    home = os.path.dirname(context.settings.datastore_path)
+    if not os.access(home, os.W_OK):
+        return Line(
+            "problem", "state directory", f"{home} is not writable; check its permissions.", 1
+        )
+    return Line("ok", "state directory", f"{home} is writable")
+
+
+def _notification_lines(context: RunContext) -> Iterator[Line]:
+    """Yield lines about the ways in which alerts are sent."""
+    settings = context.settings
+    if settings.email_recipients:
+        yield _mail(context)
+    if settings.alert_urls:
+        yield _channels(context)
+    if not (settings.email_recipients or settings.alert_urls):
+        text = "no alerts are sent: EMAIL_RECIPIENTS and ALERT_URLS are empty"
+        yield Line("warning", "mail", text)
+
+
+def _mail(context: RunContext) -> Line:
+    settings = context.settings
+    try:
+        with mail_server(settings.email_host) as server:
+            server.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        text = f"{settings.email_host} does not accept mail. Set EMAIL_HOST or ALERT_URLS ({error})"
+        return Line("problem", "mail", text, 1)
+    if not context.options.probe:
+        return Line("ok", "mail", f"{settings.email_host} answers; --probe sends a test message")
+    if send(context.notifier._replace(urls=[]), _test_title(context), TEST):
+        return Line("ok", "mail", f"sent a test message to {', '.join(settings.email_recipients)}")
+    return Line("problem", "mail", "the test message was not accepted; see the messages above", 1)
+
+
+def _test_title(context: RunContext) -> str:
+    return f"[{context.settings.email_subject} {socket.gethostname()}] TEST: nothing is wrong"
+
+
+def _channels(context: RunContext) -> Line:
+    urls = context.settings.alert_urls
+    if not importlib.util.find_spec("apprise"):
+        return Line("problem", "ALERT_URLS", NO_APPRISE, 1)
+    if not context.options.probe:
+        text = f"{counted(len(urls), 'address', 'addresses')} set; --probe sends a test message"
+        return Line("ok", "ALERT_URLS", text)
+    accepted = notify(urls, _test_title(context), TEST)
+    text = f"test messages sent: {accepted} of {len(urls)}"
+    if accepted == len(urls):
+        return Line("ok", "ALERT_URLS", text)
+    return Line("problem", "ALERT_URLS", f"{text}; see the messages above, and check ALERT_URLS", 1)
+
+
+def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Iterator[Line]:
+    """Yield lines about a collection, Globus's clock (once), and a directory there."""
+    context = session.context
+    try:
+        asked_at = time.time()
+        response = session.client.get_endpoint(endpoint)
+        answered_at = time.time()
+        document = globus.require_ready(session.client, endpoint)
+        context.names[endpoint] = document.display_name or endpoint
+    except Exception as error:  # noqa: BLE001 - each becomes a line
+        yield _problem(what, explain(error, context))
+        return
+    yield Line("ok", what, f"{document.display_name or endpoint} is ready")
+    if what == "source":
+        yield _clock(response, asked_at, answered_at)
+    if document.disable_verify:
+        name = document.display_name or endpoint
+        text = (
+            f"the policy of {name} disables checksum verification, so delete.py would delete"
+            " nothing. Ask its administrator to allow it, or use another collection."
+        )
+        yield Line("problem", what, text, 1)
+    if document.high_assurance:
+        yield Line("warning", what, globus.high_assurance(document.display_name or endpoint))
+    yield _line(
+        f"{what} directory", context, lambda: _directory(session, what, endpoint, directory)
+    )
+
+
+def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
+    """Return a line about the difference to Globus's clock, from the Date header of `response`.
+
+    `asked_at` and `answered_at` are seconds UTC, by this machine's clock.
+    """
+    try:
+        sent_at = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError):
+        return Line("warning", "clock", "not checked: Globus sent no valid Date header")
+    # Globus may have set the Date at any moment between the request and the response.
+    ahead = max(asked_at - sent_at, 0) or min(answered_at - sent_at, 0)
+    if abs(ahead) <= CLOCK_SECONDS:
+        return Line("ok", "clock", "agrees with Globus's clock")
+    words = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Globus's clock"
+    advice = "Synchronise this machine's clock, or new files may look old"
+    return Line("warning", "clock", f"{words}. {advice}.")
+
+
+def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
+    refused = globus.listing_error(session.client, endpoint, directory, session.limiter)
+    if refused is None:
+        return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
+    if refused.gone and what == "destination":
+        text = f"{directory} does not exist yet; the first transfer creates it"
+        return Line("ok", f"{what} directory", text, lists=True)
+    name = "SRC_DIR" if what == "source" else "DST_DIR"
+    text = f"{directory} cannot be listed. Check {name} and the permissions there. {refused.reason}"
+    return Line("problem", f"{what} directory", text, 1)
+
+
+def _write(session: Session) -> Line:
+    settings = session.context.settings
+    beside = globus.listing_error(
+        session.client, settings.dst_id, settings.dst_dir, session.limiter
+    )
+    if isinstance(beside, ListingError) and beside.gone:
+        text = f"not tested: {settings.dst_dir} does not exist yet"
+        return Line("warning", "write access", text)
+    reason = marker.make(session)
+    if reason:
+        text = (
+            f"Globus cannot create a directory in {settings.dst_dir}. Give the account that Globus"
+            f" uses there write access. {reason}"
+        )
+        return Line("problem", "write access", text, 1)
+    # Raises AlertError if the marker is at the source too: then both are one directory.
+    list(session.walk(settings.src_id, [settings.src_dir]))
+    text = f"{settings.dst_dir} has the marker {marker_name(settings.src_id, settings.src_dir)}"
+    return Line("ok", "write access", text)

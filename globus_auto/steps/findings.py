@@ -1,0 +1,105 @@
+"""What a scan found that needs attention: alerts, and which of them are resolved."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+
+from globus_auto.alerts import Kind, catalog
+from globus_auto.steps.forget import _remembers
+from globus_auto.steps.plan import TransferPlan
+from globus_auto.steps.session import Session
+from globus_auto.text import sentence
+from globus_auto.walk import DirectoryListing
+
+log = logging.getLogger(__name__)
+
+
+def report_oddities(
+    session: Session, directory: DirectoryListing, ahead: list[str], excluded: Callable[[str], bool]
+) -> None:
+    """Report once what is odd in a directory, although nothing is wrong.
+
+    `ahead` are the files whose mtimes are more than a day in the future.
+    """
+    alerts, path = session.context.alerts, directory.path
+    others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
+    if others:
+        alerts.fire(catalog.entries_ignored(path, others))
+    if ahead:
+        alerts.fire(catalog.mtimes_in_future(path, ahead))
+
+
+def report(session: Session, plan: TransferPlan) -> None:
+    """Fire and resolve the alerts about the scan, and log what it found."""
+    settings, alerts = session.context.settings, session.context.alerts
+    for error in plan.listing_errors:
+        if error.path == settings.src_dir:
+            alerts.fire(catalog.source_unlisted(settings.src_dir, sentence(error.reason)))
+        elif error.gone:
+            # It may have been removed since its parent was listed.
+            alerts.fire(catalog.directory_missing(error.path))
+        else:
+            alerts.fire(catalog.directory_unlisted(error.path, sentence(error.reason)))
+    if plan.empty and _remembers(session):
+        alerts.fire(catalog.source_empty(settings.src_dir, settings.stall_hours))
+    for quarantined, names in plan.stranded.items():
+        alerts.fire(catalog.quarantine_forgotten(quarantined, names))
+    if plan.collisions:
+        pairs = [f"{path} (there: {other})" for path, other in sorted(plan.collisions.items())]
+        alerts.fire(catalog.names_clash(settings.src_dir, pairs))
+    if plan.complete:
+        alerts.resolve("spelling")
+        alerts.resolve("quarantine", lambda about: about not in session.store.quarantined.values())
+    for path in plan.unsendable:
+        alerts.fire(catalog.name_unsendable(path))
+    alerts.resolve("source")
+    kind: Kind
+    for kind in ("unlisted", "left alone", "future"):
+        alerts.resolve(kind, plan.covers)
+    alerts.resolve("unsendable", lambda path: plan.covers(os.path.dirname(path)))
+    for kind in ("skipped", "not at the destination"):
+        alerts.resolve(kind, lambda where: plan.covers(where) and where not in plan.pending)
+    left = plan.transfers or plan.deferred or session.store.tasks_in_progress("transfer")
+    if plan.complete and not left:
+        for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
+            alerts.resolve(kind)
+    _report_skipped(session, plan)
+    log.info(
+        "Scanned %s: directories %d, files %d, to send %d, deferred %d, not listed %d",
+        settings.src_dir,
+        len(plan.listed),
+        plan.files,
+        len(plan.transfers),
+        len(plan.deferred),
+        len(plan.listing_errors),
+    )
+
+
+def _report_skipped(session: Session, plan: TransferPlan) -> None:
+    """Report the files that Globus skipped, unless the scan shows that they are gone."""
+    report_skipped(
+        session,
+        (
+            path
+            for path in session.skipped
+            if path in plan.transfers
+            or path in plan.listed
+            or not plan.covers(path.rpartition("/")[0])
+        ),
+    )
+
+
+def report_skipped(session: Session, paths: Iterable[str]) -> None:
+    """Report by directory that Globus could not read `paths`.
+
+    They are keys of `session.skipped`, which the poll has filled.
+    """
+    skipped: dict[str, list[str]] = {}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        code = session.skipped[path]
+        skipped.setdefault(directory, []).append(f"{name} ({code})")
+    for directory, names in skipped.items():
+        session.context.alerts.fire(catalog.files_skipped(directory, names))

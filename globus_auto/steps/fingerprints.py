@@ -1,0 +1,50 @@
+"""The current fingerprints of files at a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from globus_auto import globus
+from globus_auto.datastore import FileVersion
+from globus_auto.files import joined
+from globus_auto.steps import rules
+from globus_auto.steps.session import Session
+from globus_auto.walk import DirectoryListing, ListingError
+
+# A fingerprint; None if there is no such file; ListingError if that is unknown.
+Answer = FileVersion | ListingError | None
+
+
+def current_versions(
+    session: Session, endpoint: str, paths: list[str], *, collisions: bool = False
+) -> Iterator[tuple[str, Answer]]:
+    """Yield each of `paths` with its fingerprint now at `endpoint`; None if there is no such file.
+
+    List the directories of the files. If a directory cannot be listed, ask for its files one by
+    one. After the first file without an answer, yield its ListingError for all others of that
+    directory. With `collisions`, also yield a ListingError for each file whose directory has
+    another name that could be the same file at the destination. Raise as `listing.walk` and
+    `listing.stat_file` do.
+    """
+    wanted: dict[str, list[str]] = {}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        wanted.setdefault(directory or "/", []).append(name)
+    for result in session.walk(endpoint, list(wanted)):
+        names = wanted[result.path]
+        if isinstance(result, DirectoryListing):
+            there = [*result.files, *result.directories, *result.others]
+            colliding = rules.colliding_names(there) if collisions else set()
+            for name in names:
+                path = joined(result.path, name)
+                collision = ListingError(path, "another name collides with it", collides=True)
+                yield path, collision if name in colliding else result.files.get(name)
+            continue
+        no_answer = None
+        for name in names:
+            path = joined(result.path, name)
+            answer: Answer = None if result.gone else no_answer
+            if not result.gone and no_answer is None:
+                answer = globus.stat_file(session.client, endpoint, path, session.limiter)
+                no_answer = answer if isinstance(answer, ListingError) else None
+            yield path, answer

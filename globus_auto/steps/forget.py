@@ -1,0 +1,53 @@
+"""Drop the records of files that are gone from the source."""
+
+from __future__ import annotations
+
+from globus_auto.alerts import read_state
+from globus_auto.files import below, joined
+from globus_auto.steps import rules
+from globus_auto.steps.plan import TransferPlan
+from globus_auto.steps.rules import matches
+from globus_auto.steps.session import Session
+
+
+def forget(session: Session, plan: TransferPlan) -> None:
+    """Drop the records of files that are gone from the source, unless their task is in progress.
+
+    Drop nothing below a directory that could not be listed, and nothing while SRC_DIR is suddenly
+    empty. Do not save: missing files start nothing, so the next change saves this as well.
+    """
+    settings, store = session.context.settings, session.store
+    if _is_suddenly_empty(session, plan):
+        return
+    excluded = rules.matcher(settings.exclude)
+    gone = plan.missing
+    for directory, records in store.files.items():
+        if directory in plan.listed or not below(directory, settings.src_dir):
+            continue
+        if plan.covers(directory) and not matches(directory, settings.src_dir, excluded):
+            gone += [joined(directory, name) for name in records if not excluded(name)]
+    for path in gone:
+        store.forget(path)
+
+
+def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
+    """Return whether SRC_DIR is empty although it had files, and for less than STALL_HOURS.
+
+    Its disk may not be mounted. If you emptied it on purpose, you need not do anything else: after
+    that time its files are forgotten.
+    """
+    context = session.context
+    since = read_state(context.health_path).empty_since
+    if not (plan.empty and _remembers(session)):
+        if since is not None:
+            context.remember(lambda health: setattr(health, "empty_since", None))
+        return False
+    if since is None:
+        context.remember(lambda health: setattr(health, "empty_since", context.started))
+    return since is None or context.started - since < context.settings.stall_hours * 3600
+
+
+def _remembers(session: Session) -> bool:
+    """Return whether any record is of a file in SRC_DIR."""
+    root = session.context.settings.src_dir
+    return any(below(directory, root) for directory in session.store.files)

@@ -1,0 +1,60 @@
+"""What a scan found, and what is to be transferred."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+
+from globus_auto.datastore import FileVersion
+from globus_auto.files import with_parents
+from globus_auto.steps.reasons import Decision
+from globus_auto.walk import ListingError
+
+
+@dataclass
+class TransferPlan:
+    """The result of a scan of SRC_DIR that began at `began` (seconds UTC).
+
+    `transfers` and `deferred` have the new and changed files, each with its fingerprint and the
+    reason. `recursive`: they are transferred as one recursive task. `forced`: --full asks for such
+    a task, even if nothing has changed.
+
+    `files` counts all files that were found, `excluded` those left out because of EXCLUDE or
+    because their names are globus_auto's own. `missing` are recorded files that are gone from a
+    directory that was listed. `listed` are the directories that were listed, `pending` those with
+    files that are not delivered yet. `unsendable` are paths that Globus cannot transfer. `empty`:
+    SRC_DIR contains nothing. `rejected` are files that Globus rejected less than a day ago.
+    `collisions` maps each file whose copy would overwrite another file to the path of that file.
+    `stranded` maps each quarantined directory whose old name is no longer known to the names in it.
+    """
+
+    began: int
+    recursive: bool = False
+    forced: bool = False
+    transfers: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
+    deferred: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
+    files: int = 0
+    excluded: int = 0
+    missing: list[str] = field(default_factory=list)
+    listed: set[str] = field(default_factory=set)
+    pending: set[str] = field(default_factory=set)
+    listing_errors: list[ListingError] = field(default_factory=list)
+    unsendable: list[str] = field(default_factory=list)
+    empty: bool = False
+    rejected: list[str] = field(default_factory=list)
+    collisions: dict[str, str] = field(default_factory=dict)
+    stranded: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing below SRC_DIR may have been missed."""
+        return bool(self.listed) and all(error.gone for error in self.listing_errors)
+
+    def covers(self, directory: str) -> bool:
+        """Return whether the scan shows what is in `directory`, or that it does not exist."""
+        return self._failed_paths.isdisjoint(with_parents(directory))
+
+    @functools.cached_property
+    def _failed_paths(self) -> set[str]:
+        """The paths that could not be listed; for use after the scan only, as it is cached."""
+        return {error.path for error in self.listing_errors}

@@ -1,0 +1,191 @@
+"""Delete empty directories: quarantine them, list them again, and delete what is empty."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+import globus_sdk
+
+from globus_auto import DECISION, globus
+from globus_auto.alerts import DAY, Alert, catalog, read_state
+from globus_auto.errors import ListingTooOld
+from globus_auto.files import OWN
+from globus_auto.steps import quarantine, rules
+from globus_auto.steps import quarantine as quarantine_module
+from globus_auto.steps.delete_task import Age, Deletion
+from globus_auto.steps.quarantine import is_empty_tree, restore
+from globus_auto.steps.remove import FAILED_TASKS, MOST_SECONDS, delete_now, reason_of
+from globus_auto.steps.rules import is_stable
+from globus_auto.steps.session import Session
+from globus_auto.steps.source import walk_source
+from globus_auto.text import counted
+from globus_auto.walk import DirectoryListing, ListingError, ListingResult
+
+log = logging.getLogger(__name__)
+
+DIRECTORIES_PER_GROUP = 200  # empty ones, quarantined together
+
+
+def _about_directories(session: Session) -> str:
+    """Return the `about` of alerts on empty directories; file deletions do not resolve it."""
+    return catalog.about_empty_directories(session.context.settings.src_dir)
+
+
+def prune(session: Session) -> None:
+    """Delete the topmost directories below SRC_DIR that hold nothing, or only empty directories."""
+    settings, store = session.context.settings, session.store
+    if not settings.delete_empty_dirs:
+        session.context.alerts.resolve("delete failed", _about_directories(session))
+        session.context.alerts.resolve("mount")
+        session.context.alerts.resolve("rename")
+        return
+    if store.recursive_in_progress(settings.src_dir):
+        log.info("Kept empty directories: a recursive task is in progress")
+        return
+    empty_trees, can_rename = empty_directories(session)
+    if settings.src_local_dir:
+        _remove_here(session, empty_trees)
+    elif empty_trees and not can_rename:
+        session.context.alerts.fire(
+            catalog.rename_unsupported(settings.src_id, session.context.collection(settings.src_id))
+        )
+    else:
+        session.context.alerts.resolve("rename")
+        rejected = read_state(session.context.health_path).refused
+        now = session.context.started
+        due = [path for path in empty_trees if not 0 <= now - rejected.get(path, 0) < DAY]
+        for start in range(0, max(len(due), len(store.quarantined), 1), DIRECTORIES_PER_GROUP):
+            _remove_group(session, due[start : start + DIRECTORIES_PER_GROUP])
+        if len(due) == len(empty_trees):
+            session.context.alerts.resolve("delete failed", _about_directories(session))
+
+
+def empty_directories(session: Session) -> tuple[list[str], bool]:
+    """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
+    settings = session.context.settings
+    excluded = rules.matcher(settings.exclude)
+    began = int(time.time())
+
+    quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
+
+    def is_content(name: str, mtime: int) -> bool:
+        own = name.startswith(OWN) and name not in quarantined
+        return own or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
+
+    walk = walk_source(session)
+    results = list(session.progress.scan(walk, settings.src_dir))
+    empty_trees = quarantine.topmost_empty_trees(results, settings.src_dir, is_content)
+    if not settings.src_local_dir:
+        empty_trees = [
+            directory for directory in empty_trees if directory not in session.store.quarantined
+        ]
+    return empty_trees, _can_rename(results)
+
+
+def _can_rename(results: list[ListingResult]) -> bool:
+    return all(
+        result.rename_supported for result in results if isinstance(result, DirectoryListing)
+    )
+
+
+def _remove_group(session: Session, directories: list[str]) -> None:
+    """Quarantine `directories`, delete those that are empty in quarantine, and restore the rest."""
+    client, store = session.client, session.store
+    if directories:
+        quarantine_module.quarantine(client, store, directories, session.save)
+    stuck = _delete_quarantined(session)
+    if stuck:
+        paths = [store.quarantined[quarantined_path] for quarantined_path in stuck]
+        session.context.remember(lambda health: health.refuse(paths, session.context.started))
+    restore(client, store, session.context.alerts, session.limiter, also=stuck)
+    session.save()
+
+
+def _delete_quarantined(session: Session) -> list[str]:
+    """Delete the quarantined directories that are empty; return those that cannot be deleted.
+
+    Each is listed just before it is deleted, under a quarantine name that no writer knows.
+    """
+    source = session.context.settings.src_id
+    groups, stuck, failed = [list(session.store.quarantined)], [], 0
+    while groups:
+        group = groups.pop()
+        if failed >= FAILED_TASKS:
+            stuck += group
+            continue
+        age = Age()
+        empty = [
+            quarantined_path
+            for quarantined_path in group
+            if is_empty_tree(session.walk(source, [quarantined_path], lambda _name: True))
+        ]
+        if not empty:
+            continue
+        ended = None
+        try:
+            ended = delete_now(session, Deletion(empty, True, age, MOST_SECONDS))
+        except ListingTooOld:
+            # They stay in quarantine until a run lists them in time.
+            number = counted(len(empty), "empty directory", "empty directories")
+            log.info("Kept %s in quarantine: listing took too long", number)
+            continue
+        except globus_sdk.TransferAPIError as error:
+            if not globus.is_rejected(error) or globus.requires_login(error):
+                raise
+            session.context.alerts.fire(_not_removed(session, globus.details(error)))
+        if ended and ended.status == "SUCCEEDED":
+            _forget_directories(session, empty)
+            continue
+        failed += 1
+        if ended:
+            session.context.alerts.fire(_not_removed(session, reason_of(ended)))
+        left = [
+            quarantined_path
+            for quarantined_path in empty
+            if not _is_gone(session, quarantined_path)
+        ]
+        _forget_directories(
+            session,
+            [quarantined_path for quarantined_path in empty if quarantined_path not in left],
+        )
+        if len(left) > 1:
+            groups += [left[: len(left) // 2], left[len(left) // 2 :]]
+        else:
+            stuck += left
+    return stuck
+
+
+def _is_gone(session: Session, directory: str) -> bool:
+    source = session.context.settings.src_id
+    result = globus.list_directory(session.client, source, directory, session.limiter)
+    return isinstance(result, ListingError) and result.gone
+
+
+def _forget_directories(session: Session, deleted: list[str]) -> None:
+    removed = {session.store.quarantined.pop(quarantined_path) for quarantined_path in deleted}
+    for directory in sorted(removed):
+        log.log(DECISION, "Removed the empty directory %s", directory)
+    session.store.forget_below(removed)
+
+
+def _not_removed(session: Session, reason: str) -> Alert:
+    return catalog.directories_not_removed(session.context.settings.src_dir, reason)
+
+
+def _remove_here(session: Session, directories: list[str]) -> None:
+    """Remove `directories` in the mounted SRC_LOCAL_DIR; rmdir removes only empty ones."""
+    settings = session.context.settings
+    removed = set()
+    for directory in directories:
+        here = settings.src_local_dir + directory[len(settings.src_dir) :]
+        try:
+            for below, _, _ in os.walk(here, topdown=False):
+                os.rmdir(below)
+        except OSError as error:
+            log.info("Kept the directory %s: %s", directory, error.strerror)
+        else:
+            removed.add(directory)
+            log.log(DECISION, "Removed the empty directory %s", directory)
+    session.store.forget_below(removed)

@@ -1,0 +1,155 @@
+"""The scan of the source: find what to transfer, what is gone, and what to report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from globus_auto.alerts import DAY, catalog, read_state
+from globus_auto.datastore import Datastore
+from globus_auto.files import MARKER, OWN, QUARANTINE, joined
+from globus_auto.steps import rules, spelling
+from globus_auto.steps import rules as rules_module
+from globus_auto.steps.findings import report_oddities
+from globus_auto.steps.plan import TransferPlan
+from globus_auto.steps.reasons import DeferReason, Verdict
+from globus_auto.steps.rules import ScanTerms, classify, is_future_mtime
+from globus_auto.steps.session import Session
+from globus_auto.steps.source import walk_source
+from globus_auto.walk import DirectoryListing, ListingError
+
+log = logging.getLogger(__name__)
+
+NEVER = -(1 << 63)  # seconds: before any modification time
+
+
+def scan(session: Session) -> TransferPlan:
+    """Scan all of SRC_DIR and decide which files to transfer now."""
+    settings, store = session.context.settings, session.store
+    # An emptied source is not a first run: with a recursive task, an old copy at the destination
+    # could pass for that of a new file.
+    first = not store.mappings
+    in_progress = session.store.tasks_in_progress("transfer")
+    wanted = session.context.options.full
+    plan = TransferPlan(began=int(time.time()), recursive=not in_progress and (first or wanted))
+    pair = settings.mapping if wanted and plan.recursive else None
+    terms = ScanTerms(plan.began, settings.settle_seconds, pair=pair)
+    if wanted and in_progress:
+        session.context.alerts.fire(catalog.full_postponed(settings.src_dir, len(in_progress)))
+    else:
+        session.context.alerts.resolve("full")
+    excluded = rules.matcher(settings.exclude)
+    safe_until = rules_module.safe_until(store.tasks, pair)
+    results = walk_source(session)
+    for result in session.progress.scan(results, settings.src_dir):
+        if isinstance(result, ListingError):
+            plan.listing_errors.append(result)
+        else:
+            _classify_directory(
+                session,
+                plan,
+                terms._replace(recursive_in_progress=store.recursive_in_progress(result.path)),
+                result,
+                excluded,
+                safe_until,
+            )
+    _defer_rejected_and_colliding(session, plan)
+    if first and not wanted and (plan.deferred or plan.unsendable):
+        # A recursive task would also transfer files that are still being written.
+        plan.recursive = False
+    if plan.recursive:
+        plan.forced = not first and plan.files > len(plan.deferred)
+    return plan
+
+
+def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
+    """Defer files that Globus rejected lately, or whose copy would overwrite another file."""
+    now, store = session.context.started, session.store
+    for path, at in read_state(session.context.health_path).refused.items():
+        if path in plan.transfers and 0 <= now - at < DAY:
+            _defer(plan, path, DeferReason.REJECTED)
+            plan.rejected.append(path)
+    new = (path for path in plan.transfers if store.record(path) is None)
+    for path, other in spelling.find_collisions(session, new):
+        _defer(plan, path, DeferReason.COLLISION, other)
+        plan.collisions[path] = other
+
+
+def _defer(plan: TransferPlan, path: str, reason: DeferReason, detail: str = "") -> None:
+    version, decision = plan.transfers.pop(path)
+    plan.deferred[path] = version, decision.deferred(reason, detail)
+
+
+def _classify_directory(
+    session: Session,
+    plan: TransferPlan,
+    terms: ScanTerms,
+    directory: DirectoryListing,
+    excluded: Callable[[str], bool],
+    safe_until: dict[int, int],
+) -> None:
+    """Add the files of one directory to `plan`.
+
+    `excluded` returns whether a name matches EXCLUDE. `safe_until` has, by task, the latest mtime
+    of a record that is not racy. Both are the same for the whole scan.
+    """
+    path, store, context = directory.path, session.store, session.context
+    records = store.files.get(path, {})
+    plan.listed.add(path)
+    if f"/{QUARANTINE}" in path:
+        _strand(plan, store, directory)
+        return
+    plan.files += len(directory.files)
+    plan.empty |= path == context.settings.src_dir and directory.empty
+    new = 0
+    ahead: list[str] = []
+    for name, version in directory.files.items():
+        record = records.get(name)
+        if (
+            record is not None
+            and record.mtime == version.mtime
+            and record.size == version.size
+            and record.mtime <= safe_until.get(record.task, NEVER)
+        ):
+            # Nearly all files in nearly all runs are unchanged, so they cost no more than this.
+            continue
+        new += record is None
+        if excluded(name):
+            plan.excluded += 1
+            continue
+        if name.startswith(OWN):
+            plan.excluded += 1
+            directory.others[name] = "a name of globus_auto's own"
+            continue
+        if is_future_mtime(version.mtime, plan.began):
+            ahead.append(name)
+        task = store.tasks[record.task] if record else None
+        decision = classify(version, record, task, terms)
+        if decision.verdict is Verdict.SKIP:
+            if task and task.in_progress:
+                plan.pending.add(path)
+            continue
+        plan.pending.add(path)
+        if decision.verdict is Verdict.DEFER:
+            plan.deferred[joined(path, name)] = version, decision
+            log.debug("Defer %s: %s", joined(path, name), decision)
+        else:
+            plan.transfers[joined(path, name)] = version, decision
+    if len(directory.files) - new < len(records):
+        gone = records.keys() - directory.files.keys()
+        plan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
+    for name in directory.directories:
+        if name.startswith(OWN) and not (name.startswith(QUARANTINE) or MARKER.fullmatch(name)):
+            directory.others[name] = "a name of globus_auto's own"
+    plan.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
+    report_oddities(session, directory, ahead, excluded)
+
+
+def _strand(plan: TransferPlan, store: Datastore, directory: DirectoryListing) -> None:
+    """Add to `plan` the names in a quarantined directory, unless it will get its old name back."""
+    start = directory.path.index(f"/{QUARANTINE}") + 1
+    quarantined = directory.path[:start] + directory.path[start:].partition("/")[0]
+    names = [*directory.files, *directory.others, *directory.unsendable]
+    if names and quarantined not in store.quarantined:
+        plan.stranded.setdefault(quarantined, []).extend(names)

@@ -1,0 +1,172 @@
+"""Start of both programs: log in, finish the work of earlier runs, check both collections."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import globus_sdk
+
+from globus_auto import globus, walk
+from globus_auto.alerts import AlertError, Alerts, catalog
+from globus_auto.context import RunContext
+from globus_auto.datastore import Datastore
+from globus_auto.files import below, marker_name
+from globus_auto.globus import Connection, RateLimiter, TaskDocument
+from globus_auto.steps.reasons import PASSING, KeepReason, Reason, Why
+from globus_auto.text import counted
+from globus_auto.walk import DirectoryListing, Lister, ListingResult
+
+log = logging.getLogger(__name__)
+
+NO_HINT = "Run delete.py -n -v to see the details of each file."
+
+
+@dataclass
+class KeepLog:
+    """The files that delete.py keeps at the source, counted by reason; paths only if `listed`.
+
+    `overdue` has, by reason, the paths of files that were transferred before `due` (seconds UTC)
+    and stay for a reason that should have passed by now.
+    """
+
+    store: Datastore
+    due: float
+    listed: bool = False
+    counts: Counter[Reason] = field(default_factory=Counter)
+    paths: list[tuple[str, Why]] = field(default_factory=list)
+    overdue: dict[Reason, list[str]] = field(default_factory=dict)
+
+    def add(self, path: str, why: Why) -> None:
+        """Count the file at `path` as kept because of `why`."""
+        log.debug("Keep %s: %s", path, why)
+        self.counts[why.reason] += 1
+        if self.listed:
+            self.paths.append((path, why))
+        if why.reason in PASSING:
+            record = self.store.record(path)
+            ended = record and self.store.tasks[record.task].ended_at
+            if ended and ended < self.due:
+                self.overdue.setdefault(why.reason, []).append(path)
+
+    def report(self, alerts: Alerts, hours: float) -> None:
+        """Log how many files stay for which reason, and fire alerts about those kept too long.
+
+        `hours` is the value of STALL_HOURS, for the alert text.
+        """
+        for reason, number in self.counts.most_common():
+            log.info("Kept %s: %s", counted(number, "file"), reason.value)
+        for reason, paths in self.overdue.items():
+            alerts.fire(
+                catalog.files_kept_too_long(reason.value, paths, hours, HINTS.get(reason, NO_HINT))
+            )
+        alerts.resolve("kept")
+
+
+HINTS: dict[Reason, str] = {
+    KeepReason.COLLISION: "Rename all but one of the files with such names.",
+    KeepReason.CHANGED: "If nothing writes to them, check that SRC_LOCAL_DIR shows the same files,"
+    " with the same times, as SRC_DIR.",
+    KeepReason.UNKNOWN: "Check that Globus may list the directories that contain them. If one has"
+    " too many entries, spread them over several directories.",
+    KeepReason.TOO_SLOW: "Spread the files over several directories.",
+}
+
+
+MarkerState = Literal["unknown", "there", "nowhere", "refused"]
+
+
+class Progress:
+    """Where steps report their progress: this shows nothing, a terminal's does."""
+
+    def scan(self, results: Iterable[ListingResult], what: str) -> Iterator[ListingResult]:  # noqa: ARG002
+        """Yield `results`, and count directories and files of `what`."""
+        yield from results
+
+    @contextmanager
+    def task(self, what: str) -> Iterator[Callable[[TaskDocument], None]]:  # noqa: ARG002
+        """Yield a function that shows how far a task is."""
+        yield lambda _document: None
+
+
+@dataclass
+class Session:
+    """A run with its datastore and its connection to Globus.
+
+    `skipped` and `undelivered` concern the tasks that this run saw end: the paths that Globus
+    skipped, with its error codes, and the paths that are not known to be delivered. `names` are the
+    display names of both collections, and `marker` is the state of the marker in DST_DIR; both have
+    defaults until `require_ready`.
+    """
+
+    context: RunContext
+    store: Datastore
+    connection: Connection
+    progress: Progress
+    skipped: dict[str, str] = field(default_factory=dict)
+    undelivered: list[str] = field(default_factory=list)
+    names: tuple[str, str] = ("source", "destination")
+    marker: MarkerState = "unknown"
+    limiter: RateLimiter = field(init=False)
+    kept: KeepLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limiter = RateLimiter(self.context.settings.list_calls_per_second)
+        stall_seconds = self.context.settings.stall_hours * 3600
+        due = self.context.started - stall_seconds
+        self.kept = KeepLog(self.store, due, listed=self.context.dry)
+
+    @property
+    def client(self) -> globus_sdk.TransferClient:
+        """The main thread's client."""
+        return self.connection.client
+
+    def save(self) -> None:
+        """Save the datastore, unless this run may change nothing."""
+        self.context.save(self.store)
+
+    def label(self, kind: str, submission_id: str) -> str:
+        """Return the label of a new task."""
+        return globus.new_label(kind, self.context.settings, self.names, submission_id)
+
+    def walk(
+        self,
+        endpoint: str,
+        roots: Iterable[str],
+        enter: Callable[[str], bool] = lambda _name: False,
+    ) -> Iterator[ListingResult]:
+        """Yield the listings of `roots` on a collection, and of those below that `enter` accepts.
+
+        Raise AlertError if the source contains the marker that was made at the destination: then
+        both are one directory.
+        """
+
+        def lister() -> AbstractContextManager[Lister]:
+            return globus.globus_lister(self.connection.new_client, endpoint, self.limiter)
+
+        results = walk.walk(lister, roots, enter, self.context.settings.list_concurrency)
+        at_source = endpoint == self.context.settings.src_id
+        return distinct(self, results) if at_source else results
+
+
+def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
+    """Yield `results`, which are listings at the source's collection.
+
+    Raise AlertError if one of SRC_DIR, or of a directory below it, contains the marker, which was
+    made in DST_DIR, or in an earlier one.
+    """
+    settings, store = session.context.settings, session.store
+    own = {marker_name(settings.src_id, settings.src_dir)}
+    own |= {marker_name(store.source, mapping.source_dir) for mapping in store.mappings}
+    for result in results:
+        names = result.directories if isinstance(result, DirectoryListing) else {}
+        if below(result.path, settings.src_dir) and not own.isdisjoint(names):
+            name = min(own.intersection(names))
+            raise AlertError(
+                catalog.source_is_destination(settings.src_dir, result.path, name, settings.dst_dir)
+            )
+        yield result

@@ -1,0 +1,105 @@
+"""Collisions: names at the destination that differ only in case or Unicode form.
+
+A destination may ignore case, as on macOS and Windows, or the Unicode form of names. There, a file
+whose name differs from an earlier file's only in that would overwrite the copy of the earlier file,
+which may be the only copy left.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from globus_auto import globus
+from globus_auto.files import joined
+from globus_auto.steps import marker, rules
+from globus_auto.steps.rules import fold
+from globus_auto.steps.session import Session
+from globus_auto.walk import ListingError
+
+
+def find_collisions(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield those of `paths` whose copy would collide, each with the colliding path there.
+
+    `paths` are files at the source without a record, so what they would overwrite at the
+    destination is not their own copy. List only directories at the destination in which a collision
+    is possible.
+    """
+    paths = list(paths)
+    if not paths or session.marker == "nowhere":
+        return
+    ignores_case = marker.ignores_case(session)
+    names = _Names(session, ignores_case)
+    for path in paths:
+        if ignores_case is False and not _has_forms(path):
+            continue
+        other = names.other(path)
+        if other:
+            yield path, other
+
+
+def _has_forms(path: str) -> bool:
+    """Return whether `path` can be written in more than one Unicode form."""
+    if path.isascii():
+        return False
+    return unicodedata.normalize("NFC", path) != unicodedata.normalize("NFD", path)
+
+
+class _Names:
+    """The names in directories at the destination; each directory is listed once."""
+
+    def __init__(self, session: Session, ignores_case: bool | None) -> None:
+        self._session = session
+        self._ignores_case = ignores_case
+        self._by_directory: dict[str, dict[str, set[str]] | ListingError] = {}
+
+    def other(self, path: str) -> str | None:
+        """Return the path at the destination that the copy of `path` would collide with, or None.
+
+        That may be a directory above the copy.
+        """
+        settings = self._session.context.settings
+        directory = settings.dst_dir
+        for name in path[len(settings.src_dir) :].strip("/").split("/"):
+            names = self._names(directory)
+            place = joined(directory, name)
+            if isinstance(names, ListingError):
+                if names.gone:
+                    return None
+                # The listing failed, so the spelling of an existing name is unknown.
+                return place if self._exists(place) else None
+            similar = names.get(rules.fold(name), set())
+            if name not in similar:
+                if not similar:
+                    return None
+                certain = self._ignores_case and not self._differ_in_form(name, similar)
+                there = certain or self._exists(place)
+                return joined(directory, min(similar)) if there else None
+            directory = place
+        return None
+
+    @staticmethod
+    def _differ_in_form(name: str, similar: set[str]) -> bool:
+        return not (name.isascii() and all(each.isascii() for each in similar))
+
+    def _exists(self, path: str) -> bool:
+        """Return whether `path` exists at the destination; True also if that is unknown."""
+        settings = self._session.context.settings
+        answer = globus.exists(self._session.client, settings.dst_id, path, self._session.limiter)
+        return answer is not False
+
+    def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
+        """Return the names in a directory, grouped by what `choosing.fold` returns for them."""
+        if directory not in self._by_directory:
+            session = self._session
+            found = globus.list_directory(
+                session.client, session.context.settings.dst_id, directory, session.limiter
+            )
+            if isinstance(found, ListingError):
+                self._by_directory[directory] = found
+            else:
+                by_fold: dict[str, set[str]] = {}
+                for name in (*found.files, *found.directories, *found.others):
+                    by_fold.setdefault(fold(name), set()).add(name)
+                self._by_directory[directory] = by_fold
+        return self._by_directory[directory]

@@ -1,0 +1,234 @@
+"""Start of both programs: log in, finish the work of earlier runs, check both collections."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import globus_sdk
+import msgspec
+
+from globus_auto import globus
+from globus_auto.alerts import AlertError, catalog, explain
+from globus_auto.context import RunContext
+from globus_auto.datastore import OPEN, Datastore, TaskRecord
+from globus_auto.errors import EndpointNotReady
+from globus_auto.globus import Connection, TaskDocument
+from globus_auto.settings import Settings
+from globus_auto.steps import delete_task, marker, poll, quarantine
+from globus_auto.steps.marker import note
+from globus_auto.steps.session import Progress, Session
+from globus_auto.steps.submit import submit_unaccepted
+from globus_auto.text import sentence
+
+log = logging.getLogger(__name__)
+
+# Without a datastore it is unknown since when tasks may be in progress.
+LONGEST_TASK = 30 * 86_400  # seconds
+
+
+@contextmanager
+def open_session(
+    context: RunContext, progress: Progress, connection: Connection | None = None
+) -> Iterator[Session]:
+    """Yield a session that holds the datastore's lock, after finishing the work of earlier runs.
+
+    Without a `connection`, log in; that connection stays open until the run ends.
+    """
+    with context.store_locked():
+        store = context.load()
+        if connection is None:
+            connection = globus.connect(
+                context.settings,
+                interactive=context.interactive,
+                again=getattr(context.options, "login", False),
+            )
+            context.resources.callback(connection.close)
+        session = Session(context, store, connection, progress)
+        _start_up(session)
+        # Globus may accept the submissions of earlier runs just now or later: they count as well.
+        left = [task.mapping for task in store.tasks_in_progress("transfer").values()]
+        context.require_own_destination([*store.mappings, *left])
+        yield session
+
+
+def _start_up(session: Session) -> None:
+    """Finish the work of earlier runs, whose tasks may have ended since."""
+    context, store, client = session.context, session.store, session.client
+    before = _all_but_records(store)
+    # If loading already found the datastore restored, its delivered records are dropped by now.
+    if compare_with_list(client, store, context.settings) and not store.restored:
+        context.restored(store)
+    if not context.dry:
+        submit_unaccepted(context, store, client)
+        delete_task.cancel_leftovers(client, store, context.alerts, context.started)
+        quarantine.restore(client, store, context.alerts, session.limiter)
+    poll.poll(session)
+    store.forget_ended_tasks(context.started)
+    succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
+    if all(task.verify_checksum for task in succeeded):
+        context.alerts.resolve("unverified")
+    # File records change here only with their tasks, and comparing a million of them takes a while.
+    if store.changed or _all_but_records(store) != before:
+        session.save()
+
+
+def _all_but_records(store: Datastore) -> object:
+    return msgspec.to_builtins((store.tasks, store.quarantined, store.mappings))
+
+
+def require_ready(session: Session) -> None:
+    """Return if both collections can be used now.
+
+    Raise AlertError, listing.EndpointNotReady, or what a call raises, if not. Only a listing shows
+    whether a Connect Server collection works, and whether a consent is missing.
+    """
+    context, settings = session.context, session.context.settings
+    not_ready: list[Exception] = []
+    names = []
+    for role, endpoint, directory in (
+        ("source", settings.src_id, settings.src_dir),
+        ("destination", settings.dst_id, settings.dst_dir),
+    ):
+        try:
+            document = globus.require_ready(session.client, endpoint)
+            names.append(document.display_name or role)
+            if document.display_name:
+                context.names[endpoint] = document.display_name
+            context.alerts.resolve("login")
+            if document.gcp_connected is None:
+                _require_listed(session, endpoint, directory)
+            context.alerts.resolve("endpoint", endpoint)
+        except (EndpointNotReady, AlertError) as error:
+            context.alerts.fire(explain(error, context))
+            not_ready.append(error)
+    if not_ready:
+        raise not_ready[0]
+    session.names = names[0], names[1]
+    context.alerts.resolve("unknown endpoint")
+    for kind in ("endpoint", "service", "consent", "session"):
+        context.alerts.resolve(kind)
+    _require_marker(session)
+    context.alerts.resolve("unfit settings")
+
+
+def _require_marker(session: Session) -> None:
+    reason = marker.place(session)
+    if reason:
+        note(session, reason)
+    else:
+        session.context.alerts.resolve("marker")
+
+
+def _require_listed(session: Session, endpoint: str, directory: str) -> None:
+    refused = session.connection.with_consent(
+        lambda: globus.listing_error(session.client, endpoint, directory, session.limiter)
+    )
+    # A missing directory is no error here: Globus creates DST_DIR, and the scan reports a missing
+    # SRC_DIR. A directory too large to list shows that the collection works.
+    if refused and not refused.gone and ".SizeLimit" not in refused.code:
+        raise AlertError(
+            catalog.collection_unlisted(
+                endpoint, session.context.collection(endpoint), directory, sentence(refused.reason)
+            )
+        )
+
+
+def compare_with_list(
+    client: globus_sdk.TransferClient, store: Datastore, settings: Settings
+) -> bool:
+    """Update `store` from Globus's task list; return whether `store` is older than the list.
+
+    A submission whose answer was lost gets its task id. An unknown transfer of this mapping in
+    progress is recorded, and files wait for it, since it may still write their copies. An unknown
+    delete task in progress is recorded as well, to be cancelled. A datastore that has never had a
+    task of this mapping as new as one in the list was restored from a backup. Raise what the call
+    raises.
+    """
+    mine = globus.mapping_id(settings)
+    mapping = store.mapping(settings.mapping)
+    newest = mapping.newest if mapping else 0
+    by_id = {task.submission_id: task for task in store.tasks.values()}
+    older = False
+    for document in globus.recent_tasks(client, _since(store, newest)):
+        label = globus.parse_label(document.label)
+        if label is None:
+            continue
+        kind, listed_mapping, submission_id = label
+        task = by_id.get(submission_id)
+        if task:
+            _recognise(store, task, document)
+            continue
+        requested = globus.seconds(document.request_time) or 0
+        # Without a mapping there is no earlier state that the datastore could be older than.
+        newer = bool(mapping) and kind == "transfer" and requested > newest
+        if listed_mapping != mine or not (document.status in OPEN or newer):
+            continue
+        older |= newer
+        if document.status in OPEN and not _is_given_up(kind, requested, settings):
+            log.info("In progress, but not in the datastore until now: task %s", document.task_id)
+            store.tasks[store.next_task_number()] = _adopted(
+                kind, submission_id, document, settings
+            )
+        if mapping:
+            mapping.newest = max(mapping.newest, requested)
+    return older
+
+
+def _is_given_up(kind: str, requested: int, settings: Settings) -> bool:
+    """Return whether this is a delete task whose deadline has passed, by this machine's clock.
+
+    Earlier runs tried to cancel it until then. Such a task may never end, so it is not recorded
+    again.
+    """
+    return kind == "delete" and time.time() > requested + settings.delete_deadline_minutes * 60
+
+
+def _since(store: Datastore, newest: int) -> int:
+    """Return the time from which to list tasks, in seconds UTC."""
+    earliest = newest or int(time.time()) - LONGEST_TASK
+    return min(
+        [earliest, *(task.submitted_at for task in store.tasks.values() if task.in_progress)]
+    )
+
+
+def _recognise(store: Datastore, task: TaskRecord, document: TaskDocument) -> None:
+    """Update the record of a known task from the list."""
+    if task.in_progress and task.task_id is None:
+        log.info("Globus had accepted a task, but its answer was lost: task %s", document.task_id)
+        task.task_id = document.task_id
+    task.requested_at = globus.seconds(document.request_time) or task.requested_at
+    if task.kind == "transfer" and task.task_id == document.task_id:
+        store.add_mapping(task)
+    if not task.in_progress and document.status in OPEN and isinstance(task.lost, list):
+        log.info("A task that Globus did not show before is in progress: task %s", document.task_id)
+        # Its file records were dropped, so it counts as recursive: it covers all files.
+        task.status, task.recursive = "ACTIVE", True
+        task.ended_at, task.lost = None, msgspec.UNSET
+
+
+def _adopted(
+    kind: str, submission_id: str, document: TaskDocument, settings: Settings
+) -> TaskRecord:
+    """Return the record of a task in progress that this datastore did not start.
+
+    Which files such a transfer has is unknown, so it counts as recursive: it covers all of them.
+    """
+    requested = globus.seconds(document.request_time) or int(time.time())
+    transfer = kind == "transfer"
+    return TaskRecord(
+        kind="transfer" if transfer else "delete",
+        submission_id=submission_id,
+        task_id=document.task_id,
+        label=document.label or "",
+        submitted_at=min(requested, int(time.time())),
+        scanned_at=requested,
+        requested_at=requested,
+        recursive=transfer,
+        source_dir=settings.src_dir,
+        destination=settings.dst_id if transfer else settings.src_id,
+        destination_dir=settings.dst_dir if transfer else "",
+        deadline=None if transfer else requested + settings.delete_deadline_minutes * 60,
+    )

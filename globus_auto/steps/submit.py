@@ -1,0 +1,364 @@
+"""Start of both programs: log in, finish the work of earlier runs, check both collections."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import globus_sdk
+import msgspec
+
+from globus_auto import DECISION, globus
+from globus_auto.alerts import Alert, Alerts, Facts, catalog, explain_call
+from globus_auto.context import RunContext
+from globus_auto.datastore import Datastore, FileRecord, TaskRecord
+from globus_auto.errors import InvalidResponse
+from globus_auto.files import OWN
+from globus_auto.globus import DIVISIBLE, MOST_REJECTED
+from globus_auto.steps.plan import TransferPlan
+from globus_auto.steps.session import Session
+from globus_auto.text import sentence
+
+log = logging.getLogger(__name__)
+
+# Codes of a rejection that is temporary (docs.globus.org/api/transfer/task_submit, "Errors").
+NOT_NOW = ("Conflict", "TooManyPendingJobs")
+# Tries that may leave open whether a task exists, before its submission is given up.
+MOST_TRIES = 2
+# Submissions in a row that may leave that open in one run: each needs a minute or more.
+MOST_UNKNOWN = 2
+PARTS = 10  # files of failed tasks are sent again in about this many tasks
+
+
+def submit_unaccepted(
+    context: RunContext, store: Datastore, client: globus_sdk.TransferClient
+) -> bool:
+    """Submit the unsubmitted tasks in `store`; return whether Globus rejected any.
+
+    Fire an alert for each rejection.
+    """
+    rejections = submit_unsubmitted(
+        client,
+        store,
+        context.alerts,
+        lambda: context.save(store),
+        context.settings.stall_hours * 3600,
+    )
+    for rejection in rejections:
+        context.alerts.fire(explain_rejection(rejection, context))
+    paths = [each.path for each in rejections if each.path and each.once_a_day]
+    if paths:
+        context.remember(lambda health: health.refuse(paths, context.started))
+    return bool(rejections)
+
+
+def transfer_document(
+    source: str, task: TaskRecord, paths: Iterable[str]
+) -> globus_sdk.TransferData:
+    """Return the document to submit for `task`, whose files are `paths`.
+
+    It depends only on the records and on `source`, the id of the source collection, so that a task
+    can be submitted again unaltered.
+    """
+    document = globus_sdk.TransferData(
+        source,
+        task.destination,
+        label=task.label,
+        submission_id=task.submission_id,
+        sync_level="checksum",
+        verify_checksum=True,
+        encrypt_data=True,
+        preserve_timestamp=True,
+        skip_source_errors=True,
+        delete_destination_extra=False,
+        notify_on_succeeded=False,
+        notify_on_failed=False,
+        notify_on_inactive=False,
+    )
+    if task.recursive:
+        document.add_item(task.source_dir, task.destination_dir, recursive=True)
+        for pattern in [*task.exclude, f"{OWN}*"]:
+            document.add_filter_rule(pattern, method="exclude")
+    else:
+        for path in paths:
+            document.add_item(path, task.destination_of(path), recursive=False)
+    return document
+
+
+class Rejection(NamedTuple):
+    """A submission that led to no task: its source directory, and `path` if it is about one file.
+
+    `error` is the answer of Globus; None if the submission never reached Globus, as far as is
+    known.
+    """
+
+    source_dir: str
+    path: str | None
+    error: globus_sdk.TransferAPIError | None
+
+    @property
+    def once_a_day(self) -> bool:
+        """Whether it is about this one file, so that it is useless to try again soon."""
+        return self.error is None or self.error.http_status in DIVISIBLE
+
+    @property
+    def what(self) -> str:
+        """The file or files that it is about."""
+        return self.path or f"files of {self.source_dir}"
+
+
+def submit_unsubmitted(
+    client: globus_sdk.TransferClient,
+    store: Datastore,
+    alerts: Alerts,
+    save: Callable[[], None],
+    grace: float,
+) -> list[Rejection]:
+    """Submit every transfer task without a task id; return the submissions that led to no task.
+
+    Call `save` before anything is submitted. Discard a task that Globus rejects: drop its record
+    and those of its files, so that they are classified again. If a request is malformed or too
+    large, submit both halves of it instead, until the file is found that cannot be sent. Fire an
+    alert about identical paths in progress, or about too many tasks, only after `grace` seconds. If
+    it is unknown whether a task exists, keep it unsubmitted, so that it is submitted again with the
+    same id. Raise what concerns the login or the network.
+    """
+    return _Submitting(client, store, alerts, save, grace).run()
+
+
+class _Submitting:
+    """One round of submissions."""
+
+    def __init__(
+        self,
+        client: globus_sdk.TransferClient,
+        store: Datastore,
+        alerts: Alerts,
+        save: Callable[[], None],
+        grace: float,
+    ) -> None:
+        self.client, self.store, self.alerts = client, store, alerts
+        self.save, self.grace = save, grace
+        unsubmitted = {
+            number: task
+            for number, task in store.tasks_in_progress("transfer").items()
+            if task.task_id is None
+        }
+        # Least tried first, so that one that never gets through holds up no other.
+        self.queue = sorted(unsubmitted, key=lambda number: (unsubmitted[number].tries, number))
+        # A recursive task names no file, and may cover a million.
+        named = (number for number in self.queue if not store.tasks[number].recursive)
+        self.paths = store.paths_by_task(named)
+        self.refusals: list[Rejection] = []
+        self.rejected = self.unknown = 0
+
+    def run(self) -> list[Rejection]:
+        """Submit all tasks; see `submit_unsubmitted`."""
+        if self.queue:
+            self.save()
+        while self.queue and self.unknown < MOST_UNKNOWN:
+            number = self.queue.pop(0)
+            task = self.store.tasks[number]
+            if task.tries >= MOST_TRIES and not task.recursive:
+                self._give_up(number, task)
+                continue
+            document = transfer_document(self.store.source, task, self._oldest_first(number))
+            try:
+                task.task_id = globus.submit(self.client.submit_transfer, document)
+            except (globus_sdk.TransferAPIError, InvalidResponse) as error:
+                self._not_accepted(number, task, error)
+            except globus_sdk.NetworkError:
+                task.tries += 1
+                self.save()
+                raise
+            else:
+                self.unknown = 0
+                self.store.add_mapping(task)
+                self.alerts.resolve("conflict", task.source_dir)
+        return self.refusals
+
+    def _oldest_first(self, number: int) -> list[str]:
+        """Return the paths of a task, oldest mtime first; the order depends only on its records."""
+        mtimes = {}
+        for path in self.paths.get(number, ()):
+            record = self.store.record(path)
+            mtimes[path] = record.mtime if record else 0
+        return sorted(mtimes, key=lambda path: (mtimes[path], path))
+
+    def _give_up(self, number: int, task: TaskRecord) -> None:
+        """Halve a task whose submission never got through in several runs; reject a single file.
+
+        Globus does not list the task, so it does not exist: something on the way, such as a
+        gateway, blocks requests of this size, or with this name in it.
+        """
+        if len(self.paths[number]) > 1:
+            self._halve(number)
+            return
+        self.refusals.append(Rejection(task.source_dir, self.paths[number][0], None))
+        discard(self.store, number, self.paths[number])
+
+    def _not_accepted(
+        self, number: int, task: TaskRecord, error: globus_sdk.TransferAPIError | InvalidResponse
+    ) -> None:
+        if isinstance(error, InvalidResponse) or not globus.is_rejected(error):
+            if not isinstance(error, InvalidResponse) and globus.requires_login(error):
+                raise error
+            # 429 and 503 mean that Globus is busy or down for all; this task is not the reason.
+            task.tries += getattr(error, "http_status", 0) not in (429, 503)
+            self.unknown += 1
+            self.save()
+            self.alerts.fire(_unknown(task, error))
+            return
+        self.unknown = 0
+        store, paths = self.store, self.paths
+        paths |= store.paths_by_task(each for each in (number, *self.queue) if each not in paths)
+        divisible = error.http_status in DIVISIBLE
+        self.rejected += divisible
+        if divisible and len(paths[number]) > 1 and not task.recursive:
+            if self.rejected <= MOST_REJECTED:
+                self._halve(number)
+            else:
+                discard(store, number, paths[number])
+            return
+        discard(store, number, paths[number])
+        if error.code in NOT_NOW:
+            self.alerts.fire(_conflict(task.source_dir, error, self.grace))
+        else:
+            single = paths[number][0] if len(paths[number]) == 1 else None
+            self.refusals.append(Rejection(task.source_dir, single, error))
+        if error.code != "Conflict" and not divisible:
+            self._discard_similar(task)
+
+    def _discard_similar(self, task: TaskRecord) -> None:
+        """Discard all other tasks of this destination: Globus would reject them as well."""
+        place = task.destination, task.destination_dir
+        for number in list(self.queue):
+            other = self.store.tasks[number]
+            if (other.destination, other.destination_dir) == place:
+                self.queue.remove(number)
+                discard(self.store, number, self.paths[number])
+
+    def _halve(self, number: int) -> None:
+        halves = _split_in_halves(self.client, self.store, number, self.paths[number])
+        self.paths |= halves
+        self.queue[:0] = halves
+        self.save()
+
+
+def discard(store: Datastore, number: int, paths: Iterable[str]) -> None:
+    """Drop the record of a task, and those of its files at `paths`."""
+    for path in paths:
+        store.drop(path)
+    del store.tasks[number]
+
+
+def _split_in_halves(
+    client: globus_sdk.TransferClient, store: Datastore, number: int, paths: list[str]
+) -> dict[int, list[str]]:
+    """Replace a task by two with half of its files each; return their paths by task number."""
+    whole = store.tasks.pop(number)
+    middle = len(paths) // 2
+    halves = {}
+    for part in (paths[:middle], paths[middle:]):
+        half = max(number + 1, store.next_task_number())
+        new_id = globus.new_submission_id(client)
+        store.tasks[half] = globus.new_task(
+            "transfer",
+            new_id,
+            label=f"{whole.label.rpartition(' ')[0]} {new_id}",
+            scanned_at=whole.scanned_at,
+            source_dir=whole.source_dir,
+            destination=whole.destination,
+            destination_dir=whole.destination_dir,
+        )
+        for path in part:
+            record = store.record(path)
+            if record:
+                store.put(path, msgspec.structs.replace(record, task=half))
+        halves[half] = part
+    return halves
+
+
+def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float) -> Alert:
+    return catalog.transfers_conflict(source_dir, globus.api_details(error), grace)
+
+
+def _unknown(task: TaskRecord, error: Exception) -> Alert:
+    reason = f"Error: {sentence(str(error))}"
+    if isinstance(error, globus_sdk.TransferAPIError):
+        reason = globus.api_details(error)
+    return catalog.submission_unanswered(task.source_dir, reason)
+
+
+def submit_plan(session: Session, plan: TransferPlan) -> None:
+    """Record tasks for the files to transfer, and submit them."""
+    store = session.store
+    before = store.next_task_number()
+    record_tasks(session, plan)
+    if not (submit_unaccepted(session.context, store, session.client) or plan.rejected):
+        session.context.alerts.resolve("refused")
+    session.save()
+    accepted = {
+        number
+        for number, task in store.tasks.items()
+        if number >= before and task.kind == "transfer" and task.task_id
+    }
+    along = ", in one recursive task" if plan.recursive else ""
+    files = store.count(accepted)
+    log.info("Files of %s sent to Globus: %d%s", session.context.settings.src_dir, files, along)
+
+
+def record_tasks(session: Session, plan: TransferPlan) -> None:
+    """Move the files to transfer from `plan` to the datastore, as records of unsubmitted tasks.
+
+    There may be a million of them, so they are never in both.
+    """
+    store, settings = session.store, session.context.settings
+    paths = sorted(plan.transfers)
+    most = settings.files_per_task
+    if store.forget_ended_tasks(session.context.started, failed=True):
+        # One file that the destination rejects makes its whole task fail, and a failed task does
+        # not list files that it found equal. In smaller tasks, that file holds up fewer others.
+        most = min(most, math.ceil(len(paths) / PARTS) or 1)
+    # A recursive task would transfer these as well, so a filter rule excludes each name.
+    left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
+    parts = [paths[start : start + most] for start in range(0, len(paths), most)]
+    for part in [paths] if plan.recursive else parts:
+        number, new_id = store.next_task_number(), globus.new_submission_id(session.client)
+        store.tasks[number] = globus.new_task(
+            "transfer",
+            new_id,
+            label=session.label("transfer", new_id),
+            scanned_at=plan.began,
+            source_dir=settings.src_dir,
+            destination=settings.dst_id,
+            destination_dir=settings.dst_dir,
+            recursive=plan.recursive,
+            exclude=[*settings.exclude, *left_out] if plan.recursive else [],
+        )
+        for path in part:
+            version, decision = plan.transfers.pop(path)
+            store.put(path, FileRecord(version.size, version.mtime, number))
+            log.log(
+                DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, decision, number
+            )
+    # A dict does not free memory when its items are removed one by one.
+    plan.transfers.clear()
+
+
+def explain_rejection(refusal: Rejection, context: Facts) -> Alert:
+    """Return the alert for a submission that did not lead to a task."""
+    if refusal.error is None:
+        return catalog.transfer_blocked(refusal.source_dir, refusal.what)
+    alert = explain_call(refusal.error, context)
+    if alert.kind != "service":
+        return alert
+    return catalog.transfer_rejected(
+        refusal.source_dir,
+        refusal.what,
+        globus.details(refusal.error),
+        malformed=refusal.error.http_status in DIVISIBLE,
+    )

@@ -1,0 +1,144 @@
+"""Listings of directories, and the walk over many of them at once."""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple, TypeAlias
+
+from globus_auto.datastore import FileVersion
+from globus_auto.files import joined
+
+# Seconds to wait for workers when a scan stops early; one of them may be in a call that hangs.
+STOP_SECONDS = 1.0
+UNSENDABLE = re.compile("[\r\n\ufffd\ud800-\udfff]")
+ListingResult: TypeAlias = "DirectoryListing | ListingError"
+
+
+class DirectoryListing(NamedTuple):
+    """The content of one directory: plain files, directories with their mtimes, and the rest.
+
+    mtimes are in seconds UTC. `others` maps symlinks, devices and sockets to what they are.
+    `unsendable` are the names that Globus cannot transfer; they are in none of the other fields.
+    """
+
+    path: str
+    files: dict[str, FileVersion]
+    directories: dict[str, int]
+    others: dict[str, str]
+    unsendable: list[str]
+    rename_supported: bool = True
+
+    @property
+    def empty(self) -> bool:
+        """Whether the directory contains nothing at all."""
+        return not (self.files or self.directories or self.others or self.unsendable)
+
+    @property
+    def names(self) -> set[str]:
+        """All names that Globus can transfer."""
+        return {*self.files, *self.directories, *self.others}
+
+
+class ListingError(NamedTuple):
+    """What could not be listed, and why: the text, and the `code` of Globus if there is one.
+
+    `gone`: there is no such directory. `collides`: another name in the directory of the file could
+    be the same file at the destination.
+    """
+
+    path: str
+    reason: str
+    gone: bool = False
+    collides: bool = False
+    code: str = ""
+
+
+Lister: TypeAlias = Callable[[str], ListingResult]
+
+
+def sendable(name: str) -> bool:
+    """Return whether Globus can transfer this name: no CR or LF, and valid UTF-8.
+
+    In a name from Globus, U+FFFD replaces bytes that are not UTF-8. Source:
+    docs.globus.org/api/transfer, "file_operations" and "task_submit", on paths.
+    """
+    return not UNSENDABLE.search(name)
+
+
+def walk(
+    open_lister: Callable[[], AbstractContextManager[Lister]],
+    roots: Iterable[str],
+    enter: Callable[[str], bool] = lambda _name: False,
+    workers: int = 1,
+) -> Iterator[ListingResult]:
+    """Yield the listings of `roots` and of all directories below them for which `enter` is true.
+
+    `enter` is called with the name of a directory. With several `workers`, the listings come in the
+    order in which Globus answers. A directory that cannot be listed does not stop the others. Raise
+    what a lister raises.
+    """
+    if workers == 1:
+        yield from _walk_alone(open_lister, roots, enter)
+        return
+    jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    results: queue.SimpleQueue[ListingResult | BaseException] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def work() -> None:
+        try:
+            with open_lister() as list_one:
+                while (path := jobs.get()) is not None and not stopped.is_set():
+                    results.put(list_one(path))
+        except BaseException as error:  # noqa: BLE001 - raised again where the results are read
+            results.put(error)
+
+    waiting = 0
+    for root in roots:
+        jobs.put(root)
+        waiting += 1
+    # Daemon threads, so that a hanging call does not keep an interrupted program from exiting.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, 64))]
+    for thread in threads:
+        thread.start()
+    try:
+        while waiting:
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
+            waiting -= 1
+            if isinstance(result, DirectoryListing):
+                for name in result.directories:
+                    if enter(name):
+                        jobs.put(joined(result.path, name))
+                        waiting += 1
+            yield result
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        for _ in threads:
+            jobs.put(None)
+        # Each worker closes its connections when its call has ended, so wait for them.
+        end = time.monotonic() + STOP_SECONDS
+        # A scan that is not closed explicitly may be ended by any thread, even one of these.
+        for thread in set(threads) - {threading.current_thread()}:
+            thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)
+
+
+def _walk_alone(
+    open_lister: Callable[[], AbstractContextManager[Lister]],
+    roots: Iterable[str],
+    enter: Callable[[str], bool],
+) -> Iterator[ListingResult]:
+    waiting = sorted(roots, reverse=True)
+    with open_lister() as list_one:
+        while waiting:
+            result = list_one(waiting.pop())
+            if isinstance(result, DirectoryListing):
+                waiting += [joined(result.path, name) for name in result.directories if enter(name)]
+            yield result
