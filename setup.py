@@ -1,5 +1,6 @@
 """Metadata and dependencies; `pip install -e .` keeps the config.py that you edit in force."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -15,12 +16,14 @@ SANDBOX = ["starlette>=0.37", "uvicorn>=0.29"]
 ALERTS = ["apprise>=1.8"]
 # aiosmtpd is a real mail server, hypothesis makes stories, time-machine sets the clock,
 # globus-cli is an unmodified client that the sandbox must serve, responses what
-# globus_sdk.testing, with its recorded answers, needs to be imported. pytest-xdist uses all cores.
+# globus_sdk.testing, with its recorded answers, needs to be imported. pytest-xdist uses all cores,
+# import-linter checks the layers of the architecture.
 TEST = [
     "aiosmtpd>=1.4.4",
     "coverage[toml]>=7.10",
     "globus-cli>=3.30",
     "hypothesis>=6.100",
+    "import-linter>=2.17",
     "mypy>=1.10",
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -32,9 +35,12 @@ TEST = [
 # leather draws the benchmarks' picture, as a small SVG; globus-cli is one of the peers.
 BENCH = ["globus-cli>=3.30", "leather>=0.4"]
 
+PACKAGE = Path(__file__).parent / "globus_auto" / "__init__.py"
+[VERSION] = re.findall('^__version__ = "(.*)"', PACKAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
 setup(
     name="globus_auto",
-    version="1.0.0",
+    version=VERSION,
     description="Cron-driven Globus transfers, and deletion of what is verified at the destination",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -10,11 +10,11 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         check.py status.py preview.py crontab.py progress.py
     steps/                  what both programs do, a file for each step
         session.py          what a step gets: run, datastore, connection to Globus, progress
-        startup.py          lock, load, log in, finish the work of earlier runs
-        rules.py reasons.py the decisions, as pure functions, and their reasons
+        startup.py ready.py lock, load, log in, finish earlier runs' work; collections ready
+        rules.py            the decisions, as pure functions, and their reasons
         source.py scan.py plan.py findings.py forget.py spelling.py
                             scan the source, classify its files, report what needs attention
-        submit.py           record tasks, then submit each exactly once
+        record.py submit.py record tasks, then submit each exactly once
         poll.py delivered.py wait.py
                             ended tasks: what counts as delivered
         verify.py fingerprints.py marker.py
@@ -32,7 +32,8 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
     local.py walk.py        list a mounted directory; walk over many directories at once
     datastore.py storage.py the records of files and tasks, and the invariant; their file
     locks.py logs.py        one run at a time; the log
-    settings.py             read and check config.py
+    config_file.py settings.py
+                            read and check config.py
     errors.py files.py text.py
                             exceptions; paths and atomic writing; printable and redacted text
 

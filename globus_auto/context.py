@@ -14,22 +14,26 @@ from pathlib import Path
 
 from globus_auto import storage
 from globus_auto.alerts import (
+    Alert,
     AlertError,
     Alerts,
     AlertState,
     Notifier,
     catalog,
+    explain,
     open_state,
     read_state,
 )
+from globus_auto.config_file import peek
 from globus_auto.datastore import Datastore, Mapping
 from globus_auto.locks import locked
-from globus_auto.settings import Settings, peek
+from globus_auto.settings import Settings
 from globus_auto.storage import save
 from globus_auto.text import utf8
 
 log = logging.getLogger(__name__)
 
+PACKAGE = Path(__file__).parent
 LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
 
 
@@ -38,7 +42,7 @@ class RunContext:
     """One run of a program: its options and settings, and the alerts that it fires.
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
-    asked, `watched` that one can see how far it is. `resources` are closed when the work has ended.
+    asked, `shows_progress` that a terminal is there. `resources` are closed at the end of the run.
     `names` are the display names of collections by id, as far as they are known.
     """
 
@@ -52,8 +56,12 @@ class RunContext:
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     names: dict[str, str] = field(default_factory=dict)
 
+    def explain(self, error: Exception) -> Alert:
+        """Return the alert for `error`: what happened, what it means, what to do."""
+        return explain(error, self)
+
     def collection(self, endpoint: str) -> str:
-        """Return what a person knows a collection by: its part, its name and its id."""
+        """Return a collection in words: source or destination, its name and its id."""
         source, destination = self.settings.src_id, self.settings.dst_id
         part = ""
         if endpoint in (source, destination) and source != destination:
@@ -68,7 +76,7 @@ class RunContext:
 
     @property
     def notifier(self) -> Notifier:
-        """Where alerts go."""
+        """Where messages go."""
         settings = self.settings
         return Notifier(
             settings.email_sender,
@@ -79,8 +87,8 @@ class RunContext:
 
     @property
     def login_command(self) -> str:
-        """What a person types on a terminal to log in."""
-        script = Path(__file__).with_name("transfer.py")
+        """The command that logs in on a terminal."""
+        script = PACKAGE / "transfer.py"
         config = ["--config", self.settings.config_path] if self.options.config else []
         return shlex.join([self.settings.python_path, str(script), "--login", *config])
 
@@ -94,17 +102,17 @@ class RunContext:
 
     @property
     def health_path(self) -> str:
-        """Where alerts and what may be lost are remembered."""
+        """The path of datastore.health, which may be lost."""
         return f"{self.settings.datastore_path}.health"
 
     def load(self) -> Datastore:
-        """Return the datastore, an empty one where there is none.
+        """Return the datastore, or an empty one if there is no file.
 
         Of one that was restored from a backup only what is no proof of a delivery is left. Raise
-        datastore.DatastoreDamaged, or AlertError where the settings do not fit what it holds.
+        DamagedDatastore, or AlertError where the settings do not fit what it holds.
         """
         settings = self.settings
-        # Read first: another program may save both meanwhile, and never looks restored then.
+        # Read this first: if the other program saves both meanwhile, nothing seems restored.
         health = read_state(self.health_path)
         newest = health.generation
         self.names |= {key: name for key, name in health.names.items() if key not in self.names}
@@ -127,7 +135,7 @@ class RunContext:
         return store
 
     def restored(self, store: Datastore) -> None:
-        """Drop what a datastore from a backup says was delivered: it may not hold any more."""
+        """Drop the delivered records of a restored datastore: they may be out of date."""
         dropped = store.drop_delivered()
         store.changed = store.restored = True
         self.alerts.fire(catalog.datastore_restored(self.settings.datastore_path, dropped))
@@ -148,7 +156,7 @@ class RunContext:
             store.changed = bool(other)
 
     def require_own_destination(self, others: Iterable[Mapping]) -> None:
-        """Raise AlertError if files would be sent to where those of `others` are."""
+        """Raise AlertError if files would be sent to a destination of `others`."""
         settings = self.settings
         mine = Mapping(
             source_dir=settings.src_dir,
@@ -168,15 +176,19 @@ class RunContext:
                 )
 
     def save(self, store: Datastore) -> None:
-        """Save the datastore, unless nothing may be changed."""
+        """Save the datastore, unless this is a dry run."""
         if not self.dry and save(self.settings.datastore_path, store):
             newest = store.generation
             self.remember(
                 lambda health: setattr(health, "generation", max(health.generation, newest))
             )
 
+    def read_health(self) -> AlertState:
+        """Return what is remembered beside the datastore, and may be lost."""
+        return read_state(self.health_path)
+
     def remember(self, change: Callable[[AlertState], object]) -> None:
-        """Change what is remembered beside the datastore, unless nothing may be changed.
+        """Change datastore.health, unless this is a dry run.
 
         It may be lost: where it cannot be written the work goes on; the end of the run says so.
         """

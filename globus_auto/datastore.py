@@ -134,10 +134,8 @@ class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         one, two = sorted((self, other), key=lambda each: len(each.source_dir))
         if one.destination != two.destination:
             return True
-        nested = below(one.destination_dir, two.destination_dir) or below(
-            two.destination_dir, one.destination_dir
-        )
-        if not nested:
+        first, second = one.destination_dir, two.destination_dir
+        if not (below(first, second) or below(second, first)):
             return True
         inner = two.source_dir[len(one.source_dir) :].lstrip("/")
         same = joined(one.destination_dir, inner) == two.destination_dir
@@ -149,8 +147,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     `tasks` are by number, `files` by directory and name. `quarantined` maps the path of a
     quarantined directory to its old path. `generation` is raised at each save. `config` is the
-    config file in use. `mappings` are all that Globus accepted a task for; they stay after their
-    files are gone.
+    config file in use. `mappings` are all that Globus accepted a task for, with files or without.
 
     Not saved: `upgraded`, whether it was read from version 1; `restored`, whether it was restored
     from a backup; `changed`, whether loading changed it, so that it must be saved.
@@ -282,11 +279,10 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return found
 
     def forget_ended_tasks(self, now: int, *, failed: bool = False) -> bool:
-        """Drop ended tasks that no file record refers to; return whether there were any.
+        """Drop ended tasks without file records; return whether there were any.
 
-        Drop SUCCEEDED tasks, or FAILED ones if `failed`. Failed tasks stay until their files are
-        transferred again, which is then done in smaller tasks. Lost tasks stay while they may still
-        write. `now` is in seconds UTC.
+        Drop SUCCEEDED ones or, if `failed`, FAILED ones, which otherwise stay until their files are
+        sent again, in smaller tasks. Lost ones stay while they may still write, up to `now` (UTC).
         """
         status = "FAILED" if failed else "SUCCEEDED"
         ended = {

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from globus_auto import report, utils
 from globus_auto.context import RunContext
-from globus_auto.steps import marker, prune, remove, startup, verify
+from globus_auto.steps import findings, marker, prune, ready, remove, startup, verify
 
 PROGRAM = "delete"
 EPILOG = """examples:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def delete(context: RunContext) -> None:
     """Start up, verify copies, delete their files, prune empty directories."""
     with startup.open_session(context, report.progress_of(context)) as session:
-        startup.require_ready(session)
-        verify.report_skipped(session)
+        ready.require_ready(session)
+        findings.report_skipped(session)
         candidates = verify.candidates(session)
         verified = verify.verify(session, candidates)
         if context.dry:

@@ -7,7 +7,9 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import translate
 from pathlib import Path
 
 # Names that begin so are never sent, and never pruned as empty directories.
@@ -89,3 +91,31 @@ def own_group(uid: int) -> int | None:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
         return None
+
+
+def fold(name: str) -> str:
+    """Return `name` without differences of case and Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def colliding_names(names: list[str]) -> set[str]:
+    """Return those of `names` that are equal to another one after `fold`.
+
+    `names` may come from several directories that could be one directory at the destination.
+    """
+    seen: dict[str, list[str]] = {}
+    for name in names:
+        seen.setdefault(fold(name), []).append(name)
+    return {name for group in seen.values() if len(group) > 1 for name in group}
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that checks whether a name matches any of the shell `patterns`."""
+    joined = "|".join(translate(pattern) for pattern in patterns)
+    fits = re.compile(joined or "(?!)").match
+    return lambda name: fits(name) is not None
+
+
+def matches(path: str, root: str, excluded: Callable[[str], bool]) -> bool:
+    """Return whether a name on the way from the directory `root` to `path` is excluded."""
+    return any(excluded(name) for name in path[len(root) :].split("/") if name)

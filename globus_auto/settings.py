@@ -1,22 +1,18 @@
-"""Settings: read config.py and --config FILE, check everything, return one frozen object."""
+"""The settings: one frozen object, and what makes its values usable or wrong."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import posixpath
 import re
-import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from globus_auto.files import unsafe
 
-CONFIG = Path(__file__).with_name("config.py")
 MOST = 1_000_000_000  # a sensible limit for every number
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -69,27 +65,6 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
         return self.src_id, self.src_dir, self.dst_id, self.dst_dir
 
 
-KINDS = {
-    str: "a string in quotes",
-    list[str]: 'a list of strings, e.g. ["*.tmp"]',
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-}
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; `problems` has a sentence for each wrong one.
-
-    `usable` has the correct settings, and defaults for the others: enough to send an alert.
-    """
-
-    def __init__(self, problems: list[str], usable: Settings) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-        self.usable = usable
-
-
 FIELDS = {
     field.encode_name: field
     for field in msgspec.structs.fields(Settings)
@@ -97,73 +72,7 @@ FIELDS = {
 }
 
 
-def read_settings(config: str | None = None) -> Settings:
-    """Return the settings of config.py, overlaid with those of the file `config` if given.
-
-    Raise SettingsError with all problems, one sentence each.
-    """
-    path = Path(config).absolute() if config else CONFIG
-    problems: list[str] = []
-    read = [_read(file, problems) for file in dict.fromkeys([CONFIG, path])]
-    values: dict[str, Any] = {}
-    for found in read:
-        values |= found or {}
-    code_path = (read[-1] or {}).get("CODE_PATH")
-    values["CODE_PATH"] = code_path or (f"{CONFIG.parent}/" if path == CONFIG else "")
-    mistyped = _mistyped(values)
-    right = {name: value for name, value in values.items() if name not in mistyped}
-    given = msgspec.convert(right, Settings)
-    settings = msgspec.structs.replace(_resolved(given), config_path=str(path))
-    wrong = {**dict(_wrong(settings)), **mistyped}
-    # An unusable file sets nothing, and each setting would be reported as missing.
-    problems += mistyped.values() if None in read else wrong.values()
-    if problems:
-        defaults = {FIELDS[name].name: getattr(Settings(), FIELDS[name].name) for name in wrong}
-        raise SettingsError(problems, msgspec.structs.replace(settings, **defaults))
-    return settings
-
-
-def peek(config: str) -> Settings:
-    """Return the usable settings of the file `config`, and defaults for the rest."""
-    try:
-        return read_settings(config)
-    except SettingsError as error:
-        return error.usable
-
-
-def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
-    """Return the settings that the Python file `path` sets; None if it cannot be used."""
-    try:
-        problem = unsafe(path)
-        if problem:
-            problems.append(problem)
-            return None
-        names = runpy.run_path(str(path))
-    except Exception as error:  # noqa: BLE001 - the file is the user's own Python
-        problems.append(f"{path} cannot be read: {type(error).__name__}: {error}.")
-        return None
-    found = {name: value for name, value in names.items() if name.isupper()}
-    for name in sorted(found.keys() - FIELDS.keys()):
-        near = difflib.get_close_matches(name, FIELDS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        problems.append(f"{path} sets {name}, which is not a setting.{hint}")
-    return {name: value for name, value in found.items() if name in FIELDS}
-
-
-def _mistyped(values: dict[str, Any]) -> dict[str, str]:
-    """Return a sentence for each of `values` that is not of its setting's type, by name."""
-    wrong = {}
-    for name, value in values.items():
-        wanted = FIELDS[name].type
-        try:
-            msgspec.convert(value, wanted)
-        except msgspec.ValidationError:
-            # Do not repeat the value: an address may contain a password.
-            wrong[name] = f"{name} must be {KINDS[wanted]}; it is of type {type(value).__name__}."
-    return wrong
-
-
-def _resolved(given: Settings) -> Settings:
+def resolved(given: Settings) -> Settings:
     """Return `given` with paths normalised and made absolute, and ids in lower case."""
     home = given.code_path
 
@@ -193,7 +102,7 @@ def _directory(path: str) -> str:
     return "/" + posixpath.normpath(path).strip("/")
 
 
-def _wrong(settings: Settings) -> Iterator[tuple[str, str]]:
+def problems_of(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the name of each wrong setting, with a sentence about what is wrong."""
     yield from _wrong_directories(settings)
     yield from _wrong_identifiers(settings)

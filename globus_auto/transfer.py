@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from globus_auto import report, utils
 from globus_auto.context import RunContext
-from globus_auto.steps import findings, forget, scan, startup, submit, wait
+from globus_auto.steps import findings, forget, ready, record, scan, startup, wait
 
 PROGRAM = "transfer"
 READ_ONLY = {"check": report.check, "status": report.status, "crontab": report.crontab}
@@ -55,14 +55,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def transfer(context: RunContext) -> None:
     """Start up, scan, submit; with --wait, wait for the end of the tasks."""
     with startup.open_session(context, report.progress_of(context)) as session:
-        startup.require_ready(session)
+        ready.require_ready(session)
         plan = scan.scan(session)
         forget.forget(session, plan)
         findings.report(session, plan)
         if context.dry:
             report.print_transfers(plan)
         elif plan.transfers or plan.forced:
-            submit.submit_plan(session, plan)
+            record.submit_plan(session, plan)
     if context.options.wait and not context.dry:
         wait.wait_for_transfers(session)
 

@@ -1,4 +1,4 @@
-"""What makes both programs well-behaved cron jobs, and nothing about files or Globus tasks.
+"""What both programs need as cron jobs; nothing about files or Globus tasks.
 
 Options, locks, logging, exit codes, and the one place that turns an exception into a sentence.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import http.client
 import logging
 import os
 import signal
@@ -15,14 +16,12 @@ import socket
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from globus_auto import __version__, logs
-from globus_auto import alerts as alerts_module
 from globus_auto.alerts import (
-    Alert,
-    AlertError,
     Alerts,
     AlertState,
     body,
@@ -34,13 +33,13 @@ from globus_auto.alerts import (
     subject,
     update_open_alerts,
 )
+from globus_auto.config_file import SettingsError, read_settings
 from globus_auto.context import RunContext
-from globus_auto.errors import AlreadyRunning, DamagedDatastore, NewerDatastore, StopSignal
+from globus_auto.errors import AlreadyRunning, StopSignal
 from globus_auto.files import unsafe
 from globus_auto.locks import locked
 from globus_auto.logs import to_file, to_stderr
-from globus_auto.settings import Settings, SettingsError, read_settings
-from globus_auto.storage import VERSION
+from globus_auto.settings import Settings
 from globus_auto.text import printable
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ def parser(program: str, description: str, epilog: str) -> argparse.ArgumentPars
 
 
 def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; exit with code 2, and the nearest option, where one is unknown."""
+    """Return the options; if one is unknown, name the nearest and exit with code 2."""
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         near = difflib.get_close_matches(unknown[0], parser._option_string_actions, n=1)
@@ -80,7 +79,7 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
 
 
 def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], None]) -> int:
-    """Do `work` as a well-behaved cron job and return the exit code.
+    """Do `work` as a cron job and return the exit code.
 
     One run of a program at a time; every trouble becomes one sentence, in the log, on stderr and
     to whom it concerns.
@@ -102,7 +101,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], 
         except AlreadyRunning as running:
             notifies = running.too_long(context.started, settings.stall_hours * 3600)
             _report_lock(context, running, notifies)
-        except Exception as error:  # noqa: BLE001 - each becomes a sentence
+        except Exception as error:  # noqa: BLE001 - each becomes an alert
             _report_error(context, error)
         except KeyboardInterrupt:
             log.warning("Interrupted; what was begun is finished by the next run")
@@ -117,7 +116,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], 
 def run_read_only(
     program: str, options: argparse.Namespace, command: Callable[[RunContext], int]
 ) -> int:
-    """Return the exit code of an `inquiry`, which may change nothing, for a person to read.
+    """Run a read-only `command`, which prints its results, and return the exit code.
 
     It needs no lock, so it works while another run is at work, and nobody is sent mail.
     """
@@ -133,7 +132,7 @@ def run_read_only(
         try:
             with context.resources:
                 return max(command(context), alerts.code)
-        except Exception as error:  # noqa: BLE001 - each becomes a sentence
+        except Exception as error:  # noqa: BLE001 - each becomes an alert
             _report_error(context, error)
             return alerts.code
         except KeyboardInterrupt:
@@ -152,7 +151,7 @@ def _work_alone(context: RunContext, work: Callable[[RunContext], None]) -> None
 
 
 def _report_error(context: RunContext, error: Exception) -> None:
-    alert = explain(error, context)
+    alert = context.explain(error)
     if alert.kind == "crash":
         log.info("The traceback of what follows", exc_info=error)
     context.alerts.fire(alert)
@@ -166,7 +165,7 @@ def _report_lock(context: RunContext, running: AlreadyRunning, too_long: bool) -
 
 
 def _settings(options: argparse.Namespace, alerts: Alerts) -> Settings:
-    """Return the settings, as far as they can be used; note what is wrong with them."""
+    """Return the usable settings; fire an alert for each wrong one."""
     try:
         settings = read_settings(options.config)
     except SettingsError as error:
@@ -175,27 +174,6 @@ def _settings(options: argparse.Namespace, alerts: Alerts) -> Settings:
         return error.usable
     alerts.resolve("settings", lambda about: about.startswith(f"{settings.config_path}: "))
     return settings
-
-
-def explain(error: Exception, context: RunContext) -> Alert:
-    """Return the alert for `error`: what happened, what it means, what to do."""
-    settings = context.settings
-    if isinstance(error, AlertError):
-        return error.alert
-    if isinstance(error, NewerDatastore):
-        return catalog.datastore_newer(error.path, error.version, VERSION)
-    if isinstance(error, DamagedDatastore):
-        return catalog.datastore_damaged(error.path, error.reason)
-    if isinstance(error, StopSignal):
-        return catalog.stopped(context.program)
-    if isinstance(error, OSError):
-        return catalog.state_unusable(
-            context.program,
-            str(error.filename or settings.code_path),
-            str(error.strerror or error),
-        )
-
-    return alerts_module.explain(error, context)
 
 
 @contextlib.contextmanager
@@ -211,12 +189,12 @@ def _signals() -> Iterator[None]:
 
 
 def _report(context: RunContext) -> None:
-    """Tell whom it concerns what is new, due again or resolved, and remember that."""
+    """Send new, due and resolved alerts, and remember that they were sent."""
     settings = context.settings
     home = os.path.dirname(settings.datastore_path)
     notified = False
     try:
-        # Nothing is written where others could have put a link in place of the file.
+        # Write nothing where others could have put a link in place of the file.
         if os.path.isabs(home) and os.path.isdir(home) and not unsafe(Path(home)):
             with open_state(context.health_path) as health:
                 notified = True
@@ -239,7 +217,7 @@ def _notify(context: RunContext, health: AlertState) -> None:
     settings, notifier = context.settings, context.notifier
     host = socket.gethostname()
     health.alerts = update_open_alerts(health.alerts, context.alerts, now)
-    what = make_digest(health.alerts, now, settings.email_repeat_hours * 3600)
+    what = make_digest(health.alerts, context.alerts, now, settings.email_repeat_hours * 3600)
     if not any(what) or not (notifier.recipients or notifier.urls):
         return
     title = subject(what, settings.email_subject, host, _pair(context))
@@ -255,7 +233,7 @@ def _notify(context: RunContext, health: AlertState) -> None:
 
 
 def _pair(context: RunContext) -> str:
-    """Return what is sent where: names of collections, else directories."""
+    """Return the pair for the subject: collection names, or directories."""
     settings = context.settings
     if not settings.src_dir:
         return settings.config_path
@@ -266,14 +244,14 @@ def _pair(context: RunContext) -> str:
 
 
 def _ping(context: RunContext) -> None:
-    """Tell the watcher at PING_URL how the run went; it can neither delay nor fail it."""
+    """Report the result to PING_URL, which can neither delay nor fail the run."""
     url = context.settings.ping_url.replace("{program}", context.program)
     if not url:
         return
     if context.alerts.code:
         address, mark, query = url.partition("?")
         url = f"{address.rstrip('/')}/fail{mark}{query}"
-    # A name server or watcher that dawdles is left behind with its thread.
+    # A slow name server or service is left behind with its thread.
     fetching = threading.Thread(target=_fetch, args=(url,), daemon=True)
     fetching.start()
     fetching.join(PING_TIMEOUT)
@@ -282,10 +260,6 @@ def _ping(context: RunContext) -> None:
 
 
 def _fetch(url: str) -> None:
-    # Imported here: --help and --version are done sooner than these are loaded.
-    import http.client  # noqa: PLC0415
-    import urllib.request  # noqa: PLC0415
-
     try:
         urllib.request.urlopen(url, timeout=PING_TIMEOUT).close()
     except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:

@@ -314,6 +314,10 @@ class People(RuleBasedStateMachine):
         if not copies:
             return
         path = data.draw(st.sampled_from(copies))
+        root = self.lab.destination / path.relative_to(self.lab.destination).parts[0]
+        if how == "remove" and not any(each != path and root in each.parents for each in copies):
+            # A destination without any file reads as unmounted until somebody acts.
+            return
         content = path.read_bytes()
         for name in [name for name, latest in self.latest.items() if latest == content]:
             if not self._exists(name):

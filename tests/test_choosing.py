@@ -5,16 +5,16 @@ import itertools
 import pytest
 
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
-from globus_auto.steps.reasons import TransferReason, Verdict
+from globus_auto.files import matcher, matches
 from globus_auto.steps.rules import (
     FUTURE_SECONDS,
     ScanTerms,
+    TransferReason,
+    Verdict,
     classify,
     is_future_mtime,
     is_racy,
     is_stable,
-    matcher,
-    matches,
     safe_until,
 )
 

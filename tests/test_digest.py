@@ -50,7 +50,7 @@ class Reader:
 
     def run(self, now: int, found: Alerts, *, delivered: bool = True) -> None:
         self.standing = state.update_open_alerts(self.standing, found, now)
-        what = state.make_digest(self.standing, now, 24 * HOUR)
+        what = state.make_digest(self.standing, found, now, 24 * HOUR)
         if any(what) and delivered:
             self.told.append((len(what.new), len(what.still_open), len(what.resolved)))
             self.standing = state.mark_notified(self.standing, what, now)
@@ -197,6 +197,15 @@ def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
     known = state.update_open_alerts(known, of("delete", alert()), 3)
     assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 4)] == [False]
     assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 4)] == [True]
+
+
+def test_no_program_reminds_of_what_it_found_resolved() -> None:
+    reader = Reader()
+    reader.run(0, of("delete", alert()))
+    reader.run(24 * HOUR, of("transfer"))
+    assert reader.told == [(1, 0, 0)]
+    reader.run(25 * HOUR, of("delete", alert()))
+    assert reader.told == [(1, 0, 0), (0, 1, 0)]
 
 
 def test_either_program_resolves_a_shared_alert() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import globus_sdk
 import pytest
 
-from globus_auto import settings, walk
+from globus_auto import config_file, walk
 from globus_auto.datastore import FileVersion
 from globus_auto.errors import EndpointNotReady, InvalidResponse
 from globus_auto.globus import auth, tasks
@@ -42,7 +42,7 @@ def api_error(code: str, message: str = "planned") -> dict[str, str]:
 @pytest.fixture
 def connection(lab: Lab) -> Iterator[auth.Connection]:
     """Yield a connection as the programs use it."""
-    with_token = auth.connect(settings.read_settings(str(lab.config)), interactive=False)
+    with_token = auth.connect(config_file.read_settings(str(lab.config)), interactive=False)
     yield with_token
     with_token.close()
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
+from globus_auto.files import colliding_names
 from globus_auto.globus import documents, tasks
 from globus_auto.steps import delivered, remove, rules
 from globus_auto.steps.quarantine import is_empty_tree, topmost_empty_trees
-from globus_auto.steps.reasons import KeepReason, Reason
-from globus_auto.steps.rules import KeepTerms
+from globus_auto.steps.rules import KeepReason, KeepTerms, Reason
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 NOW = 1_795_428_000
@@ -122,7 +122,7 @@ def test_only_an_equal_fingerprint_at_the_source_is_deleted() -> None:
 def test_names_that_differ_only_in_case_or_form_are_found(
     names: list[str], expected: list[str]
 ) -> None:
-    assert sorted(rules.colliding_names(names)) == sorted(expected)
+    assert sorted(colliding_names(names)) == sorted(expected)
 
 
 def test_all_spellings_of_a_name_are_found() -> None:
@@ -130,7 +130,7 @@ def test_all_spellings_of_a_name_are_found() -> None:
     for name in map("".join, itertools.product(letters, repeat=2)):
         spellings = {name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))}
         spellings |= {name.casefold(), unicodedata.normalize("NFD", name.casefold())}
-        found = rules.colliding_names(sorted(spellings))
+        found = colliding_names(sorted(spellings))
         assert found == (spellings if len(spellings) > 1 else set())
 
 

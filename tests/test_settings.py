@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto import settings
+from globus_auto import config_file
 from tests.conftest import LEFT, Lab, Mailbox, files
 
 FOREIGN = 12345  # a uid and gid that nobody has
@@ -170,14 +170,14 @@ def test_a_relative_file_is_one_of_the_working_directory(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(lab.home)
-    assert settings.read_settings("config.py").config_path == str(lab.config)
+    assert config_file.read_settings("config.py").config_path == str(lab.config)
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """Return a copy of the package with the modes of a clone under umask 002."""
     copy = tmp_path / "clone" / "globus_auto"
-    shutil.copytree(settings.CONFIG.parent, copy, ignore=shutil.ignore_patterns(*LEFT))
+    shutil.copytree(config_file.CONFIG.parent, copy, ignore=shutil.ignore_patterns(*LEFT))
     for path in [copy, *copy.rglob("*")]:
         path.chmod(0o775 if path.is_dir() else 0o664)
     return copy
@@ -185,8 +185,8 @@ def clone(tmp_path: Path) -> Path:
 
 def problems_of(file: Path) -> list[str]:
     """Return the problems of the settings in `file`."""
-    with pytest.raises(settings.SettingsError) as caught:
-        settings.read_settings(str(file))
+    with pytest.raises(config_file.SettingsError) as caught:
+        config_file.read_settings(str(file))
     return caught.value.problems
 
 
@@ -238,7 +238,7 @@ def test_an_unreadable_config_is_mailed_as_config_py_says(
 
 
 def test_settings_missing_in_a_config_are_those_of_config_py(lab: Lab) -> None:
-    assert settings.read_settings(str(lab.config)).files_per_task == 5000
+    assert config_file.read_settings(str(lab.config)).files_per_task == 5000
 
 
 def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
@@ -249,7 +249,7 @@ def test_directories_ids_and_paths_are_normalised(lab: Lab) -> None:
         SRC_LOCAL_DIR="/mnt//x/",
         TOKEN_PATH="/elsewhere/token",
     )
-    loaded = settings.read_settings(str(lab.config))
+    loaded = config_file.read_settings(str(lab.config))
     assert (loaded.src_dir, loaded.dst_dir) == ("/a/b/c", "/~/x")
     assert loaded.src_id == lab.src.id
     assert loaded.src_local_dir == "/mnt/x"
@@ -270,12 +270,12 @@ def test_nested_directories_on_one_endpoint_are_refused(
     (problem,) = problems_of(lab.config)
     assert "they must be distinct directories" in problem
     lab.configure(DST_ID=lab.dst.id)
-    settings.read_settings(str(lab.config))
+    config_file.read_settings(str(lab.config))
 
 
 def test_directories_side_by_side_on_one_endpoint_are_accepted(lab: Lab) -> None:
     lab.configure(SRC_DIR="/a/run", DST_DIR="/a/run2", DST_ID=lab.src.id)
-    settings.read_settings(str(lab.config))
+    config_file.read_settings(str(lab.config))
 
 
 @pytest.fixture(params=["file", "directory"])
@@ -320,7 +320,7 @@ def test_a_group_may_write_if_it_is_the_owners_own(lab: Lab, guarded: Path) -> N
 @as_root
 def test_a_config_writable_by_another_group_is_refused(lab: Lab, guarded: Path) -> None:
     os.chown(guarded, -1, FOREIGN)
-    settings.read_settings(str(lab.config))
+    config_file.read_settings(str(lab.config))
     guarded.chmod(guarded.stat().st_mode | 0o020)
     (problem,) = problems_of(lab.config)
     assert f"{guarded}" in problem

@@ -47,8 +47,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from globus_auto.files import fold
 from globus_auto.sandbox.world import CompletionPolicy
-from globus_auto.steps.rules import fold
 from tests.stories import DIRECTORIES, NAMES, People, dying
 
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))

@@ -6,7 +6,7 @@ from globus_auto.alerts import catalog
 from globus_auto.alerts.explain import Facts, explain, explain_call
 from globus_auto.alerts.message import body, subject
 from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind
-from globus_auto.alerts.notify import NO_APPRISE, Notifier, mail_server, notify, send
+from globus_auto.alerts.notify import NO_APPRISE, Notifier, mail_server, notify_urls, send
 from globus_auto.alerts.state import (
     DAY,
     MAX_PATHS,
@@ -36,7 +36,7 @@ __all__ = [
     "mail_server",
     "make_digest",
     "mark_notified",
-    "notify",
+    "notify_urls",
     "open_state",
     "read_state",
     "send",

@@ -1,4 +1,4 @@
-"""Sentences for what Globus and its SDK raise: what happened, what it means, what to do."""
+"""From an exception to the alert that explains it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ from globus_auto.alerts import catalog
 from globus_auto.alerts.model import GLOBUS, Alert, AlertError
 from globus_auto.errors import (
     CancelTimeout,
+    DamagedDatastore,
     DamagedTokenFile,
     EndpointNotReady,
     InvalidResponse,
+    NewerDatastore,
     NoTerminal,
+    StopSignal,
 )
 from globus_auto.globus import ENDPOINT_DOWN
+from globus_auto.settings import Settings
+from globus_auto.storage import VERSION
 from globus_auto.text import sentence
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -30,6 +35,7 @@ class Facts(Protocol):
     """What an explanation needs to know of a run: `names` are those of collections by id."""
 
     program: str
+    settings: Settings
     names: dict[str, str]
 
     @property
@@ -41,10 +47,19 @@ class Facts(Protocol):
 
 
 def explain(error: Exception, context: Facts) -> Alert:
-    """Return the alert for `error`, which ended `run` or one of its submissions."""
+    """Return the alert for `error`, which ended a run or a part of it."""
     login_command = context.login_command
     if isinstance(error, AlertError):
         return error.alert
+    if isinstance(error, NewerDatastore):
+        return catalog.datastore_newer(error.path, error.version, VERSION)
+    if isinstance(error, DamagedDatastore):
+        return catalog.datastore_damaged(error.path, error.reason)
+    if isinstance(error, StopSignal):
+        return catalog.stopped(context.program)
+    if isinstance(error, OSError):
+        path = error.filename or context.settings.code_path
+        return catalog.state_unusable(context.program, str(path), str(error.strerror or error))
     if isinstance(error, DamagedTokenFile):
         return catalog.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, NoTerminal):
@@ -86,7 +101,7 @@ def _not_ready(error: EndpointNotReady, context: Facts) -> Alert:
 
 
 def _is_raised_by_sdk(error: Exception) -> bool:
-    """Return whether globus_sdk stumbled over an answer.
+    """Return whether globus_sdk raised `error` because it could not handle an answer.
 
     It takes any answer of 200 for a token, and any JSON of an error for a document with a code:
     where a proxy or a portal answers instead, it raises ValueError, TypeError and the like.

@@ -8,13 +8,13 @@ from globus_auto.alerts.model import ACTION_CODE, Digest, OpenAlert
 from globus_auto.alerts.state import DAY
 from globus_auto.text import counted, printable
 
-PARAGRAPHS = 25  # new ones, say, in one message, to be read on a phone
+PARAGRAPHS = 25  # of one kind in a message, so that it can be read on a phone
 
 
 def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
-    """Return one line: what it is from, how bad the worst of it is, what that is, and the pair."""
+    """Return the subject: prefix and host, the worst severity, its title, and the pair."""
     found = [*what.new, *what.still_open] or what.resolved
-    # The first of the highest code, which a new one is before one that is still open.
+    # The highest exit code first; of equal ones a new alert before an open one.
     worst = max(found, key=lambda alert: alert.code)
     if worst.resolved:
         word = "RESOLVED"
@@ -29,7 +29,7 @@ def subject(what: Digest, prefix: str, host: str, pair: str) -> str:
 
 
 def body(what: Digest, now: int, source: str) -> str:
-    """Return the digest as plain text, a paragraph an alert; `source` is its last paragraph."""
+    """Return the digest as plain text, one paragraph for each alert; `source` comes last."""
     parts = []
     for title, alerts in (
         ("NEW", what.new),
@@ -46,7 +46,7 @@ def body(what: Digest, now: int, source: str) -> str:
 
 
 def _paragraph(alert: OpenAlert, now: int) -> str:
-    """Return an alert under the name by which README.md explains it, and since when it is open."""
+    """Return an alert with its kind, which README.md explains, and since when it is open."""
     if alert.resolved:
         text = alert.recovery or f"This is resolved: {alert.text}"
         end = f"Was open for {duration(now - alert.since)}: {alert.title or alert.kind}."
@@ -57,7 +57,7 @@ def _paragraph(alert: OpenAlert, now: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return about how long something took, in the unit that a person would choose."""
+    """Return a duration in the unit that suits it, e.g. `3 hours`."""
     minutes, hours, days = (round(seconds / length) for length in (60, 3600, DAY))
     if minutes < 1:
         return "less than a minute"

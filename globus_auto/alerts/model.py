@@ -1,4 +1,4 @@
-"""Alerts: what a person must know is told once, repeated rarely, and closed with "resolved"."""
+"""An alert, an open alert, and the alerts that one run fires and resolves."""
 
 from __future__ import annotations
 
@@ -68,15 +68,14 @@ KINDS = get_args(Kind)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a person must know: what happened, what it means, what to do.
+    """A problem that needs attention: what happened, what it means for the data, what to do.
 
-    `title` says it in a few words, `recovery` what works again when it is over; if that is empty,
-    the alert is closed without a word. `kind` and `about` (an endpoint, directory or path, never a
-    task) are its key. `code` is the exit code that it asks for. A person is notified when it has
-    lasted `for_seconds`, but not beside an alert of a kind that it is `inhibited_by`. A note causes
-    no message: it goes once with the next one that an alert causes, and is closed without a word.
-    One that is `shared` either program may resolve, since both learn of it from the same answers of
-    Globus, whoever asks first; any other, the program that saw it last.
+    `title` is the problem in a few words, and `recovery` what works again when it is resolved; an
+    alert without a `recovery` is closed without a message. `kind` and `about` (a collection,
+    directory or path, never a task) are its key, and `code` is its exit code. It is sent when it
+    has been open for `for_seconds`, but not while an alert is open of a kind that it is
+    `inhibited_by`. A note causes no message: it is sent once, with the next message, and closed
+    without one. Either program can resolve a `shared` alert.
     """
 
     kind: Kind
@@ -97,11 +96,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An alert that is open. Times are seconds since 1970 UTC.
+    """An open alert. Times are seconds since 1970 UTC.
 
-    One that is `resolved` stays until somebody was notified of that. It was first found at `since`,
-    last at `seen_at` by the program `by`, which alone can resolve it; either can where `by` is
-    empty.
+    A `resolved` one stays until the message about that is sent. It was found first at `since`, last
+    at `seen_at`, by the program `by`, which alone can resolve it; if `by` is empty, either can.
     """
 
     kind: str
@@ -125,7 +123,7 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Alerts:
-    """What one run of `program` has found: troubles, and what it checked and found well."""
+    """The alerts that one run of `program` fires, and those that it resolves."""
 
     def __init__(self, program: str = "") -> None:
         self.program = program
@@ -133,7 +131,7 @@ class Alerts:
         self._resolved: list[tuple[str, Callable[[str], bool]]] = []
 
     def fire(self, alert: Alert) -> None:
-        """Note a trouble; the first of its key stays."""
+        """Fire an alert; of several with the same key the first counts."""
         # Names that are not UTF-8 come from disks and command lines; mail and JSON take none.
         texts = {name: utf8(getattr(alert, name)) for name in ("about", "text", "recovery")}
         alert = msgspec.structs.replace(alert, **texts)
@@ -142,20 +140,24 @@ class Alerts:
             log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
 
     def resolve(self, kind: Kind, about: str | Callable[[str], bool] | None = None) -> None:
-        """Note that alerts of `kind` are over: that about `about`, those it is true of, or all.
+        """Resolve alerts of `kind`: the one about `about`, those for which it is true, or all.
 
-        It counts only for those that this program saw last, and for shared ones.
+        This counts only for alerts that this program saw last, and for shared ones.
         """
         covers = about if callable(about) else lambda what: about in (None, what)
         self._resolved.append((kind, covers))
 
     def is_resolved(self, key: tuple[str, str], by: str = "") -> bool:
-        """Return whether this run checked just what the alert `key` is about, and saw it well.
+        """Return whether this run resolves the alert `key`.
 
         `by` is the program that saw the alert last, "" if either may resolve it.
         """
+        return by in ("", self.program) and self.is_over(key)
+
+    def is_over(self, key: tuple[str, str]) -> bool:
+        """Return whether this run checked what the alert `key` is about, and found it resolved."""
         kind, about = key
-        if key in self.fired or by not in ("", self.program):
+        if key in self.fired:
             return False
         return any(
             kind == resolved_kind and covers(about) for resolved_kind, covers in self._resolved
@@ -167,12 +169,12 @@ class Alerts:
 
     @property
     def code(self) -> int:
-        """The exit code: the highest that any trouble asks for."""
+        """The exit code: the highest of any alert."""
         return max((alert.code for alert in self.fired.values()), default=0)
 
 
 class Digest(NamedTuple):
-    """What one run has to tell: new alerts, standing ones that are due again, resolved ones."""
+    """What one message has: new alerts, reminders of open ones, and resolved ones."""
 
     new: list[OpenAlert]
     still_open: list[OpenAlert]

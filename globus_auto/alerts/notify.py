@@ -1,4 +1,4 @@
-"""Channels: mail and Apprise, by which alerts reach a person."""
+"""Send messages by mail and by Apprise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_APPRISE = f"ALERT_URLS needs Apprise; run: {sys.executable} -m pip install ap
 
 
 class Notifier(NamedTuple):
-    """Where alerts go: mail by `host` (host or host:port), and Apprise's `urls`."""
+    """Where messages go: mail by `host` (host or host:port), and Apprise's `urls`."""
 
     sender: str
     recipients: list[str]
@@ -29,7 +29,7 @@ class Notifier(NamedTuple):
 
 
 def send(channels: Notifier, title: str, text: str) -> bool:
-    """Send one message; return whether any channel took it. Failures are logged."""
+    """Send one message; return whether anything accepted it. Log failures."""
     taken = False
     if channels.recipients:
         try:
@@ -38,7 +38,7 @@ def send(channels: Notifier, title: str, text: str) -> bool:
         except Exception as error:  # noqa: BLE001 - it must change nothing else
             log.error("Cannot send mail by %s: %s", channels.host, printable(str(error)))
     if channels.urls:
-        taken = notify(channels.urls, title, text) > 0 or taken
+        taken = notify_urls(channels.urls, title, text) > 0 or taken
     return taken
 
 
@@ -51,7 +51,7 @@ def _mail(channels: Notifier, title: str, text: str) -> None:
     message["To"] = ", ".join(channels.recipients)
     message["Subject"] = title
     message["Date"] = format_datetime(datetime.now(timezone.utc))
-    # The host's name alone: to look for its full one may take as long as a name server likes.
+    # Only the host's own name: its full name may need a slow name server.
     message["Message-ID"] = make_msgid(domain=socket.gethostname())
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
@@ -61,7 +61,7 @@ def _mail(channels: Notifier, title: str, text: str) -> None:
 
 @contextmanager
 def mail_server(address: str) -> Iterator[smtplib.SMTP]:
-    """Give a connection to the mail server at `address` (host or host:port).
+    """Yield a connection to the mail server at `address` (host or host:port).
 
     It is encrypted where that is offered, as mail servers do among themselves: whoever signed the
     certificate, since the alternative is to send in the clear. Raise OSError or SMTPException.
@@ -77,8 +77,8 @@ def mail_server(address: str) -> Iterator[smtplib.SMTP]:
         yield server
 
 
-def notify(urls: list[str], title: str, text: str) -> int:
-    """Send one message by Apprise; return how many of `urls` took it. Failures are logged."""
+def notify_urls(urls: list[str], title: str, text: str) -> int:
+    """Send one message by Apprise; return how many of `urls` accepted it. Log failures."""
     try:
         import apprise  # noqa: PLC0415 - an optional extra, slow to import
     except ImportError:

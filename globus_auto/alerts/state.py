@@ -1,4 +1,4 @@
-"""Alerts: what a person must know is told once, repeated rarely, and closed with "resolved"."""
+"""Open alerts between runs: when each is sent, repeated and resolved; datastore.health."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MAX_PATHS = 10_000  # paths of one kind, so that the file stays small
 
 
 class AlertState(msgspec.Struct, kw_only=True):
-    """What is remembered beside the datastore, and readable when that is not. It may be lost.
+    """What is remembered beside the datastore, and is readable even if that is not; it may be lost.
 
-    Times are seconds since 1970 UTC. `last_good` has each program's last run with exit code 0.
+    Times are seconds since 1970 UTC. `last_good` is when each program last ended with exit code 0.
     `generation` is the highest of a datastore that was saved here. `names` are the display names of
-    both collections by id, as Globus last told them. `empty_since`: since when
-    SRC_DIR is empty though files were there. By path: `undeleted`, files whose delete failed;
-    `doubted`, when a file was last sent again because its copy proved nothing; `refused`, when
-    Globus last refused to transfer a file.
+    both collections by id. `empty_since` is when SRC_DIR was found empty although files had been
+    there. By path: `undeleted` are files that could not be deleted, `doubted` is when a file was
+    last sent again because its copy could not be verified, and `refused` when Globus last rejected
+    it.
     """
 
     alerts: list[OpenAlert] = []
@@ -43,26 +43,39 @@ class AlertState(msgspec.Struct, kw_only=True):
     doubted: dict[str, int] = {}
     refused: dict[str, int] = {}
 
+    @property
+    def doubted_is_full(self) -> bool:
+        """Whether older entries of `doubted` may have been dropped."""
+        return len(self.doubted) >= MAX_PATHS
+
+    def keep_undeleted(self, paths: list[str]) -> None:
+        """Remember the sorted `paths` of files that could not be deleted, as many as fit."""
+        self.undeleted = paths[:MAX_PATHS]
+
+    def was_refused(self, path: str, now: int) -> bool:
+        """Return whether Globus refused `path` less than a day before `now`."""
+        return path in self.refused and 0 <= now - self.refused[path] < DAY
+
     def refuse(self, paths: list[str], now: int) -> None:
-        """Remember that Globus has just refused to transfer `paths`."""
+        """Remember that Globus rejected `paths` at `now`."""
         self.refused = _noted(self.refused, paths, now, DAY)
 
     def doubt(self, paths: list[str], now: int) -> None:
-        """Remember that `paths` are sent again, since their copies prove nothing."""
+        """Remember that `paths` are sent again at `now`, as their copies could not be verified."""
         self.doubted = _noted(self.doubted, paths, now, 7 * DAY)
 
 
 def _noted(before: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
-    """Return when was what, by path: `paths` `now`, and before what is not older than `kept`."""
+    """Return `before`, less what is older than `kept` seconds, with `paths` at `now`."""
     recent = {path: at for path, at in before.items() if 0 <= now - at < kept}
     return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-MAX_PATHS:])
 
 
 def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -> list[OpenAlert]:
-    """Return the alerts that are open after a run that found `findings` at `now`.
+    """Return the alerts that are open after a run that fired and resolved `alerts` at `now`.
 
-    One that is found well stays, as `resolved`, until that has been told, if it was told at all.
-    One that nobody was told of is dropped where its cause stands, or has just ended.
+    A resolved alert stays until the message about that is sent, if the alert was sent at all. An
+    alert that was never sent is dropped while its cause is open, or if that was just resolved.
     """
     causes = {one.kind for one in open_alerts if not one.resolved}
     causes |= {alert.kind for alert in alerts.fired.values()}
@@ -113,11 +126,12 @@ def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -
     return result
 
 
-def make_digest(open_alerts: list[OpenAlert], now: int, repeat: float) -> Digest:
-    """Return what is to be told at `now`, where standing alerts are due every `repeat` seconds.
+def make_digest(open_alerts: list[OpenAlert], alerts: Alerts, now: int, repeat: float) -> Digest:
+    """Return what to send at `now` (seconds UTC), with reminders every `repeat` seconds.
 
-    All that stands is told again together, so that several troubles are one message a day. A
-    quarter of an hour early is in time: cron's runs are never a whole day apart to the second.
+    All reminders go in one message, so that several problems are one message a day; none for an
+    alert that this run found resolved, and that the other program, which saw it last, will resolve.
+    A reminder may be a quarter of an hour early, since cron's runs are not a whole day apart.
     """
     due = now - repeat + min(EARLY, repeat / 4)
     new, again, resolved = [], [], []
@@ -127,7 +141,7 @@ def make_digest(open_alerts: list[OpenAlert], now: int, repeat: float) -> Digest
         elif alert.notified_at is None:
             if max(alert.seen_at, alert.since) - alert.since >= alert.for_seconds:
                 new.append(alert)
-        elif alert.severity == "alert":
+        elif alert.severity == "alert" and not alerts.is_over(alert.key):
             again.append(alert)
     if all((alert.notified_at or 0) > due for alert in again):
         again = []
@@ -139,7 +153,7 @@ def make_digest(open_alerts: list[OpenAlert], now: int, repeat: float) -> Digest
 
 
 def mark_notified(open_alerts: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
-    """Return what stays open after a channel took the digest `what` at `now`."""
+    """Return what stays open after the digest `what` was sent at `now`."""
     said = {alert.key for alert in [*what.new, *what.still_open]}
     return [
         msgspec.structs.replace(alert, notified_at=now) if alert.key in said else alert
@@ -150,10 +164,10 @@ def mark_notified(open_alerts: list[OpenAlert], what: Digest, now: int) -> list[
 
 @contextmanager
 def open_state(path: str) -> Iterator[AlertState]:
-    """Give the health at `path` under its lock, and save it at the end if it has changed.
+    """Yield the state at `path` under its lock, and save it at the end if it has changed.
 
-    One that cannot be read counts as empty: then alerts are told anew, which does no harm.
-    Raise OSError if it cannot be locked or saved.
+    An unreadable file counts as empty: alerts are then sent again, which does no harm. Raise
+    OSError if it cannot be locked or saved.
     """
     with open(f"{path}.lock", "w", opener=files.private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -167,7 +181,7 @@ def open_state(path: str) -> Iterator[AlertState]:
 
 
 def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything
-    """Return the document of a health file as it is written today: notes once were `once`."""
+    """Return the document of a health file in the present form: notes had the key `once`."""
     open_alerts = document.get("alerts") if isinstance(document, dict) else None
     for alert in open_alerts if isinstance(open_alerts, list) else ():
         if isinstance(alert, dict) and alert.pop("once", False):
@@ -176,11 +190,11 @@ def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything
 
 
 def read_state(path: str) -> AlertState:
-    """Return the health at `path`; a missing or unreadable file counts as empty."""
+    """Return the state at `path`; a missing or unreadable file counts as empty."""
     try:
         with open(path, "rb") as file:
             health = msgspec.convert(_upgraded(json.load(file)), AlertState)
-        # Those of an earlier version may have kinds that are no more.
+        # Alerts of an earlier version may have kinds that no longer exist.
         health.alerts = [alert for alert in health.alerts if alert.kind in KINDS]
         return health
     except FileNotFoundError:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from globus_sdk import (
+    AuthAPIError,
+    GlobusError,
+    GlobusHTTPResponse,
+    NetworkError,
+    TransferAPIError,
+    TransferClient,
+)
+
 from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
 from globus_auto.globus.client import (
     exists,
@@ -22,6 +31,7 @@ from globus_auto.globus.documents import (
 from globus_auto.globus.errors import (
     DIVISIBLE,
     ENDPOINT_DOWN,
+    FAILURES,
     MOST_REJECTED,
     api_details,
     describe_error,
@@ -38,6 +48,7 @@ from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tasks import (
     ROWS_MOST,
     cancel,
+    delete_document,
     link,
     mapping_id,
     new_label,
@@ -49,25 +60,34 @@ from globus_auto.globus.tasks import (
     recent_tasks,
     submit,
     task_document,
+    transfer_document,
     wait,
 )
 
 __all__ = [
     "DIVISIBLE",
     "ENDPOINT_DOWN",
+    "FAILURES",
     "MOST_REJECTED",
     "ROWS_MOST",
     "SECRET",
+    "AuthAPIError",
     "Connection",
     "Event",
+    "GlobusError",
+    "GlobusHTTPResponse",
+    "NetworkError",
     "RateLimiter",
     "Shape",
     "SkippedError",
     "SuccessfulTransfer",
     "TaskDocument",
+    "TransferAPIError",
+    "TransferClient",
     "api_details",
     "cancel",
     "connect",
+    "delete_document",
     "describe_error",
     "details",
     "exists",
@@ -96,5 +116,6 @@ __all__ = [
     "stat_file",
     "submit",
     "task_document",
+    "transfer_document",
     "wait",
 ]

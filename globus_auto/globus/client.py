@@ -40,7 +40,7 @@ def list_directory(
     """Return the content of the directory `path` at `endpoint`, or why it cannot be listed.
 
     With a `pattern`, ask only for names that match it, though not every collection may honour that.
-    Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or watching.InvalidResponse if
+    Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or InvalidResponse if
     it is not this directory that fails, but the collection, the login, the network or the service.
     """
     wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import globus_sdk
 
+from globus_auto.errors import InvalidResponse
 from globus_auto.text import condensed
 
 # The codes of a 404 that is about the path; other codes are about the collection
@@ -14,6 +15,7 @@ ENDPOINT_DOWN = ("GCDisconnected", "GCPaused", "ConnectFailed", "OperationPaused
 # Words in the message of a 404 whose cause is a failed collection: the path may well exist.
 ENDPOINT_FAILED = ("ENDPOINT_ERROR", "INTERNAL_ERROR")
 # Statuses of a request that may be too large, or malformed because of one of its paths.
+FAILURES = (globus_sdk.GlobusError, InvalidResponse)  # what a call raises that got no answer
 DIVISIBLE = (400, 413)
 # Rejected submissions in one run: 25 find one file among 5,000. The next run goes on.
 MOST_REJECTED = 50

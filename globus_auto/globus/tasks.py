@@ -236,3 +236,58 @@ def cancel(client: globus_sdk.TransferClient, task_id: str) -> TaskDocument:
         if document.status not in OPEN:
             return document
     raise CancelTimeout(f"Globus has not ended task {task_id} although asked to cancel it.")
+
+
+def transfer_document(
+    source: str, task: TaskRecord, paths: Iterable[str]
+) -> globus_sdk.TransferData:
+    """Return the document to submit for `task`, whose files are `paths`.
+
+    It depends only on the records and on `source`, the id of the source collection, so that a task
+    can be submitted again unaltered.
+    """
+    document = globus_sdk.TransferData(
+        source,
+        task.destination,
+        label=task.label,
+        submission_id=task.submission_id,
+        sync_level="checksum",
+        verify_checksum=True,
+        encrypt_data=True,
+        preserve_timestamp=True,
+        skip_source_errors=True,
+        delete_destination_extra=False,
+        notify_on_succeeded=False,
+        notify_on_failed=False,
+        notify_on_inactive=False,
+    )
+    if task.recursive:
+        document.add_item(task.source_dir, task.destination_dir, recursive=True)
+        for pattern in [*task.exclude, f"{OWN}*"]:
+            document.add_filter_rule(pattern, method="exclude")
+    else:
+        for path in paths:
+            document.add_item(path, task.destination_of(path), recursive=False)
+    return document
+
+
+def delete_document(
+    task: TaskRecord, paths: Iterable[str], *, directories: bool
+) -> globus_sdk.DeleteData:
+    """Return the document of a task that deletes only `paths`: files or empty `directories`."""
+    deadline = datetime.fromtimestamp(task.deadline or 0, timezone.utc)
+    document = globus_sdk.DeleteData(
+        task.destination,
+        label=task.label,
+        submission_id=task.submission_id,
+        recursive=directories,
+        ignore_missing=True,
+        interpret_globs=False,
+        deadline=deadline.isoformat(timespec="seconds"),
+        notify_on_succeeded=False,
+        notify_on_failed=False,
+        notify_on_inactive=False,
+    )
+    for path in paths:
+        document.add_item(path)
+    return document

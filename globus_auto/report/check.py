@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Literal, NamedTuple
 
-import globus_sdk
-
-from globus_auto import globus, utils
-from globus_auto.alerts import NO_APPRISE, Alert, AlertError, mail_server, notify, send
+from globus_auto import globus
+from globus_auto.alerts import NO_APPRISE, Alert, AlertError, mail_server, notify_urls, send
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.errors import DamagedDatastore
@@ -22,7 +20,6 @@ from globus_auto.files import marker_name
 from globus_auto.steps import marker
 from globus_auto.steps.session import Progress, Session
 from globus_auto.text import counted, printable
-from globus_auto.utils import explain
 from globus_auto.walk import ListingError
 
 CLOCK_SECONDS = 30
@@ -62,7 +59,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
     try:
         store = context.load()
     except (DamagedDatastore, AlertError) as error:
-        yield _problem("datastore", utils.explain(error, context))
+        yield _problem("datastore", context.explain(error))
         store = Datastore(source=settings.src_id)
     else:
         files = sum(map(len, store.files.values()))
@@ -70,7 +67,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
     try:
         connection = globus.connect(settings, interactive=False)
     except Exception as error:  # noqa: BLE001 - each becomes a line
-        yield _problem("login", explain(error, context))
+        yield _problem("login", context.explain(error))
         return
     context.resources.callback(connection.close)
     session = Session(context, store, connection, Progress())
@@ -98,7 +95,7 @@ def _line(what: str, context: RunContext, check: Callable[[], Line]) -> Line:
     try:
         return check()
     except Exception as error:  # noqa: BLE001 - each becomes a line
-        return _problem(what, explain(error, context))
+        return _problem(what, context.explain(error))
 
 
 def _problem(what: str, alert: Alert) -> Line:
@@ -153,7 +150,7 @@ def _channels(context: RunContext) -> Line:
     if not context.options.probe:
         text = f"{counted(len(urls), 'address', 'addresses')} set; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
-    accepted = notify(urls, _test_title(context), TEST)
+    accepted = notify_urls(urls, _test_title(context), TEST)
     text = f"test messages sent: {accepted} of {len(urls)}"
     if accepted == len(urls):
         return Line("ok", "ALERT_URLS", text)
@@ -170,7 +167,7 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         document = globus.require_ready(session.client, endpoint)
         context.names[endpoint] = document.display_name or endpoint
     except Exception as error:  # noqa: BLE001 - each becomes a line
-        yield _problem(what, explain(error, context))
+        yield _problem(what, context.explain(error))
         return
     yield Line("ok", what, f"{document.display_name or endpoint} is ready")
     if what == "source":
@@ -189,7 +186,7 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     )
 
 
-def _clock(response: globus_sdk.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
+def _clock(response: globus.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
     """Return a line about the difference to Globus's clock, from the Date header of `response`.
 
     `asked_at` and `answered_at` are seconds UTC, by this machine's clock.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from pathlib import Path
 
-from globus_auto.context import RunContext
+from globus_auto.context import PACKAGE, RunContext
 from globus_auto.globus import SECRET
 
 log = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ def crontab(context: RunContext) -> int:
     for minutes, program in (("7,37", "transfer.py"), ("22", "delete.py")):
         script = os.path.join(context.settings.code_path, program)
         if not os.path.isfile(script):  # CODE_PATH may hold only the state
-            script = str(Path(__file__).parents[1] / program)
+            script = str(PACKAGE / program)
         command = shlex.join([context.settings.python_path, script, *config])
         # In a crontab an unescaped % ends the command.
         print(f"{minutes} * * * * {command}".replace("%", r"\%"))

@@ -7,12 +7,18 @@ from collections.abc import Iterable
 from rich.filesize import decimal
 
 from globus_auto.datastore import FileRecord
-from globus_auto.steps import prune, remove
-from globus_auto.steps import remove as remove_module
+from globus_auto.steps import findings, prune, remove, scan, verify
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.prune import DIRECTORIES_PER_GROUP
 from globus_auto.steps.session import Session
 from globus_auto.text import counted, printable
+
+
+def plan_transfer(session: Session) -> TransferPlan:
+    """Scan the source, and report what needs attention, as transfer.py does."""
+    plan = scan.scan(session)
+    findings.report(session, plan)
+    return plan
 
 
 def print_transfers(plan: TransferPlan) -> None:
@@ -67,11 +73,16 @@ def print_deletions(session: Session, verified: dict[str, FileRecord]) -> None:
     print(f"remove: {counted(len(empty_trees), 'empty directory', 'empty directories')}")
 
 
+def deletable_files(session: Session) -> list[str]:
+    """Return the paths of files that delete.py could delete now."""
+    return find_deletable(session, verify.verify(session, verify.candidates(session)))
+
+
 def find_deletable(session: Session, verified: dict[str, FileRecord]) -> list[str]:
     """Return those `verified` paths that could be deleted now; add the others to `session.kept`."""
     deletable, left = [], sorted(verified)
     while left:
         most = session.context.settings.files_per_task
         group, left = remove.split(left, most, DIRECTORIES_PER_GROUP)
-        deletable += remove_module.unchanged(session, {path: verified[path] for path in group})
+        deletable += remove.unchanged(session, {path: verified[path] for path in group})
     return deletable

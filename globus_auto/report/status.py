@@ -6,23 +6,17 @@ import json
 import time
 from typing import Any
 
-import globus_sdk
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from globus_auto import globus, utils
+from globus_auto import globus
 from globus_auto.alerts import read_state
 from globus_auto.context import RunContext
-from globus_auto.errors import InvalidResponse
-from globus_auto.report import progress
-from globus_auto.report.preview import find_deletable
-from globus_auto.steps import findings, scan, startup, verify
+from globus_auto.report import preview, progress
+from globus_auto.steps import ready, startup
 from globus_auto.steps.session import Session
-from globus_auto.steps.startup import require_ready
-from globus_auto.steps.verify import candidates
 from globus_auto.text import counted, printable
-from globus_auto.utils import explain
 
 # The rows of the --status table, by the keys of the JSON document.
 ROWS = {
@@ -76,10 +70,10 @@ def status_document(context: RunContext) -> dict[str, Any]:
     try:
         with startup.open_session(context, progress.progress_of(context)) as session:
             found["under_way"] = _in_progress(session)
-            require_ready(session)
+            ready.require_ready(session)
             found |= _files(session)
     except Exception as error:  # noqa: BLE001 - the remembered part is still reported
-        context.alerts.fire(utils.explain(error, context))
+        context.alerts.fire(context.explain(error))
     found["troubles"] = [
         {"kind": one.kind, "about": one.about, "text": printable(one.text)}
         for one in context.alerts.fired.values()
@@ -90,9 +84,7 @@ def status_document(context: RunContext) -> dict[str, Any]:
 
 def _files(session: Session) -> dict[str, Any]:
     """Return the parts of `status_document` for which both collections must be listed."""
-    plan = scan.scan(session)
-    findings.report(session, plan)
-    deletable = find_deletable(session, verify.verify(session, candidates(session)))
+    plan, deletable = preview.plan_transfer(session), preview.deletable_files(session)
     unsent = {path: version for path, (version, _) in (plan.transfers | plan.deferred).items()}
     oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
     return {
@@ -115,8 +107,8 @@ def _in_progress(session: Session) -> list[dict[str, Any]]:
         if task.task_id:
             try:
                 document = globus.task_document(session.client, task.task_id)
-            except (globus_sdk.GlobusError, InvalidResponse) as error:
-                session.context.alerts.fire(explain(error, session.context))
+            except globus.FAILURES as error:
+                session.context.alerts.fire(session.context.explain(error))
         done = None
         if document:
             done = (document.files_transferred or 0) + (document.files_skipped or 0)

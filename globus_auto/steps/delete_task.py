@@ -5,11 +5,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import time
-from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
 from typing import NamedTuple
-
-import globus_sdk
 
 from globus_auto import globus
 from globus_auto.alerts import Alerts, catalog
@@ -17,32 +13,16 @@ from globus_auto.alerts.catalog import LEFTOVER
 from globus_auto.datastore import OPEN, Datastore, TaskRecord
 from globus_auto.errors import CancelTimeout, InvalidResponse, ListingTooOld
 from globus_auto.globus import TaskDocument
+from globus_auto.steps.session import Session
+from globus_auto.text import counted
 
 log = logging.getLogger(__name__)
 
+# The most seconds between a listing and the submission of a delete task that relies on it.
+MOST_SECONDS = 60
+# The most failed delete tasks in one run: a file that cannot be deleted holds up its whole group.
+FAILED_TASKS = 10
 DELETE_TIMEOUT = 120  # seconds
-
-
-def delete_document(
-    task: TaskRecord, paths: Iterable[str], *, directories: bool
-) -> globus_sdk.DeleteData:
-    """Return the document of a task that deletes only `paths`: files or empty `directories`."""
-    deadline = datetime.fromtimestamp(task.deadline or 0, timezone.utc)
-    document = globus_sdk.DeleteData(
-        task.destination,
-        label=task.label,
-        submission_id=task.submission_id,
-        recursive=directories,
-        ignore_missing=True,
-        interpret_globs=False,
-        deadline=deadline.isoformat(timespec="seconds"),
-        notify_on_succeeded=False,
-        notify_on_failed=False,
-        notify_on_inactive=False,
-    )
-    for path in paths:
-        document.add_item(path)
-    return document
 
 
 class Age:
@@ -74,32 +54,23 @@ class Deletion(NamedTuple):
     most_seconds: float
 
 
-def delete(
-    client: globus_sdk.TransferClient,
-    store: Datastore,
-    deletion: Deletion,
-    *,
-    label: Callable[[str], str],
-    deadline_seconds: int,
-    save: Callable[[], None],
-    progress: Callable[[TaskDocument], None],
-) -> TaskDocument:
+def delete(session: Session, deletion: Deletion) -> TaskDocument:
     """Delete only what `deletion` names at the source; return the document of the ended task.
 
     Save the task record first, with a short deadline. Cancel the task if it has not ended after two
-    minutes: a delete task must not wait in Globus's queue while files change. `label` makes a label
-    from a submission id.
+    minutes: a delete task must not wait in Globus's queue while files change.
 
     Raise ListingTooOld if the listing is too old now, and whatever the calls raise. Before that,
     try to cancel a task that Globus may have accepted; its record stays, unless Globus rejected the
     request.
     """
-    number, paths = store.next_task_number(), deletion.paths
-    new_id = globus.new_submission_id(client)
+    client, store, paths = session.client, session.store, deletion.paths
+    number, new_id = store.next_task_number(), globus.new_submission_id(client)
+    deadline_seconds = session.context.settings.delete_deadline_minutes * 60
     task = globus.new_task(
         "delete",
         new_id,
-        label=label(new_id),
+        label=session.label("delete", new_id),
         scanned_at=int(deletion.age.since),
         source_dir=posixpath.commonpath([posixpath.dirname(path) for path in paths]),
         destination=store.source,
@@ -108,21 +79,22 @@ def delete(
     )
     task.deletes = paths
     store.tasks[number] = task
-    save()
-    document = delete_document(task, paths, directories=deletion.directories)
+    session.save()
+    document = globus.delete_document(task, paths, directories=deletion.directories)
     if deletion.age.seconds > deletion.most_seconds:
         del store.tasks[number]
         raise ListingTooOld
     try:
         task.task_id = globus.submit(client.submit_delete, document)
-        save()
-        ended = globus.wait(client, task.task_id, DELETE_TIMEOUT, progress)
+        session.save()
+        with session.progress.task(_description(deletion)) as show:
+            ended = globus.wait(client, task.task_id, DELETE_TIMEOUT, show)
         if ended.status in OPEN:
             ended = globus.cancel(client, task.task_id)
-    except globus_sdk.TransferAPIError as error:
+    except globus.TransferAPIError as error:
         if task.task_id is None and globus.is_rejected(error):
             del store.tasks[number]
-            save()
+            session.save()
         else:
             _cancel_unseen(client, task)
         raise
@@ -133,7 +105,18 @@ def delete(
     return ended
 
 
-def _cancel_unseen(client: globus_sdk.TransferClient, task: TaskRecord) -> None:
+def _description(deletion: Deletion) -> str:
+    nouns = ("directory", "directories") if deletion.directories else ("file", "files")
+    return f"Deleting {counted(len(deletion.paths), *nouns)}"
+
+
+def reason_of(ended: TaskDocument) -> str:
+    """Return why a delete task failed; "" if Globus gives no reason."""
+    fault = ended.fatal_error
+    return globus.describe_error(fault.code, fault.description) if fault else ""
+
+
+def _cancel_unseen(client: globus.TransferClient, task: TaskRecord) -> None:
     """Cancel a delete task whose end is unknown; the next run checks it again by its record."""
     try:
         if task.task_id is None:
@@ -143,12 +126,12 @@ def _cancel_unseen(client: globus_sdk.TransferClient, task: TaskRecord) -> None:
         if task.task_id:
             client.cancel_task(task.task_id)
             log.info("Cancelled a delete task, since its end is unknown: task %s", task.task_id)
-    except (globus_sdk.GlobusError, InvalidResponse) as error:
+    except (globus.GlobusError, InvalidResponse) as error:
         log.info("Cannot cancel a delete task now; the next run tries again: %s", error)
 
 
 def cancel_leftovers(
-    client: globus_sdk.TransferClient, store: Datastore, alerts: Alerts, now: int
+    client: globus.TransferClient, store: Datastore, alerts: Alerts, now: int
 ) -> None:
     """Cancel the delete tasks that an interrupted run left, and drop their task records.
 
@@ -163,9 +146,9 @@ def cancel_leftovers(
         if task.task_id:
             try:
                 ended = globus.cancel(client, task.task_id)
-            except (globus_sdk.TransferAPIError, CancelTimeout, InvalidResponse) as error:
+            except (globus.TransferAPIError, CancelTimeout, InvalidResponse) as error:
                 gone = (
-                    isinstance(error, globus_sdk.TransferAPIError)
+                    isinstance(error, globus.TransferAPIError)
                     and error.http_status == 404
                     and globus.is_rejected(error)
                 )

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import globus_sdk
-
 from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore, FileVersion, TaskRecord
@@ -53,7 +51,7 @@ def find_delivered(
 ) -> Delivery | None:
     """Return which of `paths` an ended `task` has delivered; None to ask again in the next run.
 
-    Raise what the calls raise, watching.InvalidResponse, or listing.EndpointNotReady.
+    Raise what the calls raise, InvalidResponse, or EndpointNotReady.
     """
     if not (paths or task.recursive):
         return Delivery([], [], {})
@@ -122,7 +120,7 @@ def _not_seen(
     return lost
 
 
-def _lists(client: globus_sdk.TransferClient, document: TaskDocument) -> Lists:
+def _lists(client: globus.TransferClient, document: TaskDocument) -> Lists:
     """Return the lists of an ended task, as far as they are complete.
 
     Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".
@@ -145,7 +143,7 @@ def _lists(client: globus_sdk.TransferClient, document: TaskDocument) -> Lists:
 
 
 def _whole(
-    pages: Iterable[globus_sdk.GlobusHTTPResponse],
+    pages: Iterable[globus.GlobusHTTPResponse],
     shape: type[Shape],
     number: int | None,
 ) -> list[Shape] | None:
@@ -156,7 +154,7 @@ def _whole(
     except EndlessList as error:
         log.info("%s", error)
         return None
-    except globus_sdk.TransferAPIError as error:
+    except globus.TransferAPIError as error:
         if not globus.is_rejected(error):
             raise
         return None

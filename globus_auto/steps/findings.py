@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from globus_auto.alerts import Kind, catalog
+from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.forget import _remembers
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.session import Session
@@ -79,7 +80,7 @@ def report(session: Session, plan: TransferPlan) -> None:
 
 def _report_skipped(session: Session, plan: TransferPlan) -> None:
     """Report the files that Globus skipped, unless the scan shows that they are gone."""
-    report_skipped(
+    _fire_skipped(
         session,
         (
             path
@@ -91,7 +92,7 @@ def _report_skipped(session: Session, plan: TransferPlan) -> None:
     )
 
 
-def report_skipped(session: Session, paths: Iterable[str]) -> None:
+def _fire_skipped(session: Session, paths: Iterable[str]) -> None:
     """Report by directory that Globus could not read `paths`.
 
     They are keys of `session.skipped`, which the poll has filled.
@@ -103,3 +104,22 @@ def report_skipped(session: Session, paths: Iterable[str]) -> None:
         skipped.setdefault(directory, []).append(f"{name} ({code})")
     for directory, names in skipped.items():
         session.context.alerts.fire(catalog.files_skipped(directory, names))
+
+
+def report_skipped(session: Session) -> None:
+    """Fire alerts about files that ended tasks skipped and that are still at the source."""
+    paths = list(session.skipped)
+    if paths:
+        answers = current_versions(session, session.context.settings.src_id, paths)
+        _fire_skipped(session, (path for path, answer in answers if answer is not None))
+
+
+def report_undelivered(session: Session) -> None:
+    """Fire an alert about undelivered files of ended tasks that are still at the source."""
+    paths = [path for path in session.undelivered if path not in session.skipped]
+    answers = current_versions(session, session.context.settings.src_id, paths) if paths else ()
+    left = sorted(path for path, answer in answers if answer is not None)
+    if left:
+        session.context.alerts.fire(
+            catalog.files_undelivered(session.context.settings.src_dir, left)
+        )

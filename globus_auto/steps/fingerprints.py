@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from globus_auto import globus
 from globus_auto.datastore import FileVersion
-from globus_auto.files import joined
-from globus_auto.steps import rules
+from globus_auto.files import colliding_names, joined
 from globus_auto.steps.session import Session
 from globus_auto.walk import DirectoryListing, ListingError
 
@@ -23,8 +22,8 @@ def current_versions(
     List the directories of the files. If a directory cannot be listed, ask for its files one by
     one. After the first file without an answer, yield its ListingError for all others of that
     directory. With `collisions`, also yield a ListingError for each file whose directory has
-    another name that could be the same file at the destination. Raise as `listing.walk` and
-    `listing.stat_file` do.
+    another name that could be the same file at the destination. Raise as `Session.walk` and
+    `globus.stat_file` do.
     """
     wanted: dict[str, list[str]] = {}
     for path in paths:
@@ -34,7 +33,7 @@ def current_versions(
         names = wanted[result.path]
         if isinstance(result, DirectoryListing):
             there = [*result.files, *result.directories, *result.others]
-            colliding = rules.colliding_names(there) if collisions else set()
+            colliding = colliding_names(there) if collisions else set()
             for name in names:
                 path = joined(result.path, name)
                 collision = ListingError(path, "another name collides with it", collides=True)

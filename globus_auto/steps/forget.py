@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from globus_auto.alerts import read_state
-from globus_auto.files import below, joined
-from globus_auto.steps import rules
+from globus_auto.files import below, joined, matcher, matches
 from globus_auto.steps.plan import TransferPlan
-from globus_auto.steps.rules import matches
 from globus_auto.steps.session import Session
 
 
@@ -19,7 +16,7 @@ def forget(session: Session, plan: TransferPlan) -> None:
     settings, store = session.context.settings, session.store
     if _is_suddenly_empty(session, plan):
         return
-    excluded = rules.matcher(settings.exclude)
+    excluded = matcher(settings.exclude)
     gone = plan.missing
     for directory, records in store.files.items():
         if directory in plan.listed or not below(directory, settings.src_dir):
@@ -37,7 +34,7 @@ def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
     that time its files are forgotten.
     """
     context = session.context
-    since = read_state(context.health_path).empty_since
+    since = context.read_health().empty_since
     if not (plan.empty and _remembers(session)):
         if since is not None:
             context.remember(lambda health: setattr(health, "empty_since", None))

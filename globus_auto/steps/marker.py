@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-import globus_sdk
-
 from globus_auto import globus
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.datastore import FileRecord
@@ -83,7 +81,7 @@ def make(session: Session) -> str | None:
 def _made(session: Session, endpoint: str, path: str) -> str | None:
     try:
         answer = session.client.operation_mkdir(endpoint, path).data
-    except globus_sdk.TransferAPIError as error:
+    except globus.TransferAPIError as error:
         if globus.requires_login(error):
             raise
         # It may be there already: an answer was lost, or a listing is out of date.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from globus_auto.datastore import FileVersion
 from globus_auto.files import with_parents
-from globus_auto.steps.reasons import Decision
+from globus_auto.steps.rules import Decision
 from globus_auto.walk import ListingError
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import globus_sdk
 import msgspec
 
 from globus_auto import globus
@@ -20,7 +19,7 @@ from globus_auto.text import counted, sentence
 log = logging.getLogger(__name__)
 
 # These errors leave the status of a task unknown.
-UNKNOWN_STATUS = (InvalidResponse, globus_sdk.NetworkError, globus_sdk.TransferAPIError)
+UNKNOWN_STATUS = (InvalidResponse, globus.NetworkError, globus.TransferAPIError)
 # Task errors that stay until somebody frees space.
 NEEDS_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 
@@ -52,7 +51,7 @@ def poll(session: Session) -> None:
         except UNKNOWN_STATUS as error:
             _report_unknown(error, task, alerts)
             unknown += 1
-            if isinstance(error, globus_sdk.NetworkError):
+            if isinstance(error, globus.NetworkError):
                 # While the network is down each call takes minutes: leave the rest to the next run.
                 break
     for number, paths in store.paths_by_task(ended).items():
@@ -89,12 +88,12 @@ def poll(session: Session) -> None:
         alerts.resolve("failed")
 
 
-def _task_document(client: globus_sdk.TransferClient, task: TaskRecord) -> TaskDocument | None:
+def _task_document(client: globus.TransferClient, task: TaskRecord) -> TaskDocument | None:
     """Return the document of `task` and record its status; None if Globus has no such task."""
     task_id = task.task_id or ""
     try:
         document = globus.task_document(client, task_id)
-    except globus_sdk.TransferAPIError as error:
+    except globus.TransferAPIError as error:
         if _is_unknown(error):
             log.info("Globus has no task %s: its files are transferred again", task_id)
             return None
@@ -104,7 +103,7 @@ def _task_document(client: globus_sdk.TransferClient, task: TaskRecord) -> TaskD
     return document
 
 
-def _is_unknown(error: globus_sdk.TransferAPIError) -> bool:
+def _is_unknown(error: globus.TransferAPIError) -> bool:
     """Return whether Globus no longer has this task, or hides it from this identity.
 
     Only a response with a Globus error code counts: a proxy answers with 403 or 404 as well.
@@ -190,7 +189,7 @@ def unverified(task: TaskRecord) -> Alert:
 def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
     """Fire the alert on a task of unknown status; raise `error` if it concerns the login."""
     reason = f"Error: {sentence(str(error))}"
-    if isinstance(error, globus_sdk.TransferAPIError):
+    if isinstance(error, globus.TransferAPIError):
         if globus.requires_login(error):
             raise error
         reason = globus.api_details(error)
@@ -198,7 +197,7 @@ def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
 
 
 def _check_progress(
-    client: globus_sdk.TransferClient,
+    client: globus.TransferClient,
     task: TaskRecord,
     document: TaskDocument,
     now: int,
@@ -243,11 +242,11 @@ def _is_stuck(task: TaskRecord, document: TaskDocument, now: int, stall_seconds:
     return lasting or now - task.error_since > stall_seconds or document.nice_status in NEEDS_ROOM
 
 
-def _newest_error(client: globus_sdk.TransferClient, document: TaskDocument) -> str:
+def _newest_error(client: globus.TransferClient, document: TaskDocument) -> str:
     """Return the newest error of a task; "" if it is not available."""
     try:
         return _because(globus.newest_event(client, document.task_id, errors=True))
-    except (globus_sdk.GlobusError, InvalidResponse) as error:
+    except (globus.GlobusError, InvalidResponse) as error:
         log.info("Cannot get the events of task %s: %s", document.task_id, error)
         return ""
 
@@ -261,7 +260,7 @@ def _between(earliest: int, moment: int | None, latest: int) -> int:
     return max(earliest, min(latest if moment is None else moment, latest))
 
 
-def _failure(client: globus_sdk.TransferClient, task: TaskRecord, document: TaskDocument) -> Alert:
+def _failure(client: globus.TransferClient, task: TaskRecord, document: TaskDocument) -> Alert:
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:

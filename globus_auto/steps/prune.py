@@ -6,21 +6,17 @@ import logging
 import os
 import time
 
-import globus_sdk
-
 from globus_auto import DECISION, globus
-from globus_auto.alerts import DAY, Alert, catalog, read_state
+from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
-from globus_auto.files import OWN
-from globus_auto.steps import quarantine, rules
+from globus_auto.files import OWN, matcher
+from globus_auto.steps import delete_task, quarantine
 from globus_auto.steps import quarantine as quarantine_module
-from globus_auto.steps.delete_task import Age, Deletion
+from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.quarantine import is_empty_tree, restore
-from globus_auto.steps.remove import FAILED_TASKS, MOST_SECONDS, delete_now, reason_of
 from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
-from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 log = logging.getLogger(__name__)
@@ -53,9 +49,8 @@ def prune(session: Session) -> None:
         )
     else:
         session.context.alerts.resolve("rename")
-        rejected = read_state(session.context.health_path).refused
-        now = session.context.started
-        due = [path for path in empty_trees if not 0 <= now - rejected.get(path, 0) < DAY]
+        health, now = session.context.read_health(), session.context.started
+        due = [path for path in empty_trees if not health.was_refused(path, now)]
         for start in range(0, max(len(due), len(store.quarantined), 1), DIRECTORIES_PER_GROUP):
             _remove_group(session, due[start : start + DIRECTORIES_PER_GROUP])
         if len(due) == len(empty_trees):
@@ -65,7 +60,7 @@ def prune(session: Session) -> None:
 def empty_directories(session: Session) -> tuple[list[str], bool]:
     """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
     settings = session.context.settings
-    excluded = rules.matcher(settings.exclude)
+    excluded = matcher(settings.exclude)
     began = int(time.time())
 
     quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
@@ -125,22 +120,21 @@ def _delete_quarantined(session: Session) -> list[str]:
             continue
         ended = None
         try:
-            ended = delete_now(session, Deletion(empty, True, age, MOST_SECONDS))
+            ended = delete_task.delete(session, Deletion(empty, True, age, MOST_SECONDS))
         except ListingTooOld:
             # They stay in quarantine until a run lists them in time.
-            number = counted(len(empty), "empty directory", "empty directories")
-            log.info("Kept %s in quarantine: listing took too long", number)
+            log.info("Empty directories kept in quarantine, listed too slowly: %d", len(empty))
             continue
-        except globus_sdk.TransferAPIError as error:
+        except globus.TransferAPIError as error:
             if not globus.is_rejected(error) or globus.requires_login(error):
                 raise
-            session.context.alerts.fire(_not_removed(session, globus.details(error)))
+            _report_failure(session, globus.details(error))
         if ended and ended.status == "SUCCEEDED":
             _forget_directories(session, empty)
             continue
         failed += 1
         if ended:
-            session.context.alerts.fire(_not_removed(session, reason_of(ended)))
+            _report_failure(session, delete_task.reason_of(ended))
         left = [
             quarantined_path
             for quarantined_path in empty
@@ -170,8 +164,9 @@ def _forget_directories(session: Session, deleted: list[str]) -> None:
     session.store.forget_below(removed)
 
 
-def _not_removed(session: Session, reason: str) -> Alert:
-    return catalog.directories_not_removed(session.context.settings.src_dir, reason)
+def _report_failure(session: Session, reason: str) -> None:
+    source_dir = session.context.settings.src_dir
+    session.context.alerts.fire(catalog.directories_not_removed(source_dir, reason))
 
 
 def _remove_here(session: Session, directories: list[str]) -> None:

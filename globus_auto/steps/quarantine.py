@@ -10,8 +10,6 @@ import logging
 import secrets
 from collections.abc import Callable, Collection, Iterable
 
-import globus_sdk
-
 from globus_auto import globus
 from globus_auto.alerts import Alerts, catalog
 from globus_auto.datastore import Datastore
@@ -52,7 +50,7 @@ def topmost_empty_trees(
 
 
 def quarantine(
-    client: globus_sdk.TransferClient,
+    client: globus.TransferClient,
     store: Datastore,
     directories: Iterable[str],
     save: Callable[[], None],
@@ -71,7 +69,7 @@ def quarantine(
             continue
         try:
             client.operation_rename(store.source, directory, quarantined_path)
-        except globus_sdk.TransferAPIError as error:
+        except globus.TransferAPIError as error:
             # Globus may have renamed it anyway: its record stays until a listing shows that.
             log.info("Cannot quarantine %s: %s", directory, error.message)
 
@@ -87,7 +85,7 @@ def is_empty_tree(results: Iterable[ListingResult]) -> bool:
 
 
 def restore(
-    client: globus_sdk.TransferClient,
+    client: globus.TransferClient,
     store: Datastore,
     alerts: Alerts,
     limiter: RateLimiter,
@@ -118,7 +116,7 @@ def restore(
 
 
 def _rename_back(
-    client: globus_sdk.TransferClient,
+    client: globus.TransferClient,
     store: Datastore,
     quarantined_path: str,
     alerts: Alerts,
@@ -136,7 +134,7 @@ def _rename_back(
         return
     try:
         client.operation_rename(store.source, quarantined_path, directory)
-    except globus_sdk.TransferAPIError as error:
+    except globus.TransferAPIError as error:
         alerts.fire(
             catalog.quarantine_stuck(quarantined_path, directory, globus.api_details(error))
         )

@@ -6,20 +6,17 @@ import logging
 import math
 from collections.abc import Iterator
 
-import globus_sdk
-
 from globus_auto import DECISION, globus
-from globus_auto.alerts import MAX_PATHS, Alert, catalog, read_state
+from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord
 from globus_auto.errors import ListingTooOld
 from globus_auto.files import joined
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED, TaskDocument
 from globus_auto.steps import delete_task, rules
-from globus_auto.steps.delete_task import Age, Deletion
+from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.fingerprints import current_versions
-from globus_auto.steps.reasons import KeepReason, Why
+from globus_auto.steps.rules import KeepReason, Why
 from globus_auto.steps.session import Session
-from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, ListingError
 
 log = logging.getLogger(__name__)
@@ -28,10 +25,6 @@ log = logging.getLogger(__name__)
 # The first group has so many directories, later ones as many as can be listed in LIST_SECONDS.
 DIRECTORIES_AT_FIRST = 50
 LIST_SECONDS = 30
-# The most seconds between a listing and the submission of a delete task that relies on it.
-MOST_SECONDS = 60
-# The most failed delete tasks in one run: a file that cannot be deleted holds up its whole group.
-FAILED_TASKS = 10
 
 
 def remove(session: Session, verified: dict[str, FileRecord]) -> None:
@@ -41,7 +34,7 @@ def remove(session: Session, verified: dict[str, FileRecord]) -> None:
     file, and a file that can never be deleted ends up in a group of its own.
     """
     settings = session.context.settings
-    earlier = set(read_state(session.context.health_path).undeleted)
+    earlier = set(session.context.read_health().undeleted)
     first = sorted(verified.keys() - earlier)
     last = sorted(verified.keys() & earlier)
     removal = Removal(session, verified)
@@ -85,7 +78,7 @@ class Removal:
         single = len(directories) == 1
         most = listed + MOST_SECONDS if single else MOST_SECONDS
         try:
-            ended = delete_now(self.session, Deletion(unchanged_paths, False, age, most))
+            ended = delete_task.delete(self.session, Deletion(unchanged_paths, False, age, most))
         except ListingTooOld:
             if single:
                 log.warning("Deleted nothing in %s: listing it is too slow", *directories)
@@ -93,7 +86,7 @@ class Removal:
                     self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
                 return []
             return halved_by_directory(unchanged_paths)
-        except globus_sdk.TransferAPIError as error:
+        except globus.TransferAPIError as error:
             if not (globus.is_rejected(error) and error.http_status in DIVISIBLE):
                 self.left += unchanged_paths
                 raise
@@ -110,7 +103,7 @@ class Removal:
         self._list_again(unchanged_paths, ended)
         return []
 
-    def _rejected(self, paths: list[str], error: globus_sdk.TransferAPIError) -> list[list[str]]:
+    def _rejected(self, paths: list[str], error: globus.TransferAPIError) -> list[list[str]]:
         """Return both halves of a group that Globus rejects; fire an alert for a single file."""
         self.rejected += 1
         if len(paths) > 1:
@@ -146,14 +139,15 @@ class Removal:
         """Fire or resolve the alert about failed deletions; remember what is left."""
         session = self.session
         if self.ended:
-            session.context.alerts.fire(_failed(session, self.ended))
+            reason, link = delete_task.reason_of(self.ended), globus.link(self.ended.task_id)
+            source_dir = session.context.settings.src_dir
+            session.context.alerts.fire(catalog.delete_failed(source_dir, reason, link))
         elif self.removed or not (self.verified or session.kept.counts):
             session.context.alerts.resolve("delete failed", session.context.settings.src_dir)
-        left = sorted(self.left)[:MAX_PATHS]
-        if left != read_state(session.context.health_path).undeleted:
-            session.context.remember(lambda health: setattr(health, "undeleted", left))
-        removed = counted(self.removed, "file")
-        log.info("Deleted %s from %s", removed, session.context.settings.src_dir)
+        left = sorted(self.left)
+        if left != session.context.read_health().undeleted:
+            session.context.remember(lambda health: health.keep_undeleted(left))
+        log.info("Files deleted from %s: %d", session.context.settings.src_dir, self.removed)
 
 
 def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
@@ -230,32 +224,3 @@ def _directories_between(root: str, directory: str) -> Iterator[str]:
     while directory != root:
         yield directory
         directory = directory.rpartition("/")[0]
-
-
-def delete_now(session: Session, deletion: Deletion) -> TaskDocument:
-    """Delete what `deletion` names, and see it end; raise as delete_task.delete does."""
-    settings = session.context.settings
-    nouns = ("directory", "directories") if deletion.directories else ("file", "files")
-    what = f"Deleting {counted(len(deletion.paths), *nouns)}"
-    with session.progress.task(what) as show:
-        return delete_task.delete(
-            session.client,
-            session.store,
-            deletion,
-            label=lambda new_id: session.label("delete", new_id),
-            deadline_seconds=settings.delete_deadline_minutes * 60,
-            save=session.save,
-            progress=show,
-        )
-
-
-def reason_of(ended: TaskDocument) -> str:
-    """Return why a delete task failed; "" if Globus gives no reason."""
-    fault = ended.fatal_error
-    return globus.describe_error(fault.code, fault.description) if fault else ""
-
-
-def _failed(session: Session, ended: TaskDocument) -> Alert:
-    return catalog.delete_failed(
-        session.context.settings.src_dir, reason_of(ended), globus.link(ended.task_id)
-    )

@@ -6,15 +6,14 @@ import logging
 import time
 from collections.abc import Callable
 
-from globus_auto.alerts import DAY, catalog, read_state
+from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore
-from globus_auto.files import MARKER, OWN, QUARANTINE, joined
-from globus_auto.steps import rules, spelling
+from globus_auto.files import MARKER, OWN, QUARANTINE, joined, matcher
 from globus_auto.steps import rules as rules_module
+from globus_auto.steps import spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan
-from globus_auto.steps.reasons import DeferReason, Verdict
-from globus_auto.steps.rules import ScanTerms, classify, is_future_mtime
+from globus_auto.steps.rules import DeferReason, ScanTerms, Verdict, classify, is_future_mtime
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
 from globus_auto.walk import DirectoryListing, ListingError
@@ -39,7 +38,7 @@ def scan(session: Session) -> TransferPlan:
         session.context.alerts.fire(catalog.full_postponed(settings.src_dir, len(in_progress)))
     else:
         session.context.alerts.resolve("full")
-    excluded = rules.matcher(settings.exclude)
+    excluded = matcher(settings.exclude)
     safe_until = rules_module.safe_until(store.tasks, pair)
     results = walk_source(session)
     for result in session.progress.scan(results, settings.src_dir):
@@ -66,8 +65,9 @@ def scan(session: Session) -> TransferPlan:
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
     """Defer files that Globus rejected lately, or whose copy would overwrite another file."""
     now, store = session.context.started, session.store
-    for path, at in read_state(session.context.health_path).refused.items():
-        if path in plan.transfers and 0 <= now - at < DAY:
+    health = session.context.read_health()
+    for path in health.refused:
+        if path in plan.transfers and health.was_refused(path, now):
             _defer(plan, path, DeferReason.REJECTED)
             plan.rejected.append(path)
     new = (path for path in plan.transfers if store.record(path) is None)

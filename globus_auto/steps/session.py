@@ -9,15 +9,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-import globus_sdk
-
 from globus_auto import globus, walk
 from globus_auto.alerts import AlertError, Alerts, catalog
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.files import below, marker_name
 from globus_auto.globus import Connection, RateLimiter, TaskDocument
-from globus_auto.steps.reasons import PASSING, KeepReason, Reason, Why
+from globus_auto.steps.rules import PASSING, KeepReason, Reason, Why
 from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, Lister, ListingResult
 
@@ -121,7 +119,7 @@ class Session:
         self.kept = KeepLog(self.store, due, listed=self.context.dry)
 
     @property
-    def client(self) -> globus_sdk.TransferClient:
+    def client(self) -> globus.TransferClient:
         """The main thread's client."""
         return self.connection.client
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from globus_auto import local, walk
 from globus_auto.alerts import AlertError, catalog
-from globus_auto.files import OWN, QUARANTINE
+from globus_auto.files import OWN, QUARANTINE, matcher
 from globus_auto.local import local_lister
-from globus_auto.steps import rules
 from globus_auto.steps.session import Session, distinct
 from globus_auto.text import sentence
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
@@ -22,7 +21,7 @@ def walk_source(session: Session) -> Iterator[ListingResult]:
     and what the calls raise.
     """
     settings = session.context.settings
-    excluded = rules.matcher(settings.exclude)
+    excluded = matcher(settings.exclude)
 
     def enter(name: str) -> bool:
         return not excluded(name) and (not name.startswith(OWN) or name.startswith(QUARANTINE))

@@ -11,9 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from globus_auto import globus
-from globus_auto.files import joined
-from globus_auto.steps import marker, rules
-from globus_auto.steps.rules import fold
+from globus_auto.files import fold, joined
+from globus_auto.steps import marker
 from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
 
@@ -68,7 +67,7 @@ class _Names:
                     return None
                 # The listing failed, so the spelling of an existing name is unknown.
                 return place if self._exists(place) else None
-            similar = names.get(rules.fold(name), set())
+            similar = names.get(fold(name), set())
             if name not in similar:
                 if not similar:
                     return None

@@ -7,21 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import globus_sdk
 import msgspec
 
 from globus_auto import globus
-from globus_auto.alerts import AlertError, catalog, explain
 from globus_auto.context import RunContext
 from globus_auto.datastore import OPEN, Datastore, TaskRecord
-from globus_auto.errors import EndpointNotReady
 from globus_auto.globus import Connection, TaskDocument
 from globus_auto.settings import Settings
-from globus_auto.steps import delete_task, marker, poll, quarantine
-from globus_auto.steps.marker import note
+from globus_auto.steps import delete_task, poll, quarantine
 from globus_auto.steps.session import Progress, Session
 from globus_auto.steps.submit import submit_unaccepted
-from globus_auto.text import sentence
 
 log = logging.getLogger(__name__)
 
@@ -79,66 +74,7 @@ def _all_but_records(store: Datastore) -> object:
     return msgspec.to_builtins((store.tasks, store.quarantined, store.mappings))
 
 
-def require_ready(session: Session) -> None:
-    """Return if both collections can be used now.
-
-    Raise AlertError, listing.EndpointNotReady, or what a call raises, if not. Only a listing shows
-    whether a Connect Server collection works, and whether a consent is missing.
-    """
-    context, settings = session.context, session.context.settings
-    not_ready: list[Exception] = []
-    names = []
-    for role, endpoint, directory in (
-        ("source", settings.src_id, settings.src_dir),
-        ("destination", settings.dst_id, settings.dst_dir),
-    ):
-        try:
-            document = globus.require_ready(session.client, endpoint)
-            names.append(document.display_name or role)
-            if document.display_name:
-                context.names[endpoint] = document.display_name
-            context.alerts.resolve("login")
-            if document.gcp_connected is None:
-                _require_listed(session, endpoint, directory)
-            context.alerts.resolve("endpoint", endpoint)
-        except (EndpointNotReady, AlertError) as error:
-            context.alerts.fire(explain(error, context))
-            not_ready.append(error)
-    if not_ready:
-        raise not_ready[0]
-    session.names = names[0], names[1]
-    context.alerts.resolve("unknown endpoint")
-    for kind in ("endpoint", "service", "consent", "session"):
-        context.alerts.resolve(kind)
-    _require_marker(session)
-    context.alerts.resolve("unfit settings")
-
-
-def _require_marker(session: Session) -> None:
-    reason = marker.place(session)
-    if reason:
-        note(session, reason)
-    else:
-        session.context.alerts.resolve("marker")
-
-
-def _require_listed(session: Session, endpoint: str, directory: str) -> None:
-    refused = session.connection.with_consent(
-        lambda: globus.listing_error(session.client, endpoint, directory, session.limiter)
-    )
-    # A missing directory is no error here: Globus creates DST_DIR, and the scan reports a missing
-    # SRC_DIR. A directory too large to list shows that the collection works.
-    if refused and not refused.gone and ".SizeLimit" not in refused.code:
-        raise AlertError(
-            catalog.collection_unlisted(
-                endpoint, session.context.collection(endpoint), directory, sentence(refused.reason)
-            )
-        )
-
-
-def compare_with_list(
-    client: globus_sdk.TransferClient, store: Datastore, settings: Settings
-) -> bool:
+def compare_with_list(client: globus.TransferClient, store: Datastore, settings: Settings) -> bool:
     """Update `store` from Globus's task list; return whether `store` is older than the list.
 
     A submission whose answer was lost gets its task id. An unknown transfer of this mapping in

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import glob
 import logging
-import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import globus_sdk
 import msgspec
 
-from globus_auto import DECISION, globus
+from globus_auto import globus
 from globus_auto.alerts import Alert, Alerts, Facts, catalog, explain_call
 from globus_auto.context import RunContext
-from globus_auto.datastore import Datastore, FileRecord, TaskRecord
+from globus_auto.datastore import Datastore, TaskRecord
 from globus_auto.errors import InvalidResponse
-from globus_auto.files import OWN
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED
-from globus_auto.steps.plan import TransferPlan
-from globus_auto.steps.session import Session
 from globus_auto.text import sentence
 
 log = logging.getLogger(__name__)
@@ -30,12 +24,9 @@ NOT_NOW = ("Conflict", "TooManyPendingJobs")
 MOST_TRIES = 2
 # Submissions in a row that may leave that open in one run: each needs a minute or more.
 MOST_UNKNOWN = 2
-PARTS = 10  # files of failed tasks are sent again in about this many tasks
 
 
-def submit_unaccepted(
-    context: RunContext, store: Datastore, client: globus_sdk.TransferClient
-) -> bool:
+def submit_unaccepted(context: RunContext, store: Datastore, client: globus.TransferClient) -> bool:
     """Submit the unsubmitted tasks in `store`; return whether Globus rejected any.
 
     Fire an alert for each rejection.
@@ -55,39 +46,6 @@ def submit_unaccepted(
     return bool(rejections)
 
 
-def transfer_document(
-    source: str, task: TaskRecord, paths: Iterable[str]
-) -> globus_sdk.TransferData:
-    """Return the document to submit for `task`, whose files are `paths`.
-
-    It depends only on the records and on `source`, the id of the source collection, so that a task
-    can be submitted again unaltered.
-    """
-    document = globus_sdk.TransferData(
-        source,
-        task.destination,
-        label=task.label,
-        submission_id=task.submission_id,
-        sync_level="checksum",
-        verify_checksum=True,
-        encrypt_data=True,
-        preserve_timestamp=True,
-        skip_source_errors=True,
-        delete_destination_extra=False,
-        notify_on_succeeded=False,
-        notify_on_failed=False,
-        notify_on_inactive=False,
-    )
-    if task.recursive:
-        document.add_item(task.source_dir, task.destination_dir, recursive=True)
-        for pattern in [*task.exclude, f"{OWN}*"]:
-            document.add_filter_rule(pattern, method="exclude")
-    else:
-        for path in paths:
-            document.add_item(path, task.destination_of(path), recursive=False)
-    return document
-
-
 class Rejection(NamedTuple):
     """A submission that led to no task: its source directory, and `path` if it is about one file.
 
@@ -97,7 +55,7 @@ class Rejection(NamedTuple):
 
     source_dir: str
     path: str | None
-    error: globus_sdk.TransferAPIError | None
+    error: globus.TransferAPIError | None
 
     @property
     def once_a_day(self) -> bool:
@@ -111,7 +69,7 @@ class Rejection(NamedTuple):
 
 
 def submit_unsubmitted(
-    client: globus_sdk.TransferClient,
+    client: globus.TransferClient,
     store: Datastore,
     alerts: Alerts,
     save: Callable[[], None],
@@ -134,7 +92,7 @@ class _Submitting:
 
     def __init__(
         self,
-        client: globus_sdk.TransferClient,
+        client: globus.TransferClient,
         store: Datastore,
         alerts: Alerts,
         save: Callable[[], None],
@@ -165,12 +123,12 @@ class _Submitting:
             if task.tries >= MOST_TRIES and not task.recursive:
                 self._give_up(number, task)
                 continue
-            document = transfer_document(self.store.source, task, self._oldest_first(number))
+            document = globus.transfer_document(self.store.source, task, self._oldest_first(number))
             try:
                 task.task_id = globus.submit(self.client.submit_transfer, document)
-            except (globus_sdk.TransferAPIError, InvalidResponse) as error:
+            except (globus.TransferAPIError, InvalidResponse) as error:
                 self._not_accepted(number, task, error)
-            except globus_sdk.NetworkError:
+            except globus.NetworkError:
                 task.tries += 1
                 self.save()
                 raise
@@ -201,7 +159,7 @@ class _Submitting:
         discard(self.store, number, self.paths[number])
 
     def _not_accepted(
-        self, number: int, task: TaskRecord, error: globus_sdk.TransferAPIError | InvalidResponse
+        self, number: int, task: TaskRecord, error: globus.TransferAPIError | InvalidResponse
     ) -> None:
         if isinstance(error, InvalidResponse) or not globus.is_rejected(error):
             if not isinstance(error, InvalidResponse) and globus.requires_login(error):
@@ -256,7 +214,7 @@ def discard(store: Datastore, number: int, paths: Iterable[str]) -> None:
 
 
 def _split_in_halves(
-    client: globus_sdk.TransferClient, store: Datastore, number: int, paths: list[str]
+    client: globus.TransferClient, store: Datastore, number: int, paths: list[str]
 ) -> dict[int, list[str]]:
     """Replace a task by two with half of its files each; return their paths by task number."""
     whole = store.tasks.pop(number)
@@ -282,71 +240,15 @@ def _split_in_halves(
     return halves
 
 
-def _conflict(source_dir: str, error: globus_sdk.TransferAPIError, grace: float) -> Alert:
+def _conflict(source_dir: str, error: globus.TransferAPIError, grace: float) -> Alert:
     return catalog.transfers_conflict(source_dir, globus.api_details(error), grace)
 
 
 def _unknown(task: TaskRecord, error: Exception) -> Alert:
     reason = f"Error: {sentence(str(error))}"
-    if isinstance(error, globus_sdk.TransferAPIError):
+    if isinstance(error, globus.TransferAPIError):
         reason = globus.api_details(error)
     return catalog.submission_unanswered(task.source_dir, reason)
-
-
-def submit_plan(session: Session, plan: TransferPlan) -> None:
-    """Record tasks for the files to transfer, and submit them."""
-    store = session.store
-    before = store.next_task_number()
-    record_tasks(session, plan)
-    if not (submit_unaccepted(session.context, store, session.client) or plan.rejected):
-        session.context.alerts.resolve("refused")
-    session.save()
-    accepted = {
-        number
-        for number, task in store.tasks.items()
-        if number >= before and task.kind == "transfer" and task.task_id
-    }
-    along = ", in one recursive task" if plan.recursive else ""
-    files = store.count(accepted)
-    log.info("Files of %s sent to Globus: %d%s", session.context.settings.src_dir, files, along)
-
-
-def record_tasks(session: Session, plan: TransferPlan) -> None:
-    """Move the files to transfer from `plan` to the datastore, as records of unsubmitted tasks.
-
-    There may be a million of them, so they are never in both.
-    """
-    store, settings = session.store, session.context.settings
-    paths = sorted(plan.transfers)
-    most = settings.files_per_task
-    if store.forget_ended_tasks(session.context.started, failed=True):
-        # One file that the destination rejects makes its whole task fail, and a failed task does
-        # not list files that it found equal. In smaller tasks, that file holds up fewer others.
-        most = min(most, math.ceil(len(paths) / PARTS) or 1)
-    # A recursive task would transfer these as well, so a filter rule excludes each name.
-    left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
-    parts = [paths[start : start + most] for start in range(0, len(paths), most)]
-    for part in [paths] if plan.recursive else parts:
-        number, new_id = store.next_task_number(), globus.new_submission_id(session.client)
-        store.tasks[number] = globus.new_task(
-            "transfer",
-            new_id,
-            label=session.label("transfer", new_id),
-            scanned_at=plan.began,
-            source_dir=settings.src_dir,
-            destination=settings.dst_id,
-            destination_dir=settings.dst_dir,
-            recursive=plan.recursive,
-            exclude=[*settings.exclude, *left_out] if plan.recursive else [],
-        )
-        for path in part:
-            version, decision = plan.transfers.pop(path)
-            store.put(path, FileRecord(version.size, version.mtime, number))
-            log.log(
-                DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, decision, number
-            )
-    # A dict does not free memory when its items are removed one by one.
-    plan.transfers.clear()
 
 
 def explain_rejection(refusal: Rejection, context: Facts) -> Alert:

@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import globus_sdk
-
 from globus_auto import globus
-from globus_auto.alerts import DAY, MAX_PATHS, catalog, explain, read_state
+from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.errors import EndpointNotReady
-from globus_auto.files import OWN, below, joined
-from globus_auto.steps import findings, poll, rules
+from globus_auto.files import OWN, below, colliding_names, fold, joined, matcher, matches
 from globus_auto.steps.fingerprints import Answer, current_versions
-from globus_auto.steps.reasons import KeepReason, Why
-from globus_auto.steps.rules import (
-    Doubt,
-    KeepTerms,
-    colliding_names,
-    doubt,
-    fold,
-    matches,
-    reason_to_keep,
-)
+from globus_auto.steps.rules import DAY, Doubt, KeepReason, KeepTerms, Why, doubt, reason_to_keep
 from globus_auto.steps.session import Session
 from globus_auto.text import sentence
 from globus_auto.walk import ListingError
@@ -42,7 +30,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
     keeping = KeepTerms(session.context.started, settings.keep_days)
     lost, lost_below = store.lost(session.context.started)
     unverified: dict[str, TaskRecord] = {}
-    excluded = rules.matcher(settings.exclude)
+    excluded = matcher(settings.exclude)
     found = {}
     for group in _directories_by_fold(session):
         names = [name for directory in group for name in store.files[directory]]
@@ -69,7 +57,11 @@ def candidates(session: Session) -> dict[str, FileRecord]:
                 else:
                     found[path] = record
     for task in unverified.values():
-        session.context.alerts.fire(poll.unverified(task))
+        session.context.alerts.fire(
+            catalog.checksums_unverified(
+                task.destination, task.source_dir, globus.link(task.task_id or "")
+            )
+        )
     session.context.alerts.resolve("unverified")
     return found
 
@@ -111,11 +103,11 @@ def verify(session: Session, found: dict[str, FileRecord]) -> dict[str, FileReco
     for (endpoint, directory), paths in sorted(places.items()):
         try:
             verified |= _verified_at(session, endpoint, directory, paths)
-        except (globus_sdk.TransferAPIError, EndpointNotReady) as error:
+        except (globus.TransferAPIError, EndpointNotReady) as error:
             if _is_gone(error, endpoint, session):
                 _resend(session, endpoint, paths)
                 continue
-            session.context.alerts.fire(explain(error, session.context))
+            session.context.alerts.fire(session.context.explain(error))
             for path in sorted(paths):
                 session.kept.add(path, Why(KeepReason.UNKNOWN_COPY, endpoint))
     return verified
@@ -216,8 +208,8 @@ def _resend_or_keep(session: Session, doubts: dict[str, Doubt]) -> _Doubtful:
     doubtful as the old one.
     """
     now = session.context.started
-    before = read_state(session.context.health_path).doubted
-    full = len(before) >= MAX_PATHS
+    health = session.context.read_health()
+    before, full = health.doubted, health.doubted_is_full
     lost = _Doubtful({}, {})
     for path, found in doubts.items():
         record = session.store.record(path)
@@ -281,22 +273,3 @@ def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
         session.context.alerts.fire(catalog.copies_missing(directory, names))
     if lost:
         session.save()
-
-
-def report_skipped(session: Session) -> None:
-    """Fire alerts about files that ended tasks skipped and that are still at the source."""
-    paths = list(session.skipped)
-    if paths:
-        answers = current_versions(session, session.context.settings.src_id, paths)
-        findings.report_skipped(session, (path for path, answer in answers if answer is not None))
-
-
-def report_undelivered(session: Session) -> None:
-    """Fire an alert about undelivered files of ended tasks that are still at the source."""
-    paths = [path for path in session.undelivered if path not in session.skipped]
-    answers = current_versions(session, session.context.settings.src_id, paths) if paths else ()
-    left = sorted(path for path, answer in answers if answer is not None)
-    if left:
-        session.context.alerts.fire(
-            catalog.files_undelivered(session.context.settings.src_dir, left)
-        )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 
 from globus_auto import globus
-from globus_auto.steps import startup, verify
+from globus_auto.steps import findings, startup
 from globus_auto.steps.session import Session
-from globus_auto.steps.verify import report_undelivered
 
 log = logging.getLogger(__name__)
 
@@ -29,5 +28,5 @@ def wait_for_transfers(session: Session) -> None:
     if in_progress:
         with startup.open_session(session.context, session.progress, session.connection) as later:
             log.info("Waited for the end of transfer tasks: %d", len(in_progress))
-            verify.report_skipped(later)
-            report_undelivered(later)
+            findings.report_skipped(later)
+            findings.report_undelivered(later)

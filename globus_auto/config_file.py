@@ -1,0 +1,100 @@
+"""Read config.py and the file given by --config into Settings, or name everything wrong."""
+
+from __future__ import annotations
+
+import difflib
+import runpy
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from globus_auto.files import unsafe
+from globus_auto.settings import FIELDS, Settings, problems_of, resolved
+
+CONFIG = Path(__file__).with_name("config.py")
+KINDS = {
+    str: "a string in quotes",
+    list[str]: 'a list of strings, e.g. ["*.tmp"]',
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+}
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` has a sentence for each wrong one.
+
+    `usable` has the correct settings, and defaults for the others: enough to send an alert.
+    """
+
+    def __init__(self, problems: list[str], usable: Settings) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+        self.usable = usable
+
+
+def read_settings(config: str | None = None) -> Settings:
+    """Return the settings of config.py, overlaid with those of the file `config` if given.
+
+    Raise SettingsError with all problems, one sentence each.
+    """
+    path = Path(config).absolute() if config else CONFIG
+    problems: list[str] = []
+    read = [_read(file, problems) for file in dict.fromkeys([CONFIG, path])]
+    values: dict[str, Any] = {}
+    for found in read:
+        values |= found or {}
+    code_path = (read[-1] or {}).get("CODE_PATH")
+    values["CODE_PATH"] = code_path or (f"{CONFIG.parent}/" if path == CONFIG else "")
+    mistyped = _mistyped(values)
+    right = {name: value for name, value in values.items() if name not in mistyped}
+    given = msgspec.convert(right, Settings)
+    settings = msgspec.structs.replace(resolved(given), config_path=str(path))
+    wrong = {**dict(problems_of(settings)), **mistyped}
+    # An unusable file sets nothing, and each setting would be reported as missing.
+    problems += mistyped.values() if None in read else wrong.values()
+    if problems:
+        defaults = {FIELDS[name].name: getattr(Settings(), FIELDS[name].name) for name in wrong}
+        raise SettingsError(problems, msgspec.structs.replace(settings, **defaults))
+    return settings
+
+
+def peek(config: str) -> Settings:
+    """Return the usable settings of the file `config`, and defaults for the rest."""
+    try:
+        return read_settings(config)
+    except SettingsError as error:
+        return error.usable
+
+
+def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    """Return the settings that the Python file `path` sets; None if it cannot be used."""
+    try:
+        problem = unsafe(path)
+        if problem:
+            problems.append(problem)
+            return None
+        names = runpy.run_path(str(path))
+    except Exception as error:  # noqa: BLE001 - the file is the user's own Python
+        problems.append(f"{path} cannot be read: {type(error).__name__}: {error}.")
+        return None
+    found = {name: value for name, value in names.items() if name.isupper()}
+    for name in sorted(found.keys() - FIELDS.keys()):
+        near = difflib.get_close_matches(name, FIELDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        problems.append(f"{path} sets {name}, which is not a setting.{hint}")
+    return {name: value for name, value in found.items() if name in FIELDS}
+
+
+def _mistyped(values: dict[str, Any]) -> dict[str, str]:
+    """Return a sentence for each of `values` that is not of its setting's type, by name."""
+    wrong = {}
+    for name, value in values.items():
+        wanted = FIELDS[name].type
+        try:
+            msgspec.convert(value, wanted)
+        except msgspec.ValidationError:
+            # Do not repeat the value: an address may contain a password.
+            wrong[name] = f"{name} must be {KINDS[wanted]}; it is of type {type(value).__name__}."
+    return wrong
