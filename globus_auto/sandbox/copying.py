@@ -8,14 +8,11 @@ import os
 import posixpath
 import stat
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
 
 from globus_auto.sandbox.endpoints import PATH, Endpoint
 from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.task_errors import TaskError, command_error, convert_os_errors
-
-if TYPE_CHECKING:
-    from globus_auto.sandbox.tasks import Task
+from globus_auto.sandbox.tasks import Task
 
 CHUNK = 4 * 1024 * 1024  # bytes
 CHECKSUM = "MD5"  # the default of Globus

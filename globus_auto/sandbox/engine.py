@@ -11,16 +11,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING
 
 from globus_auto.sandbox import texts, work
 from globus_auto.sandbox.documents import APIError, bad_request
+from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Submission
 from globus_auto.sandbox.task_errors import TaskError
 from globus_auto.sandbox.tasks import CompletionPolicy, PlannedFailure, Task
-
-if TYPE_CHECKING:
-    from globus_auto.sandbox.world import World
 
 __all__ = ["CompletionPolicy", "Engine", "PlannedFailure", "Task"]
 
@@ -32,10 +29,10 @@ DEADLINE, DEADLINE_AFTER_SUCCESS = DAY, 3 * DAY  # after the submission, after a
 
 
 class Engine:
-    """Accepts submissions and runs their tasks on the directories of `world`."""
+    """Accepts submissions and runs their tasks on the directories of `state`."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._submitted: dict[str, Task] = {}
 
     def find_duplicate(self, submission: Submission) -> Task | None:
@@ -56,7 +53,7 @@ class Engine:
         if any(task.submission.same_paths(submission) for task in open_):
             message = "A transfer with identical paths has not yet completed"
             raise APIError("Conflict", message)
-        now, failures = time.time(), self._world.planned_failures
+        now, failures = time.time(), self._state.planned_failures
         failure = next(
             (failure for failure in failures if failure.kind in (None, submission.kind)), None
         )
@@ -66,7 +63,7 @@ class Engine:
             id=str(uuid.uuid1()),
             owner=owner,
             submission=submission,
-            completion=self._world.completion,
+            completion=self._state.completion,
             planned_failure=failure,
             requested=now,
             deadline=now + DEADLINE if submission.deadline is None else submission.deadline,
@@ -76,13 +73,13 @@ class Engine:
             encrypt_data=self._effective_option(submission, "encrypt_data", "refuses_encryption"),
             pending=deque(submission.items),
         )
-        self._world.tasks[task.id] = self._submitted[submission.submission_id] = task
+        self._state.tasks[task.id] = self._submitted[submission.submission_id] = task
         self.advance()
         return task
 
     def tasks_of(self, owner: str) -> list[Task]:
         """Return a user's tasks, oldest first."""
-        return [task for task in self._world.tasks.values() if task.owner == owner]
+        return [task for task in self._state.tasks.values() if task.owner == owner]
 
     def _effective_option(
         self, submission: Submission, option: str, disable: str, force: str = ""
@@ -92,7 +89,7 @@ class Engine:
         What happens if one collection forces it and the other disables it is not published. Here
         it is disabled, the harder case for a client.
         """
-        endpoints = [self._world.endpoints[each] for each in submission.endpoint_ids]
+        endpoints = [self._state.endpoints[each] for each in submission.endpoint_ids]
         if submission.kind == "DELETE" or any(end.has_policy(disable) for end in endpoints):
             return False
         forced = bool(force) and any(end.has_policy(force) for end in endpoints)
@@ -102,7 +99,7 @@ class Engine:
         """Advance all tasks: work on at most SLICE bytes, and end those past their deadline."""
         budget = SLICE
         running: dict[tuple[str, str], int] = {}
-        for task in list(self._world.tasks.values()):
+        for task in list(self._state.tasks.values()):
             queue = (task.owner, task.submission.kind)
             if task.status == "ACTIVE" and running.get(queue, 0) < MAX_RUNNING_TASKS:
                 budget = self._work_on(task, budget)
@@ -125,8 +122,8 @@ class Engine:
             return budget
         done, task.nice_status = len(task.successes), "OK"
         if task.steps is None:
-            endpoints = [self._world.endpoints[each] for each in task.submission.endpoint_ids]
-            task.steps = work.steps(task, endpoints, self._world)
+            endpoints = [self._state.endpoints[each] for each in task.submission.endpoint_ids]
+            task.steps = work.steps(task, endpoints, self._state)
         try:
             for moved in task.steps:
                 budget -= moved

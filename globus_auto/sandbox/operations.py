@@ -11,7 +11,7 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from globus_auto.sandbox import documents, filters, identity, submissions, texts
+from globus_auto.sandbox import documents, filters, identity, renderers, submissions, texts
 from globus_auto.sandbox.documents import APIError, Document, bad_request, convert
 from globus_auto.sandbox.endpoints import Endpoint
 from globus_auto.sandbox.faults import Request
@@ -66,7 +66,7 @@ class Call:
 
     def task_document(self, task: Task) -> Document:
         """Return the document of a task."""
-        return documents.task(
+        return renderers.task(
             task, [self.world.endpoints[each] for each in task.submission.endpoint_ids]
         )
 
@@ -135,7 +135,7 @@ def consents(call: Call) -> Document:
 
 def endpoint(call: Call) -> Document:
     """Describe an endpoint."""
-    return documents.endpoint(call.world.endpoint(call.parts["endpoint_id"]), call.caller.identity)
+    return renderers.endpoint(call.world.endpoint(call.parts["endpoint_id"]), call.caller.identity)
 
 
 def ls(call: Call) -> Document:

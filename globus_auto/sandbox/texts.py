@@ -7,10 +7,7 @@ line ends percent-encoded. A fatal error has a few words without a path.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from globus_auto.sandbox.endpoints import Endpoint
+from globus_auto.sandbox.endpoints import Endpoint
 
 DESCRIPTIONS = {"VERIFY_CHECKSUM": "checksum verification failed"}
 # The codes in server replies that differ from those of the events.

@@ -17,23 +17,20 @@ import stat
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from globus_auto.sandbox import copying, texts
 from globus_auto.sandbox.documents import Document, moment
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
+from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.task_errors import TaskError, command_error, convert_os_errors
-
-if TYPE_CHECKING:
-    from globus_auto.sandbox.tasks import Task
-    from globus_auto.sandbox.world import World
+from globus_auto.sandbox.tasks import Task
 
 SKIPPED_CODES = ("FILE_NOT_FOUND", "PERMISSION_DENIED", "AMBIGUOUS_PATH")
 WRONG_TYPES = ("IS_A_DIRECTORY", "NOT_A_DIRECTORY", "NOT_A_FILE")
 
 
-def steps(task: Task, endpoints: list[Endpoint], world: World) -> Iterator[int]:
+def steps(task: Task, endpoints: list[Endpoint], state: State) -> Iterator[int]:
     """Process the pending items; those that meet an error are pending again afterwards.
 
     Raise TaskError if the task fails.
@@ -47,11 +44,11 @@ def steps(task: Task, endpoints: list[Endpoint], world: World) -> Iterator[int]:
                 _raise_if_blocked(task, endpoints)
                 if task.submission.kind == "DELETE":
                     yield from _delete(task, item, *endpoints)
-                elif item.source in world.skipped_paths:
-                    code = world.skipped_paths[item.source]
+                elif item.source in state.skipped_paths:
+                    code = state.skipped_paths[item.source]
                     raise command_error(code, endpoints[0], "RETR", item.source, at_source=True)
                 else:
-                    yield from copying.transfer_item(task, item, endpoints, world.missed_paths)
+                    yield from copying.transfer_item(task, item, endpoints, state.missed_paths)
             except TaskError as error:
                 if error.at_source and error.code in skippable:
                     task.skipped.append(_skipped_error(item, error))

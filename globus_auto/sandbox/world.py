@@ -20,6 +20,7 @@ from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
 from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
 from globus_auto.sandbox.snapshots import Snapshots
+from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Submission
 from globus_auto.sandbox.tasks import CompletionPolicy, PlannedFailure, Task
 
@@ -29,7 +30,7 @@ LISTING_LIMIT = 100_000  # entries; docs.globus.org/api/transfer/file_operations
 RATE_WINDOW = 10.0  # seconds over which calls are counted
 
 
-class World:
+class World(State):
     """The state of the emulated Globus. All public attributes may be changed at any time.
 
     * `completion`: when new tasks complete. `planned_failures`: what goes wrong in the next tasks.
@@ -51,21 +52,16 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.endpoints: dict[str, Endpoint] = {}
-        self.tasks: dict[str, Task] = {}
+        super().__init__()
         self.requests: list[Request] = []
         self.faults = Faults()
         self.identity = Identity(self._has_data_access)
         self.engine = Engine(self)
-        self.completion = CompletionPolicy.at_once()
-        self.planned_failures: list[PlannedFailure] = []
         self.latency = 0.0
         self.calls_per_second: float | None = None
         self.listing_limit = LISTING_LIMIT
         self.page_size = 1000
         self.listing_lag = 0.0
-        self.skipped_paths: dict[str, str] = {}
-        self.missed_paths: set[str] = set()
         self.rejects_verify = False
         self.lists_delay = 0.0
         self.task_memory: float | None = None
