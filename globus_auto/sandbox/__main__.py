@@ -13,8 +13,8 @@ from pathlib import Path
 
 from globus_auto.sandbox import options
 from globus_auto.sandbox.faults import Request
-from globus_auto.sandbox.identity import stable_id
 from globus_auto.sandbox.server import Sandbox
+from globus_auto.sandbox.tokens import stable_id
 from globus_auto.sandbox.world import World
 
 BEFORE = """\

@@ -6,32 +6,33 @@ Grants and their errors are those of docs.globus.org/api/auth/reference and of
 
 from __future__ import annotations
 
-import base64
-import functools
 import hashlib
 import itertools
 import secrets
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, moment
+from globus_auto.sandbox.tokens import (
+    AUTH,
+    TOKEN_SECONDS,
+    TRANSFER,
+    Token,
+    base64_of,
+    id_token,
+    stable_id,
+)
 
 if TYPE_CHECKING:
     from globus_sdk.scopes import Scope
 
 TRANSFER_ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
 AUTH_SCOPE = "urn:globus:auth:scope:auth.globus.org:"
-AUTH, TRANSFER = "auth.globus.org", "transfer.api.globus.org"
-TOKEN_SECONDS = 172800  # lifetime of an access token, as in all published answers
-NAMESPACE = uuid.UUID("6c0c4f8e-8e70-4c87-9f0a-b5d8a64b4f11")  # of the ids derived from names
 
 
 class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,39 +61,9 @@ class OAuthError(Exception):
         self.error, self.credentials = error, credentials
 
 
-@dataclass
-class Token:
-    """An access or refresh token: its identity, client, service and scopes.
-
-    `expires` is in seconds since 1970.
-    """
-
-    identity: str
-    client: str
-    server: str
-    scope: str
-    expires: float
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-
-    def document(self) -> Document:
-        """Return the token as the token endpoint sends it."""
-        return {
-            "access_token": self.secret,
-            "scope": self.scope,
-            "expires_in": TOKEN_SECONDS,
-            "token_type": "Bearer",
-            "resource_server": self.server,
-        }
-
-
 def data_access(collection_id: str) -> str:
     """Return the data_access scope of a collection."""
     return f"https://auth.globus.org/scopes/{collection_id}/data_access"
-
-
-def stable_id(name: str) -> str:
-    """Return an id derived from a name, always the same for the same name."""
-    return str(uuid.uuid5(NAMESPACE, name))
 
 
 class Identity:
@@ -164,7 +135,7 @@ class Identity:
     def exchange(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
         """Return tokens for a code; a code serves once. `issuer` is the service's own URL."""
         person, request = self._logins.pop(form.get("code", ""), ("", None))
-        challenge = _base64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        challenge = base64_of(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         shown = (client_id, form.get("redirect_uri"), challenge)
         if request is None or shown != (
             request.client_id,
@@ -276,7 +247,7 @@ class Identity:
                 self._refresh[kept.secret] = kept
                 answer["refresh_token"] = kept.secret
             if "openid" in servers[server]:
-                answer["id_token"] = _id_token(token, issuer)
+                answer["id_token"] = id_token(token, issuer)
             answers.append(answer)
         return {**answers[0], "other_tokens": answers[1:]}
 
@@ -284,41 +255,3 @@ class Identity:
         token = Token(identity, client, server, scope, time.time() + TOKEN_SECONDS)
         self._access[token.secret] = token
         return token
-
-
-def jwk() -> Document:
-    """Return the public key that id_tokens are signed with, as `GET /jwk.json` does."""
-    key = jwt.algorithms.RSAAlgorithm.to_jwk(_key().public_key(), as_dict=True)
-    return {"keys": [{**key, "alg": "RS512", "use": "sig"}]}
-
-
-@functools.cache
-def _key() -> rsa.RSAPrivateKey:
-    """Return the signing key of this process; cached, because generating one is slow."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _base64(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _id_token(token: Token, issuer: str) -> str:
-    """Return the signed id_token of a login."""
-    now = int(time.time())
-    name = f"{token.identity}@sandbox.invalid"
-    claims = {
-        "sub": token.identity,
-        "iss": issuer,
-        "aud": token.client,
-        "iat": now,
-        "exp": now + TOKEN_SECONDS,
-        "at_hash": _base64(hashlib.sha512(token.secret.encode()).digest()[:32]),
-        "name": "Person of the sandbox",
-        "organization": "sandbox",
-        "preferred_username": name,
-        "email": name,
-        "identity_provider": stable_id("identity_provider"),
-        "identity_provider_display_name": "sandbox",
-        "last_authentication": now,
-    }
-    return jwt.encode(claims, _key(), algorithm="RS512")

@@ -11,7 +11,7 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from globus_auto.sandbox import documents, filters, identity, renderers, submissions, texts
+from globus_auto.sandbox import documents, filters, identity, renderers, submissions, texts, tokens
 from globus_auto.sandbox.documents import APIError, Document, bad_request, convert
 from globus_auto.sandbox.endpoints import Endpoint
 from globus_auto.sandbox.faults import Request
@@ -31,7 +31,7 @@ class Call:
     world: World
     request: Request
     parts: dict[str, str]
-    caller: identity.Token
+    caller: tokens.Token
     basic: tuple[str, str] | None
     url: str
 
@@ -91,7 +91,7 @@ def openid_configuration(call: Call) -> Document:
 
 def jwk(_call: Call) -> Document:
     """Return the key that id_tokens are signed with."""
-    return identity.jwk()
+    return tokens.jwk()
 
 
 def authorize(call: Call) -> Document:

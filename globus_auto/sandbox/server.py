@@ -24,7 +24,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from globus_auto.sandbox import documents, identity, operations
+from globus_auto.sandbox import documents, identity, operations, tokens
 from globus_auto.sandbox.documents import APIError, Document, bad_request
 from globus_auto.sandbox.faults import Fault, Request, When
 from globus_auto.sandbox.listener import Server
@@ -55,7 +55,7 @@ class Route:
     path: str
     operation: Callable[[Call], Document]
     parameters: str | None = ""  # None: the operation checks them
-    service: str | None = identity.TRANSFER
+    service: str | None = tokens.TRANSFER
 
 
 OAUTH, API = "/v2/oauth2", "/v0.10"
@@ -86,7 +86,7 @@ ROUTES = [  # tried in this order, so the busiest comes first
         "/v2/api/identities/{identity_id}/consents",
         operations.consents,
         "all",
-        identity.AUTH,
+        tokens.AUTH,
     ),
 ]
 NO_ROUTE = Route("", "", operations.unknown, "", None)
@@ -177,7 +177,7 @@ class Sandbox:
     async def _answer(self, http: HttpRequest, request: Request, route: Route) -> Response:
         """Answer one request, with the faults planned for it."""
         world = self.world
-        if route.service == identity.TRANSFER and (wait := world.retry_after()):
+        if route.service == tokens.TRANSFER and (wait := world.retry_after()):
             raise APIError("TooManyRequests", "Too many requests", retry_after=wait)
         fault = next(world.faults.take(request), Fault(request.route))
         if world.latency + fault.delay:
@@ -244,7 +244,7 @@ class Sandbox:
         return NO_ANSWER
 
 
-NOBODY = identity.Token("", "", "", "", 0.0)
+NOBODY = tokens.Token("", "", "", "", 0.0)
 
 
 def _parse_body(raw: bytes, content_type: str) -> Any:  # noqa: ANN401

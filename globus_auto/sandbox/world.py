@@ -18,11 +18,12 @@ from globus_auto.sandbox.documents import APIError, Document, bad_request
 from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
 from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
-from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, Token, data_access
+from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, data_access
 from globus_auto.sandbox.snapshots import Snapshots
 from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Submission
 from globus_auto.sandbox.tasks import CompletionPolicy, PlannedFailure, Task
+from globus_auto.sandbox.tokens import Token
 
 __all__ = ["CompletionPolicy", "Endpoint", "World"]
 
