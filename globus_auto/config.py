@@ -72,14 +72,15 @@ PYTHON_PATH = ""
 EXCLUDE: list[str] = []
 
 # A file is transferred only when it has not been modified for this many seconds. Choose more than
-# the longest pause of your instrument while it has a file open.
+# the longest pause of your instrument while it has a file open; 0 means at once.
 SETTLE_SECONDS = 0
 
-# A file stays at the source for this many days after its transfer has ended.
+# A file stays at the source for this many days after its transfer has ended; 0 means not at all.
 KEEP_DAYS = 0
 
-# Before a file is deleted at the source, check that its copy is at the destination. Set this to
-# False only if something removes files there.
+# Before a file is deleted at the source, check that its copy is at the destination. With False, it
+# is deleted without that check: only where files are removed there on purpose, e.g. by a tape
+# archive.
 VERIFY_DESTINATION = True
 
 # delete.py removes empty directories below SRC_DIR.

@@ -38,14 +38,14 @@ def load(path: str) -> Datastore | None:
     if not end:
         raise DamagedDatastore(path, "it is cut short, or has no sum at its end")
     if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:
-        raise DamagedDatastore(path, "its content does not fit its sum")
+        raise DamagedDatastore(path, "checksum mismatch")
     try:
         store = msgspec.json.decode(data, type=Datastore)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedDatastore(path, str(error)) from error
     used = {record.task for records in store.files.values() for record in records.values()}
     if not used <= store.tasks.keys():
-        raise DamagedDatastore(path, f"entries refer to missing tasks {used - store.tasks.keys()}")
+        raise DamagedDatastore(path, f"records refer to missing tasks {used - store.tasks.keys()}")
     if store.version == 1:
         _upgrade(store)
     return store

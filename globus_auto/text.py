@@ -87,10 +87,12 @@ def because(reason: str) -> str:
     return reason if named else f"Reason: {reason}"
 
 
-def access_advice(reason: str, otherwise: str) -> str:
+def access_advice(
+    reason: str, otherwise: str, account: str = "the account that Globus uses there"
+) -> str:
     """Return what to do where a directory cannot be listed for this `reason`, else `otherwise`."""
     if DENIED.search(reason):
-        return "Give the account that Globus uses there access to it."
+        return f"Give {account} access to it."
     if TOO_LARGE.search(reason):
         return "It has too many entries: spread them over several directories."
     return otherwise

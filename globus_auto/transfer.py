@@ -44,7 +44,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--full", action="store_true", help="compare all files in one task; copy what differs")
     add("--wait", action="store_true", help="wait until all transfers have ended; report failures")
-    add("--login", action="store_true", help="log in again first; a person needs a terminal")
+    add("--login", action="store_true", help="log in again on a terminal, then run as usual")
     add("--check", action="store_true", help="check everything that a run needs")
     add("--probe", action="store_true", help="with --check: make the marker, send a test message")
     add("--status", action="store_true", help="show what is waiting, in progress, verified, wrong")

@@ -382,7 +382,7 @@ def test_a_disk_that_fills_during_a_save_changes_nothing(
 @pytest.mark.parametrize(
     ("name", "mode", "code", "sentence"),
     [
-        ("datastore", 0o000, 3, "is damaged: Permission denied."),
+        ("datastore", 0o000, 3, "cannot be read. Nothing was changed, sent or deleted."),
         ("", 0o555, 1, "cannot read or write {}/"),
     ],
 )

@@ -303,7 +303,7 @@ def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
     lab.advance(23 * HOUR)
     assert (lab.transfer(), lab.submitted()) == (0, []), "it is tried once a day"
     (message,) = mailbox.texts()
-    assert "Globus refused to transfer /src/poison" in message
+    assert "Globus rejected the transfer of /src/poison" in message
     assert (
         "Globus says: planned. Code: ClientError.BadRequest (HTTP 400). Request id: r1." in message
     )

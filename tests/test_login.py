@@ -219,7 +219,7 @@ def test_a_new_token_that_globus_rejects_is_explained(
     refusal = {"code": "ClientError.AuthenticationFailed", "message": "no", "request_id": "AbCdE"}
     logged_in.world.faults.add("endpoint", times=None, status=401, body=refusal)
     sentence = (
-        "(Globus says: no. Code: ClientError.AuthenticationFailed (HTTP 401). Request id: AbCdE.)"
+        "Globus says: no. Code: ClientError.AuthenticationFailed (HTTP 401). Request id: AbCdE."
     )
     asks_for_a_person(logged_in, capsys, sentence, again="Run on a terminal: ")
 

@@ -83,8 +83,8 @@ def test_a_destination_inside_another_mapping_is_refused(
     lab.configure(SRC_DIR=source, DST_DIR=destination)
     stderr = refused(lab, capsys)
     assert f"{source} cannot be sent to {destination}: /src/one was sent to {first}" in stderr
-    assert "Set another DST_DIR, or delete" in stderr
-    assert f"{lab.state}/datastore, which ends this protection" in stderr
+    assert "Set another DST_DIR." in stderr
+    assert f"Deleting {lab.state}/datastore ends this protection" in stderr
     lab.configure(DST_DIR="/dst/n")
     assert [lab.transfer(), lab.delete()] == [0, 0]
     assert lab.alerts() == {}

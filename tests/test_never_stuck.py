@@ -68,5 +68,5 @@ def test_null_optional_fields_keep_no_task_in_progress(lab: Lab):
     lab.world.faults.add("task", status=200, body={**body, "fatal_error": fault})
     task.finish("FAILED", "ABEND")
     assert lab.transfer() == 1
-    assert "failed. What it did not send" in lab.alerts()["failed"]
+    assert "failed. Files that it did not deliver" in lab.alerts()["failed"]
     assert [lab.transfer(), files(lab.destination)] == [0, files(lab.source)]

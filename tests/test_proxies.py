@@ -213,7 +213,7 @@ def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
     lab.advance(16 * 60)
     assert lab.delete() == 1
     assert f"https://app.globus.org/activity/{task.id}" in lab.alerts()["delete failed"]
-    assert "no longer waits for it" in lab.alerts()["delete failed"]
+    assert "no run waits for it" in lab.alerts()["delete failed"]
     assert not lab.store().tasks_in_progress("delete")
     assert [lab.delete(), lab.transfer()] == [0, 0], "it is not begun with again"
     assert lab.alerts() == {}

@@ -192,7 +192,7 @@ def test_a_failure_without_any_reason_is_an_alert_too(lab: Lab, task, fault):
     task.status, task.fatal_error = "FAILED", None
     lab.world.faults.add("event_list", times=None, **fault)
     assert poll(lab, task, 1) == PATHS
-    assert "failed. What it did not send" in lab.alerts()["failed"]
+    assert "failed. Files that it did not deliver" in lab.alerts()["failed"]
 
 
 def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):

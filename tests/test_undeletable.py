@@ -30,7 +30,7 @@ def test_a_path_that_globus_refuses_to_delete_delays_no_others(lab: Lab) -> None
     assert files(lab.source).keys() == {"bad"}
     assert not lab.store().tasks_in_progress("delete")
     text = lab.alerts()["delete failed"]
-    assert "refused to delete /src/bad. Its copy is verified" in text
+    assert "rejected the deletion of /src/bad. It stays at the source" in text
     lab.world.requests.clear()
     assert (lab.delete(), sizes(lab)) == (1, [1])
     lab.world.faults.clear()

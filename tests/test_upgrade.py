@@ -123,7 +123,7 @@ def test_version_2_is_read_and_written_as_it_was(tmp_path: Path) -> None:
 def test_a_golden_file_that_was_altered_is_damaged(tmp_path: Path, version: int) -> None:
     path = golden(tmp_path, version)
     path.write_bytes(path.read_bytes().replace(b"67108864", b"67108865", 1))
-    with pytest.raises(errors.DamagedDatastore, match="its content does not fit its sum"):
+    with pytest.raises(errors.DamagedDatastore, match="checksum mismatch"):
         storage.load(str(path))
 
 

@@ -76,7 +76,9 @@ def explain(error: Exception, context: Facts) -> Alert:
         return _not_ready(error, context)
     if isinstance(error, globus_sdk.TransferAPIError):
         return explain_call(error, context)
-    silent = (globus_sdk.NetworkError, InvalidResponse, CancelTimeout)
+    if isinstance(error, CancelTimeout):
+        return catalog.delete_not_cancelled(sentence(str(error)))
+    silent = (globus_sdk.NetworkError, InvalidResponse)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
         return catalog.service_unreachable(sentence(str(error)))
     return catalog.crashed(context.program, f"{type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ import logging
 import smtplib
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -50,7 +51,7 @@ def _mail(channels: Notifier, title: str, text: str) -> None:
     message["From"] = channels.sender
     message["To"] = ", ".join(channels.recipients)
     message["Subject"] = title
-    message["Date"] = format_datetime(datetime.now(timezone.utc))
+    message["Date"] = format_datetime(datetime.fromtimestamp(time.time(), timezone.utc))
     # Only the host's own name: its full name may need a slow name server.
     message["Message-ID"] = make_msgid(domain=socket.gethostname())
     message["Auto-Submitted"] = "auto-generated"

@@ -88,7 +88,7 @@ class _Names:
         return answer is not False
 
     def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
-        """Return the names in a directory, grouped by what `choosing.fold` returns for them."""
+        """Return the names in a directory, grouped by what `files.fold` returns for them."""
         if directory not in self._by_directory:
             session = self._session
             found = globus.list_directory(

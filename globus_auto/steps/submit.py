@@ -262,5 +262,5 @@ def explain_rejection(refusal: Rejection, context: Facts) -> Alert:
         refusal.source_dir,
         refusal.what,
         globus.details(refusal.error),
-        malformed=refusal.error.http_status in DIVISIBLE,
+        malformed=bool(refusal.path) and refusal.error.http_status in DIVISIBLE,
     )

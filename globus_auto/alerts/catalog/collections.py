@@ -1,4 +1,4 @@
-"""The catalogue of alerts, third part: collections, and Globus itself."""
+"""Alerts about collections, and Globus itself."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ def collection_paused(endpoint: str, collection: str) -> Alert:
 
 def collection_unreachable(endpoint: str, collection: str, details: str) -> Alert:
     """Return the alert that Globus cannot reach a collection."""
+    if "OperationPaused" in details:
+        advice = "Its administrator has paused it: ask when it will be available."
+    else:
+        advice = "Check whether its server is running; the next run tries again."
     return _collection(
         endpoint,
         collection,
         "collection unreachable",
-        f"Globus cannot reach {collection}. {FILES_WAIT} Check whether its server is running;"
-        f" the next run tries again. {details}",
+        f"Globus cannot reach {collection}. {FILES_WAIT} {advice} {details}",
     )
 
 
@@ -46,7 +49,7 @@ def collection_undescribed(endpoint: str, collection: str, error: str) -> Alert:
     return _collection(
         endpoint,
         collection,
-        "invalid answer of Globus",
+        "invalid answer from Globus",
         f"Globus sent no valid description of {collection}. {FILES_WAIT} The next run tries"
         f" again. Error: {error}",
     )
@@ -80,7 +83,7 @@ def collection_is_server(endpoint: str, collection: str) -> Alert:
 
 def local_dir_unlisted(endpoint: str, collection: str, local_dir: str, reason: str) -> Alert:
     """Return the alert that SRC_LOCAL_DIR cannot be listed."""
-    advice = access_advice(reason, "Check whether it is mounted.")
+    advice = access_advice(reason, "Check whether it is mounted.", "the user who runs the programs")
     return _collection(
         endpoint,
         collection,
@@ -147,10 +150,20 @@ def service_unreachable(error: str) -> Alert:
     )
 
 
+def delete_not_cancelled(error: str) -> Alert:
+    """Return the alert that a delete task does not end although it was cancelled."""
+    return _service(
+        "delete task not cancelled",
+        "Globus has not ended a delete task that globus_auto cancelled. Until it ends, or its"
+        " deadline passes (DELETE_DEADLINE_MINUTES), nothing is sent or deleted. The next run tries"
+        f" again. {error}",
+    )
+
+
 def service_error(details: str) -> Alert:
     """Return the alert that Globus answered a call with an error."""
     return _service(
-        "error of Globus",
+        "error from Globus",
         "Globus answered a request with an error. Nothing is lost, and the next run tries again."
         f" {details}",
     )

@@ -1,4 +1,4 @@
-"""The catalogue of alerts, sixth part: deletions, and directories in quarantine."""
+"""Alerts about deletions, and directories in quarantine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def files_kept_too_long(reason: str, paths: list[str], hours: float, hint: str) 
         about=reason,
         title="files kept too long",
         text=f"{counted(count, 'file')} {'was' if count == 1 else 'were'} sent more than {hours:g}"
-        f" hours ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
+        f" h ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
         f" each: {reason}. {hint}",
         recovery=f"No file is kept too long any more for this reason: {reason}.",
     )
@@ -26,9 +26,9 @@ def delete_rejected(source_dir: str, path: str, details: str) -> Alert:
     """Return the alert that Globus rejects the deletion of one file."""
     return _delete(
         source_dir,
-        "delete refused",
-        f"Globus refused to delete {path}. Its copy is verified, and it stays at the source. Delete"
-        f" it by hand, or rename it. {details}",
+        "deletion rejected",
+        f"Globus rejected the deletion of {path}. It stays at the source. Rename it; or check its"
+        f" copy yourself and delete it by hand. {details}",
     )
 
 
@@ -37,8 +37,10 @@ def delete_failed(source_dir: str, error: str, link: str) -> Alert:
     return _delete(
         source_dir,
         "delete failed",
-        f"Globus did not delete verified files below {source_dir}. They stay at the source, and the"
-        f" next run tries again. Check that Globus may delete there: {link} {error}".rstrip(),
+        f"Globus did not delete verified files below {source_dir}: the task failed, or did not end"
+        " within two minutes. What it did not delete stays at the source, and the next run tries"
+        " again. Check that Globus may delete there. The task is at"
+        f" {link} {error}".rstrip(),
     )
 
 
@@ -58,9 +60,9 @@ def delete_never_ends(source_dir: str, link: str) -> Alert:
         kind="delete failed",
         about=f"{LEFTOVER}{source_dir}",
         title="delete task does not end",
-        text=f"Globus has not ended a delete task below {source_dir}, although its deadline has"
-        " passed and it was cancelled. globus_auto no longer waits for it. Cancel"
-        f" it at {link}",
+        text=f"Globus still shows a delete task below {source_dir}, although its deadline has"
+        " passed and globus_auto cancelled it. It deletes nothing more, and no run waits for it."
+        f" You can cancel it again at {link}",
         recovery="",
     )
 

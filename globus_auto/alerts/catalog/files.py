@@ -1,4 +1,4 @@
-"""The catalogue of alerts, fifth part: what is at the source and at the destination."""
+"""Alerts about what is at the source and at the destination."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def source_empty(source_dir: str, stall_hours: float) -> Alert:
         kind="source",
         about=source_dir,
         title="source empty",
-        text=f"SRC_DIR {source_dir} is empty, though files were there before. No files are marked"
-        f" as deleted for {stall_hours:g} hours. Check whether its disk is mounted. If it was"
-        " emptied on purpose, there is nothing to do.",
+        text=f"SRC_DIR {source_dir} is empty, though files were there before. Copies at the"
+        " destination are not touched. Check whether its disk is mounted. If it was emptied on"
+        f" purpose, do nothing: this alert ends when that has lasted for {stall_hours:g} h.",
         recovery=f"SRC_DIR {source_dir} has files again, or was emptied on purpose.",
     )
 
@@ -54,7 +54,7 @@ def directory_unlisted(directory: str, reason: str) -> Alert:
     """Return the alert that a directory cannot be listed."""
     advice = access_advice(
         reason,
-        "Check that Globus can read it; one of more than 100,000 entries must be split up.",
+        "Check that Globus can read it, and that it has at most 100,000 entries.",
     )
     return Alert(
         kind="unlisted",
@@ -113,7 +113,7 @@ def entries_ignored(directory: str, names: list[str]) -> Alert:
         kind="left alone",
         about=directory,
         title="entries ignored",
-        text=f"Ignored in {directory}, as neither file nor directory: {some(names)}.",
+        text=f"Not sent from {directory}: {some(names)}.",
         recovery="",
         code=0,
         severity="note",
@@ -161,8 +161,10 @@ def destination_empty(
         "destination empty",
         f"The destination {directory} at {collection} is missing or empty, though"
         f" {counted(files, 'file')} {'was' if files == 1 else 'were'} sent there."
-        f" {they_stay(files)} at the source. Check whether its disk is mounted. If it was cleared"
-        f" on purpose, delete {datastore_path}, or set VERIFY_DESTINATION = False.",
+        f" {they_stay(files)} at the source. Check whether its disk is mounted. To send them again,"
+        f" delete {datastore_path} while no run is active. Only if they were moved elsewhere on"
+        " purpose, for example to tape, set VERIFY_DESTINATION = False: then they are deleted at"
+        " the source without this check.",
     )
 
 
@@ -213,7 +215,7 @@ def copies_missing(directory: str, files: list[str]) -> Alert:
         title="copies missing or changed",
         text=f"{counted(count, 'file')} sent from {directory} {are(count)} not intact at the"
         f" destination: {some(files)}. {they_stay(count)} at the source and {are(count)} sent"
-        " again. If something removes files there, set VERIFY_DESTINATION = False.",
+        " again. If this repeats, find out what removes or changes files there.",
         recovery=f"The files of {directory} were sent again.",
         shared=True,
     )
@@ -232,9 +234,8 @@ def copies_doubtful(endpoint: str, collection: str, files: list[str], newer_by: 
     return Alert(
         kind="doubtful",
         about=endpoint,
-        title="copies keep changing",
-        text=f"{counted(count, 'copy', 'copies')} at {collection} {are(count)} not as sent, some of"
-        f" them repeatedly: {some(files)}. The files stay at the source, and are sent again at most"
-        f" once a day. {cause}",
-        recovery=f"No copy at {collection} is in doubt any more.",
+        title="copies not as sent",
+        text=f"{counted(count, 'copy', 'copies')} at {collection} failed the checks: {some(files)}."
+        f" The files stay at the source, and are sent again at most once a day. {cause}",
+        recovery=f"All copies at {collection} pass the checks again.",
     )

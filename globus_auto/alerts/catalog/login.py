@@ -1,4 +1,4 @@
-"""The catalogue of alerts, second part: login, consents, sessions."""
+"""Alerts about login, consents, sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def token_file_damaged(path: str, error: str, login_command: str) -> Alert:
     return _login(
         "token file damaged",
         f"The token file {path} cannot be used ({error}).",
-        f"Remove it, then run on a terminal: {login_command}",
+        f"Remove it, then run on a terminal: `{login_command}`.",
     )
 
 
@@ -19,7 +19,7 @@ def login_needs_terminal(login_command: str) -> Alert:
     return _login(
         "login needs a terminal",
         "A login was asked for, but there is no terminal.",
-        f"Run on a terminal: {login_command}",
+        f"Run on a terminal: `{login_command}`.",
     )
 
 
@@ -28,7 +28,7 @@ def login_without_code(login_command: str) -> Alert:
     return _login(
         "not logged in",
         "No authorization code was entered.",
-        f"Run on a terminal: {login_command}",
+        f"Run on a terminal: `{login_command}`.",
     )
 
 
@@ -38,7 +38,7 @@ def login_of_another(new: str, stored: str, login_command: str) -> Alert:
         "login of another identity",
         f"The new login belongs to another identity ({new}) than the stored one ({stored}).",
         "Log in as before, or remove the file at TOKEN_PATH to change the identity. Run on a"
-        f" terminal: {login_command}",
+        f" terminal: `{login_command}`.",
     )
 
 
@@ -47,7 +47,7 @@ def login_missing(login_command: str) -> Alert:
     return _login(
         "not logged in",
         "There is no login that Globus accepts.",
-        f"Run on a terminal: {login_command}",
+        f"Run on a terminal: `{login_command}`.",
     )
 
 
@@ -56,7 +56,7 @@ def login_revoked(login_command: str) -> Alert:
     return _login(
         "login expired",
         "Globus no longer accepts the stored login: it was revoked, or not used for six months.",
-        f"Run on a terminal: {login_command}",
+        f"Run on a terminal: `{login_command}`.",
     )
 
 
@@ -66,7 +66,7 @@ def login_code_rejected(details: str, login_command: str) -> Alert:
         "authorization code rejected",
         "Globus did not accept the authorization code: it was mistyped, used before, or is too"
         " old.",
-        f"Run on a terminal: {login_command} ({details})",
+        f"Run on a terminal: `{login_command}`. {details}",
     )
 
 
@@ -76,7 +76,7 @@ def login_rejected(details: str, login_command: str) -> Alert:
         "login rejected",
         "Globus rejected the login.",
         "Check CLIENT_ID and, for a service account, its secret. For a person's login, run on a"
-        f" terminal: {login_command} ({details})",
+        f" terminal: `{login_command}`. {details}",
     )
 
 
@@ -85,7 +85,7 @@ def token_rejected(details: str, login_command: str) -> Alert:
     return _login(
         "login expired",
         "Globus does not accept the login.",
-        f"Run on a terminal: {login_command} ({details})",
+        f"Run on a terminal: `{login_command}`. {details}",
     )
 
 
@@ -108,7 +108,7 @@ def consent_missing(collections: list[str], details: str, login_command: str) ->
         title="consent missing",
         text=f"Globus needs your consent to reach the files of"
         f" {' and '.join(collections) or 'a collection'}. Nothing is sent or deleted until you"
-        f" give it. Run on a terminal: {login_command} ({details})",
+        f" give it. Run on a terminal: `{login_command}`. {details}",
         recovery="Globus has every consent that it needs.",
         code=3,
     )
@@ -123,7 +123,7 @@ def session_expired(details: str, login_command: str) -> Alert:
         text="A collection requires you to log in again, in person. Nothing is sent or deleted"
         " until you do. Sessions of high-assurance collections end, and no stored login can renew"
         " them: for unattended work use a service account or another collection. For now, run on a"
-        f" terminal: {login_command} ({details})",
+        f" terminal: `{login_command}`. {details}",
         recovery="The collections accept the session again.",
         code=3,
     )

@@ -1,8 +1,7 @@
-"""The catalogue of alerts, first part: settings, the programs and their files.
+"""Alerts about settings, the programs and their files.
 
-One function is one alert, and its text is nowhere else: what happened, what it means for the data,
-what to do; then what Globus says, with its codes. The other parts are catalog_login.py,
-catalog_collections.py, catalog_transfers.py, catalog_files.py and catalog_deletions.py.
+In this package one function is one alert, and its text is nowhere else: what happened, what it
+means for the data, what to do; then what Globus says, with its codes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ def setting_wrong(config_path: str, problem: str) -> Alert:
         kind="settings",
         about=f"{config_path}: {problem}",
         title="wrong settings",
-        text=problem,
+        text=f"{problem} Nothing is sent or deleted until this is corrected in {config_path}.",
         recovery=f"The settings in {config_path} are valid again.",
         code=2,
     )
@@ -30,7 +29,8 @@ def source_changed(source_dir: str, source_id: str, datastore_path: str, stored_
         "datastore of another source",
         f"SRC_ID is {source_id}, but the datastore {datastore_path} holds the files of"
         f" {stored_id}. Nothing was sent or deleted. For another source, set CODE_PATH to"
-        " another directory; or delete the datastore to start over.",
+        " another directory; or delete the datastore to start over. If you did not mean to change"
+        " SRC_ID, change it back.",
     )
 
 
@@ -52,9 +52,10 @@ def destination_in_use(
         source_dir,
         "DST_DIR in use",
         f"{source_dir} cannot be sent to {destination_dir}: {other} was sent to"
-        f" {other_destination} at the same collection before, and files of one could overwrite the"
-        " only copies of the other's. Nothing was sent or deleted. Set another DST_DIR, or delete"
-        f" {datastore_path}, which ends this protection.",
+        f" {other_destination} at the same collection. One destination is the other, or is inside"
+        " it, so files could overwrite the only copies of other files. Nothing was sent or deleted."
+        f" Set another DST_DIR. Deleting {datastore_path} ends this protection; do that only if"
+        " those copies no longer matter.",
     )
 
 
@@ -64,11 +65,12 @@ def source_is_destination(
     """Return the alert that source and destination are not distinct directories."""
     return _unfit(
         source_dir,
-        "source is destination",
-        f"{directory} in SRC_DIR contains the directory {marker}, which was made in DST_DIR:"
-        f" {destination_dir} is SRC_DIR, or inside it, under another name. Nothing was sent or"
-        " deleted. Set another DST_DIR, and remove that directory from the source. If the files"
-        " there were only copied back to the source, removing it is enough.",
+        "DST_DIR seems to be in SRC_DIR",
+        f"{directory}/{marker} at the source is an empty directory that globus_auto makes only in"
+        f" DST_DIR: {destination_dir} is SRC_DIR, or inside it, under another name. Nothing was"
+        " sent or deleted. Set another DST_DIR, then remove that one empty directory with rmdir. If"
+        " somebody copied files back to the source, only remove that one empty directory. Delete"
+        " nothing else.",
     )
 
 
@@ -97,12 +99,20 @@ def _unfit(source_dir: str, title: str, text: str) -> Alert:
 
 def datastore_damaged(path: str, reason: str) -> Alert:
     """Return the alert that the datastore cannot be used."""
+    if DENIED.search(reason):
+        return _datastore(
+            path,
+            "datastore not readable",
+            f"The datastore {path} cannot be read. Nothing was changed, sent or deleted. Check its"
+            " permissions: it must belong to the user who runs the programs. Do not delete it."
+            f" Reason: {reason}.",
+        )
     return _datastore(
         path,
         "datastore damaged",
         f"The datastore {path} is damaged: {reason}. Nothing was changed, sent or deleted. Restore"
         " it from a backup, or delete it to start over: then every file at the source is compared"
-        " with the destination again.",
+        " with the destination again, and earlier destinations are no longer protected.",
     )
 
 
@@ -148,9 +158,9 @@ def running_too_long(lock_path: str, pid: str, since: str) -> Alert:
         kind="lock",
         about=lock_path,
         title="run takes too long",
-        text=f"Another run (PID {pid}) has been running since {since}. Nothing else is sent or"
-        " deleted until it ends. Check what it waits for, or stop it: the next run finishes its"
-        " work.",
+        text=f"Another run (PID {pid}) has been running since {since}. Runs that need its lock"
+        f" {lock_path} do nothing until it ends. The log shows what it does. You can stop it: the"
+        " next run finishes its work.",
         recovery="The run that took too long has ended.",
     )
 

@@ -1,4 +1,4 @@
-"""The catalogue of alerts, fourth part: transfer tasks and their submission."""
+"""Alerts about transfer tasks and their submission."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ def transfer_blocked(source_dir: str, what: str) -> Alert:
         about=source_dir,
         title="transfer blocked",
         text=f"A transfer of {what} never reached Globus in several runs, though other requests"
-        " do: something between this machine and Globus, such as a proxy, blocks it. The file stays"
-        " at the source, and is tried again once a day. Rename it, exclude it by EXCLUDE, or let"
-        " requests to Globus pass.",
-        recovery=f"No transfer of {source_dir} is refused any more.",
+        " did: something between this machine and Globus, such as a proxy, blocks it. The file"
+        " stays at the source, and is tried again once a day. Rename it, exclude it by EXCLUDE, or"
+        " let requests to Globus pass.",
+        recovery=f"No transfer of {source_dir} is rejected any more.",
         shared=True,
     )
 
 
 def transfer_rejected(source_dir: str, what: str, details: str, *, malformed: bool) -> Alert:
-    """Return the alert that Globus rejected a transfer.
+    """Return the alert that Globus rejected a transfer of `what`.
 
-    `malformed`: because of a file that Globus cannot take; otherwise because of the place.
+    `malformed`: because of that one file; otherwise because of the destination, or the request.
     """
     if malformed:
         hint = "It stays at the source, and is tried again once a day. Rename or EXCLUDE it."
     else:
         hint = (
-            "Nothing of it leaves the source, and the next run tries again. Check that you may"
-            " write at the destination."
+            "Nothing leaves the source, and the next run tries again. Check that you may write at"
+            " the destination."
         )
     return Alert(
         kind="refused",
         about=source_dir,
-        title="transfer refused",
-        text=f"Globus refused to transfer {what}. {hint} {details}",
-        recovery=f"No transfer of {source_dir} is refused any more.",
+        title="transfer rejected",
+        text=f"Globus rejected the transfer of {what}. {hint} {details}",
+        recovery=f"No transfer of {source_dir} is rejected any more.",
         shared=True,
     )
 
@@ -65,9 +65,10 @@ def transfers_conflict(source_dir: str, details: str, grace_seconds: float) -> A
         kind="conflict",
         about=source_dir,
         title="transfers not accepted",
-        text=f"Globus does not accept transfers of {source_dir} now: a transfer of the same paths,"
-        " or too many tasks, are in progress. New files wait at the source for a later run. If it"
-        f" lasts for {grace_seconds / 3600:g} hours, see your tasks in the web app. {details}",
+        text=f"Globus does not accept transfers of {source_dir} now: a transfer of the same paths"
+        " is in progress, or too many of your tasks are. New files stay at the source, and each run"
+        " tries again. See your tasks in the Globus web app, and cancel any that are stuck."
+        f" {details}",
         recovery=f"Globus accepts transfers of {source_dir} again.",
         code=0,
         for_seconds=grace_seconds,
@@ -113,8 +114,9 @@ def transfer_stalled(
         advice = access_advice(error, "")
     return _stalled(
         source_dir,
-        f"A transfer from {source_dir} to {destination_dir} meets errors that do not pass. Its"
-        f" files stay at the source, and Globus keeps trying. {advice} See the task at {link}"
+        f"A transfer from {source_dir} to {destination_dir} makes no progress because of an error."
+        f" Its files stay at the source, and Globus keeps trying. {advice} See the task at"
+        f" {link}"
         f" {error}".replace("  ", " "),
         OUT_OF_REACH if status in OFFLINE else (),
     )
@@ -127,8 +129,8 @@ def transfer_silent(
     return _stalled(
         source_dir,
         f"Globus has reported nothing about a transfer from {source_dir} to {destination_dir} for"
-        f" {hours:.0f} hours. Its files stay at the source. See what holds it up, or cancel it, at"
-        f" {link} {event}".rstrip(),
+        f" {counted(round(hours), 'hour')}. Its files stay at the source. See what holds it up, or"
+        f" cancel it, at {link} {event}".rstrip(),
         OUT_OF_REACH,
     )
 
@@ -166,8 +168,8 @@ def transfer_failed(
     return _failed(
         source_dir,
         "transfer failed",
-        f"A transfer from {source_dir} to {destination_dir} failed. What it did not send stays at"
-        f" the source and is sent again. If it goes on, see what the task says at {link}"
+        f"A transfer from {source_dir} to {destination_dir} failed. Files that it did not deliver"
+        f" stay at the source and are sent again. If it goes on, see the task at {link}"
         f" {error}".rstrip(),
         inhibited_by,
     )
@@ -189,7 +191,7 @@ def files_undelivered(source_dir: str, paths: list[str]) -> Alert:
     count = len(paths)
     return _failed(
         source_dir,
-        "files not delivered",
+        "delivery not confirmed",
         f"{counted(count, 'file')} may not have arrived: {some(paths)}. {they_stay(count)} at the"
         f" source, and the next run sends {'it' if count == 1 else 'them'} again.",
     )
@@ -233,7 +235,7 @@ def checksums_unverified(destination: str, source_dir: str, link: str) -> Alert:
         " source. Ask the collection's administrator to allow verification, or use another"
         " collection; then delete the datastore, and everything is compared again. The task is at"
         f" {link}",
-        recovery="No file waits for a verification of its checksum any more.",
+        recovery="No file is kept any more because its checksum was not verified.",
     )
 
 
