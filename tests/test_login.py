@@ -202,7 +202,7 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
     }[trouble]
     said = capsys.readouterr().err.splitlines()
     assert all(line.startswith(sentence) for line in said)
-    assert all(line.endswith(f"transfer.py --login --config {lab.config}") for line in said)
+    assert all(f"transfer.py --login --config {lab.config}`." in line for line in said)
     assert len(mailbox.messages) == 1, mailbox.texts()
     assert sentence in mailbox.texts()[0]
     log_in(lab)

@@ -81,7 +81,8 @@ def test_a_collection_that_requires_a_new_session_exits_3(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "A collection requires you to log in again, in person." in said
-    assert f"({status}, {body['code']}, {body['message']}, {body['request_id']})" in said
+    details = f"Code: {body['code']} (HTTP {status}). Request id: {body['request_id']}."
+    assert f"Globus says: {body['message']}. {details}" in said
     assert "transfer.py --login" in said
     assert (files(lab.source), files(lab.destination)) == before
     assert getattr(lab, program)() == 3

@@ -253,7 +253,7 @@ def test_an_absurd_answer_of_globus_auth_is_one_line(
     message = mailbox.read(0).get_content()
     assert "Traceback" not in said.err + message + lab.log()
     if status == 200:
-        assert "did not answer as it should (Globus Auth sent no whole token.)" in said.err
+        assert "Error: Globus Auth sent no whole token." in said.err
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.read(1).get_content()

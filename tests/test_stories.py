@@ -317,7 +317,7 @@ class Story(People):
     # --- the programs ----------------------------------------------------------------------
 
     @rule(
-        recursive=st.booleans(),
+        full=st.booleans(),
         dry=st.sampled_from([False, False, False, True]),
         death=st.none() | st.integers(0, 25),
         what=DEATHS,

@@ -60,15 +60,15 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         destination=dst_id,
         destination_dir=dst_dir,
     )
-    store.accepted(store.tasks[1])
-    outcomes = walk.walk(
-        lambda: local.local_lister(src_dir, src_dir), [src_dir], lambda _name: True
-    )
-    for outcome in outcomes:
-        if isinstance(outcome, walk.DirectoryListing) and outcome.files:
-            store.files[outcome.path] = {
+    store.add_mapping(store.tasks[1])
+    # Later runs submit tasks that this datastore does not have: it must not count as restored.
+    store.mappings[0].newest = now + 86_400
+    results = walk.walk(lambda: local.local_lister(src_dir, src_dir), [src_dir], lambda _name: True)
+    for result in results:
+        if isinstance(result, walk.DirectoryListing) and result.files:
+            store.files[result.path] = {
                 name: FileRecord(version.size, version.mtime, 1)
-                for name, version in outcome.files.items()
+                for name, version in result.files.items()
             }
     storage.save(path, store)
 

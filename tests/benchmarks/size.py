@@ -69,7 +69,7 @@ def _changed(site: Site, number: int) -> Cost:
     for path, mtime in before:
         os.utime(path, ns=(mtime, mtime))
     tasks = site.calls("/transfer")
-    if tasks != -(-number // 5000) or f"Sent {number} files" not in site.log():
+    if tasks != -(-number // 5000) or f"sent to Globus: {number}" not in site.log():
         raise RuntimeError(f"{number} files changed, but {tasks} tasks were submitted")
     return _without_service(site, cost)
 
