@@ -16,9 +16,9 @@ import pytest
 
 import globus_auto
 from globus_auto import delete, transfer
+from tests import PACKAGE
 from tests.conftest import Lab, Mailbox, files
 
-PACKAGE = Path(globus_auto.__file__).parent
 PROGRAMS = {"transfer": transfer.main, "delete": delete.main}
 
 

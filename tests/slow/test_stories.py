@@ -49,7 +49,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from globus_auto.files import fold
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.stories import DIRECTORIES, NAMES, People, dying
+from tests.slow.stories import DIRECTORIES, NAMES, People, dying
 
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))
 

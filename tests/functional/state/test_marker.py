@@ -9,7 +9,7 @@ import pytest
 
 from globus_auto.files import MARKER
 from tests.conftest import Lab, Mailbox, files, marks, tree
-from tests.test_delete import deleted
+from tests.functional.delete.test_delete import deleted
 
 REFUSED = {"code": "ExternalError.MkdirFailed.PermissionDenied", "message": "m", "request_id": "r"}
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 import globus_auto
 from globus_auto import settings, transfer, utils
+from tests import PACKAGE, ROOT
 from tests.catalogue import every_alert
 from tests.mutants import MUTANTS
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -70,12 +69,11 @@ def test_every_test_that_is_named_exists(document: str) -> None:
 
 
 def test_every_file_of_the_package_is_in_the_map() -> None:
-    package = ROOT / "globus_auto"
     listed = set(re.findall(r"\b([a-z_]+\.py|[a-z]+/)", globus_auto.__doc__ or ""))
-    there = {path.name for path in package.rglob("*.py") if "sandbox" not in path.parts}
-    there |= {f"{path.name}/" for path in package.rglob("*") if (path / "__init__.py").exists()}
+    there = {path.name for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts}
+    there |= {f"{path.name}/" for path in PACKAGE.rglob("*") if (path / "__init__.py").exists()}
     # The parts of the catalogue are named by topic; a user of the datastore has no need of them.
-    parts = {path.name for path in package.glob("alerts/catalog/*.py")}
+    parts = {path.name for path in PACKAGE.glob("alerts/catalog/*.py")}
     assert there - parts - {"__init__.py"} == listed - {"__init__.py"} - parts
 
 
@@ -88,5 +86,5 @@ def test_the_table_of_rules_matches_the_mutants() -> None:
 
 def test_every_mutant_fits_the_code() -> None:
     for mutant in MUTANTS:
-        code = (ROOT / "globus_auto" / mutant.file).read_text(encoding="utf-8")
+        code = (PACKAGE / mutant.file).read_text(encoding="utf-8")
         assert code.count(mutant.old) == 1, mutant.rule

@@ -15,9 +15,10 @@ from globus_auto import errors, storage
 from globus_auto.alerts.catalog import programs
 from globus_auto.datastore import Datastore, FileRecord, Mapping
 from globus_auto.errors import NewerDatastore
+from tests import ROOT
 from tests.conftest import Lab, Mailbox, files
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = ROOT / "tests" / "golden"
 DAY = 86_400
 DST = "ddb59af0-6d04-11e5-ba46-22000b92c6ec"
 SUM = b'"sum"'

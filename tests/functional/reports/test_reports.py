@@ -14,10 +14,10 @@ import pytest
 
 from globus_auto.report.status import status_document
 from globus_auto.sandbox.world import CompletionPolicy
+from tests import PACKAGE, ROOT
 from tests.conftest import Lab, another_run, changes, files, log_in, run_transfer, tree
 
-PACKAGE = Path(__file__).resolve().parents[1] / "globus_auto"
-README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_status_shows_the_state_of_all_files(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

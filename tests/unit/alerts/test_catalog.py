@@ -14,9 +14,9 @@ from globus_auto.alerts import state
 from globus_auto.alerts.catalog import collections, files
 from globus_auto.alerts.model import KINDS, Alert
 from globus_auto.globus import errors
+from tests import PACKAGE
 from tests.catalogue import MODULES, alerts_of, every_alert, functions
 
-PACKAGE = Path(__file__).resolve().parents[1] / "globus_auto"
 SOURCES = [path for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts]
 
 

@@ -6,16 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import time_machine
 
-import globus_auto
 from globus_auto.sandbox.world import CompletionPolicy
+from tests import PACKAGE
 from tests.conftest import LEFT, Lab, files, tree
-
-PACKAGE = Path(globus_auto.__file__).parent
 
 
 def test_the_source_is_copied_and_then_cleared(lab: Lab):

@@ -23,7 +23,7 @@ SERVERS = ("transfer.api.globus.org", "auth.globus.org")
 # Stores tokens numbered 1, 2, 3, ... and prints each number once the token is in the file.
 WORKER = """
 import sys
-from tests import test_token_file as tests
+from tests.unit.globus import test_tokens as tests
 path, namespace, server, last = sys.argv[1:]
 storage = tests.storage(path, namespace)
 for number in range(1, int(last) + 1):
@@ -33,7 +33,7 @@ for number in range(1, int(last) + 1):
 # Changes the file, and sends itself a signal when the temporary file is complete.
 STRUCK = """
 import os, signal, sys
-from tests import test_token_file as tests
+from tests.unit.globus import test_tokens as tests
 path, number = sys.argv[1:]
 def change(copy):
     copy.store_token_data_by_resource_server({"x": tests.token("x", "never")})

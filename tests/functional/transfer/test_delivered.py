@@ -11,7 +11,7 @@ import pytest
 from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import CompletionPolicy
 from tests.conftest import Lab, files, put
-from tests.test_delete import deleted
+from tests.functional.delete.test_delete import deleted
 
 
 def recursive(lab: Lab) -> list[bool]:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from globus_auto import delete, transfer
+from tests import PACKAGE, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "globus_auto"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Words that no identifier has, and what to write instead.
