@@ -28,7 +28,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         model.py state.py message.py notify.py explain.py
         catalog/            every alert: one function each, with its text
     globus/                 the only code that imports globus_sdk
-        auth.py tokens.py client.py limiter.py tasks.py documents.py errors.py
+        auth.py tokens.py client.py limiter.py listing.py tasks.py documents.py errors.py
     local.py walk.py        list a mounted directory; walk over many directories at once
     datastore.py storage.py the records of files and tasks, and the invariant; their file
     locks.py logs.py        one run at a time; the log

@@ -34,13 +34,12 @@ def delete(context: RunContext) -> None:
     with startup.open_session(context, report.progress_of(context)) as session:
         ready.require_ready(session)
         findings.report_skipped(session)
-        candidates = verify.candidates(session)
-        verified = verify.verify(session, candidates)
+        plan = verify.plan_deletion(session)
         if context.dry:
-            report.print_deletions(session, verified)
+            report.print_deletions(session, plan)
             return
-        marker.require(session, verified.values())
-        remove.remove(session, verified)
+        marker.require(session, plan.verified.values())
+        remove.remove(session, plan)
         prune.prune(session)
         session.kept.report(context.alerts, context.settings.stall_hours)
         session.store.forget_ended_tasks(context.started)

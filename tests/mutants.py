@@ -43,7 +43,7 @@ MUTANTS = [
     Mutant(
         "only Accepted and Duplicate mean that there is a task",
         "test_an_uncertain_submission_is_repeated_unaltered",
-        "globus/tasks.py",
+        "globus/client.py",
         'answer.get("code") not in ("Accepted", "Duplicate")',
         "False",
     ),
@@ -149,14 +149,14 @@ MUTANTS = [
         "delete tasks that linger are cancelled",
         "test_an_unsuccessful_delete_task_keeps_its_records",
         "steps/delete_task.py",
-        "        if ended.status in OPEN:\n            ended = globus.cancel",
-        "        if False:\n            ended = globus.cancel",
+        "        if ended.status in OPEN:\n            ended = client.cancel",
+        "        if False:\n            ended = client.cancel",
     ),
     Mutant(
         "leftover delete tasks are cancelled",
         "test_a_leftover_delete_task_is_found_by_its_label",
         "steps/startup.py",
-        "        delete_task.cancel_leftovers(client, store, context.alerts, context.started)\n",
+        "        delete_task.cancel_leftovers(session)\n",
         "",
     ),
     Mutant(
@@ -204,7 +204,7 @@ MUTANTS = [
     Mutant(
         "nothing behind a symlink is deleted",
         "test_a_file_behind_a_symlinked_directory_stays",
-        "steps/remove.py",
+        "steps/batches.py",
         "        elif not reason:",
         "        elif False:",
     ),
@@ -218,7 +218,7 @@ MUTANTS = [
     Mutant(
         "an unsent name that differs only in case keeps a file",
         "test_a_file_stays_while_a_similar_name_is_not_yet_sent",
-        "steps/remove.py",
+        "steps/batches.py",
         "list(group), collisions=True)",
         "list(group), collisions=False)",
     ),
@@ -226,7 +226,7 @@ MUTANTS = [
         "an empty directory is quarantined before its deletion",
         "test_a_file_that_arrives_under_the_old_name_survives",
         "steps/quarantine.py",
-        "            client.operation_rename(store.source, directory, quarantined_path)",
+        "            session.client.rename(store.source, directory, quarantined_path)",
         "            store.quarantined.pop(quarantined_path)\n"
         "            store.quarantined[directory] = directory",
     ),
@@ -234,15 +234,16 @@ MUTANTS = [
         "a quarantined directory is listed again",
         "test_a_file_that_arrives_in_a_quarantine_survives",
         "steps/prune.py",
-        "            if is_empty_tree(session.walk(source, [quarantined_path], lambda _name:"
-        " True))",
-        "            if True",
+        "            if quarantine.is_empty_tree(\n"
+        "                session.walk(source, [quarantined_path], lambda _name: True)\n"
+        "            )\n",
+        "            if True\n",
     ),
     Mutant(
         "a quarantine is saved before the rename",
         "test_a_kill_after_the_rename_leaves_no_quarantine",
         "steps/quarantine.py",
-        "    save()\n    for quarantined_path, directory in list(",
+        "    session.save()\n    for quarantined_path, directory in list(",
         "    for quarantined_path, directory in list(",
     ),
     Mutant(
@@ -276,14 +277,14 @@ MUTANTS = [
     Mutant(
         "an error is never read as empty",
         "test_a_directory_that_cannot_be_listed_keeps_its_records",
-        "globus/client.py",
+        "globus/listing.py",
         "    if len(document.DATA) < document.total and not filtered:",
         "    if False:",
     ),
     Mutant(
         "an error is never read as not found",
         "test_an_endpoint_lost_during_the_scan_ends_the_run",
-        "globus/client.py",
+        "globus/listing.py",
         "if (error.http_status == 404 and code in NOT_FOUND)",
         "if (error.http_status == 404)",
     ),
@@ -522,7 +523,7 @@ MUTANTS = [
         "a delete task whose end is unknown is cancelled",
         "test_a_delete_task_whose_answer_is_replaced_is_cancelled",
         "steps/delete_task.py",
-        "            client.cancel_task(task.task_id)\n",
+        "            client.request_cancel(task.task_id)\n",
         "",
     ),
     Mutant(
@@ -549,9 +550,9 @@ MUTANTS = [
     Mutant(
         "files that cannot be deleted come last",
         "test_a_file_that_cannot_be_deleted_delays_others_briefly",
-        "steps/remove.py",
-        "    earlier = set(session.context.read_health().undeleted)\n",
-        "    earlier: set[str] = set()\n",
+        "steps/verify.py",
+        "    undeleted = frozenset(session.context.read_health().undeleted)\n",
+        "    undeleted: frozenset[str] = frozenset()\n",
     ),
     Mutant(
         "a file that stays too long is an alert",
@@ -570,8 +571,8 @@ MUTANTS = [
     Mutant(
         "a service that is down ends the run",
         "test_a_service_that_is_down_ends_the_run",
-        "globus/client.py",
-        " or limiter.service_down:\n",
+        "globus/listing.py",
+        " or service_down:\n",
         ":\n",
     ),
 ]

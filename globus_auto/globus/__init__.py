@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from globus_sdk import (
-    AuthAPIError,
-    GlobusError,
-    GlobusHTTPResponse,
-    NetworkError,
-    TransferAPIError,
-    TransferClient,
-)
+from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 
 from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
-from globus_auto.globus.client import (
-    exists,
-    globus_lister,
-    list_directory,
-    listing_error,
-    require_ready,
-    stat_file,
-)
+from globus_auto.globus.client import Client, globus_lister
 from globus_auto.globus.documents import (
+    ROWS_MOST,
     Event,
     Shape,
     SkippedError,
@@ -44,24 +31,14 @@ from globus_auto.globus.errors import (
     requires_login,
     requires_session,
 )
-from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tasks import (
-    ROWS_MOST,
-    cancel,
     delete_document,
     link,
     mapping_id,
     new_label,
-    new_submission_id,
     new_task,
-    newest_event,
-    paged,
     parse_label,
-    recent_tasks,
-    submit,
-    task_document,
     transfer_document,
-    wait,
 )
 
 __all__ = [
@@ -72,50 +49,35 @@ __all__ = [
     "ROWS_MOST",
     "SECRET",
     "AuthAPIError",
+    "Client",
     "Connection",
     "Event",
     "GlobusError",
-    "GlobusHTTPResponse",
     "NetworkError",
-    "RateLimiter",
     "Shape",
     "SkippedError",
     "SuccessfulTransfer",
     "TaskDocument",
     "TransferAPIError",
-    "TransferClient",
     "api_details",
-    "cancel",
     "connect",
     "delete_document",
     "describe_error",
     "details",
-    "exists",
     "globus_lister",
     "high_assurance",
     "is_rejected",
     "is_revoked",
     "link",
-    "list_directory",
-    "listing_error",
     "mapping_id",
     "new_label",
-    "new_submission_id",
     "new_task",
-    "newest_event",
     "oauth_error",
-    "paged",
     "parse_label",
-    "recent_tasks",
-    "require_ready",
     "required_scopes",
     "requires_consent",
     "requires_login",
     "requires_session",
     "seconds",
-    "stat_file",
-    "submit",
-    "task_document",
     "transfer_document",
-    "wait",
 ]

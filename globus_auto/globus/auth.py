@@ -15,7 +15,9 @@ from globus_sdk.transport import RetryConfig
 from globus_auto import text
 from globus_auto.errors import InvalidResponse, NoTerminal
 from globus_auto.globus import errors
+from globus_auto.globus.client import Client
 from globus_auto.globus.errors import is_revoked, requires_consent
+from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tokens import Result, TokenFile
 from globus_auto.settings import Settings
 from globus_auto.text import SECRETS, register_secret
@@ -40,21 +42,23 @@ class Connection:
     `may_log_in` says whether a login is possible: on a terminal, or with a service account.
     """
 
-    def __init__(self, app: globus_sdk.GlobusApp, interactive: bool) -> None:
+    def __init__(
+        self, app: globus_sdk.GlobusApp, interactive: bool, calls_per_second: float
+    ) -> None:
         self._app = app
+        self._limiter = RateLimiter(calls_per_second)
         self.may_log_in = interactive or isinstance(app, globus_sdk.ClientApp)
-        self.client = globus_sdk.TransferClient(app=app)
+        transfer = globus_sdk.TransferClient(app=app, retry_config=_retries())
+        self.client = Client(transfer, self._limiter)
 
-    def new_client(self) -> globus_sdk.TransferClient:
-        """Return a client for one thread; it leaves the handling of status 429 to the caller."""
-        return globus_sdk.TransferClient(
+    def new_client(self) -> Client:
+        """Return a client for one thread, with connections of its own."""
+        transfer = globus_sdk.TransferClient(
             authorizer=self._app.get_authorizer(SERVER),
             app_name=self._app.app_name,
-            retry_config=RetryConfig(
-                retry_after_status_codes=(503,),
-                transient_error_status_codes=(500, 502, 503, 504),
-            ),
+            retry_config=_retries(),
         )
+        return Client(transfer, self._limiter)
 
     def with_consent(self, call: Callable[[], Result]) -> Result:
         """Return what `call` returns; if Globus requires a consent for it, ask for it once.
@@ -79,6 +83,14 @@ class Connection:
         self._app.close()
 
 
+def _retries() -> RetryConfig:
+    """Return which answers globus_sdk tries again: not 429, which all threads wait for together."""
+    return RetryConfig(
+        retry_after_status_codes=(503,),
+        transient_error_status_codes=(500, 502, 503, 504),
+    )
+
+
 def secret(settings: Settings) -> str:
     """Return the service account's secret, or "" if a user's login is used."""
     if settings.client_secret_file:
@@ -98,7 +110,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     SECRETS.clear()
     app = _app(settings, interactive)
     with contextlib.ExitStack() as resources:
-        connection = Connection(app, interactive)
+        connection = Connection(app, interactive, settings.list_calls_per_second)
         resources.callback(connection.close)
         asked = again or (interactive and app.login_required())
         if again:
@@ -117,9 +129,7 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
         return connection
 
 
-def _ask_for_consents(
-    app: globus_sdk.GlobusApp, client: globus_sdk.TransferClient, endpoints: set[str]
-) -> None:
+def _ask_for_consents(app: globus_sdk.GlobusApp, client: Client, endpoints: set[str]) -> None:
     """Log in once more if a collection needs a data_access consent that was never given.
 
     Then no later run stops for it. Mapped collections need one unless they are high-assurance
@@ -127,17 +137,19 @@ def _ask_for_consents(
     """
     needed = []
     for endpoint in sorted(endpoints):
-        document: object = client.get_endpoint(endpoint).data
-        if not isinstance(document, dict):
+        try:
+            document = client.collection(endpoint)
+        except InvalidResponse as error:
+            log.info("Cannot tell which consents %s needs: %s", endpoint, error)
             continue
-        if document.get("high_assurance"):
-            log.warning("%s", high_assurance(document.get("display_name") or endpoint))
+        if document.high_assurance:
+            log.warning("%s", high_assurance(document.display_name or endpoint))
             continue
-        if document.get("entity_type") == "GCSv5_mapped_collection":
+        if document.entity_type == "GCSv5_mapped_collection":
             needed.append(endpoint)
     if needed:
         log.info("Asking for missing data_access consents for %s", ", ".join(needed))
-        client.add_app_data_access_scope(needed)
+        client.require_data_access(needed)
         app.login()
 
 

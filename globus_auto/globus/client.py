@@ -1,190 +1,300 @@
-"""Directory listings: what a collection shows in a directory, and walks of whole trees."""
+"""The Globus client: the only place that calls Globus Transfer.
+
+Each call keeps to the rate limit that all threads share, and each answer is checked before
+anybody relies on it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 import globus_sdk
-import msgspec
 
-from globus_auto.datastore import FileVersion
-from globus_auto.errors import EndpointNotReady
-from globus_auto.globus import documents, errors
-from globus_auto.globus.documents import EndpointDocument, FileDocument, FileList
-from globus_auto.globus.errors import ENDPOINT_DOWN, ENDPOINT_FAILED, NOT_FOUND, requires_login
-from globus_auto.globus.limiter import RateLimiter, limited
-from globus_auto.walk import DirectoryListing, Lister, ListingError, ListingResult, sendable
+from globus_auto.datastore import OPEN, FileVersion
+from globus_auto.errors import CancelTimeout, EndpointNotReady, InvalidResponse
+from globus_auto.globus import listing
+from globus_auto.globus.documents import (
+    ROWS_MOST,
+    EndpointDocument,
+    Event,
+    FileDocument,
+    FileList,
+    Shape,
+    SkippedError,
+    SuccessfulTransfer,
+    TaskDocument,
+    TaskList,
+    checked,
+    converted,
+    identifier,
+    paged,
+)
+from globus_auto.globus.limiter import RateLimiter, limited, pauses
+from globus_auto.globus.tasks import is_ours
+from globus_auto.walk import Lister, ListingError, ListingResult
 
-Shape = TypeVar("Shape")
+LISTED_AT_MOST = 1000  # tasks: globus_sdk's paginator for task_list stops there as well
+CANCEL_SECONDS = 60
+# The code with which Globus reports that it made a directory.
+MADE = "DirectoryCreated"
+
+
+class Client:
+    """Globus Transfer for one thread.
+
+    All methods raise globus_sdk.TransferAPIError or NetworkError, and InvalidResponse for an
+    answer that makes no sense. `list_directory`, `listing_error`, `stat_file` and `exists` raise
+    only what concerns more than one path: the login, the network, the service, or, as
+    EndpointNotReady, the collection.
+    """
+
+    def __init__(self, transfer: globus_sdk.TransferClient, limiter: RateLimiter) -> None:
+        self._transfer = transfer
+        self._limiter = limiter
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transfer.close()
+
+    def _call(
+        self, method: Callable[..., globus_sdk.GlobusHTTPResponse], *args: object, **options: object
+    ) -> globus_sdk.GlobusHTTPResponse:
+        return limited(self._limiter, lambda: method(*args, **options))
+
+    # Directories
+
+    def list_directory(self, endpoint: str, path: str, pattern: str | None = None) -> ListingResult:
+        """Return the content of the directory `path` at `endpoint`, or why it cannot be listed.
+
+        With a `pattern`, ask only for names that match it; not every collection may honour that.
+        """
+        wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
+        answer = self._ls(endpoint, path, filter=wanted)
+        if isinstance(answer, ListingError):
+            return answer
+        return listing.directory(path, answer, filtered=bool(pattern))
+
+    def listing_error(self, endpoint: str, path: str) -> ListingError | None:
+        """Return why the directory `path` at `endpoint` cannot be listed, or None if it can.
+
+        Ask for one name only.
+        """
+        answer = self._ls(endpoint, path, limit=1)
+        return answer if isinstance(answer, ListingError) else None
+
+    def _ls(self, endpoint: str, path: str, **options: object) -> FileList | ListingError:
+        try:
+            answer = self._call(self._transfer.operation_ls, endpoint, path=path, **options)
+            # A 200 may also come from a proxy or portal, so check the content.
+            return converted(answer.data, FileList)
+        except globus_sdk.TransferAPIError as error:
+            return self._why_unlisted(endpoint, path, error)
+        except ValueError as error:
+            return ListingError(path, f"Globus sent no whole listing: {error}")
+
+    def stat_file(self, endpoint: str, path: str) -> FileVersion | ListingError | None:
+        """Return the fingerprint of the plain file `path` at `endpoint`, None if there is none.
+
+        Return ListingError if that is unknown.
+        """
+        try:
+            answer = self._call(self._transfer.operation_stat, endpoint, path=path)
+            document = converted(answer.data, FileDocument)
+            is_plain = document.type == "file" and document.link_target is None
+            return listing.file_version(document) if is_plain else None
+        except globus_sdk.TransferAPIError as error:
+            failure = self._why_unlisted(endpoint, path, error)
+            return None if failure.gone else failure
+        except ValueError as error:
+            return ListingError(path, f"Globus sent no whole answer: {error}")
+
+    def exists(self, endpoint: str, path: str) -> bool | None:
+        """Return whether `path` exists at `endpoint`; None if that is unknown."""
+        try:
+            self._call(self._transfer.operation_stat, endpoint, path=path)
+        except globus_sdk.TransferAPIError as error:
+            return False if self._why_unlisted(endpoint, path, error).gone else None
+        return True
+
+    def _why_unlisted(
+        self, endpoint: str, path: str, error: globus_sdk.TransferAPIError
+    ) -> ListingError:
+        down = self._limiter.service_down
+        return listing.why_unlisted(endpoint, path, error, service_down=down)
+
+    def make_directory(self, endpoint: str, path: str) -> bool:
+        """Make the directory `path`; return whether Globus says that it did."""
+        answer = self._call(self._transfer.operation_mkdir, endpoint, path).data
+        return isinstance(answer, dict) and answer.get("code") == MADE
+
+    def rename(self, endpoint: str, path: str, new_path: str) -> None:
+        """Rename a file or directory."""
+        self._call(self._transfer.operation_rename, endpoint, path, new_path)
+
+    # Collections
+
+    def collection(self, endpoint: str) -> EndpointDocument:
+        """Return the document of the collection `endpoint`."""
+        return checked(self._call(self._transfer.get_endpoint, endpoint).data, EndpointDocument)
+
+    def require_ready(self, endpoint: str) -> EndpointDocument:
+        """Return the document of a collection, if it shows no reason not to use it now.
+
+        It shows whether Globus Connect Personal is running; for a Connect Server collection only a
+        listing shows that. Raise EndpointNotReady if not, or if the document makes no sense.
+        """
+        try:
+            document = self.collection(endpoint)
+        except InvalidResponse as error:
+            raise EndpointNotReady(endpoint, "undescribed", str(error)) from error
+        if document.obstacle:
+            raise EndpointNotReady(endpoint, document.obstacle, name=document.display_name)
+        return document
+
+    def require_data_access(self, endpoints: list[str]) -> None:
+        """Require a data_access consent for each of `endpoints` at the next login."""
+        self._transfer.add_app_data_access_scope(endpoints)
+
+    def server_time(self) -> float | None:
+        """Return the time at Globus (seconds UTC); None if it sends no valid Date header."""
+        answer = self._call(self._transfer.get_submission_id)
+        try:
+            return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+        except (TypeError, ValueError):
+            return None
+
+    # Tasks
+
+    def new_submission_id(self) -> str:
+        """Return a new id under which Globus accepts one task, however often it is submitted.
+
+        Source: docs.globus.org/api/transfer/task_submit, "Get a submission id".
+        """
+        return identifier(self._call(self._transfer.get_submission_id).data, "value")
+
+    def submit(self, document: globus_sdk.TransferData | globus_sdk.DeleteData) -> str:
+        """Submit a task; return its task id.
+
+        Globus answers Accepted the first time, and Duplicate, with the same task id, whenever the
+        same submission id comes again (docs.globus.org/api/transfer/task_submit). Raise
+        InvalidResponse for any other answer.
+        """
+        is_transfer = isinstance(document, globus_sdk.TransferData)
+        post = self._transfer.submit_transfer if is_transfer else self._transfer.submit_delete
+        answer = self._call(post, document).data
+        if not isinstance(answer, dict) or answer.get("code") not in ("Accepted", "Duplicate"):
+            raise InvalidResponse("Globus answered a submission neither Accepted nor Duplicate.")
+        return identifier(answer, "task_id")
+
+    def recent_tasks(self, since: int) -> list[TaskDocument]:
+        """Return globus_auto's tasks requested at or after `since` (seconds UTC), oldest first.
+
+        Ask for one day more, since clocks differ. If there are more tasks than Globus lists at
+        once, ask for those in progress separately. Source: globus_sdk, TransferClient.task_list.
+        """
+        start = datetime.fromtimestamp(max(since - 86_400, 0), timezone.utc).replace(tzinfo=None)
+        found = self._listed(f"request_time:{start.isoformat(sep=' ', timespec='seconds')},")
+        if len(found) >= LISTED_AT_MOST:
+            found += self._listed("status:ACTIVE,INACTIVE")
+        # Tasks of other programs are not checked: an odd one must not stop this run.
+        ours = [checked(each, TaskDocument) for each in found if is_ours(each.get("label"))]
+        return list({each.task_id: each for each in ours}.values())[::-1]
+
+    def _listed(self, clause: str) -> list[dict[str, Any]]:
+        """Return the newest transfer and delete tasks that match a filter `clause`."""
+        page = self._call(
+            self._transfer.task_list,
+            limit=LISTED_AT_MOST,
+            filter=f"type:TRANSFER,DELETE/{clause}",
+            orderby="request_time DESC",
+        )
+        return checked(page.data, TaskList).DATA
+
+    def task(self, task_id: str) -> TaskDocument:
+        """Return the document of a task."""
+        document = checked(self._call(self._transfer.get_task, task_id).data, TaskDocument)
+        if document.task_id != task_id:
+            raise InvalidResponse(f"Globus was asked for task {task_id} and described another.")
+        return document
+
+    def newest_event(self, task_id: str, *, errors: bool = False) -> Event | None:
+        """Return the newest event of a task, or its newest error; None if there is none."""
+        query = {"filter": "is_error:1"} if errors else None
+        page = self._call(self._transfer.task_event_list, task_id, limit=1, query_params=query)
+        events = paged(lambda _marker: {**page.data, "next_marker": None}, Event)
+        return events[0] if events else None
+
+    def skipped_errors(self, task_id: str, most: int = ROWS_MOST) -> list[SkippedError]:
+        """Return the paths that a task skipped; raise EndlessList if they are more than `most`.
+
+        Source: docs.globus.org/api/transfer/task, "Get skipped errors".
+        """
+        return self._paged(self._transfer.task_skipped_errors, task_id, SkippedError, most)
+
+    def successful_transfers(self, task_id: str, most: int = ROWS_MOST) -> list[SuccessfulTransfer]:
+        """Return the files that a task wrote; raise EndlessList if they are more than `most`.
+
+        Source: docs.globus.org/api/transfer/task, "Get successful transfers".
+        """
+        method = self._transfer.task_successful_transfers
+        return self._paged(method, task_id, SuccessfulTransfer, most)
+
+    def _paged(
+        self,
+        method: Callable[..., globus_sdk.GlobusHTTPResponse],
+        task_id: str,
+        shape: type[Shape],
+        most: int,
+    ) -> list[Shape]:
+        def fetch(marker: str | None) -> Any:  # noqa: ANN401 - any JSON value
+            at = globus_sdk.MISSING if marker is None else marker
+            return self._call(method, task_id, marker=at).data
+
+        return paged(fetch, shape, most)
+
+    def wait(
+        self,
+        task_id: str,
+        seconds: float,
+        progress: Callable[[TaskDocument], None] = lambda _document: None,
+    ) -> TaskDocument:
+        """Return a task's document once it is no longer ACTIVE, or its latest after `seconds`.
+
+        Call `progress` with each document on the way.
+        """
+        for _ in pauses(seconds):
+            document = self.task(task_id)
+            progress(document)
+            if document.status != "ACTIVE":
+                break
+        return document
+
+    def request_cancel(self, task_id: str) -> None:
+        """Ask Globus to cancel a task, without waiting for its end."""
+        self._call(self._transfer.cancel_task, task_id)
+
+    def cancel(self, task_id: str) -> TaskDocument:
+        """Cancel a task and return its document once it has ended.
+
+        Raise CancelTimeout if it has not ended after CANCEL_SECONDS.
+        """
+        self.request_cancel(task_id)
+        for _ in pauses(CANCEL_SECONDS):
+            document = self.task(task_id)
+            if document.status not in OPEN:
+                return document
+        raise CancelTimeout(f"Globus has not ended task {task_id} although asked to cancel it.")
 
 
 @contextmanager
-def globus_lister(
-    new_client: Callable[[], globus_sdk.TransferClient], endpoint: str, limiter: RateLimiter
-) -> Iterator[Lister]:
+def globus_lister(new_client: Callable[[], Client], endpoint: str) -> Iterator[Lister]:
     """Yield a lister of directories at the collection `endpoint`, for use by one thread."""
-    with new_client() as client:
-        yield lambda path: list_directory(client, endpoint, path, limiter)
-
-
-def list_directory(
-    client: globus_sdk.TransferClient,
-    endpoint: str,
-    path: str,
-    limiter: RateLimiter,
-    pattern: str | None = None,
-) -> ListingResult:
-    """Return the content of the directory `path` at `endpoint`, or why it cannot be listed.
-
-    With a `pattern`, ask only for names that match it, though not every collection may honour that.
-    Raise EndpointNotReady, globus_sdk.GlobusAPIError, NetworkError or InvalidResponse if
-    it is not this directory that fails, but the collection, the login, the network or the service.
-    """
-    wanted = globus_sdk.MISSING if pattern is None else f"name:~{pattern}"
+    client = new_client()
     try:
-        response = limited(limiter, lambda: client.operation_ls(endpoint, path=path, filter=wanted))
-        return _directory(path, _converted(response, FileList), filtered=bool(pattern))
-    except globus_sdk.TransferAPIError as error:
-        return _listing_error(endpoint, path, error, limiter)
-    except (msgspec.ValidationError, ValueError) as error:
-        return ListingError(path, f"Globus sent no whole listing: {error}")
-
-
-def listing_error(
-    client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
-) -> ListingError | None:
-    """Return why the directory `path` at `endpoint` cannot be listed, or None if it can.
-
-    Ask for one name only. Raise as list_directory does.
-    """
-    try:
-        response = limited(limiter, lambda: client.operation_ls(endpoint, path=path, limit=1))
-        # A 200 may also come from a proxy or portal, so check the content.
-        _converted(response, FileList)
-    except globus_sdk.TransferAPIError as error:
-        return _listing_error(endpoint, path, error, limiter)
-    except (msgspec.ValidationError, ValueError) as error:
-        return ListingError(path, f"Globus sent no whole listing: {error}")
-    return None
-
-
-def stat_file(
-    client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
-) -> FileVersion | ListingError | None:
-    """Return the fingerprint of the plain file `path` at `endpoint`, None if there is none.
-
-    Return ListingError if that is unknown; raise as list_directory does.
-    """
-    try:
-        response = limited(limiter, lambda: client.operation_stat(endpoint, path=path))
-        document = _converted(response, FileDocument)
-        is_plain = document.type == "file" and document.link_target is None
-        return _version(document) if is_plain else None
-    except globus_sdk.TransferAPIError as error:
-        failure = _listing_error(endpoint, path, error, limiter)
-        return None if failure.gone else failure
-    except (msgspec.ValidationError, ValueError) as error:
-        return ListingError(path, f"Globus sent no whole answer: {error}")
-
-
-def exists(
-    client: globus_sdk.TransferClient, endpoint: str, path: str, limiter: RateLimiter
-) -> bool | None:
-    """Return whether `path` exists at `endpoint`; None if that is unknown.
-
-    Raise as list_directory does.
-    """
-    try:
-        limited(limiter, lambda: client.operation_stat(endpoint, path=path))
-    except globus_sdk.TransferAPIError as error:
-        return False if _listing_error(endpoint, path, error, limiter).gone else None
-    return True
-
-
-def _converted(response: globus_sdk.GlobusHTTPResponse, shape: type[Shape]) -> Shape:
-    """Return the answer as a `shape`; raise ValidationError or ValueError if it is not one."""
-    if response.data is None:
-        # globus_sdk uses orjson if it is installed, which rejects a whole listing for one odd name.
-        raise ValueError("the answer is not valid JSON")
-    return msgspec.convert(response.data, shape)
-
-
-def _listing_error(
-    endpoint: str, path: str, error: globus_sdk.TransferAPIError, limiter: RateLimiter
-) -> ListingError:
-    """Return what `error` means for the directory `path`.
-
-    Raise EndpointNotReady if it concerns the whole collection. Raise `error` if it concerns more
-    than that, or if the service is down. Only an error code of Globus means that a directory is
-    gone: a proxy has its own 404.
-    """
-    code = error.code or ""
-    details = errors.api_details(error)
-    if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
-        # The message contains the path, which may contain any word.
-        message = (error.message or "").replace(path, "")
-        if not any(word in message for word in ENDPOINT_FAILED):
-            return ListingError(path, "there is no such directory", gone=True, code=code)
-        return ListingError(path, details, code=code)
-    if error.http_status in (404, 429) or requires_login(error) or limiter.service_down:
-        raise error
-    if any(part in code for part in ENDPOINT_DOWN):
-        raise EndpointNotReady(endpoint, "unreachable", details) from error
-    return ListingError(path, details, code=code)
-
-
-def _directory(path: str, document: FileList, *, filtered: bool) -> ListingResult:
-    # It is not documented whether `total` counts names that a filter left out.
-    if len(document.DATA) < document.total and not filtered:
-        return ListingError(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
-    found = DirectoryListing(path, {}, {}, {}, [], document.rename_supported is not False)
-    for entry in document.DATA:
-        name = entry.name
-        if name in ("", ".", "..") or "/" in name:
-            return ListingError(path, f"Globus listed the impossible name {name!r}")
-        if not sendable(name):
-            found.unsendable.append(name)
-        elif entry.link_target is not None or entry.type == "invalid_symlink":
-            found.others[name] = "symlink"
-        elif entry.type == "file":
-            found.files[name] = _version(entry)
-        elif entry.type == "dir":
-            found.directories[name] = _seconds(entry.last_modified)
-        else:
-            found.others[name] = entry.type
-    return found
-
-
-def _version(document: FileDocument) -> FileVersion:
-    if document.size is None or document.last_modified is None:
-        raise ValueError(f"no size or time for {document.name!r}")
-    return FileVersion(document.size, _seconds(document.last_modified))
-
-
-def _seconds(moment: datetime | None) -> int:
-    return documents.seconds(moment) or 0
-
-
-def require_ready(client: globus_sdk.TransferClient, endpoint: str) -> EndpointDocument:
-    """Return the document of the collection `endpoint`, if it shows no reason not to use it now.
-
-    It shows whether Globus Connect Personal is running; for a Connect Server collection only a
-    listing shows that. Raise EndpointNotReady, or what the call raises.
-    """
-    try:
-        document = _converted(client.get_endpoint(endpoint), EndpointDocument)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise EndpointNotReady(endpoint, "undescribed", str(error)) from error
-    name = document.display_name
-    if document.non_functional:
-        raise EndpointNotReady(endpoint, "server", name=name)
-    # Null for all other kinds of collections, and for guest collections of Connect Personal.
-    personal = (document.entity_type or "").startswith("GCP_mapped")
-    if document.gcp_connected is False or (personal and document.gcp_connected is None):
-        raise EndpointNotReady(endpoint, "disconnected", name=name)
-    if document.gcp_paused:
-        raise EndpointNotReady(endpoint, "paused", name=name)
-    return document
+        yield lambda path: client.list_directory(endpoint, path)
+    finally:
+        client.close()

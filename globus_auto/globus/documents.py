@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from globus_auto.errors import EndlessList, InvalidResponse, Obstacle
+
 Shape = TypeVar("Shape")
+
+ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID in everything that is published
+# A longer list does not end: no task has so many files, and Globus sends about a thousand a page.
+ROWS_MOST = 10_000_000
+PAGES_MOST = 100_000
+EMPTY_PAGES = 3
 
 
 class FileDocument(msgspec.Struct):
@@ -45,6 +55,17 @@ class EndpointDocument(msgspec.Struct):
     non_functional: bool | None = None
     high_assurance: bool | None = None
     disable_verify: bool | None = None
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Why this collection cannot be used now, as far as its document shows."""
+        if self.non_functional:
+            return "server"
+        # Null for all other kinds of collections, and for guest collections of Connect Personal.
+        personal = (self.entity_type or "").startswith("GCP_mapped")
+        if self.gcp_connected is False or (personal and self.gcp_connected is None):
+            return "disconnected"
+        return "paused" if self.gcp_paused else None
 
 
 class TaskList(msgspec.Struct):
@@ -122,3 +143,58 @@ def seconds(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1)
+
+
+def identifier(document: object, key: str) -> str:
+    """Return the id that `document` has as `key`; raise InvalidResponse if it has none."""
+    value = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise InvalidResponse(f"Globus answered without a usable {key}.")
+    return value
+
+
+def converted(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - any JSON value
+    """Return `data` from Globus as a `shape`; raise ValueError if it does not fit."""
+    if data is None:
+        # globus_sdk uses orjson if it is installed, which rejects a whole listing for one odd name.
+        raise ValueError("the answer is not valid JSON")
+    return msgspec.convert(data, shape)
+
+
+def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - any JSON value
+    """Return `data` from Globus as a `shape`; raise InvalidResponse if it does not fit."""
+    try:
+        return converted(data, shape)
+    except ValueError as error:
+        raise InvalidResponse(f"Globus sent no whole {shape.__name__}: {error}.") from error
+
+
+def paged(
+    fetch: Callable[[str | None], Any], shape: type[Shape], most: int = ROWS_MOST
+) -> list[Shape]:
+    """Return the documents of all pages of a list; `fetch` returns the page at a marker.
+
+    Raise InvalidResponse if a document is incomplete, or if the list does not end: more than `most`
+    documents or PAGES_MOST pages, a marker that comes twice, or EMPTY_PAGES pages in a row without
+    any document although more are announced.
+    """
+    found: list[Shape] = []
+    markers: set[object] = set()
+    marker, empty = None, 0
+    try:
+        while True:
+            page = fetch(marker)
+            data = page["DATA"]
+            if not isinstance(data, list):
+                raise InvalidResponse(f"Globus sent a list of {shape.__name__} that is none.")
+            found += [checked(item, shape) for item in data]
+            marker = page.get("next_marker")
+            empty = 0 if data else empty + 1
+            endless = marker in markers or len(markers) >= PAGES_MOST or empty >= EMPTY_PAGES
+            if len(found) > most or (marker is not None and endless):
+                raise EndlessList(f"Globus sent a list of {shape.__name__} that does not end.")
+            if marker is None:
+                return found
+            markers.add(marker)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidResponse(f"Globus sent no whole list of {shape.__name__}.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import globus_sdk
 
@@ -103,3 +103,14 @@ def _retry_after(error: globus_sdk.TransferAPIError) -> int:
         # A date, which is useful only if both clocks agree, or nonsense.
         seconds = 1
     return min(max(seconds, 0), RETRY_AFTER_MOST)
+
+
+def pauses(seconds: float) -> Iterator[None]:
+    """Yield at once, then after growing pauses until they add up to `seconds`."""
+    pause, slept = 0.5, 0.0
+    yield
+    while slept < seconds:
+        time.sleep(pause)
+        slept += pause
+        pause = min(pause * 1.5, 10)
+        yield

@@ -8,7 +8,6 @@ import smtplib
 import socket
 import time
 from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
 from typing import Literal, NamedTuple
 
 from globus_auto import globus
@@ -86,7 +85,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
 
 def _login_accepted(session: Session) -> Line:
     # A revoked token looks valid until Globus checks it.
-    session.client.get_submission_id()
+    session.client.new_submission_id()
     return Line("ok", "login", "accepted by Globus")
 
 
@@ -161,17 +160,14 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     """Yield lines about a collection, Globus's clock (once), and a directory there."""
     context = session.context
     try:
-        asked_at = time.time()
-        response = session.client.get_endpoint(endpoint)
-        answered_at = time.time()
-        document = globus.require_ready(session.client, endpoint)
+        document = session.client.require_ready(endpoint)
         context.names[endpoint] = document.display_name or endpoint
     except Exception as error:  # noqa: BLE001 - each becomes a line
         yield _problem(what, context.explain(error))
         return
     yield Line("ok", what, f"{document.display_name or endpoint} is ready")
     if what == "source":
-        yield _clock(response, asked_at, answered_at)
+        yield _line("clock", context, lambda: _clock(session))
     if document.disable_verify:
         name = document.display_name or endpoint
         text = (
@@ -186,14 +182,12 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     )
 
 
-def _clock(response: globus.GlobusHTTPResponse, asked_at: float, answered_at: float) -> Line:
-    """Return a line about the difference to Globus's clock, from the Date header of `response`.
-
-    `asked_at` and `answered_at` are seconds UTC, by this machine's clock.
-    """
-    try:
-        sent_at = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
-    except (TypeError, ValueError):
+def _clock(session: Session) -> Line:
+    """Return a line about the difference between this machine's clock and Globus's."""
+    asked_at = time.time()
+    sent_at = session.client.server_time()
+    answered_at = time.time()
+    if sent_at is None:
         return Line("warning", "clock", "not checked: Globus sent no valid Date header")
     # Globus may have set the Date at any moment between the request and the response.
     ahead = max(asked_at - sent_at, 0) or min(answered_at - sent_at, 0)
@@ -205,7 +199,7 @@ def _clock(response: globus.GlobusHTTPResponse, asked_at: float, answered_at: fl
 
 
 def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
-    refused = globus.listing_error(session.client, endpoint, directory, session.limiter)
+    refused = session.client.listing_error(endpoint, directory)
     if refused is None:
         return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
     if refused.gone and what == "destination":
@@ -218,9 +212,7 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
 
 def _write(session: Session) -> Line:
     settings = session.context.settings
-    beside = globus.listing_error(
-        session.client, settings.dst_id, settings.dst_dir, session.limiter
-    )
+    beside = session.client.listing_error(settings.dst_id, settings.dst_dir)
     if isinstance(beside, ListingError) and beside.gone:
         text = f"not tested: {settings.dst_dir} does not exist yet"
         return Line("warning", "write access", text)

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from rich.filesize import decimal
 
-from globus_auto.datastore import FileRecord
-from globus_auto.steps import findings, prune, remove, scan, verify
-from globus_auto.steps.plan import TransferPlan
-from globus_auto.steps.prune import DIRECTORIES_PER_GROUP
+from globus_auto.steps import findings, prune, scan, verify
+from globus_auto.steps.batches import Batches
+from globus_auto.steps.plan import DeletionPlan, TransferPlan
 from globus_auto.steps.session import Session
 from globus_auto.text import counted, printable
 
@@ -49,40 +48,28 @@ def total(sizes: Iterable[int]) -> str:
     return f"{counted(len(numbers), 'file')}, {decimal(sum(numbers))}"
 
 
-def print_deletions(session: Session, verified: dict[str, FileRecord]) -> None:
+def print_deletions(session: Session, plan: DeletionPlan) -> None:
     """Print what delete.py would do with each transferred file and empty directory, and why."""
-    deletable = find_deletable(session, verified)
+    deletable = [path for deletion in Batches(session, plan) for path in deletion.paths]
     is_verified = session.context.settings.verify_destination
     reason = "its copy is verified" if is_verified else "it was transferred"
     for path, why in sorted(session.kept.paths, key=lambda kept: (str(kept[1]), kept[0])):
         # The reason may contain text that a server sent.
         print(printable(f"keep {path}: {why}"))
     for path in deletable:
-        size = decimal(verified[path].size)
+        size = decimal(plan.verified[path].size)
         print(f"delete {printable(path)} ({size}): {reason}")
-    empty_trees: list[str] = []
-    settings = session.context.settings
-    if settings.delete_empty_dirs and not session.store.recursive_in_progress(settings.src_dir):
-        empty_trees, can_rename = prune.empty_directories(session)
-        empty_trees = empty_trees if can_rename or settings.src_local_dir else []
-    for directory in empty_trees:
+    pruning = prune.plan_pruning(session)
+    directories = pruning.directories if pruning else []
+    for directory in directories:
         print(f"remove {printable(directory)}: empty directory")
     for kept_for, number in session.kept.counts.most_common():
         print(f"keep: {counted(number, 'file')}: {kept_for.value}")
-    print(f"delete: {total(verified[path].size for path in deletable)}")
-    print(f"remove: {counted(len(empty_trees), 'empty directory', 'empty directories')}")
+    print(f"delete: {total(plan.verified[path].size for path in deletable)}")
+    print(f"remove: {counted(len(directories), 'empty directory', 'empty directories')}")
 
 
 def deletable_files(session: Session) -> list[str]:
     """Return the paths of files that delete.py could delete now."""
-    return find_deletable(session, verify.verify(session, verify.candidates(session)))
-
-
-def find_deletable(session: Session, verified: dict[str, FileRecord]) -> list[str]:
-    """Return those `verified` paths that could be deleted now; add the others to `session.kept`."""
-    deletable, left = [], sorted(verified)
-    while left:
-        most = session.context.settings.files_per_task
-        group, left = remove.split(left, most, DIRECTORIES_PER_GROUP)
-        deletable += remove.unchanged(session, {path: verified[path] for path in group})
-    return deletable
+    batches = Batches(session, verify.plan_deletion(session))
+    return [path for deletion in batches for path in deletion.paths]

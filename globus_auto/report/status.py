@@ -106,7 +106,7 @@ def _in_progress(session: Session) -> list[dict[str, Any]]:
         document = None
         if task.task_id:
             try:
-                document = globus.task_document(session.client, task.task_id)
+                document = session.client.task(task.task_id)
             except globus.FAILURES as error:
                 session.context.alerts.fire(session.context.explain(error))
         done = None

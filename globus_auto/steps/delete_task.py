@@ -8,9 +8,9 @@ import time
 from typing import NamedTuple
 
 from globus_auto import globus
-from globus_auto.alerts import Alerts, catalog
+from globus_auto.alerts import catalog
 from globus_auto.alerts.catalog import LEFTOVER
-from globus_auto.datastore import OPEN, Datastore, TaskRecord
+from globus_auto.datastore import OPEN, TaskRecord
 from globus_auto.errors import CancelTimeout, InvalidResponse, ListingTooOld
 from globus_auto.globus import TaskDocument
 from globus_auto.steps.session import Session
@@ -65,7 +65,7 @@ def delete(session: Session, deletion: Deletion) -> TaskDocument:
     request.
     """
     client, store, paths = session.client, session.store, deletion.paths
-    number, new_id = store.next_task_number(), globus.new_submission_id(client)
+    number, new_id = store.next_task_number(), client.new_submission_id()
     deadline_seconds = session.context.settings.delete_deadline_minutes * 60
     task = globus.new_task(
         "delete",
@@ -85,12 +85,12 @@ def delete(session: Session, deletion: Deletion) -> TaskDocument:
         del store.tasks[number]
         raise ListingTooOld
     try:
-        task.task_id = globus.submit(client.submit_delete, document)
+        task.task_id = client.submit(document)
         session.save()
         with session.progress.task(_description(deletion)) as show:
-            ended = globus.wait(client, task.task_id, DELETE_TIMEOUT, show)
+            ended = client.wait(task.task_id, DELETE_TIMEOUT, show)
         if ended.status in OPEN:
-            ended = globus.cancel(client, task.task_id)
+            ended = client.cancel(task.task_id)
     except globus.TransferAPIError as error:
         if task.task_id is None and globus.is_rejected(error):
             del store.tasks[number]
@@ -116,23 +116,21 @@ def reason_of(ended: TaskDocument) -> str:
     return globus.describe_error(fault.code, fault.description) if fault else ""
 
 
-def _cancel_unseen(client: globus.TransferClient, task: TaskRecord) -> None:
+def _cancel_unseen(client: globus.Client, task: TaskRecord) -> None:
     """Cancel a delete task whose end is unknown; the next run checks it again by its record."""
     try:
         if task.task_id is None:
-            found = globus.recent_tasks(client, task.submitted_at)
+            found = client.recent_tasks(task.submitted_at)
             mine = [each for each in found if (each.label or "").endswith(task.submission_id)]
             task.task_id = mine[0].task_id if mine else None
         if task.task_id:
-            client.cancel_task(task.task_id)
+            client.request_cancel(task.task_id)
             log.info("Cancelled a delete task, since its end is unknown: task %s", task.task_id)
     except (globus.GlobusError, InvalidResponse) as error:
         log.info("Cannot cancel a delete task now; the next run tries again: %s", error)
 
 
-def cancel_leftovers(
-    client: globus.TransferClient, store: Datastore, alerts: Alerts, now: int
-) -> None:
+def cancel_leftovers(session: Session) -> None:
     """Cancel the delete tasks that an interrupted run left, and drop their task records.
 
     Drop the records of a task's files if it SUCCEEDED before it could be cancelled. Never submit an
@@ -141,11 +139,12 @@ def cancel_leftovers(
     nothing more, even if it does not end. Raise any error that leaves open whether a task has
     ended.
     """
+    store, alerts = session.store, session.context.alerts
     for number, task in store.tasks_in_progress("delete").items():
-        over = now > (task.deadline or 0)
+        over = session.context.started > (task.deadline or 0)
         if task.task_id:
             try:
-                ended = globus.cancel(client, task.task_id)
+                ended = session.client.cancel(task.task_id)
             except (globus.TransferAPIError, CancelTimeout, InvalidResponse) as error:
                 gone = (
                     isinstance(error, globus.TransferAPIError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from globus_auto import globus
@@ -11,7 +11,7 @@ from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore, FileVersion, TaskRecord
 from globus_auto.errors import EndlessList, InvalidResponse
 from globus_auto.files import below, with_parents
-from globus_auto.globus import ROWS_MOST, Shape, SkippedError, SuccessfulTransfer, TaskDocument
+from globus_auto.globus import ROWS_MOST, Shape, SkippedError, TaskDocument
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.session import Session
 
@@ -120,7 +120,7 @@ def _not_seen(
     return lost
 
 
-def _lists(client: globus.TransferClient, document: TaskDocument) -> Lists:
+def _lists(client: globus.Client, document: TaskDocument) -> Lists:
     """Return the lists of an ended task, as far as they are complete.
 
     Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".
@@ -129,28 +129,24 @@ def _lists(client: globus.TransferClient, document: TaskDocument) -> Lists:
         raise InvalidResponse("Globus did not say how many errors a task skipped.")
     skipped: list[SkippedError] | None = []
     if document.subtasks_skipped_errors and document.status == "SUCCEEDED":
-        pages = client.paginated.task_skipped_errors(document.task_id)
-        skipped = _whole(pages, SkippedError, document.subtasks_skipped_errors)
+        skipped = _whole(client.skipped_errors, document.task_id, document.subtasks_skipped_errors)
     if skipped is not None and any(item.source_path is None for item in skipped):
         skipped = None
-    sent: list[SuccessfulTransfer] | None = []
+    sent: list[globus.SuccessfulTransfer] | None = []
     if document.files_transferred != 0:
-        pages = client.paginated.task_successful_transfers(document.task_id)
-        sent = _whole(pages, SuccessfulTransfer, document.files_transferred)
+        sent = _whole(client.successful_transfers, document.task_id, document.files_transferred)
     if sent is None:
         return Lists(skipped, None)
     return Lists(skipped, {each.source_path: each.size for each in sent if each.source_path})
 
 
 def _whole(
-    pages: Iterable[globus.GlobusHTTPResponse],
-    shape: type[Shape],
-    number: int | None,
+    fetch: Callable[[str, int], list[Shape]], task_id: str, number: int | None
 ) -> list[Shape] | None:
     """Return a complete list; None if it is unavailable, endless, or shorter than `number`."""
     most = ROWS_MOST if number is None else number + MORE_ROWS
     try:
-        found = globus.paged(pages, shape, most)
+        found = fetch(task_id, most)
     except EndlessList as error:
         log.info("%s", error)
         return None

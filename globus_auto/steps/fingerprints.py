@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from globus_auto import globus
 from globus_auto.datastore import FileVersion
 from globus_auto.files import colliding_names, joined
 from globus_auto.steps.session import Session
@@ -44,6 +43,6 @@ def current_versions(
             path = joined(result.path, name)
             answer: Answer = None if result.gone else no_answer
             if not result.gone and no_answer is None:
-                answer = globus.stat_file(session.client, endpoint, path, session.limiter)
+                answer = session.client.stat_file(endpoint, path)
                 no_answer = answer if isinstance(answer, ListingError) else None
             yield path, answer

@@ -19,9 +19,6 @@ from globus_auto.walk import DirectoryListing, ListingError
 
 log = logging.getLogger(__name__)
 
-# The code with which Globus reports that it made a directory.
-MADE = "DirectoryCreated"
-
 
 def place(session: Session) -> str | None:
     """Make the marker in DST_DIR if that exists without one; return why it cannot be made, or None.
@@ -42,9 +39,7 @@ def _placed(
     Raise as `place` does.
     """
     name = marker_name(session.store.source, source_dir)
-    found = globus.list_directory(
-        session.client, endpoint, directory, session.limiter, pattern=f"{OWN}.*"
-    )
+    found = session.client.list_directory(endpoint, directory, pattern=f"{OWN}.*")
     if isinstance(found, ListingError) and found.gone:
         return "nowhere", None
     if isinstance(found, ListingError):
@@ -80,14 +75,14 @@ def make(session: Session) -> str | None:
 
 def _made(session: Session, endpoint: str, path: str) -> str | None:
     try:
-        answer = session.client.operation_mkdir(endpoint, path).data
+        made = session.client.make_directory(endpoint, path)
     except globus.TransferAPIError as error:
         if globus.requires_login(error):
             raise
         # It may be there already: an answer was lost, or a listing is out of date.
         exists = (error.code or "").endswith("MkdirFailed.Exists")
         return None if exists else globus.api_details(error)
-    if not isinstance(answer, dict) or answer.get("code") != MADE:
+    if not made:
         return "Globus did not say that it made one."
     log.info("Made the marker directory %s", path)
     return None
@@ -129,7 +124,7 @@ def ignores_case(session: Session) -> bool | None:
         return None
     settings = session.context.settings
     other = joined(settings.dst_dir, marker_name(settings.src_id, settings.src_dir).upper())
-    failure = globus.listing_error(session.client, settings.dst_id, other, session.limiter)
+    failure = session.client.listing_error(settings.dst_id, other)
     if failure is None:
         return True
     return False if failure.gone else None

@@ -1,11 +1,13 @@
-"""What a scan found, and what is to be transferred."""
+"""What a run has decided to transfer, or to delete: plain data."""
 
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from globus_auto.datastore import FileVersion
+from globus_auto.datastore import FileRecord, FileVersion
 from globus_auto.files import with_parents
 from globus_auto.steps.rules import Decision
 from globus_auto.walk import ListingError
@@ -58,3 +60,36 @@ class TransferPlan:
     def _failed_paths(self) -> set[str]:
         """The paths that could not be listed; for use after the scan only, as it is cached."""
         return {error.path for error in self.listing_errors}
+
+
+class DeletionPlan(NamedTuple):
+    """The files to delete: the records of all files whose copies are verified, by path.
+
+    `undeleted` are the files that earlier runs could not delete. They come last, in up to
+    `last_batches` smaller batches, so that they hold up no other file, and a file that can never be
+    deleted ends up in a batch of its own. A batch has at most `most` files.
+    """
+
+    verified: dict[str, FileRecord]
+    undeleted: frozenset[str]
+    most: int
+    last_batches: int
+
+    def groups(self) -> list[tuple[list[str], int]]:
+        """Return the paths in the order of their deletion, with the most files of a batch."""
+        first = sorted(self.verified.keys() - self.undeleted)
+        last = sorted(self.verified.keys() & self.undeleted)
+        return [
+            (first, self.most),
+            (last, min(self.most, math.ceil(len(last) / self.last_batches))),
+        ]
+
+
+class PruningPlan(NamedTuple):
+    """The empty directories to delete, topmost ones only.
+
+    `postponed` is the number of those that could not be deleted less than a day ago.
+    """
+
+    directories: list[str]
+    postponed: int = 0

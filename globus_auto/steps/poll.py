@@ -31,17 +31,16 @@ def poll(session: Session) -> None:
     transferred again, and add them to `session.undelivered`. After an invalid response leave the
     task as it is. Raise errors that concern the login.
     """
-    client, store, alerts = session.client, session.store, session.context.alerts
-    now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
+    store, alerts, now = session.store, session.context.alerts, session.context.started
     succeeded = failed = unknown = progressing = 0
     ended: dict[int, TaskDocument | None] = {}
     for number, task in store.tasks_in_progress("transfer").items():
         if task.task_id is None:
             continue
         try:
-            document = _task_document(client, task)
+            document = _task_document(session, task)
             if document and document.status in OPEN:
-                trouble = _check_progress(client, task, document, now, stall_seconds)
+                trouble = _check_progress(session, task, document)
                 if isinstance(trouble, Alert):
                     alerts.fire(trouble)
                 elif trouble:
@@ -77,7 +76,7 @@ def poll(session: Session) -> None:
         succeeded += task.status == "SUCCEEDED"
         failed += task.status == "FAILED"
         if document and document.status == "FAILED":
-            alerts.fire(_failure(client, task, document))
+            alerts.fire(_failure(session, task, document))
     # Only transferred files show that nothing holds them up any more.
     if (succeeded or progressing) and not (failed or unknown):
         alerts.resolve("stalled")
@@ -88,11 +87,11 @@ def poll(session: Session) -> None:
         alerts.resolve("failed")
 
 
-def _task_document(client: globus.TransferClient, task: TaskRecord) -> TaskDocument | None:
+def _task_document(session: Session, task: TaskRecord) -> TaskDocument | None:
     """Return the document of `task` and record its status; None if Globus has no such task."""
     task_id = task.task_id or ""
     try:
-        document = globus.task_document(client, task_id)
+        document = session.client.task(task_id)
     except globus.TransferAPIError as error:
         if _is_unknown(error):
             log.info("Globus has no task %s: its files are transferred again", task_id)
@@ -196,20 +195,15 @@ def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
     alerts.fire(catalog.status_unknown(task.source_dir, reason))
 
 
-def _check_progress(
-    client: globus.TransferClient,
-    task: TaskRecord,
-    document: TaskDocument,
-    now: int,
-    stall_seconds: float,
-) -> Alert | bool:
+def _check_progress(session: Session, task: TaskRecord, document: TaskDocument) -> Alert | bool:
     """Return the alert that a task in progress needs, or whether it is known to make progress."""
+    now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
     link = globus.link(document.task_id)
     if document.status == "INACTIVE":
-        reason = _newest_error(client, document)
+        reason = _newest_error(session, document)
         return catalog.transfer_suspended(task.source_dir, task.destination_dir, reason, link)
     if document.nice_status not in (None, "OK", "Queued"):
-        reason = _newest_error(client, document) or globus.describe_error(
+        reason = _newest_error(session, document) or globus.describe_error(
             document.nice_status, None
         )
         if not _is_stuck(task, document, now, stall_seconds):
@@ -221,7 +215,7 @@ def _check_progress(
     task.error_since = task.error_progress = None
     if now - task.submitted_at <= stall_seconds:
         return bool(document.files_transferred or document.bytes_transferred)
-    event = globus.newest_event(client, document.task_id)
+    event = session.client.newest_event(document.task_id)
     last = event.time.timestamp() if event else task.submitted_at
     if now - last <= stall_seconds:
         return True
@@ -242,10 +236,10 @@ def _is_stuck(task: TaskRecord, document: TaskDocument, now: int, stall_seconds:
     return lasting or now - task.error_since > stall_seconds or document.nice_status in NEEDS_ROOM
 
 
-def _newest_error(client: globus.TransferClient, document: TaskDocument) -> str:
+def _newest_error(session: Session, document: TaskDocument) -> str:
     """Return the newest error of a task; "" if it is not available."""
     try:
-        return _because(globus.newest_event(client, document.task_id, errors=True))
+        return _because(session.client.newest_event(document.task_id, errors=True))
     except (globus.GlobusError, InvalidResponse) as error:
         log.info("Cannot get the events of task %s: %s", document.task_id, error)
         return ""
@@ -260,13 +254,13 @@ def _between(earliest: int, moment: int | None, latest: int) -> int:
     return max(earliest, min(latest if moment is None else moment, latest))
 
 
-def _failure(client: globus.TransferClient, task: TaskRecord, document: TaskDocument) -> Alert:
+def _failure(session: Session, task: TaskRecord, document: TaskDocument) -> Alert:
     fault = document.fatal_error
     code = fault.code if fault else None
     if fault and code:
         reason = globus.describe_error(code, fault.description)
     else:
-        reason = _newest_error(client, document)
+        reason = _newest_error(session, document)
     return catalog.transfer_failed(
         task.source_dir, task.destination_dir, code, reason, globus.link(document.task_id)
     )

@@ -11,9 +11,8 @@ from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
 from globus_auto.files import OWN, matcher
 from globus_auto.steps import delete_task, quarantine
-from globus_auto.steps import quarantine as quarantine_module
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
-from globus_auto.steps.quarantine import is_empty_tree, restore
+from globus_auto.steps.plan import PruningPlan
 from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
@@ -31,30 +30,44 @@ def _about_directories(session: Session) -> str:
 
 def prune(session: Session) -> None:
     """Delete the topmost directories below SRC_DIR that hold nothing, or only empty directories."""
-    settings, store = session.context.settings, session.store
-    if not settings.delete_empty_dirs:
-        session.context.alerts.resolve("delete failed", _about_directories(session))
-        session.context.alerts.resolve("mount")
-        session.context.alerts.resolve("rename")
+    plan = plan_pruning(session)
+    if plan is None:
         return
+    if session.context.settings.src_local_dir:
+        _remove_here(session, plan.directories)
+        return
+    count = max(len(plan.directories), len(session.store.quarantined), 1)
+    for start in range(0, count, DIRECTORIES_PER_GROUP):
+        _remove_group(session, plan.directories[start : start + DIRECTORIES_PER_GROUP])
+    if not plan.postponed:
+        session.context.alerts.resolve("delete failed", _about_directories(session))
+
+
+def plan_pruning(session: Session) -> PruningPlan | None:
+    """Return the empty directories to delete now; None if directories must be left alone.
+
+    Fire or resolve the alert that renaming is not supported.
+    """
+    settings, store, alerts = session.context.settings, session.store, session.context.alerts
+    if not settings.delete_empty_dirs:
+        alerts.resolve("delete failed", _about_directories(session))
+        alerts.resolve("mount")
+        alerts.resolve("rename")
+        return None
     if store.recursive_in_progress(settings.src_dir):
         log.info("Kept empty directories: a recursive task is in progress")
-        return
+        return None
     empty_trees, can_rename = empty_directories(session)
     if settings.src_local_dir:
-        _remove_here(session, empty_trees)
-    elif empty_trees and not can_rename:
-        session.context.alerts.fire(
-            catalog.rename_unsupported(settings.src_id, session.context.collection(settings.src_id))
-        )
-    else:
-        session.context.alerts.resolve("rename")
-        health, now = session.context.read_health(), session.context.started
-        due = [path for path in empty_trees if not health.was_refused(path, now)]
-        for start in range(0, max(len(due), len(store.quarantined), 1), DIRECTORIES_PER_GROUP):
-            _remove_group(session, due[start : start + DIRECTORIES_PER_GROUP])
-        if len(due) == len(empty_trees):
-            session.context.alerts.resolve("delete failed", _about_directories(session))
+        return PruningPlan(empty_trees)
+    if empty_trees and not can_rename:
+        collection = session.context.collection(settings.src_id)
+        alerts.fire(catalog.rename_unsupported(settings.src_id, collection))
+        return None
+    alerts.resolve("rename")
+    health, now = session.context.read_health(), session.context.started
+    due = [path for path in empty_trees if not health.was_refused(path, now)]
+    return PruningPlan(due, len(empty_trees) - len(due))
 
 
 def empty_directories(session: Session) -> tuple[list[str], bool]:
@@ -87,14 +100,14 @@ def _can_rename(results: list[ListingResult]) -> bool:
 
 def _remove_group(session: Session, directories: list[str]) -> None:
     """Quarantine `directories`, delete those that are empty in quarantine, and restore the rest."""
-    client, store = session.client, session.store
+    store = session.store
     if directories:
-        quarantine_module.quarantine(client, store, directories, session.save)
+        quarantine.quarantine(session, directories)
     stuck = _delete_quarantined(session)
     if stuck:
         paths = [store.quarantined[quarantined_path] for quarantined_path in stuck]
         session.context.remember(lambda health: health.refuse(paths, session.context.started))
-    restore(client, store, session.context.alerts, session.limiter, also=stuck)
+    quarantine.restore(session, also=stuck)
     session.save()
 
 
@@ -114,7 +127,9 @@ def _delete_quarantined(session: Session) -> list[str]:
         empty = [
             quarantined_path
             for quarantined_path in group
-            if is_empty_tree(session.walk(source, [quarantined_path], lambda _name: True))
+            if quarantine.is_empty_tree(
+                session.walk(source, [quarantined_path], lambda _name: True)
+            )
         ]
         if not empty:
             continue
@@ -153,7 +168,7 @@ def _delete_quarantined(session: Session) -> list[str]:
 
 def _is_gone(session: Session, directory: str) -> bool:
     source = session.context.settings.src_id
-    result = globus.list_directory(session.client, source, directory, session.limiter)
+    result = session.client.list_directory(source, directory)
     return isinstance(result, ListingError) and result.gone
 
 

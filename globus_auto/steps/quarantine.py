@@ -11,10 +11,9 @@ import secrets
 from collections.abc import Callable, Collection, Iterable
 
 from globus_auto import globus
-from globus_auto.alerts import Alerts, catalog
-from globus_auto.datastore import Datastore
+from globus_auto.alerts import catalog
 from globus_auto.files import OWN, QUARANTINE, joined
-from globus_auto.globus import RateLimiter
+from globus_auto.steps.session import Session
 from globus_auto.text import sentence
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
@@ -49,26 +48,22 @@ def topmost_empty_trees(
     return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
 
 
-def quarantine(
-    client: globus.TransferClient,
-    store: Datastore,
-    directories: Iterable[str],
-    save: Callable[[], None],
-) -> None:
+def quarantine(session: Session, directories: Iterable[str]) -> None:
     """Rename each of `directories` to a sibling name that no writer knows; save both names first.
 
     A directory that cannot be renamed keeps its name. Raise errors that affect more than one
     directory.
     """
+    store = session.store
     for directory in directories:
         parent = directory.rpartition("/")[0]
         store.quarantined[f"{parent}/{QUARANTINE}{secrets.token_hex(6)}"] = directory
-    save()
+    session.save()
     for quarantined_path, directory in list(store.quarantined.items()):
         if directory not in directories:
             continue
         try:
-            client.operation_rename(store.source, directory, quarantined_path)
+            session.client.rename(store.source, directory, quarantined_path)
         except globus.TransferAPIError as error:
             # Globus may have renamed it anyway: its record stays until a listing shows that.
             log.info("Cannot quarantine %s: %s", directory, error.message)
@@ -84,21 +79,16 @@ def is_empty_tree(results: Iterable[ListingResult]) -> bool:
     )
 
 
-def restore(
-    client: globus.TransferClient,
-    store: Datastore,
-    alerts: Alerts,
-    limiter: RateLimiter,
-    also: Collection[str] = (),
-) -> None:
+def restore(session: Session, also: Collection[str] = ()) -> None:
     """Give quarantined directories that are not empty, and those in `also`, their old names back.
 
     Forget a directory that is gone. Leave an empty one for delete.py. If the old name is taken,
     leave the directory where it is, fire an alert and forget it. Raise errors that affect more than
     one directory.
     """
+    store, alerts = session.store, session.context.alerts
     for quarantined_path, directory in sorted(store.quarantined.items()):
-        result = globus.list_directory(client, store.source, quarantined_path, limiter)
+        result = session.client.list_directory(store.source, quarantined_path)
         if isinstance(result, ListingError):
             if result.gone:
                 del store.quarantined[quarantined_path]
@@ -107,7 +97,7 @@ def restore(
                     catalog.quarantine_stuck(quarantined_path, directory, sentence(result.reason))
                 )
         elif not result.empty or quarantined_path in also:
-            _rename_back(client, store, quarantined_path, alerts, limiter)
+            _rename_back(session, quarantined_path)
     # Those without a record are transfer.py's to find again, or not, when it looks at all.
     alerts.resolve(
         "quarantine",
@@ -115,16 +105,11 @@ def restore(
     )
 
 
-def _rename_back(
-    client: globus.TransferClient,
-    store: Datastore,
-    quarantined_path: str,
-    alerts: Alerts,
-    limiter: RateLimiter,
-) -> None:
+def _rename_back(session: Session, quarantined_path: str) -> None:
+    store, alerts = session.store, session.context.alerts
     directory = store.quarantined[quarantined_path]
     parent, _, name = directory.rpartition("/")
-    beside = globus.list_directory(client, store.source, parent or "/", limiter)
+    beside = session.client.list_directory(store.source, parent or "/")
     if isinstance(beside, ListingError):
         alerts.fire(catalog.quarantine_stuck(quarantined_path, directory, sentence(beside.reason)))
         return
@@ -133,7 +118,7 @@ def _rename_back(
         alerts.fire(catalog.quarantine_name_taken(quarantined_path, directory))
         return
     try:
-        client.operation_rename(store.source, quarantined_path, directory)
+        session.client.rename(store.source, quarantined_path, directory)
     except globus.TransferAPIError as error:
         alerts.fire(
             catalog.quarantine_stuck(quarantined_path, directory, globus.api_details(error))

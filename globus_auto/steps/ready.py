@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from globus_auto import globus
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.errors import EndpointNotReady
 from globus_auto.steps import marker
@@ -25,7 +24,7 @@ def require_ready(session: Session) -> None:
         ("destination", settings.dst_id, settings.dst_dir),
     ):
         try:
-            document = globus.require_ready(session.client, endpoint)
+            document = session.client.require_ready(endpoint)
             names.append(document.display_name or role)
             if document.display_name:
                 context.names[endpoint] = document.display_name
@@ -56,7 +55,7 @@ def _require_marker(session: Session) -> None:
 
 def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     refused = session.connection.with_consent(
-        lambda: globus.listing_error(session.client, endpoint, directory, session.limiter)
+        lambda: session.client.listing_error(endpoint, directory)
     )
     # A missing directory is no error here: Globus creates DST_DIR, and the scan reports a missing
     # SRC_DIR. A directory too large to list shows that the collection works.

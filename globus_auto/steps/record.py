@@ -22,7 +22,7 @@ def submit_plan(session: Session, plan: TransferPlan) -> None:
     store = session.store
     before = store.next_task_number()
     record_tasks(session, plan)
-    if not (submit.submit_unaccepted(session.context, store, session.client) or plan.rejected):
+    if not (submit.submit_unaccepted(session) or plan.rejected):
         session.context.alerts.resolve("refused")
     session.save()
     accepted = {
@@ -51,7 +51,7 @@ def record_tasks(session: Session, plan: TransferPlan) -> None:
     left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
     for part in [paths] if plan.recursive else parts:
-        number, new_id = store.next_task_number(), globus.new_submission_id(session.client)
+        number, new_id = store.next_task_number(), session.client.new_submission_id()
         store.tasks[number] = globus.new_task(
             "transfer",
             new_id,

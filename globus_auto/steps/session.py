@@ -14,7 +14,7 @@ from globus_auto.alerts import AlertError, Alerts, catalog
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.files import below, marker_name
-from globus_auto.globus import Connection, RateLimiter, TaskDocument
+from globus_auto.globus import Client, Connection, TaskDocument
 from globus_auto.steps.rules import PASSING, KeepReason, Reason, Why
 from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, Lister, ListingResult
@@ -109,17 +109,15 @@ class Session:
     undelivered: list[str] = field(default_factory=list)
     names: tuple[str, str] = ("source", "destination")
     marker: MarkerState = "unknown"
-    limiter: RateLimiter = field(init=False)
     kept: KeepLog = field(init=False)
 
     def __post_init__(self) -> None:
-        self.limiter = RateLimiter(self.context.settings.list_calls_per_second)
         stall_seconds = self.context.settings.stall_hours * 3600
         due = self.context.started - stall_seconds
         self.kept = KeepLog(self.store, due, listed=self.context.dry)
 
     @property
-    def client(self) -> globus.TransferClient:
+    def client(self) -> Client:
         """The main thread's client."""
         return self.connection.client
 
@@ -144,7 +142,7 @@ class Session:
         """
 
         def lister() -> AbstractContextManager[Lister]:
-            return globus.globus_lister(self.connection.new_client, endpoint, self.limiter)
+            return globus.globus_lister(self.connection.new_client, endpoint)
 
         results = walk.walk(lister, roots, enter, self.context.settings.list_concurrency)
         at_source = endpoint == self.context.settings.src_id

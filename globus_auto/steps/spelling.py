@@ -10,7 +10,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from globus_auto import globus
 from globus_auto.files import fold, joined
 from globus_auto.steps import marker
 from globus_auto.steps.session import Session
@@ -84,16 +83,14 @@ class _Names:
     def _exists(self, path: str) -> bool:
         """Return whether `path` exists at the destination; True also if that is unknown."""
         settings = self._session.context.settings
-        answer = globus.exists(self._session.client, settings.dst_id, path, self._session.limiter)
+        answer = self._session.client.exists(settings.dst_id, path)
         return answer is not False
 
     def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
         """Return the names in a directory, grouped by what `files.fold` returns for them."""
         if directory not in self._by_directory:
             session = self._session
-            found = globus.list_directory(
-                session.client, session.context.settings.dst_id, directory, session.limiter
-            )
+            found = session.client.list_directory(session.context.settings.dst_id, directory)
             if isinstance(found, ListingError):
                 self._by_directory[directory] = found
             else:

@@ -51,15 +51,15 @@ def open_session(
 
 def _start_up(session: Session) -> None:
     """Finish the work of earlier runs, whose tasks may have ended since."""
-    context, store, client = session.context, session.store, session.client
+    context, store = session.context, session.store
     before = _all_but_records(store)
     # If loading already found the datastore restored, its delivered records are dropped by now.
-    if compare_with_list(client, store, context.settings) and not store.restored:
+    if compare_with_list(session) and not store.restored:
         context.restored(store)
     if not context.dry:
-        submit_unaccepted(context, store, client)
-        delete_task.cancel_leftovers(client, store, context.alerts, context.started)
-        quarantine.restore(client, store, context.alerts, session.limiter)
+        submit_unaccepted(session)
+        delete_task.cancel_leftovers(session)
+        quarantine.restore(session)
     poll.poll(session)
     store.forget_ended_tasks(context.started)
     succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
@@ -74,8 +74,8 @@ def _all_but_records(store: Datastore) -> object:
     return msgspec.to_builtins((store.tasks, store.quarantined, store.mappings))
 
 
-def compare_with_list(client: globus.TransferClient, store: Datastore, settings: Settings) -> bool:
-    """Update `store` from Globus's task list; return whether `store` is older than the list.
+def compare_with_list(session: Session) -> bool:
+    """Update the datastore from Globus's task list; return whether it is older than the list.
 
     A submission whose answer was lost gets its task id. An unknown transfer of this mapping in
     progress is recorded, and files wait for it, since it may still write their copies. An unknown
@@ -83,12 +83,13 @@ def compare_with_list(client: globus.TransferClient, store: Datastore, settings:
     task of this mapping as new as one in the list was restored from a backup. Raise what the call
     raises.
     """
+    store, settings = session.store, session.context.settings
     mine = globus.mapping_id(settings)
     mapping = store.mapping(settings.mapping)
     newest = mapping.newest if mapping else 0
     by_id = {task.submission_id: task for task in store.tasks.values()}
     older = False
-    for document in globus.recent_tasks(client, _since(store, newest)):
+    for document in session.client.recent_tasks(_since(store, newest)):
         label = globus.parse_label(document.label)
         if label is None:
             continue

@@ -1,19 +1,19 @@
-"""Start of both programs: log in, finish the work of earlier runs, check both collections."""
+"""Submit each recorded task exactly once, however often a run is killed or an answer is lost."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
 from globus_auto import globus
-from globus_auto.alerts import Alert, Alerts, Facts, catalog, explain_call
-from globus_auto.context import RunContext
+from globus_auto.alerts import Alert, Facts, catalog, explain_call
 from globus_auto.datastore import Datastore, TaskRecord
 from globus_auto.errors import InvalidResponse
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED
+from globus_auto.steps.session import Session
 from globus_auto.text import sentence
 
 log = logging.getLogger(__name__)
@@ -26,18 +26,18 @@ MOST_TRIES = 2
 MOST_UNKNOWN = 2
 
 
-def submit_unaccepted(context: RunContext, store: Datastore, client: globus.TransferClient) -> bool:
-    """Submit the unsubmitted tasks in `store`; return whether Globus rejected any.
+def submit_unaccepted(session: Session) -> bool:
+    """Submit every transfer task without a task id; return whether Globus rejected any.
 
-    Fire an alert for each rejection.
+    Save the datastore before anything is submitted. Discard a task that Globus rejects, with an
+    alert: drop its record and those of its files, so that they are classified again. If a request
+    is malformed or too large, submit both halves of it instead, until the file is found that cannot
+    be sent. Fire an alert about identical paths in progress, or about too many tasks, only after
+    STALL_HOURS. If it is unknown whether a task exists, keep it unsubmitted, so that it is
+    submitted again with the same id. Raise what concerns the login or the network.
     """
-    rejections = submit_unsubmitted(
-        client,
-        store,
-        context.alerts,
-        lambda: context.save(store),
-        context.settings.stall_hours * 3600,
-    )
+    context = session.context
+    rejections = _Submitting(session).run()
     for rejection in rejections:
         context.alerts.fire(explain_rejection(rejection, context))
     paths = [each.path for each in rejections if each.path and each.once_a_day]
@@ -68,38 +68,14 @@ class Rejection(NamedTuple):
         return self.path or f"files of {self.source_dir}"
 
 
-def submit_unsubmitted(
-    client: globus.TransferClient,
-    store: Datastore,
-    alerts: Alerts,
-    save: Callable[[], None],
-    grace: float,
-) -> list[Rejection]:
-    """Submit every transfer task without a task id; return the submissions that led to no task.
-
-    Call `save` before anything is submitted. Discard a task that Globus rejects: drop its record
-    and those of its files, so that they are classified again. If a request is malformed or too
-    large, submit both halves of it instead, until the file is found that cannot be sent. Fire an
-    alert about identical paths in progress, or about too many tasks, only after `grace` seconds. If
-    it is unknown whether a task exists, keep it unsubmitted, so that it is submitted again with the
-    same id. Raise what concerns the login or the network.
-    """
-    return _Submitting(client, store, alerts, save, grace).run()
-
-
 class _Submitting:
     """One round of submissions."""
 
-    def __init__(
-        self,
-        client: globus.TransferClient,
-        store: Datastore,
-        alerts: Alerts,
-        save: Callable[[], None],
-        grace: float,
-    ) -> None:
-        self.client, self.store, self.alerts = client, store, alerts
-        self.save, self.grace = save, grace
+    def __init__(self, session: Session) -> None:
+        self.client, self.store, self.save = session.client, session.store, session.save
+        self.alerts = session.context.alerts
+        self.grace = session.context.settings.stall_hours * 3600
+        store = self.store
         unsubmitted = {
             number: task
             for number, task in store.tasks_in_progress("transfer").items()
@@ -114,7 +90,7 @@ class _Submitting:
         self.rejected = self.unknown = 0
 
     def run(self) -> list[Rejection]:
-        """Submit all tasks; see `submit_unsubmitted`."""
+        """Submit all tasks; return the submissions that led to no task."""
         if self.queue:
             self.save()
         while self.queue and self.unknown < MOST_UNKNOWN:
@@ -125,7 +101,7 @@ class _Submitting:
                 continue
             document = globus.transfer_document(self.store.source, task, self._oldest_first(number))
             try:
-                task.task_id = globus.submit(self.client.submit_transfer, document)
+                task.task_id = self.client.submit(document)
             except (globus.TransferAPIError, InvalidResponse) as error:
                 self._not_accepted(number, task, error)
             except globus.NetworkError:
@@ -214,7 +190,7 @@ def discard(store: Datastore, number: int, paths: Iterable[str]) -> None:
 
 
 def _split_in_halves(
-    client: globus.TransferClient, store: Datastore, number: int, paths: list[str]
+    client: globus.Client, store: Datastore, number: int, paths: list[str]
 ) -> dict[int, list[str]]:
     """Replace a task by two with half of its files each; return their paths by task number."""
     whole = store.tasks.pop(number)
@@ -222,7 +198,7 @@ def _split_in_halves(
     halves = {}
     for part in (paths[:middle], paths[middle:]):
         half = max(number + 1, store.next_task_number())
-        new_id = globus.new_submission_id(client)
+        new_id = client.new_submission_id()
         store.tasks[half] = globus.new_task(
             "transfer",
             new_id,

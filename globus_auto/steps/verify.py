@@ -10,7 +10,9 @@ from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.errors import EndpointNotReady
 from globus_auto.files import OWN, below, colliding_names, fold, joined, matcher, matches
+from globus_auto.steps.delete_task import FAILED_TASKS
 from globus_auto.steps.fingerprints import Answer, current_versions
+from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import DAY, Doubt, KeepReason, KeepTerms, Why, doubt, reason_to_keep
 from globus_auto.steps.session import Session
 from globus_auto.text import sentence
@@ -19,6 +21,14 @@ from globus_auto.walk import ListingError
 FILES_AT_ONCE = 50_000
 # The error codes for a collection that does not exist, or no longer exists.
 NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
+
+
+def plan_deletion(session: Session) -> DeletionPlan:
+    """Return the files that delete.py may delete now: those whose copies are verified."""
+    verified = verify(session, candidates(session))
+    undeleted = frozenset(session.context.read_health().undeleted)
+    most = session.context.settings.files_per_task
+    return DeletionPlan(verified, undeleted, most, FAILED_TASKS)
 
 
 def candidates(session: Session) -> dict[str, FileRecord]:
@@ -256,7 +266,7 @@ def _is_missing_or_empty(session: Session, endpoint: str, directory: str) -> boo
 
     The marker does not show that the disk is mounted: it is made wherever DST_DIR exists.
     """
-    result = globus.list_directory(session.client, endpoint, directory, session.limiter)
+    result = session.client.list_directory(endpoint, directory)
     if isinstance(result, ListingError):
         return result.gone
     # The marker may have been made just now, in the mount point of an unmounted disk.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from globus_auto import globus
 from globus_auto.steps import findings, startup
 from globus_auto.steps.session import Session
 
@@ -24,7 +23,7 @@ def wait_for_transfers(session: Session) -> None:
     for number, task in enumerate(in_progress, 1):
         what = f"Transfer {number} of {len(in_progress)}"
         with session.progress.task(what) as show:
-            globus.wait(session.client, task.task_id or "", float("inf"), show)
+            session.client.wait(task.task_id or "", float("inf"), show)
     if in_progress:
         with startup.open_session(session.context, session.progress, session.connection) as later:
             log.info("Waited for the end of transfer tasks: %d", len(in_progress))

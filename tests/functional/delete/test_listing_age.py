@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from globus_auto.steps.remove import halved_by_directory, split
+from globus_auto.steps.batches import halved_by_directory, split
 from tests.conftest import Lab, files, tree
 
 MINUTE = 60

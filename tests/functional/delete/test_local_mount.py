@@ -13,8 +13,8 @@ import pytest
 
 from globus_auto import local, walk
 from globus_auto.datastore import FileVersion
-from globus_auto.globus import client
-from globus_auto.globus import limiter as limiter_module
+from globus_auto.globus.client import Client, globus_lister
+from globus_auto.globus.limiter import RateLimiter
 from globus_auto.walk import DirectoryListing
 from tests.conftest import Lab, files, put, tree
 
@@ -82,11 +82,11 @@ def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
         client_secret=lab.secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    limiter = limiter_module.RateLimiter(0)
+    limiter = RateLimiter(0)
     with app:
         remote = scan(
-            lambda: client.globus_lister(
-                lambda: globus_sdk.TransferClient(app=app), lab.src.id, limiter
+            lambda: globus_lister(
+                lambda: Client(globus_sdk.TransferClient(app=app), limiter), lab.src.id
             )
         )
     here = scan(lambda: local.local_lister(str(lab.source), "/src"))

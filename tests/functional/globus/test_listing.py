@@ -14,11 +14,9 @@ import pytest
 from globus_auto import config_file, walk
 from globus_auto.datastore import FileVersion
 from globus_auto.errors import EndpointNotReady, InvalidResponse
-from globus_auto.globus import auth, tasks
-from globus_auto.globus import client as client_module
+from globus_auto.globus import auth
 from globus_auto.globus import limiter as limiter_module
-from globus_auto.globus.documents import SuccessfulTransfer
-from globus_auto.globus.limiter import RateLimiter
+from globus_auto.globus.client import Client, globus_lister
 from globus_auto.walk import DirectoryListing, Lister, ListingError
 from tests.conftest import Lab, files
 
@@ -48,7 +46,7 @@ def connection(lab: Lab) -> Iterator[auth.Connection]:
 
 
 @pytest.fixture
-def client(connection: auth.Connection) -> globus_sdk.TransferClient:
+def client(connection: auth.Connection) -> Client:
     """Return the client of that connection."""
     return connection.client
 
@@ -118,24 +116,24 @@ def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str
 )
 def test_an_endless_list_is_an_invalid_response(
     lab: Lab,
-    client: globus_sdk.TransferClient,
+    client: Client,
     change: Callable[[dict[str, Any], int], None],
     pages: int,
 ) -> None:
     endless(lab, change)
     lab.world.requests.clear()
     with pytest.raises(InvalidResponse, match="does not end"):
-        tasks.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer, 50)
+        client.successful_transfers("x", 50)
     assert len(lab.world.requests) == pages
 
 
-def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: globus_sdk.TransferClient) -> None:
+def test_a_list_that_ends_may_have_empty_pages(lab: Lab, client: Client) -> None:
     def change(page: dict[str, Any], number: int) -> None:
         rows = [row(number)] if number % 3 == 0 else []
         page.update(DATA=rows, next_marker=number if number < 30 else None)
 
     endless(lab, change)
-    found = tasks.paged(client.paginated.task_successful_transfers("x"), SuccessfulTransfer)
+    found = client.successful_transfers("x")
     assert [item.source_path for item in found] == [f"/src/{number}" for number in range(3, 31, 3)]
 
 
@@ -222,14 +220,14 @@ def test_failures_of_single_directories_do_not_end_the_scan(
     ],
 )
 def test_a_404_for_an_internal_error_is_not_read_as_not_found(
-    lab: Lab, client: globus_sdk.TransferClient, code: str, message: str, gone: bool
+    lab: Lab, client: Client, code: str, message: str, gone: bool
 ) -> None:
-    path, limiter = "/src/INTERNAL_ERROR", RateLimiter(0)
+    path = "/src/INTERNAL_ERROR"
     for route in ("ls", "stat"):
         lab.world.faults.add(route, times=None, status=404, body=api_error(code, message))
-    listed = client_module.list_directory(client, lab.src.id, path, limiter)
-    refused = client_module.listing_error(client, lab.src.id, path, limiter)
-    version = client_module.stat_file(client, lab.src.id, path, limiter)
+    listed = client.list_directory(lab.src.id, path)
+    refused = client.listing_error(lab.src.id, path)
+    version = client.stat_file(lab.src.id, path)
     assert isinstance(listed, ListingError)
     assert isinstance(refused, ListingError)
     assert (listed.gone, refused.gone, version is None) == (gone, gone, gone)
@@ -290,32 +288,27 @@ def test_a_404_without_a_globus_code_ends_the_run(
     ids=["a page", "cut", "empty", "a list", "another document"],
 )
 def test_an_answer_that_is_no_listing_is_an_error(
-    lab: Lab, client: globus_sdk.TransferClient, fault: dict[str, Any], said: str
+    lab: Lab, client: Client, fault: dict[str, Any], said: str
 ) -> None:
     for route in ("ls", "stat", "endpoint"):
         lab.world.faults.add(route, times=None, status=200, **fault)
-    limiter = RateLimiter(0)
     for outcome in (
-        client_module.list_directory(client, lab.src.id, "/src", limiter),
-        client_module.listing_error(client, lab.src.id, "/src", limiter),
-        client_module.stat_file(client, lab.src.id, "/src/a", limiter),
+        client.list_directory(lab.src.id, "/src"),
+        client.listing_error(lab.src.id, "/src"),
+        client.stat_file(lab.src.id, "/src/a"),
     ):
         assert isinstance(outcome, ListingError)
         assert not outcome.gone
         assert said in outcome.reason
     with pytest.raises(EndpointNotReady, match=said):
-        client_module.require_ready(client, lab.src.id)
+        client.require_ready(lab.src.id)
 
 
-def test_a_real_listing_of_one_name_is_accepted(
-    lab: Lab, client: globus_sdk.TransferClient
-) -> None:
+def test_a_real_listing_of_one_name_is_accepted(lab: Lab, client: Client) -> None:
     lab.write("a")
     lab.write("b")
-    assert client_module.listing_error(client, lab.src.id, "/src", RateLimiter(0)) is None
-    assert isinstance(
-        client_module.stat_file(client, lab.src.id, "/src/a", RateLimiter(0)), FileVersion
-    )
+    assert client.listing_error(lab.src.id, "/src") is None
+    assert isinstance(client.stat_file(lab.src.id, "/src/a"), FileVersion)
 
 
 def test_a_portal_in_place_of_the_destination_is_an_alert(lab: Lab) -> None:
@@ -367,15 +360,12 @@ def test_a_scan_that_stops_early_closes_its_connections(
     for name in DIRECTORIES:
         lab.write(name)
     opened, closed = [], []
-    limiter = RateLimiter(0)
 
     @contextmanager
     def lister() -> Iterator[Lister]:
         opened.append(threading.current_thread())
         try:
-            with client_module.globus_lister(
-                connection.new_client, lab.src.id, limiter
-            ) as list_one:
+            with globus_lister(connection.new_client, lab.src.id) as list_one:
                 yield list_one
         finally:
             closed.append(threading.current_thread())

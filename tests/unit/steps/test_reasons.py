@@ -9,7 +9,7 @@ import pytest
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 from globus_auto.files import colliding_names
 from globus_auto.globus import documents, tasks
-from globus_auto.steps import delivered, remove, rules
+from globus_auto.steps import batches, delivered, rules
 from globus_auto.steps.quarantine import is_empty_tree, topmost_empty_trees
 from globus_auto.steps.rules import KeepReason, KeepTerms, Reason
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
@@ -255,7 +255,7 @@ def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
     """Return `paths` split into groups."""
     groups = []
     while paths:
-        group, paths = remove.split(paths, most, directories)
+        group, paths = batches.split(paths, most, directories)
         groups.append(group)
     return groups
 
@@ -274,5 +274,5 @@ def test_groups_are_bounded_in_files_and_directories() -> None:
 
 def test_a_slow_group_is_halved_by_its_directories() -> None:
     paths = ["/a/1", "/a/2", "/a/3", "/b/1", "/c/1"]
-    assert remove.halved_by_directory(paths) == [paths[:3], paths[3:]]
-    assert remove.halved_by_directory(paths[:4]) == [paths[:3], paths[3:4]]
+    assert batches.halved_by_directory(paths) == [paths[:3], paths[3:]]
+    assert batches.halved_by_directory(paths[:4]) == [paths[:3], paths[3:4]]

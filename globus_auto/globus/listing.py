@@ -1,0 +1,75 @@
+"""What an answer of Globus says about one directory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import globus_sdk
+
+from globus_auto.datastore import FileVersion
+from globus_auto.errors import EndpointNotReady
+from globus_auto.globus import documents, errors
+from globus_auto.globus.documents import FileDocument, FileList
+from globus_auto.globus.errors import ENDPOINT_DOWN, ENDPOINT_FAILED, NOT_FOUND, requires_login
+from globus_auto.walk import DirectoryListing, ListingError, ListingResult, sendable
+
+
+def why_unlisted(
+    endpoint: str, path: str, error: globus_sdk.TransferAPIError, *, service_down: bool
+) -> ListingError:
+    """Return what `error` means for the directory `path`.
+
+    Raise EndpointNotReady if it concerns the whole collection. Raise `error` if it concerns more
+    than that, or if the service is down. Only an error code of Globus means that a directory is
+    gone: a proxy has its own 404.
+    """
+    code = error.code or ""
+    details = errors.api_details(error)
+    if (error.http_status == 404 and code in NOT_FOUND) or code.endswith(".NotDirectory"):
+        # The message contains the path, which may contain any word.
+        message = (error.message or "").replace(path, "")
+        if not any(word in message for word in ENDPOINT_FAILED):
+            return ListingError(path, "there is no such directory", gone=True, code=code)
+        return ListingError(path, details, code=code)
+    if error.http_status in (404, 429) or requires_login(error) or service_down:
+        raise error
+    if any(part in code for part in ENDPOINT_DOWN):
+        raise EndpointNotReady(endpoint, "unreachable", details) from error
+    return ListingError(path, details, code=code)
+
+
+def directory(path: str, document: FileList, *, filtered: bool) -> ListingResult:
+    """Return a listing from Globus as a DirectoryListing, or why it is of no use."""
+    # It is not documented whether `total` counts names that a filter left out.
+    if len(document.DATA) < document.total and not filtered:
+        return ListingError(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
+    found = DirectoryListing(path, {}, {}, {}, [], document.rename_supported is not False)
+    for entry in document.DATA:
+        name = entry.name
+        if name in ("", ".", "..") or "/" in name:
+            return ListingError(path, f"Globus listed the impossible name {name!r}")
+        if not sendable(name):
+            found.unsendable.append(name)
+        elif entry.link_target is not None or entry.type == "invalid_symlink":
+            found.others[name] = "symlink"
+        elif entry.type == "file":
+            if entry.size is None or entry.last_modified is None:
+                reason = f"Globus sent no whole listing: no size or time for {name!r}"
+                return ListingError(path, reason)
+            found.files[name] = file_version(entry)
+        elif entry.type == "dir":
+            found.directories[name] = _seconds(entry.last_modified)
+        else:
+            found.others[name] = entry.type
+    return found
+
+
+def file_version(document: FileDocument) -> FileVersion:
+    """Return the fingerprint in `document`; raise ValueError if it has no size or time."""
+    if document.size is None or document.last_modified is None:
+        raise ValueError(f"no size or time for {document.name!r}")
+    return FileVersion(document.size, _seconds(document.last_modified))
+
+
+def _seconds(moment: datetime | None) -> int:
+    return documents.seconds(moment) or 0

@@ -1,0 +1,150 @@
+"""The batches of a deletion, each shown by a listing of the source made just before it.
+
+A file may change after it is listed, so that listing must be quick, and the deletion must follow at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from globus_auto.datastore import FileRecord
+from globus_auto.files import joined
+from globus_auto.steps import rules
+from globus_auto.steps.delete_task import MOST_SECONDS, Age, Deletion
+from globus_auto.steps.fingerprints import current_versions
+from globus_auto.steps.plan import DeletionPlan
+from globus_auto.steps.rules import KeepReason, Why
+from globus_auto.steps.session import Session
+from globus_auto.walk import DirectoryListing, ListingError
+
+# The first batch has files of so many directories, later ones of as many as can be listed in
+# LIST_SECONDS.
+DIRECTORIES_AT_FIRST = 50
+LIST_SECONDS = 30
+
+
+class Batches:
+    """An iterator over the deletions of a `plan`; each is what a listing shows at that moment.
+
+    Files that are no longer as transferred are left out, and added to `session.kept`.
+    """
+
+    def __init__(self, session: Session, plan: DeletionPlan) -> None:
+        self._session = session
+        self._verified = plan.verified
+        # The last is the next.
+        self._queue = [(paths, most) for paths, most in reversed(plan.groups()) if paths]
+        self._directories = DIRECTORIES_AT_FIRST
+        self._most, self._single = 1, False
+
+    def __iter__(self) -> Iterator[Deletion]:
+        """Yield the next deletion, as long as there are files left."""
+        while self._queue:
+            paths, self._most = self._queue.pop()
+            now, later = split(paths, self._most, self._directories)
+            if later:
+                self._queue.append((later, self._most))
+            deletion = self._listed(now)
+            if deletion.paths:
+                yield deletion
+
+    def retry(self, parts: list[list[str]]) -> None:
+        """Yield the files of the last deletion again, in these smaller `parts`."""
+        self._queue += [(part, self._most) for part in reversed(parts)]
+
+    def retry_by_directory(self, paths: list[str]) -> bool:
+        """Yield the `paths` of the last deletion again, half of their directories at a time.
+
+        Return False if its listing was of a single directory, which cannot be halved.
+        """
+        if not self._single:
+            self.retry(halved_by_directory(paths))
+        return not self._single
+
+    def _listed(self, paths: list[str]) -> Deletion:
+        age = Age()
+        paths_now = unchanged(self._session, {path: self._verified[path] for path in paths})
+        listed = age.seconds
+        directories = {path.rpartition("/")[0] for path in paths}
+        # As many as can be listed in LIST_SECONDS, at the rate of this listing.
+        self._directories = max(1, int(len(directories) * LIST_SECONDS / max(listed, 0.01)))
+        self._single = len(directories) == 1
+        most = listed + MOST_SECONDS if self._single else MOST_SECONDS
+        return Deletion(paths_now, False, age, most)
+
+
+def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
+    """Return the first of the sorted `paths` and the rest, to delete the first in one task.
+
+    The first are at most `most` paths in at most `directories` directories, but at least one path.
+    """
+    seen: set[str] = set()
+    for number, path in enumerate(paths):
+        seen.add(path.rpartition("/")[0])
+        if number and (number >= most or len(seen) > directories):
+            return paths[:number], paths[number:]
+    return paths, []
+
+
+def halved_by_directory(paths: list[str]) -> list[list[str]]:
+    """Return the sorted `paths` in two halves, each with half of the directories."""
+    directories = sorted({path.rpartition("/")[0] for path in paths})
+    first = set(directories[: len(directories) // 2])
+    halves: tuple[list[str], list[str]] = ([], [])
+    for path in paths:
+        halves[path.rpartition("/")[0] not in first].append(path)
+    return [half for half in halves if half]
+
+
+def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
+    """Return the paths in `group` whose files at the source are still as transferred, sorted.
+
+    List the source now. Drop the records of files that are gone, unless this listing leaves open
+    whether the source's disk is mounted.
+    """
+    unchanged_paths, gone, mounted = [], [], False
+    root, source = session.context.settings.src_dir, session.context.settings.src_id
+    plain = _real_directories(session, {path.rpartition("/")[0] for path in group})
+    for path, answer in current_versions(session, source, list(group), collisions=True):
+        if isinstance(answer, ListingError):
+            unknown = Why(KeepReason.UNKNOWN, answer.reason)
+            session.kept.add(path, Why(KeepReason.COLLISION) if answer.collides else unknown)
+            continue
+        directory = path.rpartition("/")[0]
+        reason = rules.reason_at_source(group[path], answer)
+        if directory in plain:
+            mounted |= answer is not None or directory != root
+            gone += [path] if answer is None else []
+        elif not reason:
+            reason = Why(KeepReason.SYMLINK)
+        if reason:
+            session.kept.add(path, reason)
+        else:
+            unchanged_paths.append(path)
+    for path in gone if mounted else ():
+        session.store.forget(path)
+    return sorted(unchanged_paths)
+
+
+def _real_directories(session: Session, directories: set[str]) -> set[str]:
+    """Return those of `directories` that SRC_DIR contains without a symbolic link on the way, now.
+
+    Globus follows symbolic links: a directory behind one may be outside SRC_DIR, where nothing may
+    be deleted.
+    """
+    root = session.context.settings.src_dir
+    ways = {directory: list(_directories_between(root, directory)) for directory in directories}
+    above = {path.rpartition("/")[0] for way in ways.values() for path in way}
+    seen: set[str] = set()
+    for result in session.walk(session.context.settings.src_id, sorted(above)):
+        if isinstance(result, DirectoryListing):
+            seen.update(joined(result.path, name) for name in result.directories)
+    return {directory for directory, way in ways.items() if seen.issuperset(way)}
+
+
+def _directories_between(root: str, directory: str) -> Iterator[str]:
+    """Yield `directory` and all directories above it that are below `root`."""
+    while directory != root:
+        yield directory
+        directory = directory.rpartition("/")[0]
