@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 # These errors leave the status of a task unknown.
 UNKNOWN_STATUS = (InvalidResponse, globus.NetworkError, globus.TransferAPIError)
-# Task errors that stay until somebody frees space.
-NEEDS_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 
 
 def poll(session: Session) -> None:
@@ -233,7 +231,9 @@ def _is_stuck(task: TaskRecord, document: TaskDocument, now: int, stall_seconds:
     before, task.error_progress = task.error_progress, document.progress
     task.error_since = now if task.error_since is None else task.error_since
     lasting = before is not None and document.progress <= before
-    return lasting or now - task.error_since > stall_seconds or document.nice_status in NEEDS_ROOM
+    return (
+        lasting or now - task.error_since > stall_seconds or document.nice_status in catalog.NO_ROOM
+    )
 
 
 def _newest_error(session: Session, document: TaskDocument) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore
 from globus_auto.files import MARKER, OWN, QUARANTINE, joined, matcher
-from globus_auto.steps import rules as rules_module
-from globus_auto.steps import spelling
+from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.rules import DeferReason, ScanTerms, Verdict, classify, is_future_mtime
@@ -39,7 +38,7 @@ def scan(session: Session) -> TransferPlan:
     else:
         session.context.alerts.resolve("full")
     excluded = matcher(settings.exclude)
-    safe_until = rules_module.safe_until(store.tasks, pair)
+    safe_until = rules.safe_until(store.tasks, pair)
     results = walk_source(session)
     for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):

@@ -15,13 +15,11 @@ from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.files import below, marker_name
 from globus_auto.globus import Client, Connection, TaskDocument
-from globus_auto.steps.rules import PASSING, KeepReason, Reason, Why
+from globus_auto.steps.rules import PASSING, Reason, Why
 from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, Lister, ListingResult
 
 log = logging.getLogger(__name__)
-
-NO_HINT = "Run delete.py -n -v to see the details of each file."
 
 
 @dataclass
@@ -59,20 +57,8 @@ class KeepLog:
         for reason, number in self.counts.most_common():
             log.info("Kept %s: %s", counted(number, "file"), reason.value)
         for reason, paths in self.overdue.items():
-            alerts.fire(
-                catalog.files_kept_too_long(reason.value, paths, hours, HINTS.get(reason, NO_HINT))
-            )
+            alerts.fire(catalog.files_kept_too_long(reason.name, reason.value, paths, hours))
         alerts.resolve("kept")
-
-
-HINTS: dict[Reason, str] = {
-    KeepReason.COLLISION: "Rename all but one of the files with such names.",
-    KeepReason.CHANGED: "If nothing writes to them, check that SRC_LOCAL_DIR shows the same files,"
-    " with the same times, as SRC_DIR.",
-    KeepReason.UNKNOWN: "Check that Globus may list the directories that contain them. If one has"
-    " too many entries, spread them over several directories.",
-    KeepReason.TOO_SLOW: "Spread the files over several directories.",
-}
 
 
 MarkerState = Literal["unknown", "there", "nowhere", "refused"]

@@ -77,6 +77,7 @@ from globus_auto.alerts.catalog.programs import (
     stopped,
 )
 from globus_auto.alerts.catalog.transfers import (
+    NO_ROOM,
     checksums_unverified,
     files_skipped,
     files_undelivered,
@@ -95,6 +96,7 @@ from globus_auto.alerts.catalog.transfers import (
 
 __all__ = [
     "LEFTOVER",
+    "NO_ROOM",
     "about_empty_directories",
     "checksums_unverified",
     "code_path_shared",

@@ -8,8 +8,23 @@ from globus_auto.text import because, capital, counted, some
 LEFTOVER = "a leftover delete task below "
 
 
-def files_kept_too_long(reason: str, paths: list[str], hours: float, hint: str) -> Alert:
-    """Return the alert that `paths` have stayed at the source for too long."""
+NO_HINT = "Run delete.py -n -v to see the details of each file."
+# By the name of the reason.
+HINTS = {
+    "COLLISION": "Rename all but one of the files with such names.",
+    "CHANGED": "If nothing writes to them, check that SRC_LOCAL_DIR shows the same files, with the"
+    " same times, as SRC_DIR.",
+    "UNKNOWN": "Check that Globus may list the directories that contain them. If one has too many"
+    " entries, spread them over several directories.",
+    "TOO_SLOW": "Spread the files over several directories.",
+}
+
+
+def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) -> Alert:
+    """Return the alert that `paths` have stayed at the source for too long.
+
+    `name` is that of the reason, as a member of an enumeration, and `reason` says it in words.
+    """
     count = len(paths)
     return Alert(
         kind="kept",
@@ -17,7 +32,7 @@ def files_kept_too_long(reason: str, paths: list[str], hours: float, hint: str) 
         title="files kept too long",
         text=f"{counted(count, 'file')} {'was' if count == 1 else 'were'} sent more than {hours:g}"
         f" h ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
-        f" each: {reason}. {hint}",
+        f" each: {reason}. {HINTS.get(name, NO_HINT)}",
         recovery=f"No file is kept too long any more for this reason: {reason}.",
     )
 
