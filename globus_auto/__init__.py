@@ -17,11 +17,12 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         record.py submit.py record tasks, then submit each exactly once
         poll.py delivered.py wait.py
                             ended tasks: what counts as delivered
-        verify.py fingerprints.py marker.py
-                            what counts as verified; source and destination are distinct
-        remove.py delete_task.py
-                            delete verified files; the life of a delete task
-        prune.py quarantine.py
+        candidates.py verify.py fingerprints.py marker.py
+                            what may be deleted, and counts as verified; source and
+                            destination are distinct
+        batches.py remove.py delete_task.py
+                            list the source again, delete verified files; the life of a delete task
+        empty.py prune.py quarantine.py
                             delete empty directories
     context.py utils.py     one run as a cron job: settings, locks, signals, exit codes, alerts
     alerts/                 who is notified of what, and how often

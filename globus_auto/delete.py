@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from globus_auto import report, utils
 from globus_auto.context import RunContext
-from globus_auto.steps import findings, marker, prune, ready, remove, startup, verify
+from globus_auto.steps import candidates, findings, marker, prune, ready, remove, startup
 
 PROGRAM = "delete"
 EPILOG = """examples:
@@ -34,7 +34,7 @@ def delete(context: RunContext) -> None:
     with startup.open_session(context, report.progress_of(context)) as session:
         ready.require_ready(session)
         findings.report_skipped(session)
-        plan = verify.plan_deletion(session)
+        plan = candidates.plan_deletion(session)
         if context.dry:
             report.print_deletions(session, plan)
             return

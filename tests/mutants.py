@@ -234,9 +234,8 @@ MUTANTS = [
         "a quarantined directory is listed again",
         "test_a_file_that_arrives_in_a_quarantine_survives",
         "steps/prune.py",
-        "            if quarantine.is_empty_tree(\n"
-        "                session.walk(source, [quarantined_path], lambda _name: True)\n"
-        "            )\n",
+        "            if empty.is_empty_tree(session.walk(source, [quarantined_path], lambda _name:"
+        " True))\n",
         "            if True\n",
     ),
     Mutant(
@@ -550,7 +549,7 @@ MUTANTS = [
     Mutant(
         "files that cannot be deleted come last",
         "test_a_file_that_cannot_be_deleted_delays_others_briefly",
-        "steps/verify.py",
+        "steps/candidates.py",
         "    undeleted = frozenset(session.context.read_health().undeleted)\n",
         "    undeleted: frozenset[str] = frozenset()\n",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.filesize import decimal
 
-from globus_auto.steps import findings, prune, scan, verify
+from globus_auto.steps import candidates, findings, prune, scan
 from globus_auto.steps.batches import Batches
 from globus_auto.steps.plan import DeletionPlan, TransferPlan
 from globus_auto.steps.session import Session
@@ -71,5 +71,5 @@ def print_deletions(session: Session, plan: DeletionPlan) -> None:
 
 def deletable_files(session: Session) -> list[str]:
     """Return the paths of files that delete.py could delete now."""
-    batches = Batches(session, verify.plan_deletion(session))
+    batches = Batches(session, candidates.plan_deletion(session))
     return [path for deletion in batches for path in deletion.paths]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from globus_auto.datastore import FileRecord
 from globus_auto.files import joined
 from globus_auto.steps import rules
-from globus_auto.steps.delete_task import MOST_SECONDS, Age, Deletion
+from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import KeepReason, Why
@@ -34,7 +34,9 @@ class Batches:
         self._session = session
         self._verified = plan.verified
         # The last is the next.
-        self._queue = [(paths, most) for paths, most in reversed(plan.groups()) if paths]
+        self._queue = [
+            (paths, most) for paths, most in reversed(plan.groups(FAILED_TASKS)) if paths
+        ]
         self._directories = DIRECTORIES_AT_FIRST
         self._most, self._single = 1, False
 

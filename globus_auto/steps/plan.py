@@ -65,23 +65,25 @@ class TransferPlan:
 class DeletionPlan(NamedTuple):
     """The files to delete: the records of all files whose copies are verified, by path.
 
-    `undeleted` are the files that earlier runs could not delete. They come last, in up to
-    `last_batches` smaller batches, so that they hold up no other file, and a file that can never be
-    deleted ends up in a batch of its own. A batch has at most `most` files.
+    A batch has at most `most` files. `undeleted` are the files that earlier runs could not delete.
+    They come last, in smaller batches, so that they hold up no other file, and a file that can
+    never be deleted ends up in a batch of its own.
     """
 
     verified: dict[str, FileRecord]
     undeleted: frozenset[str]
     most: int
-    last_batches: int
 
-    def groups(self) -> list[tuple[list[str], int]]:
-        """Return the paths in the order of their deletion, with the most files of a batch."""
+    def groups(self, last_batches: int) -> list[tuple[list[str], int]]:
+        """Return the paths in the order of their deletion, with the most files of a batch.
+
+        The last ones make up `last_batches` batches, or more if there are many.
+        """
         first = sorted(self.verified.keys() - self.undeleted)
         last = sorted(self.verified.keys() & self.undeleted)
         return [
             (first, self.most),
-            (last, min(self.most, math.ceil(len(last) / self.last_batches))),
+            (last, min(self.most, math.ceil(len(last) / last_batches))),
         ]
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 
 from globus_auto import DECISION, globus
 from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
-from globus_auto.files import OWN, matcher
-from globus_auto.steps import delete_task, quarantine
+from globus_auto.steps import delete_task, empty, quarantine
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.plan import PruningPlan
-from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
-from globus_auto.steps.source import walk_source
-from globus_auto.walk import DirectoryListing, ListingError, ListingResult
+from globus_auto.walk import ListingError
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +53,7 @@ def plan_pruning(session: Session) -> PruningPlan | None:
     if store.recursive_in_progress(settings.src_dir):
         log.info("Kept empty directories: a recursive task is in progress")
         return None
-    empty_trees, can_rename = empty_directories(session)
+    empty_trees, can_rename = empty.empty_directories(session)
     if settings.src_local_dir:
         return PruningPlan(empty_trees)
     if empty_trees and not can_rename:
@@ -68,34 +64,6 @@ def plan_pruning(session: Session) -> PruningPlan | None:
     health, now = session.context.read_health(), session.context.started
     due = [path for path in empty_trees if not health.was_refused(path, now)]
     return PruningPlan(due, len(empty_trees) - len(due))
-
-
-def empty_directories(session: Session) -> tuple[list[str], bool]:
-    """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
-    settings = session.context.settings
-    excluded = matcher(settings.exclude)
-    began = int(time.time())
-
-    quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
-
-    def is_content(name: str, mtime: int) -> bool:
-        own = name.startswith(OWN) and name not in quarantined
-        return own or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
-
-    walk = walk_source(session)
-    results = list(session.progress.scan(walk, settings.src_dir))
-    empty_trees = quarantine.topmost_empty_trees(results, settings.src_dir, is_content)
-    if not settings.src_local_dir:
-        empty_trees = [
-            directory for directory in empty_trees if directory not in session.store.quarantined
-        ]
-    return empty_trees, _can_rename(results)
-
-
-def _can_rename(results: list[ListingResult]) -> bool:
-    return all(
-        result.rename_supported for result in results if isinstance(result, DirectoryListing)
-    )
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
@@ -124,40 +92,40 @@ def _delete_quarantined(session: Session) -> list[str]:
             stuck += group
             continue
         age = Age()
-        empty = [
+        empty_paths = [
             quarantined_path
             for quarantined_path in group
-            if quarantine.is_empty_tree(
-                session.walk(source, [quarantined_path], lambda _name: True)
-            )
+            if empty.is_empty_tree(session.walk(source, [quarantined_path], lambda _name: True))
         ]
-        if not empty:
+        if not empty_paths:
             continue
         ended = None
         try:
-            ended = delete_task.delete(session, Deletion(empty, True, age, MOST_SECONDS))
+            ended = delete_task.delete(session, Deletion(empty_paths, True, age, MOST_SECONDS))
         except ListingTooOld:
             # They stay in quarantine until a run lists them in time.
-            log.info("Empty directories kept in quarantine, listed too slowly: %d", len(empty))
+            log.info(
+                "Empty directories kept in quarantine, listed too slowly: %d", len(empty_paths)
+            )
             continue
         except globus.TransferAPIError as error:
             if not globus.is_rejected(error) or globus.requires_login(error):
                 raise
             _report_failure(session, globus.details(error))
         if ended and ended.status == "SUCCEEDED":
-            _forget_directories(session, empty)
+            _forget_directories(session, empty_paths)
             continue
         failed += 1
         if ended:
             _report_failure(session, delete_task.reason_of(ended))
         left = [
             quarantined_path
-            for quarantined_path in empty
+            for quarantined_path in empty_paths
             if not _is_gone(session, quarantined_path)
         ]
         _forget_directories(
             session,
-            [quarantined_path for quarantined_path in empty if quarantined_path not in left],
+            [quarantined_path for quarantined_path in empty_paths if quarantined_path not in left],
         )
         if len(left) > 1:
             groups += [left[: len(left) // 2], left[len(left) // 2 :]]

@@ -8,44 +8,16 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from globus_auto import globus
 from globus_auto.alerts import catalog
-from globus_auto.files import OWN, QUARANTINE, joined
+from globus_auto.files import QUARANTINE
 from globus_auto.steps.session import Session
 from globus_auto.text import sentence
-from globus_auto.walk import DirectoryListing, ListingError, ListingResult
+from globus_auto.walk import ListingError
 
 log = logging.getLogger(__name__)
-
-
-def topmost_empty_trees(
-    results: Iterable[ListingResult], root: str, content: Callable[[str, int], bool]
-) -> list[str]:
-    """Return the topmost directories that hold nothing, or only empty directories; never `root`.
-
-    `results` are those of a walk of all of `root`. `content` returns, for a directory's name and
-    mtime (seconds UTC), whether the directory counts as content and stays. A directory that cannot
-    be listed stays as well.
-    """
-    inside: dict[str, list[str]] = {}
-    left: set[str] = set()
-    for result in results:
-        if isinstance(result, ListingError):
-            continue
-        for name, mtime in result.directories.items():
-            if content(name, mtime):
-                left.add(joined(result.path, name))
-        if not (result.files or result.others or result.unsendable):
-            inside[result.path] = [joined(result.path, name) for name in result.directories]
-    empty_trees: set[str] = set()
-    # Longer paths first, so that subdirectories are decided before their parent.
-    for path in sorted(inside, key=len, reverse=True):
-        if path not in left and empty_trees.issuperset(inside[path]):
-            empty_trees.add(path)
-    empty_trees.discard(root)
-    return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
 
 
 def quarantine(session: Session, directories: Iterable[str]) -> None:
@@ -67,16 +39,6 @@ def quarantine(session: Session, directories: Iterable[str]) -> None:
         except globus.TransferAPIError as error:
             # Globus may have renamed it anyway: its record stays until a listing shows that.
             log.info("Cannot quarantine %s: %s", directory, error.message)
-
-
-def is_empty_tree(results: Iterable[ListingResult]) -> bool:
-    """Return whether a walk of a directory found nothing, or only empty directories."""
-    return all(
-        isinstance(result, DirectoryListing)
-        and not (result.files or result.others or result.unsendable)
-        and not any(name.startswith(OWN) for name in result.directories)
-        for result in results
-    )
 
 
 def restore(session: Session, also: Collection[str] = ()) -> None:

@@ -13,7 +13,6 @@ from globus_auto import globus
 from globus_auto.context import RunContext
 from globus_auto.datastore import OPEN, Datastore, TaskRecord
 from globus_auto.globus import Connection, TaskDocument
-from globus_auto.settings import Settings
 from globus_auto.steps import delete_task, poll, quarantine
 from globus_auto.steps.session import Progress, Session
 from globus_auto.steps.submit import submit_unaccepted
@@ -104,23 +103,22 @@ def compare_with_list(session: Session) -> bool:
         if listed_mapping != mine or not (document.status in OPEN or newer):
             continue
         older |= newer
-        if document.status in OPEN and not _is_given_up(kind, requested, settings):
+        if document.status in OPEN and not _is_given_up(kind, requested, session):
             log.info("In progress, but not in the datastore until now: task %s", document.task_id)
-            store.tasks[store.next_task_number()] = _adopted(
-                kind, submission_id, document, settings
-            )
+            store.tasks[store.next_task_number()] = _adopted(session, kind, submission_id, document)
         if mapping:
             mapping.newest = max(mapping.newest, requested)
     return older
 
 
-def _is_given_up(kind: str, requested: int, settings: Settings) -> bool:
+def _is_given_up(kind: str, requested: int, session: Session) -> bool:
     """Return whether this is a delete task whose deadline has passed, by this machine's clock.
 
     Earlier runs tried to cancel it until then. Such a task may never end, so it is not recorded
     again.
     """
-    return kind == "delete" and time.time() > requested + settings.delete_deadline_minutes * 60
+    limit = session.context.settings.delete_deadline_minutes * 60
+    return kind == "delete" and time.time() > requested + limit
 
 
 def _since(store: Datastore, newest: int) -> int:
@@ -146,13 +144,12 @@ def _recognise(store: Datastore, task: TaskRecord, document: TaskDocument) -> No
         task.ended_at, task.lost = None, msgspec.UNSET
 
 
-def _adopted(
-    kind: str, submission_id: str, document: TaskDocument, settings: Settings
-) -> TaskRecord:
+def _adopted(session: Session, kind: str, submission_id: str, document: TaskDocument) -> TaskRecord:
     """Return the record of a task in progress that this datastore did not start.
 
     Which files such a transfer has is unknown, so it counts as recursive: it covers all of them.
     """
+    settings = session.context.settings
     requested = globus.seconds(document.request_time) or int(time.time())
     transfer = kind == "transfer"
     return TaskRecord(

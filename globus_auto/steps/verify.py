@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 from globus_auto import globus
 from globus_auto.alerts import catalog
-from globus_auto.datastore import FileRecord, TaskRecord
+from globus_auto.datastore import FileRecord
 from globus_auto.errors import EndpointNotReady
-from globus_auto.files import OWN, below, colliding_names, fold, joined, matcher, matches
-from globus_auto.steps.delete_task import FAILED_TASKS
+from globus_auto.files import OWN
 from globus_auto.steps.fingerprints import Answer, current_versions
-from globus_auto.steps.plan import DeletionPlan
-from globus_auto.steps.rules import DAY, Doubt, KeepReason, KeepTerms, Why, doubt, reason_to_keep
+from globus_auto.steps.rules import DAY, Doubt, KeepReason, Why, doubt
 from globus_auto.steps.session import Session
 from globus_auto.text import sentence
 from globus_auto.walk import ListingError
@@ -21,71 +19,6 @@ from globus_auto.walk import ListingError
 FILES_AT_ONCE = 50_000
 # The error codes for a collection that does not exist, or no longer exists.
 NO_COLLECTION = ("EndpointNotFound", "EndpointDeleted")
-
-
-def plan_deletion(session: Session) -> DeletionPlan:
-    """Return the files that delete.py may delete now: those whose copies are verified."""
-    verified = verify(session, candidates(session))
-    undeleted = frozenset(session.context.read_health().undeleted)
-    most = session.context.settings.files_per_task
-    return DeletionPlan(verified, undeleted, most, FAILED_TASKS)
-
-
-def candidates(session: Session) -> dict[str, FileRecord]:
-    """Return the records of the files that may be deleted if their copies are verified, by path.
-
-    Leave out files outside SRC_DIR. Add files that must stay to `session.kept`, with the reason.
-    """
-    settings, store = session.context.settings, session.store
-    keeping = KeepTerms(session.context.started, settings.keep_days)
-    lost, lost_below = store.lost(session.context.started)
-    unverified: dict[str, TaskRecord] = {}
-    excluded = matcher(settings.exclude)
-    found = {}
-    for group in _directories_by_fold(session):
-        names = [name for directory in group for name in store.files[directory]]
-        colliding = colliding_names(names)
-        for directory in group:
-            hidden = matches(directory, settings.src_dir, excluded)
-            recursive_in_progress = store.recursive_in_progress(directory)
-            all_lost = any(below(directory, each) for each in lost_below)
-            for name, record in sorted(store.files[directory].items()):
-                path, task = joined(directory, name), store.tasks[record.task]
-                reason = reason_to_keep(
-                    record,
-                    task,
-                    keeping,
-                    excluded=hidden or excluded(name),
-                    recursive_in_progress=recursive_in_progress,
-                    collides=name in colliding,
-                    lost=all_lost or path in lost,
-                )
-                if reason and reason.reason is KeepReason.UNVERIFIED:
-                    unverified.setdefault(task.destination, task)
-                if reason:
-                    session.kept.add(path, reason)
-                else:
-                    found[path] = record
-    for task in unverified.values():
-        session.context.alerts.fire(
-            catalog.checksums_unverified(
-                task.destination, task.source_dir, globus.link(task.task_id or "")
-            )
-        )
-    session.context.alerts.resolve("unverified")
-    return found
-
-
-def _directories_by_fold(session: Session) -> list[list[str]]:
-    """Return the known directories below SRC_DIR, grouped by name without case or Unicode form.
-
-    The directories of one group could be one directory at the destination.
-    """
-    groups: dict[str, list[str]] = {}
-    for directory in sorted(session.store.files):
-        if below(directory, session.context.settings.src_dir):
-            groups.setdefault(fold(directory), []).append(directory)
-    return list(groups.values())
 
 
 def verify(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:

@@ -10,7 +10,7 @@ from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 from globus_auto.files import colliding_names
 from globus_auto.globus import documents, tasks
 from globus_auto.steps import batches, delivered, rules
-from globus_auto.steps.quarantine import is_empty_tree, topmost_empty_trees
+from globus_auto.steps.empty import is_empty_tree, topmost_empty_trees
 from globus_auto.steps.rules import KeepReason, KeepTerms, Reason
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 

@@ -1,0 +1,78 @@
+"""Empty directories: those below SRC_DIR that hold nothing, or only empty directories."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from globus_auto.files import OWN, joined, matcher
+from globus_auto.steps.rules import is_stable
+from globus_auto.steps.session import Session
+from globus_auto.steps.source import walk_source
+from globus_auto.walk import DirectoryListing, ListingError, ListingResult
+
+
+def empty_directories(session: Session) -> tuple[list[str], bool]:
+    """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
+    settings = session.context.settings
+    excluded = matcher(settings.exclude)
+    began = int(time.time())
+
+    quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
+
+    def is_content(name: str, mtime: int) -> bool:
+        own = name.startswith(OWN) and name not in quarantined
+        return own or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
+
+    walk = walk_source(session)
+    results = list(session.progress.scan(walk, settings.src_dir))
+    empty_trees = topmost_empty_trees(results, settings.src_dir, is_content)
+    if not settings.src_local_dir:
+        empty_trees = [
+            directory for directory in empty_trees if directory not in session.store.quarantined
+        ]
+    return empty_trees, _can_rename(results)
+
+
+def _can_rename(results: list[ListingResult]) -> bool:
+    return all(
+        result.rename_supported for result in results if isinstance(result, DirectoryListing)
+    )
+
+
+def topmost_empty_trees(
+    results: Iterable[ListingResult], root: str, content: Callable[[str, int], bool]
+) -> list[str]:
+    """Return the topmost directories that hold nothing, or only empty directories; never `root`.
+
+    `results` are those of a walk of all of `root`. `content` returns, for a directory's name and
+    mtime (seconds UTC), whether the directory counts as content and stays. A directory that cannot
+    be listed stays as well.
+    """
+    inside: dict[str, list[str]] = {}
+    left: set[str] = set()
+    for result in results:
+        if isinstance(result, ListingError):
+            continue
+        for name, mtime in result.directories.items():
+            if content(name, mtime):
+                left.add(joined(result.path, name))
+        if not (result.files or result.others or result.unsendable):
+            inside[result.path] = [joined(result.path, name) for name in result.directories]
+    empty_trees: set[str] = set()
+    # Longer paths first, so that subdirectories are decided before their parent.
+    for path in sorted(inside, key=len, reverse=True):
+        if path not in left and empty_trees.issuperset(inside[path]):
+            empty_trees.add(path)
+    empty_trees.discard(root)
+    return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
+
+
+def is_empty_tree(results: Iterable[ListingResult]) -> bool:
+    """Return whether a walk of a directory found nothing, or only empty directories."""
+    return all(
+        isinstance(result, DirectoryListing)
+        and not (result.files or result.others or result.unsendable)
+        and not any(name.startswith(OWN) for name in result.directories)
+        for result in results
+    )
