@@ -5,7 +5,7 @@ from __future__ import annotations
 from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 
 from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
-from globus_auto.globus.client import Client, globus_lister
+from globus_auto.globus.client import Client
 from globus_auto.globus.documents import (
     ROWS_MOST,
     Event,
@@ -64,7 +64,6 @@ __all__ = [
     "delete_document",
     "describe_error",
     "details",
-    "globus_lister",
     "high_assurance",
     "is_rejected",
     "is_revoked",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import globus_sdk
@@ -21,6 +21,7 @@ from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tokens import Result, TokenFile
 from globus_auto.settings import Settings
 from globus_auto.text import SECRETS, register_secret
+from globus_auto.walk import Lister
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,15 @@ class Connection:
             retry_config=_retries(),
         )
         return Client(transfer, self._limiter)
+
+    @contextlib.contextmanager
+    def lister(self, endpoint: str) -> Iterator[Lister]:
+        """Yield a lister of directories at the collection `endpoint`, for use by one thread."""
+        client = self.new_client()
+        try:
+            yield lambda path: client.list_directory(endpoint, path)
+        finally:
+            client.close()
 
     def with_consent(self, call: Callable[[], Result]) -> Result:
         """Return what `call` returns; if Globus requires a consent for it, ask for it once.

@@ -6,8 +6,7 @@ anybody relies on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -35,7 +34,7 @@ from globus_auto.globus.documents import (
 )
 from globus_auto.globus.limiter import RateLimiter, limited, pauses
 from globus_auto.globus.tasks import is_ours
-from globus_auto.walk import Lister, ListingError, ListingResult
+from globus_auto.walk import ListingError, ListingResult
 
 LISTED_AT_MOST = 1000  # tasks: globus_sdk's paginator for task_list stops there as well
 CANCEL_SECONDS = 60
@@ -159,9 +158,12 @@ class Client:
         """Require a data_access consent for each of `endpoints` at the next login."""
         self._transfer.add_app_data_access_scope(endpoints)
 
-    def server_time(self) -> float | None:
-        """Return the time at Globus (seconds UTC); None if it sends no valid Date header."""
-        answer = self._call(self._transfer.get_submission_id)
+    def server_time(self, endpoint: str) -> float | None:
+        """Return the time at Globus (seconds UTC), None if it sends no valid Date header.
+
+        Any answer has it; this asks about the collection `endpoint`.
+        """
+        answer = self._call(self._transfer.get_endpoint, endpoint)
         try:
             return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
         except (TypeError, ValueError):
@@ -288,13 +290,3 @@ class Client:
             if document.status not in OPEN:
                 return document
         raise CancelTimeout(f"Globus has not ended task {task_id} although asked to cancel it.")
-
-
-@contextmanager
-def globus_lister(new_client: Callable[[], Client], endpoint: str) -> Iterator[Lister]:
-    """Yield a lister of directories at the collection `endpoint`, for use by one thread."""
-    client = new_client()
-    try:
-        yield lambda path: client.list_directory(endpoint, path)
-    finally:
-        client.close()

@@ -167,7 +167,7 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         return
     yield Line("ok", what, f"{document.display_name or endpoint} is ready")
     if what == "source":
-        yield _line("clock", context, lambda: _clock(session))
+        yield _line("clock", context, lambda: _clock(session, endpoint))
     if document.disable_verify:
         name = document.display_name or endpoint
         text = (
@@ -182,10 +182,10 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
     )
 
 
-def _clock(session: Session) -> Line:
+def _clock(session: Session, endpoint: str) -> Line:
     """Return a line about the difference between this machine's clock and Globus's."""
     asked_at = time.time()
-    sent_at = session.client.server_time()
+    sent_at = session.client.server_time(endpoint)
     answered_at = time.time()
     if sent_at is None:
         return Line("warning", "clock", "not checked: Globus sent no valid Date header")

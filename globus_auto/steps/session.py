@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +17,7 @@ from globus_auto.files import below, marker_name
 from globus_auto.globus import Client, Connection, TaskDocument
 from globus_auto.steps.rules import PASSING, Reason, Why
 from globus_auto.text import counted
-from globus_auto.walk import DirectoryListing, Lister, ListingResult
+from globus_auto.walk import DirectoryListing, ListingResult
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +126,8 @@ class Session:
         Raise AlertError if the source contains the marker that was made at the destination: then
         both are one directory.
         """
-
-        def lister() -> AbstractContextManager[Lister]:
-            return globus.globus_lister(self.connection.new_client, endpoint)
-
-        results = walk.walk(lister, roots, enter, self.context.settings.list_concurrency)
+        workers = self.context.settings.list_concurrency
+        results = walk.walk(lambda: self.connection.lister(endpoint), roots, enter, workers)
         at_source = endpoint == self.context.settings.src_id
         return distinct(self, results) if at_source else results
 

@@ -82,12 +82,21 @@ class Site:
         (self.home / "config.py").write_text("".join(lines), encoding="utf-8")
 
     def remember(self) -> None:
-        """Let the datastore know all of the source as sent, as it is now."""
+        """Let the datastore know all of the source as sent, as it is now; cancel earlier tasks."""
+        self.forget()
         kept = self.home / "sent"
         if not kept.exists():
             names = ("SRC_ID", "SRC_DIR", "DST_ID", "DST_DIR")
             grow("datastore", kept, *(self.settings[name] for name in names))
         shutil.copyfile(kept, self.home / "datastore")
+
+    def forget(self) -> None:
+        """Remove the datastore, and what else earlier runs have left here and at the service."""
+        for name in ("datastore", "datastore.health"):
+            (self.home / name).unlink(missing_ok=True)
+        if "GLOBUS_CLIENT_SECRET" in self.environment:
+            client_id = self.settings["CLIENT_ID"]
+            run([PYTHON, "-m", "tests.benchmarks.cancel", client_id], self.environment)
 
     def run(self, program: str, *options: str) -> Cost:
         """Run a program to its good end and return what it cost; `answers` are those to it."""

@@ -84,7 +84,7 @@ def _files(directory: Path, number: int) -> list[str]:
 
 
 def _first(site: Site) -> Cost:
-    (site.home / "datastore").unlink()
+    site.forget()
     return _without_service(site, site.run("transfer"))
 
 

@@ -8,13 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import globus_sdk
 import pytest
 
-from globus_auto import local, walk
+from globus_auto import config_file, local, walk
 from globus_auto.datastore import FileVersion
-from globus_auto.globus.client import Client, globus_lister
-from globus_auto.globus.limiter import RateLimiter
+from globus_auto.globus import auth
 from globus_auto.walk import DirectoryListing
 from tests.conftest import Lab, files, put, tree
 
@@ -76,19 +74,9 @@ def scan(lister: Any) -> dict[str, Any]:
 def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
     """Of every kind of file, link and directory, with odd names and times."""
     fill(lab)
-    app = globus_sdk.ClientApp(
-        "test",
-        client_id=lab.client_id,
-        client_secret=lab.secret,
-        config=globus_sdk.GlobusAppConfig(token_storage="memory"),
-    )
-    limiter = RateLimiter(0)
-    with app:
-        remote = scan(
-            lambda: globus_lister(
-                lambda: Client(globus_sdk.TransferClient(app=app), limiter), lab.src.id
-            )
-        )
+    connection = auth.connect(config_file.read_settings(str(lab.config)), interactive=False)
+    remote = scan(lambda: connection.lister(lab.src.id))
+    connection.close()
     here = scan(lambda: local.local_lister(str(lab.source), "/src"))
     assert here == remote
     assert here["/src"].directories["empty"] == int(os.stat(lab.source / "empty").st_mtime)

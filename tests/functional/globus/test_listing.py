@@ -16,7 +16,7 @@ from globus_auto.datastore import FileVersion
 from globus_auto.errors import EndpointNotReady, InvalidResponse
 from globus_auto.globus import auth
 from globus_auto.globus import limiter as limiter_module
-from globus_auto.globus.client import Client, globus_lister
+from globus_auto.globus.client import Client
 from globus_auto.walk import DirectoryListing, Lister, ListingError
 from tests.conftest import Lab, files
 
@@ -365,7 +365,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
     def lister() -> Iterator[Lister]:
         opened.append(threading.current_thread())
         try:
-            with globus_lister(connection.new_client, lab.src.id) as list_one:
+            with connection.lister(lab.src.id) as list_one:
                 yield list_one
         finally:
             closed.append(threading.current_thread())
