@@ -248,7 +248,7 @@ def test_a_clock_that_differs_from_that_of_globus_is_a_warning(
 ) -> None:
     body = {"id": lab.src.id, "gcp_connected": True}
     date = {"Date": formatdate(time.time() + seconds, usegmt=True)}
-    lab.world.faults.add("endpoint", status=200, body=body, headers=date)
+    lab.world.faults.add("endpoint", times=2, status=200, body=body, headers=date)
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
     assert line(output, "clock").startswith(level)
@@ -260,7 +260,7 @@ def test_an_answer_without_a_date_is_a_warning(
     lab: Lab, capsys: pytest.CaptureFixture[str], date: str
 ) -> None:
     body = {"id": lab.src.id, "gcp_connected": True}
-    lab.world.faults.add("endpoint", status=200, body=body, headers={"Date": date})
+    lab.world.faults.add("endpoint", times=2, status=200, body=body, headers={"Date": date})
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
     assert line(output, "clock") == "warning  clock: not checked: Globus sent no valid Date header"
