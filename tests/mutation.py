@@ -21,8 +21,8 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.conftest import LEFT  # noqa: E402 - started by path
 from tests.mutants import MUTANTS, Mutant  # noqa: E402
+from tests.processes import LEFT  # noqa: E402 - started by path
 
 PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider")
 TIMEOUT = 120  # seconds for one test function

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, files, put
+from tests.lab import Lab, files, put
 
 KILLS = 100
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "task", "delete", "mkdir", "rename"]

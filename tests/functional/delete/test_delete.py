@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, tree
+from tests.lab import Lab, files, tree
 
 
 def deleted(lab: Lab) -> list[list[str]]:

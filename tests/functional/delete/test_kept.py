@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, put
+from tests.lab import Lab, files, put
 
 RACY = "modified within 2 s of the scan"
 OPEN = "its transfer is in progress"

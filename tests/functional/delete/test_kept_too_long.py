@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, put, tree, unmark
+from tests.lab import Lab, files, put, tree, unmark
+from tests.mail import Mailbox
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
 from globus_auto.steps.remove import halved_by_directory, split
-from tests.conftest import Lab, files, tree
+from tests.lab import Lab, files, tree
 
 MINUTE = 60
 

@@ -16,7 +16,7 @@ from globus_auto.datastore import FileVersion
 from globus_auto.globus import client
 from globus_auto.globus import limiter as limiter_module
 from globus_auto.walk import DirectoryListing
-from tests.conftest import Lab, files, put, tree
+from tests.lab import Lab, files, put, tree
 
 NAMES = [
     "a",

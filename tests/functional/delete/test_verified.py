@@ -9,7 +9,8 @@ import pytest
 
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
 from globus_auto.steps.rules import doubt
-from tests.conftest import Lab, Mailbox, files, put
+from tests.lab import Lab, files, put
+from tests.mail import Mailbox
 
 HOUR = 3600
 BEGIN, END = 1_795_428_000, 1_795_428_100  # of the task

@@ -20,7 +20,7 @@ from globus_auto.globus import limiter as limiter_module
 from globus_auto.globus.documents import SuccessfulTransfer
 from globus_auto.globus.limiter import RateLimiter
 from globus_auto.walk import DirectoryListing, Lister, ListingError
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 HTML: dict[str, Any] = {
     "body": "<html>Please log in</html>",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 REFUSAL = {"code": "Planned", "message": "planned"}
 HOUR = 3600

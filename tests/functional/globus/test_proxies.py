@@ -12,7 +12,7 @@ import requests
 
 from globus_auto.globus import errors
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 STATUSES = pytest.mark.parametrize("status", [200, 403, 404, 504])
 EFFECT = pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])

@@ -16,10 +16,10 @@ import pytest
 
 from globus_auto import logs
 from globus_auto import text as text_module
-from tests.conftest import Lab, Mailbox, unmark
-from tests.functional.alerts.test_notifiers import self_signed
 from tests.functional.delete.test_kept import too_large
-from tests.terminal import on_terminal
+from tests.lab import Lab, unmark
+from tests.mail import Mailbox, self_signed
+from tests.processes import on_terminal
 
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "delete", "task", "mkdir"]
 FAULTS: list[dict[str, Any]] = [

@@ -12,7 +12,8 @@ import time_machine
 
 from globus_auto.sandbox.world import CompletionPolicy
 from tests import PACKAGE
-from tests.conftest import LEFT, Lab, files, tree
+from tests.lab import Lab, files, tree
+from tests.processes import LEFT
 
 
 def test_the_source_is_copied_and_then_cleared(lab: Lab):

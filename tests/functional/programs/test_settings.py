@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from globus_auto import config_file
-from tests.conftest import LEFT, Lab, Mailbox, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox
+from tests.processes import LEFT
 
 FOREIGN = 12345  # a uid and gid that nobody has
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,9 @@ from hypothesis import strategies as st
 from globus_auto import storage
 from globus_auto.datastore import Datastore, FileRecord, Mapping, TaskRecord
 from globus_auto.errors import DamagedDatastore, NewerDatastore
-from tests.conftest import Lab, Mailbox, files
+from tests.lab import Lab, files, untouched
+from tests.mail import Mailbox
+from tests.processes import no_file_above
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(-(2**62), 2**62)
@@ -239,17 +239,6 @@ def test_an_unknown_shape_is_damage_though_the_sum_matches(
     assert reason in str(caught.value)
 
 
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """Let writing a file fail beyond this size, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_failed_save_leaves_the_old_file(path: Path) -> None:
     """The temporary file that it leaves does no harm to the next save."""
     before = path.read_bytes()
@@ -289,12 +278,6 @@ def replace_by_a_directory(path: Path) -> None:
 def replace_by_a_loop(path: Path) -> None:
     path.unlink()
     path.symlink_to(path.name)
-
-
-def untouched(path: Path) -> tuple[int, int, int]:
-    """Return what changes when a file is written or replaced, but not when it is read."""
-    status = path.lstat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from globus_auto import delete, transfer
 from globus_auto.datastore import Mapping
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 ALWAYS = ("/s", "/d")
 PAIRS = [

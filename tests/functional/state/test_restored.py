@@ -10,7 +10,8 @@ import pytest
 
 from globus_auto.sandbox.submissions import read
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, Mailbox, files, put
+from tests.lab import Lab, files, put
+from tests.mail import Mailbox
 
 
 def rewind(lab: Lab) -> Path:

@@ -16,7 +16,8 @@ from globus_auto.alerts.catalog import programs
 from globus_auto.datastore import Datastore, FileRecord, Mapping
 from globus_auto.errors import NewerDatastore
 from tests import ROOT
-from tests.conftest import Lab, Mailbox, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox
 
 GOLDEN = ROOT / "tests" / "golden"
 DAY = 86_400

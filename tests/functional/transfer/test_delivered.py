@@ -10,8 +10,8 @@ import pytest
 
 from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, put
 from tests.functional.delete.test_delete import deleted
+from tests.lab import Lab, files, put
 
 
 def recursive(lab: Lab) -> list[bool]:

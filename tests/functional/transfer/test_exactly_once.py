@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, another_destination, files
+from tests.lab import Lab, another_destination, files
 
 HOUR = 3600
 

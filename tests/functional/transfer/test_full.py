@@ -1,7 +1,7 @@
 """--full: one recursive task for all files, whether they were sent before or not."""
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 
 def test_full_compares_everything_with_the_destination_again(lab: Lab):

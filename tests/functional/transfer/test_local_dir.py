@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import START, Lab, files, put
+from tests.lab import START, Lab, files, put
 
 
 @pytest.fixture(name="lab")

@@ -3,7 +3,7 @@
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import START, Lab, files
+from tests.lab import START, Lab, files
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 PATHS = {f"/src/{name}" for name in NAMES}

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 DOWN = [
     pytest.param("src", {"connected": False}, 1, "is not connected to Globus", id="source off"),

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.conftest import START, Lab, files, put, tree
+from tests.lab import START, Lab, files, put, tree
 
 DAY = 86_400
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import START, Lab, files, put
+from tests.lab import START, Lab, files, put
 
 
 def items(document):

@@ -17,7 +17,7 @@ from globus_sdk.token_storage import TokenStorageData
 
 from globus_auto import errors
 from globus_auto.globus import tokens
-from tests.conftest import Lab
+from tests.lab import Lab
 
 SERVERS = ("transfer.api.globus.org", "auth.globus.org")
 # Stores tokens numbered 1, 2, 3, ... and prints each number once the token is in the file.
