@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
-from globus_auto.files import matcher, matches
 from globus_auto.steps.rules import (
     FUTURE_SECONDS,
     ScanTerms,
@@ -160,26 +159,3 @@ def test_older_files_of_ended_tasks_cannot_be_racy():
     assert safe_until(tasks) == {1: OLD + 98, 3: OLD - 2}
     assert safe_until(tasks, HERE) == {1: OLD + 98, 3: OLD - 2}
     assert safe_until(tasks, ELSEWHERE) == {}
-
-
-@pytest.mark.parametrize(
-    ("patterns", "fits", "fits_not"),
-    [
-        ([], [], ["a", ""]),
-        (["*.tmp", ".*"], ["a.tmp", ".hidden", ".a.tmp"], ["a.tmp2", "a.TMP", "tmp"]),
-        (["[ab]?"], ["a1", "bx"], ["c1", "a", "a12"]),
-        (["a\nb*"], ["a\nbc"], ["a"]),
-        (["Ä*"], ["Ärger"], ["ärger"]),
-    ],
-)
-def test_patterns_match_one_whole_name_as_in_a_shell(patterns, fits, fits_not):
-    excluded = matcher(patterns)
-    assert [name for name in fits + fits_not if excluded(name)] == fits
-
-
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [("/src/a", False), ("/src/x.d/a", True), ("/src/a/x.d", True), ("/src", False)],
-)
-def test_a_path_is_excluded_by_any_name_below_the_root_only(path, found):
-    assert matches(path, "/src", matcher(["x.*", "src"])) is found
