@@ -215,6 +215,24 @@ def changes(lab: Lab) -> list[str]:
     ]
 
 
+def deleted(lab: Lab) -> list[list[str]]:
+    """Return the paths of each submitted delete task for files at the source."""
+    return [
+        [item["path"] for item in document["DATA"]]
+        for document in lab.submitted("delete")
+        if document["endpoint"] == lab.src.id and not document["recursive"]
+    ]
+
+
+def too_large(lab: Lab, path: str) -> None:
+    """Let the listing of `path` fail like that of a directory that is too large."""
+    document = {"code": "ExternalError.DirListingFailed.SizeLimit", "message": "m"}
+    huge = {"status": 502, "body": document | {"request_id": "r", "resource": "/"}}
+    lab.world.faults.add(
+        "ls", times=None, match=lambda request: request.query["path"] == path, **huge
+    )
+
+
 def another_destination(lab: Lab) -> Path:
     """Set another collection as the destination, and return its directory."""
     other = lab.home / "other"

@@ -6,16 +6,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.lab import Lab, files, tree
-
-
-def deleted(lab: Lab) -> list[list[str]]:
-    """Return the paths of each submitted delete task for files at the source."""
-    return [
-        [item["path"] for item in document["DATA"]]
-        for document in lab.submitted("delete")
-        if document["endpoint"] == lab.src.id and not document["recursive"]
-    ]
+from tests.lab import Lab, deleted, files, tree
 
 
 def probed(lab: Lab) -> Lab:

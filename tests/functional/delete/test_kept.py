@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.lab import Lab, files, put
+from tests.lab import Lab, files, put, too_large
 
 RACY = "modified within 2 s of the scan"
 OPEN = "its transfer is in progress"
@@ -203,15 +203,6 @@ def test_a_subdirectory_missing_at_the_destination_is_sent_again(lab: Lab, delet
     assert delete(1) == {"run/a": MISSING}
     assert files(lab.source).keys() == {"run/a"}
     assert lab.records() == set()
-
-
-def too_large(lab: Lab, path: str) -> None:
-    """Let the listing of `path` fail like that of a directory that is too large."""
-    document = {"code": "ExternalError.DirListingFailed.SizeLimit", "message": "m"}
-    huge = {"status": 502, "body": document | {"request_id": "r", "resource": "/"}}
-    lab.world.faults.add(
-        "ls", times=None, match=lambda request: request.query["path"] == path, **huge
-    )
 
 
 def test_copies_in_a_huge_directory_are_verified_one_by_one(lab: Lab, delete: Delete) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.delete.test_kept import too_large
-from tests.lab import Lab, unmark
+from tests.lab import Lab, too_large, unmark
 from tests.mail import Mailbox, self_signed
 from tests.processes import on_terminal
 

@@ -10,8 +10,7 @@ import pytest
 
 from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.functional.delete.test_delete import deleted
-from tests.lab import Lab, files, put
+from tests.lab import Lab, deleted, files, put
 
 
 def recursive(lab: Lab) -> list[bool]:
