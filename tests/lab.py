@@ -22,6 +22,7 @@ from globus_sdk.token_storage import JSONTokenStorage
 from globus_auto import datastore, delete, transfer
 from globus_auto import files as files_module
 from globus_auto import storage as storage_module
+from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import MARKER
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
@@ -144,6 +145,16 @@ class Lab:
             for directory, names in self.store().files.items()
             for name in names
         }
+
+    def record(self, path: str) -> FileRecord:
+        """Return the record of a file, which must have one."""
+        found = self.store().record(path)
+        assert found is not None, f"there is no record of {path}"
+        return found
+
+    def task_of(self, path: str) -> TaskRecord:
+        """Return the task of the record of a file."""
+        return self.store().tasks[self.record(path).task]
 
     def submitted(self, route: str = "transfer") -> list[Any]:
         """Return the submitted documents."""

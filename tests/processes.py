@@ -78,7 +78,7 @@ class Terminal:
         while "Authorization Code here:" not in self.shown:
             assert self._read(), self.shown
         before, _, self.shown = self.shown.partition("Authorization Code here:")
-        return re.findall(r"http://\S+", before)[-1]
+        return str(re.findall(r"http://\S+", before)[-1])
 
     def type(self, text: str) -> None:
         """Type a line."""

@@ -40,7 +40,7 @@ def main() -> None:
             print(row.part, row.what, row.size, tables.summary(row), flush=True)
     finally:
         shutil.rmtree(home)
-    print("", tables.walk_source(rows), sep="\n")
+    print("", tables.everything(rows), sep="\n")
     if options.publish:
         publish(rows)
     else:
@@ -52,7 +52,7 @@ def publish(rows: list[Row]) -> None:
     picture.draw(ROOT / "tests/benchmarks/figures.svg", rows)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    made = f"\\1{tables.walk_source(rows)}\n![Figures](tests/benchmarks/figures.svg)\n\\2"
+    made = f"\\1{tables.everything(rows)}\n![Figures](tests/benchmarks/figures.svg)\n\\2"
     readme.write_text(FIGURES.sub(made, text), encoding="utf-8")
 
 

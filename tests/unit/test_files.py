@@ -18,7 +18,9 @@ from globus_auto.files import colliding_names, matcher, matches
         (["Ä*"], ["Ärger"], ["ärger"]),
     ],
 )
-def test_patterns_match_one_whole_name_as_in_a_shell(patterns, fits, fits_not):
+def test_patterns_match_one_whole_name_as_in_a_shell(
+    patterns: list[str], fits: list[str], fits_not: list[str]
+) -> None:
     excluded = matcher(patterns)
     assert [name for name in fits + fits_not if excluded(name)] == fits
 
@@ -27,7 +29,7 @@ def test_patterns_match_one_whole_name_as_in_a_shell(patterns, fits, fits_not):
     ("path", "found"),
     [("/src/a", False), ("/src/x.d/a", True), ("/src/a/x.d", True), ("/src", False)],
 )
-def test_a_path_is_excluded_by_any_name_below_the_root_only(path, found):
+def test_a_path_is_excluded_by_any_name_below_the_root_only(path: str, found: bool) -> None:
     assert matches(path, "/src", matcher(["x.*", "src"])) is found
 
 

@@ -62,6 +62,7 @@ def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
     assert document["interpret_globs"] is False
     assert not any(document[f"notify_on_{event}"] for event in ("succeeded", "failed", "inactive"))
     (task,) = (task for task in lab.world.tasks.values() if task.submission.document == document)
+    assert task.submission.deadline
     assert 7 * 60 - 1 <= task.submission.deadline - began <= 7 * 60 + 60
 
 

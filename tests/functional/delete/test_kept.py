@@ -50,7 +50,7 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
     lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
-    tasks = {path: store.tasks[store.record(path).task] for path in ("/src/a", "/src/b")}
+    tasks = {path: lab.task_of(path) for path in ("/src/a", "/src/b")}
     assert not tasks["/src/a"].in_progress, "its record is that of an older task"
     assert not tasks["/src/b"].in_progress, "a delivered record is not overwritten"
     (full,) = store.tasks_in_progress("transfer").values()

@@ -68,6 +68,7 @@ def test_one_directory_may_take_its_listing_and_a_minute(lab: Lab) -> None:
     assert lab.delete() == 0
     assert files(lab.source) == {}
     (task,) = (each for each in lab.world.tasks.values() if each.submission.kind == "DELETE")
+    assert task.submission.deadline
     assert task.submission.deadline - began <= 7 * MINUTE + 5, "counted from before the listing"
 
 

@@ -57,8 +57,8 @@ def fill(lab: Lab) -> None:
         os.chdir(lab.source)
         listener.bind("socket")
         os.chdir(before)
-    for name in [b"line\nbreak", b"return\r", b"not \xff utf-8"]:
-        Path(os.fsdecode(os.fsencode(lab.source / "empty") + b"/" + name)).touch()
+    for unsendable in [b"line\nbreak", b"return\r", b"not \xff utf-8"]:
+        Path(os.fsdecode(os.fsencode(lab.source / "empty") + b"/" + unsendable)).touch()
     os.mkdir(os.fsencode(lab.source) + b"/dir \xfe")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from globus_auto.alerts.model import Alert, Alerts, OpenAlert
+from globus_auto.alerts.model import Alert, Alerts, Kind, OpenAlert
 
 
-def findings(*raised: Alert, well: tuple[str, ...] = ()) -> Alerts:
+def findings(*raised: Alert, well: tuple[Kind, ...] = ()) -> Alerts:
     """Return what a run has found: alerts, and kinds of which all is well."""
     found = Alerts()
     for alert in raised:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +33,7 @@ def test_no_name_can_add_a_header_or_a_line(about: str, text: str, pair: str) ->
     assert set(parsed.keys()) == set(message.keys())
 
 
-LOGIN = {"kind": "login", "title": "login expired", "code": 3}
+LOGIN: dict[str, Any] = {"kind": "login", "title": "login expired", "code": 3}
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_an_unsent_message_stays_due() -> None:
     reader = Reader()
     reader.run(0, findings(alert(), alert("/e")), delivered=False)
     reader.run(1, findings(alert("/e"), alert("/f")), delivered=False)
-    reader.run(2, findings(well=("other",)))
+    reader.run(2, findings(well=("stalled",)))
     assert reader.notified == [(3, 0, 0)]
     reader.run(3, findings(well=("unlisted",)), delivered=False)
     reader.run(4, findings(), delivered=False)
@@ -190,7 +190,8 @@ EVENTS = st.lists(
 def test_notified_and_resolved_always_alternate(
     events: list[tuple[str, int, bool]],
 ) -> None:
-    reader, now, last = Reader(), 0, None
+    reader, now = Reader(), 0
+    last: tuple[str, int] | None = None
     for what, hours, delivered in events:
         now += hours * HOUR
         count = len(reader.notified)
@@ -203,7 +204,7 @@ def test_notified_and_resolved_always_alternate(
             else:
                 assert last is not None
                 assert last[0] == "told", "repeated or resolved is only what was told"
-            assert not again or now - last[1] >= 24 * HOUR
+                assert not again or now - last[1] >= 24 * HOUR
             last = ("resolved" if resolved else "told"), now
 
 

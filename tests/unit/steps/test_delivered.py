@@ -32,7 +32,9 @@ def sent_from_src(*, recursive: bool) -> TaskRecord:
         (False, "/src/never given"),
     ],
 )
-def test_a_skipped_path_outside_its_task_drops_all_its_files(full, skipped) -> None:
+def test_a_skipped_path_outside_its_task_drops_all_its_files(
+    full: bool, skipped: str | None
+) -> None:
     task = sent_from_src(recursive=full)
     paths = ["/src/a", "/src/b"]
     assert delivered.not_transferred(task, paths, [documents.SkippedError(skipped)]) == paths

@@ -66,9 +66,14 @@ def test_the_topmost_empty_trees_are_found(
 
 def test_the_caller_decides_which_directories_are_content() -> None:
     """It is asked with the name and the modification time of each directory."""
-    calls = []
+    calls: list[tuple[str, int]] = []
+
+    def is_content(name: str, mtime: int) -> bool:
+        calls.append((name, mtime))
+        return True
+
     outcomes = [directory("/r", "a"), directory("/r/a")]
-    assert topmost_empty_trees(outcomes, "/r", lambda *named: calls.append(named) or True) == []
+    assert topmost_empty_trees(outcomes, "/r", is_content) == []
     assert calls == [("a", NOW - 3600)]
 
 
