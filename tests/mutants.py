@@ -2,20 +2,74 @@
 
 from __future__ import annotations
 
+import ast
+import io
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 
-class Mutant(NamedTuple):
-    """A mistake in `file`: `old` becomes `new`, and `test` must fail.
+class Misfit(Exception):
+    """A mutant does not fit the code or the tests."""
 
-    `rule` names the broken rule, as in the table of README.md. mutation.py tries them.
+
+class Mutant(NamedTuple):
+    """A mistake in `function` of `file`: `old` becomes `new`, and `test` must fail.
+
+    `rule` names the broken rule, as in the table of README.md. `function` may also be Class.method
+    or a constant of the module. `old` and `new` are indented as if `def` stood in the first column,
+    wherever the function is. mutation.py tries the mutants.
     """
 
     rule: str
     test: str
     file: str
+    function: str
     old: str
     new: str
+
+    def make(self, package: Path) -> str:
+        """Return the code of the file, in this package, with the mistake.
+
+        Raise Misfit if the file, the function or the text in it is missing or not the only one.
+        """
+        place = f"{self.function} of {self.file}"
+        try:
+            code = (package / self.file).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise Misfit(f"{self.rule}: there is no {self.file}") from None
+        found = list(_definitions(ast.parse(code).body, *self.function.split(".")))
+        if len(found) != 1:
+            raise Misfit(f"{self.rule}: {len(found)} definitions of {place}")
+        first, last = found[0].lineno - 1, found[0].end_lineno
+        lines = io.StringIO(code).readlines()
+        inside = textwrap.dedent("".join(lines[first:last]))
+        if inside.count(self.old) != 1:
+            raise Misfit(f"{self.rule}: the text is {inside.count(self.old)} times in {place}")
+        indented = " " * found[0].col_offset
+        lines[first:last] = [textwrap.indent(inside.replace(self.old, self.new), indented)]
+        return "".join(lines)
+
+    def find_test(self, tests: Path) -> Path:
+        """Return the file below `tests` that has the test; raise Misfit unless there is one."""
+        define = f"def {self.test}("
+        found = [path for path in tests.rglob("test_*.py") if define in path.read_text("utf-8")]
+        if len(found) != 1:
+            raise Misfit(f"{self.rule}: {self.test} is in {len(found)} files")
+        return found[0]
+
+
+def _definitions(body: list[ast.stmt], name: str, *more: str) -> Iterator[ast.stmt]:
+    """Yield the statements that define `name`; with `more`, those that define it inside a class."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name == name:
+                yield from _definitions(node.body, *more) if more else [node]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if name in map(ast.unparse, targets) and not more:
+                yield node
 
 
 MUTANTS = [
@@ -23,13 +77,15 @@ MUTANTS = [
         "an unsubmitted task is saved first",
         "test_a_kill_before_the_answer_leads_to_one_task",
         "steps/submit.py",
-        "        if self.queue:\n            self.save()\n",
+        "_Submitting.run",
+        "    if self.queue:\n        self.save()\n",
         "",
     ),
     Mutant(
         "an unsubmitted delete task is saved first",
         "test_a_leftover_delete_task_is_found_by_its_label",
         "steps/delete_task.py",
+        "delete",
         "    store.tasks[number] = task\n    session.save()\n",
         "    store.tasks[number] = task\n",
     ),
@@ -37,6 +93,7 @@ MUTANTS = [
         "a repeated submission keeps its id",
         "test_an_uncertain_submission_is_repeated_unaltered",
         "globus/tasks.py",
+        "transfer_document",
         "        submission_id=task.submission_id,\n        sync_level",
         "        submission_id=str(__import__('uuid').uuid4()),\n        sync_level",
     ),
@@ -44,6 +101,7 @@ MUTANTS = [
         "only Accepted and Duplicate mean that there is a task",
         "test_an_uncertain_submission_is_repeated_unaltered",
         "globus/client.py",
+        "Client.submit",
         'answer.get("code") not in ("Accepted", "Duplicate")',
         "False",
     ),
@@ -51,6 +109,7 @@ MUTANTS = [
         "racy files are sent again",
         "test_a_file_written_twice_within_a_second_is_sent_again",
         "steps/rules.py",
+        "_reason_to_transfer",
         "    if is_racy(record, task) and terms.began",
         "    if False and terms.began",
     ),
@@ -58,6 +117,7 @@ MUTANTS = [
         "racy files are not deleted",
         "test_a_file_modified_within_2_s_of_the_scan_stays",
         "steps/rules.py",
+        "reason_to_keep",
         "    if is_racy(record, task):\n        return",
         "    if False:\n        return",
     ),
@@ -65,6 +125,7 @@ MUTANTS = [
         "the short cut for unchanged files leaves out racy ones",
         "test_a_file_written_twice_within_a_second_is_sent_again",
         "steps/rules.py",
+        "safe_until",
         "        number: task.scanned_at - RACE_SECONDS\n",
         "        number: task.scanned_at + 9_999\n",
     ),
@@ -72,6 +133,7 @@ MUTANTS = [
         "the short cut for unchanged files is for ended tasks",
         "test_a_skipped_file_is_an_alert_until_its_next_task_ends",
         "steps/rules.py",
+        "safe_until",
         "        if not task.in_progress and pair in",
         "        if task.in_progress and pair in",
     ),
@@ -79,6 +141,7 @@ MUTANTS = [
         "skipped paths are not delivered",
         "test_succeeded_means_delivered_except_skipped_files",
         "steps/delivered.py",
+        "not_transferred",
         "        if hits:\n            lost.append(path)",
         "        if False:\n            lost.append(path)",
     ),
@@ -86,6 +149,7 @@ MUTANTS = [
         "files below a skipped directory are not delivered",
         "test_files_below_a_skipped_directory_count_as_skipped",
         "files.py",
+        "with_parents",
         'path = path.rpartition("/")[0]\n',
         'path = ""\n',
     ),
@@ -93,6 +157,7 @@ MUTANTS = [
         "an incomplete list of skipped paths does not count",
         "test_missing_skipped_errors_are_requested_for_an_hour",
         "steps/delivered.py",
+        "_whole",
         "    return found if len(found) >= (number or 0) else None",
         "    return found",
     ),
@@ -100,6 +165,7 @@ MUTANTS = [
         "an unknown skipped path drops all files of its task",
         "test_a_skipped_path_outside_its_task_drops_all_its_files",
         "steps/delivered.py",
+        "not_transferred",
         "    if not all(below(path, task.source_dir) for path in left_out):",
         "    if False:",
     ),
@@ -107,6 +173,7 @@ MUTANTS = [
         "files of a task unknown to Globus are dropped",
         "test_files_of_a_task_unknown_to_globus_are_sent_again",
         "steps/poll.py",
+        "poll",
         "                dropped = paths\n",
         "                dropped = []\n",
     ),
@@ -114,6 +181,7 @@ MUTANTS = [
         "a failed task delivers only what it lists, with the size",
         "test_a_failed_task_does_not_deliver_another_size",
         "steps/delivered.py",
+        "_has_size",
         "return record is not None and record.size == size",
         "return record is not None and size is not None",
     ),
@@ -121,6 +189,7 @@ MUTANTS = [
         "one recursive task at a time",
         "test_full_waits_for_transfers_in_progress",
         "steps/scan.py",
+        "scan",
         "recursive=not in_progress and (first or wanted)",
         "recursive=first or wanted",
     ),
@@ -128,13 +197,15 @@ MUTANTS = [
         "a recursive task has every file",
         "test_everything_is_deferred_during_a_recursive_task",
         "datastore.py",
-        "            task.recursive and task.in_progress and below(path, task.source_dir)",
-        "            False and below(path, task.source_dir)",
+        "Datastore.recursive_in_progress",
+        "        task.recursive and task.in_progress and below(path, task.source_dir)",
+        "        False and below(path, task.source_dir)",
     ),
     Mutant(
         "files of a task in progress are not deleted",
         "test_a_file_stays_while_its_task_is_in_progress",
         "steps/rules.py",
+        "reason_to_keep",
         "    if task.in_progress or recursive_in_progress:\n        return",
         "    if recursive_in_progress:\n        return",
     ),
@@ -142,6 +213,7 @@ MUTANTS = [
         "delete tasks have a short deadline",
         "test_a_delete_task_has_explicit_paths_and_a_deadline",
         "steps/delete_task.py",
+        "delete",
         "deadline=int(deletion.age.since) + deadline_seconds",
         "deadline=int(deletion.age.since) + 100 * deadline_seconds",
     ),
@@ -149,6 +221,7 @@ MUTANTS = [
         "delete tasks that linger are cancelled",
         "test_an_unsuccessful_delete_task_keeps_its_records",
         "steps/delete_task.py",
+        "delete",
         "        if ended.status in OPEN:\n            ended = client.cancel",
         "        if False:\n            ended = client.cancel",
     ),
@@ -156,6 +229,7 @@ MUTANTS = [
         "leftover delete tasks are cancelled",
         "test_a_leftover_delete_task_is_found_by_its_label",
         "steps/startup.py",
+        "_start_up",
         "        delete_task.cancel_leftovers(session)\n",
         "",
     ),
@@ -163,6 +237,7 @@ MUTANTS = [
         "nothing is done until a leftover delete task is cancelled",
         "test_nothing_is_done_until_a_leftover_is_cancelled",
         "steps/delete_task.py",
+        "cancel_leftovers",
         "                if not gone and not over:",
         "                if False:",
     ),
@@ -170,6 +245,7 @@ MUTANTS = [
         "a missing copy is not verified",
         "test_a_missing_or_truncated_copy_is_sent_again",
         "steps/rules.py",
+        "doubt",
         "    if found is None:\n        return Doubt(Why(KeepReason.MISSING))",
         '    if found == "never":\n        return Doubt(Why(KeepReason.MISSING))',
     ),
@@ -177,6 +253,7 @@ MUTANTS = [
         "a copy of another size is not verified",
         "test_a_missing_or_truncated_copy_is_sent_again",
         "steps/rules.py",
+        "doubt",
         "    if found.size != record.size:",
         "    if False:",
     ),
@@ -184,6 +261,7 @@ MUTANTS = [
         "a file whose copy cannot be verified stays",
         "test_a_file_whose_copy_cannot_be_verified_stays",
         "steps/fingerprints.py",
+        "current_versions",
         "            answer: Answer = None if result.gone else no_answer\n",
         "            answer: Answer = None\n",
     ),
@@ -191,6 +269,7 @@ MUTANTS = [
         "an empty destination drops nothing",
         "test_a_missing_or_empty_destination_drops_no_records",
         "steps/verify.py",
+        "_verified_at",
         "        if not missing_or_empty:",
         "        if True:",
     ),
@@ -198,6 +277,7 @@ MUTANTS = [
         "the source is listed again just before a deletion",
         "test_a_file_changed_while_its_copy_is_verified_stays",
         "steps/rules.py",
+        "reason_at_source",
         "    if not record.is_of(found):\n        return Why(KeepReason",
         "    if False:\n        return Why(KeepReason",
     ),
@@ -205,6 +285,7 @@ MUTANTS = [
         "nothing behind a symlink is deleted",
         "test_a_file_behind_a_symlinked_directory_stays",
         "steps/batches.py",
+        "unchanged",
         "        elif not reason:",
         "        elif False:",
     ),
@@ -212,6 +293,7 @@ MUTANTS = [
         "names that differ only in case or form stay",
         "test_names_that_differ_only_in_case_or_form_both_stay",
         "steps/rules.py",
+        "reason_to_keep",
         "    if collides:\n        return Why(KeepReason.COLLISION",
         "    if False:\n        return Why(KeepReason.COLLISION",
     ),
@@ -219,6 +301,7 @@ MUTANTS = [
         "an unsent name that differs only in case keeps a file",
         "test_a_file_stays_while_a_similar_name_is_not_yet_sent",
         "steps/batches.py",
+        "unchanged",
         "list(group), collisions=True)",
         "list(group), collisions=False)",
     ),
@@ -226,6 +309,7 @@ MUTANTS = [
         "an empty directory is quarantined before its deletion",
         "test_a_file_that_arrives_under_the_old_name_survives",
         "steps/quarantine.py",
+        "quarantine",
         "            session.client.rename(store.source, directory, quarantined_path)",
         "            store.quarantined.pop(quarantined_path)\n"
         "            store.quarantined[directory] = directory",
@@ -234,14 +318,16 @@ MUTANTS = [
         "a quarantined directory is listed again",
         "test_a_file_that_arrives_in_a_quarantine_survives",
         "steps/prune.py",
+        "_delete_quarantined",
         "            if empty.is_empty_tree(session.walk(source, [quarantined_path], lambda _name:"
-        " True))\n",
-        "            if True\n",
+        " True))",
+        "            if True",
     ),
     Mutant(
         "a quarantine is saved before the rename",
         "test_a_kill_after_the_rename_leaves_no_quarantine",
         "steps/quarantine.py",
+        "quarantine",
         "    session.save()\n    for quarantined_path, directory in list(",
         "    for quarantined_path, directory in list(",
     ),
@@ -249,6 +335,7 @@ MUTANTS = [
         "on a mount only empty directories are removed",
         "test_on_a_mount_a_file_that_arrives_after_the_scan_survives",
         "steps/prune.py",
+        "_remove_here",
         "                os.rmdir(below)",
         '                __import__("shutil").rmtree(below)',
     ),
@@ -256,6 +343,7 @@ MUTANTS = [
         "locks are exclusive",
         "test_a_lock_held_by_one_run_keeps_another_out",
         "locks.py",
+        "_taken",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)",
     ),
@@ -263,6 +351,7 @@ MUTANTS = [
         "one program at a time uses the datastore",
         "test_a_program_waits_until_the_other_has_ended",
         "context.py",
+        "RunContext.store_locked",
         "with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else",
         "with locked(path, timeout=LOCK_TIMEOUT) if False else",
     ),
@@ -270,6 +359,7 @@ MUTANTS = [
         "the sum of the datastore is checked",
         "test_any_altered_added_or_missing_byte_is_damage",
         "storage.py",
+        "load",
         "    if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:",
         "    if False:",
     ),
@@ -277,6 +367,7 @@ MUTANTS = [
         "an error is never read as empty",
         "test_a_directory_that_cannot_be_listed_keeps_its_records",
         "globus/listing.py",
+        "directory",
         "    if len(document.DATA) < document.total and not filtered:",
         "    if False:",
     ),
@@ -284,6 +375,7 @@ MUTANTS = [
         "an error is never read as not found",
         "test_an_endpoint_lost_during_the_scan_ends_the_run",
         "globus/listing.py",
+        "why_unlisted",
         "if (error.http_status == 404 and code in NOT_FOUND)",
         "if (error.http_status == 404)",
     ),
@@ -291,6 +383,7 @@ MUTANTS = [
         "an empty source drops nothing",
         "test_a_suddenly_empty_source_drops_no_records",
         "steps/forget.py",
+        "forget",
         "    if _is_suddenly_empty(session, plan):\n        return\n",
         "",
     ),
@@ -298,6 +391,7 @@ MUTANTS = [
         "KEEP_DAYS",
         "test_a_delivered_file_is_deleted_after_keep_days",
         "steps/rules.py",
+        "reason_to_keep",
         "keeping.now - sent_at < keeping.keep_days * DAY",
         "keeping.now - sent_at < keeping.keep_days * 8_640",
     ),
@@ -305,6 +399,7 @@ MUTANTS = [
         "SETTLE_SECONDS",
         "test_a_file_is_deferred_until_stable_for_settle_seconds",
         "steps/rules.py",
+        "is_stable",
         "now - mtime >= settle_seconds",
         "now - mtime >= 0",
     ),
@@ -312,6 +407,7 @@ MUTANTS = [
         "source and destination are distinct directories",
         "test_one_directory_under_two_names_stops_both_programs",
         "steps/session.py",
+        "distinct",
         "        if below(result.path, settings.src_dir) and not own.isdisjoint(names):",
         "        if False:",
     ),
@@ -319,6 +415,7 @@ MUTANTS = [
         "secrets are redacted",
         "test_secrets_that_a_server_repeats_are_redacted",
         "text.py",
+        "register_secret",
         "        SECRETS.add(secret.strip())",
         "        SECRETS.discard(secret)",
     ),
@@ -326,6 +423,7 @@ MUTANTS = [
         "an alert is inhibited by its cause",
         "test_an_alert_is_inhibited_by_its_cause",
         "alerts/state.py",
+        "update_open_alerts",
         "if causes.isdisjoint(alert.inhibited_by)",
         "if True",
     ),
@@ -333,6 +431,7 @@ MUTANTS = [
         "a stall is resolved when files get through",
         "test_a_transfer_that_stalls_repeatedly_is_one_alert",
         "steps/poll.py",
+        "poll",
         "    if (succeeded or progressing) and not (failed or unknown):",
         "    if not unknown:",
     ),
@@ -340,6 +439,7 @@ MUTANTS = [
         "one program does not resolve an alert of the other",
         "test_delete_does_not_resolve_a_rejected_transfer",
         "alerts/model.py",
+        "Alerts.is_resolved",
         'return by in ("", self.program) and self.is_over(key)',
         "return self.is_over(key)",
     ),
@@ -347,6 +447,7 @@ MUTANTS = [
         "a run is the first until Globus has accepted a task",
         "test_after_a_clean_out_new_files_are_sent_as_items",
         "steps/scan.py",
+        "scan",
         "    first = not store.mappings\n",
         "    first = not store.files and not store.tasks\n",
     ),
@@ -354,6 +455,7 @@ MUTANTS = [
         "a recursive task delivers only what a listing shows",
         "test_a_directory_that_globus_missed_is_sent_as_items",
         "steps/delivered.py",
+        "_not_seen",
         " or not (isinstance(answer, FileVersion) and record.is_of(answer)):\n",
         ":\n",
     ),
@@ -361,6 +463,7 @@ MUTANTS = [
         "a task that reports too few files delivers none",
         "test_all_is_sent_again_if_a_task_reports_too_few_files",
         "steps/delivered.py",
+        "find_delivered",
         "    if lists.sent is None or fewer:\n",
         "    if lists.sent is None:\n",
     ),
@@ -368,6 +471,7 @@ MUTANTS = [
         "a file listed with another size is not delivered",
         "test_a_file_that_is_listed_with_another_size_is_sent_again",
         "steps/delivered.py",
+        "find_delivered",
         "        elif not _has_size(session.store, path, lists.sent[path]):\n",
         "        elif False:\n",
     ),
@@ -375,6 +479,7 @@ MUTANTS = [
         "lists that come late are waited for",
         "test_lists_that_come_late_are_waited_for",
         "steps/delivered.py",
+        "find_delivered",
         "        if now - task.unlisted_since < LISTS_TIMEOUT:\n",
         "        if False:\n",
     ),
@@ -382,6 +487,7 @@ MUTANTS = [
         "lists that never come deliver nothing",
         "test_lists_that_never_come_are_given_up_after_an_hour",
         "steps/delivered.py",
+        "LISTS_TIMEOUT",
         "LISTS_TIMEOUT = 3600\n",
         "LISTS_TIMEOUT = 3600 * 24 * 365\n",
     ),
@@ -389,6 +495,7 @@ MUTANTS = [
         "a lost task keeps its files for a day",
         "test_a_lost_task_keeps_its_files_at_the_source_for_a_day",
         "steps/rules.py",
+        "reason_to_keep",
         "    if lost:\n        return",
         "    if False:\n        return",
     ),
@@ -396,6 +503,7 @@ MUTANTS = [
         "a task in progress without a record is waited for",
         "test_a_task_in_progress_at_a_reset_overwrites_nothing",
         "steps/startup.py",
+        "compare_with_list",
         "            store.tasks[store.next_task_number()] = _adopted(",
         "            _ = _adopted(",
     ),
@@ -403,6 +511,7 @@ MUTANTS = [
         "only an answer with a Globus code rejects a request",
         "test_only_an_error_code_of_globus_rejects_a_request",
         "globus/errors.py",
+        "is_rejected",
         "    if error.http_status in (401, 408, 429) or not error.code:\n",
         "    if error.http_status in (401, 408, 429):\n",
     ),
@@ -410,6 +519,7 @@ MUTANTS = [
         "files that Globus did not verify stay",
         "test_files_that_globus_did_not_verify_stay_with_one_alert",
         "steps/rules.py",
+        "reason_to_keep",
         "    if not task.verify_checksum:\n",
         "    if False:\n",
     ),
@@ -417,6 +527,7 @@ MUTANTS = [
         "a copy older than its task is not verified",
         "test_an_older_copy_from_a_backup_is_sent_again",
         "steps/rules.py",
+        "doubt",
         "    if task.equal or found.mtime >= begin - SLACK:\n",
         "    if True:\n",
     ),
@@ -424,6 +535,7 @@ MUTANTS = [
         "a copy newer than its task is not verified",
         "test_a_copy_that_was_altered_with_equal_size_is_sent_again",
         "steps/rules.py",
+        "doubt",
         "    if found.mtime > end + SLACK:\n",
         "    if False:\n",
     ),
@@ -431,6 +543,7 @@ MUTANTS = [
         "the same doubt sends a file again at most once a day",
         "test_a_file_whose_copy_vanishes_each_time_is_sent_once_a_day",
         "steps/verify.py",
+        "_resend_or_keep",
         "        (lost.kept if ahead or repeated else lost.again)[path] = found\n",
         "        (lost.kept if ahead else lost.again)[path] = found\n",
     ),
@@ -438,13 +551,15 @@ MUTANTS = [
         "a restored datastore loses its delivered records",
         "test_version_1_restored_after_the_upgrade_is_noticed",
         "context.py",
-        "        if store.generation < newest:\n",
-        "        if False:\n",
+        "RunContext.load",
+        "    if store.generation < newest:\n",
+        "    if False:\n",
     ),
     Mutant(
         "a newer task at Globus shows a restored datastore",
         "test_a_newer_task_at_globus_shows_a_restored_code_path",
         "steps/startup.py",
+        "compare_with_list",
         "        older |= newer\n",
         "",
     ),
@@ -452,6 +567,7 @@ MUTANTS = [
         "the generation rises above all earlier ones",
         "test_a_new_datastore_starts_above_the_last_generation",
         "context.py",
+        "RunContext.load",
         "Datastore(source=settings.src_id, generation=newest)",
         "Datastore(source=settings.src_id)",
     ),
@@ -459,6 +575,7 @@ MUTANTS = [
         "tasks of version 1 are polled once more",
         "test_an_upgrade_drops_files_that_globus_does_not_list",
         "storage.py",
+        "_upgrade",
         '        if not task.in_progress:\n            task.status = "ACTIVE"\n',
         "",
     ),
@@ -466,6 +583,7 @@ MUTANTS = [
         "a newer version is not called damaged",
         "test_a_newer_version_stops_both_programs",
         "storage.py",
+        "load",
         "    if written and int(written[1]) > VERSION:\n",
         "    if False:\n",
     ),
@@ -473,13 +591,15 @@ MUTANTS = [
         "no destination lies inside that of another source",
         "test_a_destination_inside_another_mapping_is_refused",
         "datastore.py",
-        "        if one.destination != two.destination:\n",
-        "        if True:\n",
+        "Mapping.agrees_with",
+        "    if one.destination != two.destination:\n",
+        "    if True:\n",
     ),
     Mutant(
         "one config file for each CODE_PATH",
         "test_two_configs_with_one_code_path_are_refused",
         "context.py",
+        "RunContext._require_own_config",
         " and theirs.pair != settings.pair:\n",
         " and False:\n",
     ),
@@ -487,6 +607,7 @@ MUTANTS = [
         "the marker of another source stops all",
         "test_the_marker_of_another_source_is_refused",
         "steps/marker.py",
+        "_require_no_other",
         "    if others:\n",
         "    if False:\n",
     ),
@@ -494,6 +615,7 @@ MUTANTS = [
         "nothing is deleted without the marker",
         "test_without_a_marker_files_are_sent_but_not_deleted",
         "steps/marker.py",
+        "require",
         '        if state != "there":\n',
         "        if False:\n",
     ),
@@ -501,6 +623,7 @@ MUTANTS = [
         "no copy of another spelling is overwritten",
         "test_another_spelling_is_held_back_until_it_is_renamed",
         "steps/scan.py",
+        "_defer_rejected_and_colliding",
         "    for path, other in spelling.find_collisions(session, new):\n",
         "    for path, other in list(spelling.find_collisions(session, new))[:0]:\n",
     ),
@@ -508,6 +631,7 @@ MUTANTS = [
         "a deletion's age counts from the listing",
         "test_nothing_is_deleted_on_an_old_listing",
         "steps/delete_task.py",
+        "delete",
         "    if deletion.age.seconds > deletion.most_seconds:\n",
         "    if False:\n",
     ),
@@ -515,6 +639,7 @@ MUTANTS = [
         "a deletion's deadline counts from the listing",
         "test_the_delete_task_of_a_suspended_run_expires",
         "steps/delete_task.py",
+        "delete",
         "        deadline=int(deletion.age.since) + deadline_seconds,\n",
         "        deadline=int(time.time()) + 100 * deadline_seconds,\n",
     ),
@@ -522,6 +647,7 @@ MUTANTS = [
         "a delete task whose end is unknown is cancelled",
         "test_a_delete_task_whose_answer_is_replaced_is_cancelled",
         "steps/delete_task.py",
+        "_cancel_unseen",
         "            client.request_cancel(task.task_id)\n",
         "",
     ),
@@ -529,13 +655,15 @@ MUTANTS = [
         "a task that never gets through is halved",
         "test_submissions_shrink_until_a_gateway_accepts_them",
         "steps/submit.py",
-        "            if task.tries >= MOST_TRIES and not task.recursive:\n",
-        "            if False:\n",
+        "_Submitting.run",
+        "        if task.tries >= MOST_TRIES and not task.recursive:\n",
+        "        if False:\n",
     ),
     Mutant(
         "a task that is too large is halved",
         "test_a_delete_task_that_is_too_large_is_halved",
         "globus/errors.py",
+        "DIVISIBLE",
         "DIVISIBLE = (400, 413)\n",
         "DIVISIBLE = (400,)\n",
     ),
@@ -543,13 +671,15 @@ MUTANTS = [
         "rejected submissions are bounded in a run",
         "test_many_rejected_files_are_found_within_a_few_runs",
         "steps/submit.py",
-        "            if self.rejected <= MOST_REJECTED:\n",
-        "            if True:\n",
+        "_Submitting._not_accepted",
+        "        if self.rejected <= MOST_REJECTED:\n",
+        "        if True:\n",
     ),
     Mutant(
         "files that cannot be deleted come last",
         "test_a_file_that_cannot_be_deleted_delays_others_briefly",
         "steps/candidates.py",
+        "plan_deletion",
         "    undeleted = frozenset(session.context.read_health().undeleted)\n",
         "    undeleted: frozenset[str] = frozenset()\n",
     ),
@@ -557,13 +687,15 @@ MUTANTS = [
         "a file that stays too long is an alert",
         "test_names_differing_in_case_are_an_alert_in_the_end",
         "steps/session.py",
-        "            if ended and ended < self.due:\n",
-        "            if False:\n",
+        "KeepLog.add",
+        "        if ended and ended < self.due:\n",
+        "        if False:\n",
     ),
     Mutant(
         "a single error of a task is no alert",
         "test_an_error_that_passes_is_no_alert",
         "steps/poll.py",
+        "_check_progress",
         "        if not _is_stuck(task, document, now, stall_seconds):\n",
         "        if not _is_stuck(task, document, now, stall_seconds) and False:\n",
     ),
@@ -571,6 +703,7 @@ MUTANTS = [
         "a service that is down ends the run",
         "test_a_service_that_is_down_ends_the_run",
         "globus/listing.py",
+        "why_unlisted",
         " or service_down:\n",
         ":\n",
     ),

@@ -3,8 +3,8 @@
     python tests/mutation.py [WORD]
 
 tries all of them, or those whose rule contains WORD. It works on a copy in a temporary directory
-and takes some minutes. The exit code is 1 unless every test passes without a mistake and fails
-with it, by an assertion.
+and takes some minutes. The exit code is 1 unless every mistake fits the code, and every test passes
+without it and fails with it, by an assertion.
 """
 
 from __future__ import annotations
@@ -21,25 +21,24 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.conftest import LEFT  # noqa: E402 - started by path
-from tests.mutants import MUTANTS, Mutant  # noqa: E402
+from tests.mutants import MUTANTS, Misfit, Mutant  # noqa: E402
+from tests.processes import LEFT  # noqa: E402 - started by path
 
 PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider")
 TIMEOUT = 120  # seconds for one test function
 ASSERTION = re.compile(r"(\w+\.)*(AssertionError|assert\b|Failed: DID NOT RAISE)")
 
 
-def outcome(test: str, home: Path) -> str:
-    """Run `test` in the copy at `home`; return "passed", "failed", or another outcome."""
-    define = f"def {test}("
-    found = [path for path in home.glob("tests/**/test_*.py") if define in path.read_text()]
-    if len(found) != 1:
-        return f"NAMED IN {len(found)} FILES"
+def outcome(test: str, path: Path, home: Path) -> str:
+    """Run `test` of the file `path` in the copy at `home`.
+
+    Return "passed", "failed", or another outcome.
+    """
     report = home / "report.xml"
     report.unlink(missing_ok=True)
     try:
         done = subprocess.run(
-            [*PYTEST, f"--junitxml={report}", f"{found[0]}::{test}"],
+            [*PYTEST, f"--junitxml={report}", f"{path}::{test}"],
             cwd=home,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(home)},
             capture_output=True,
@@ -61,26 +60,39 @@ def tried(mutant: Mutant, home: Path) -> str:
     """Make the mistake of `mutant` in the copy at `home`; return "noticed" if its test fails."""
     path = home / "globus_auto" / mutant.file
     code = path.read_text(encoding="utf-8")
-    if code.count(mutant.old) != 1:
-        return "DOES NOT FIT THE CODE"
-    path.write_text(code.replace(mutant.old, mutant.new), encoding="utf-8")
-    ended = outcome(mutant.test, home)
+    path.write_text(mutant.make(home / "globus_auto"), encoding="utf-8")
+    ended = outcome(mutant.test, mutant.find_test(home / "tests"), home)
     path.write_text(code, encoding="utf-8")
     return {"failed": "noticed", "passed": "SURVIVED"}.get(ended, ended)
 
 
+def fits(mutant: Mutant) -> bool:
+    """Return whether the mutant fits the code and the tests; if it does not, print why."""
+    try:
+        mutant.make(ROOT / "globus_auto")
+        mutant.find_test(ROOT / "tests")
+    except Misfit as misfit:
+        print(f"DOES NOT FIT: {misfit}", flush=True)
+        return False
+    return True
+
+
 def main() -> int:
-    """Try the selected mutants; return 1 if one is not noticed."""
+    """Try the selected mutants; return 1 if one does not fit or is not noticed."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
-    mutants = [mutant for mutant in MUTANTS if word in mutant.rule]
-    good = True
+    selected = [mutant for mutant in MUTANTS if word in mutant.rule]
+    if not selected:
+        print(f"No rule contains {word!r}")
+        return 1
+    mutants = [mutant for mutant in selected if fits(mutant)]
+    good = mutants == selected
     with tempfile.TemporaryDirectory(prefix="mutation.") as directory:
         home = Path(directory)
         for name in ("globus_auto", "tests"):
             shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns(*LEFT))
         shutil.copy(ROOT / "pyproject.toml", home)
-        for test in sorted({mutant.test for mutant in mutants}):
-            ended = outcome(test, home)
+        for test, path in sorted({(each.test, each.find_test(home / "tests")) for each in mutants}):
+            ended = outcome(test, path, home)
             if ended != "passed":
                 good = False
                 print(f"without any mistake: {ended} {test}", flush=True)

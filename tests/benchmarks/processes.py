@@ -72,8 +72,8 @@ class Row(NamedTuple):
         return statistics.median(self.rates)
 
     @property
-    def under_way(self) -> float:
-        """How many listings were under way at a time."""
+    def in_progress(self) -> float:
+        """How many listings were in progress at a time."""
         pairs = zip(self.rates, self.answers, strict=True)
         return statistics.median(rate * answer for rate, answer in pairs)
 

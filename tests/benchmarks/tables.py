@@ -126,6 +126,6 @@ def _of_rates(listings: dict[tuple[str, int], Row]) -> Iterator[list[str]]:
     for workers in (8, 32):
         row = listings.get((f"{workers} at once", 100))
         if row:
-            share, apart = row.rate * 0.1 / workers, row.recursive_in_progress / workers
+            share, apart = row.rate * 0.1 / workers, row.in_progress / workers
             what = f"listing rate / possible rate, {row.what}"
             yield [what, "≥ 0.9", f"{share:.2f}", f"{apart:.2f}"]

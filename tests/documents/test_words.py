@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_texts_are_plain_english(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("program", [transfer, delete])
-def test_help_is_plain_english(program: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_plain_english(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         program.main(["--help"])
     assert TEXTS.findall(capsys.readouterr().out) == []

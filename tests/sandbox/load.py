@@ -57,6 +57,7 @@ def main(seconds: float) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 5:
-        print(count_answers(*sys.argv[2:], float(sys.argv[1])))
+        host, path, token = sys.argv[2:]
+        print(count_answers(host, path, token, float(sys.argv[1])))
     else:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 
-def test_the_demo_succeeds_and_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
+def test_the_demo_succeeds_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = [sys.executable, "-m", "globus_auto.sandbox"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

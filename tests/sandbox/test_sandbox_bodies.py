@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from globus_auto.sandbox.identity import TRANSFER_ALL, data_access
+from tests.sandbox.conftest import Site
 
 # Keys that differ on purpose, and why.
 LEFT_OUT: dict[str, str] = {}
@@ -41,7 +42,7 @@ def differences(theirs: Any, ours: Any, where: str = "") -> list[str]:
 
 
 def send(
-    site, method: str, path: str, body: Any = None, token: str | None = None
+    site: Site, method: str, path: str, body: Any = None, token: str | None = None
 ) -> tuple[int, Any]:
     """Send a request without globus-sdk; return the status and JSON of the answer."""
     headers = {"Authorization": token or site.bearer()}
@@ -63,7 +64,7 @@ def basic(account: str, secret: str) -> str:
     return "Basic " + base64.b64encode(f"{account}:{secret}".encode()).decode()
 
 
-def test_transfer_answers_as_the_shipped_bodies_do(site):
+def test_transfer_answers_as_the_shipped_bodies_do(site: Site) -> None:
     site.write("a.txt")
     site.write("b/c.txt")
     operation = f"/v0.10/operation/endpoint/{site.source.id}"
@@ -72,8 +73,9 @@ def test_transfer_answers_as_the_shipped_bodies_do(site):
     item = {"DATA_TYPE": "transfer_item", "source_path": "/b", "destination_path": "/b"}
     ends = {"source_endpoint": site.source.id, "destination_endpoint": site.destination.id}
     transfer = {"DATA_TYPE": "transfer", "submission_id": submission, **ends, "DATA": [item]}
-    delete = {"DATA_TYPE": "delete", "endpoint": site.source.id, "submission_id": "0" * 32}
-    delete["DATA"] = [{"DATA_TYPE": "delete_item", "path": "/a.txt"}]
+    item = {"DATA_TYPE": "delete_item", "path": "/a.txt"}
+    target = {"endpoint": site.source.id, "submission_id": "0" * 32}
+    delete = {"DATA_TYPE": "delete", **target, "DATA": [item]}
     mkdir = {"DATA_TYPE": "mkdir", "path": "/new"}
     rename = {"DATA_TYPE": "rename", "old_path": "/new", "new_path": "/newer"}
     answers = [
@@ -114,7 +116,7 @@ def test_transfer_answers_as_the_shipped_bodies_do(site):
             assert ours["code"] == theirs["code"]
 
 
-def test_auth_answers_as_the_shipped_bodies_do(site):
+def test_auth_answers_as_the_shipped_bodies_do(site: Site) -> None:
     site.destination.data_access_required = True
     app, verifier = site.world.identity.add_native_app(), "v" * 64
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
@@ -201,7 +203,9 @@ def test_auth_answers_as_the_shipped_bodies_do(site):
         ("GCSv5_endpoint", None, False),
     ],
 )
-def test_the_endpoint_document_shows_the_kind_of_endpoint(site, kind, connected, functional):
+def test_the_endpoint_document_shows_the_kind_of_endpoint(
+    site: Site, kind: str, connected: bool | None, functional: bool
+) -> None:
     made = site.world.add_endpoint(site.src, "other", kind, host=site.source)
     found = site.client.get_endpoint(made.id)
     assert (found["entity_type"], found["gcp_connected"]) == (kind, connected)

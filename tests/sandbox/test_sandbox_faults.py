@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any, NoReturn
 
 import globus_sdk
 import pytest
@@ -10,10 +11,10 @@ import time_machine
 from globus_auto.sandbox.faults import ROUTE_NAMES
 from globus_auto.sandbox.server import ROUTES, Sandbox
 from globus_auto.sandbox.world import World
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 
-def test_a_planned_status_is_answered_without_an_effect(site):
+def test_a_planned_status_is_answered_without_an_effect(site: Site) -> None:
     faults, ls = site.world.faults, site.client.operation_ls
     faults.add("ls", times=2, status=502, body={"code": "ExternalError.Planned"})
     faults.add("ls", status=500, body="<html>")
@@ -33,7 +34,7 @@ def test_a_planned_status_is_answered_without_an_effect(site):
     ]
 
 
-def test_a_fault_applies_only_to_requests_that_match(site):
+def test_a_fault_applies_only_to_requests_that_match(site: Site) -> None:
     faults, ls = site.world.faults, site.client.operation_ls
     site.write("a/x")
     faults.add("ls", times=None, status=502, match=lambda request: request.query["path"] == "/a")
@@ -47,7 +48,7 @@ def test_a_fault_applies_only_to_requests_that_match(site):
         faults.add("ls", state=500)
 
 
-def test_a_connection_drops_before_or_after_the_effect(site):
+def test_a_connection_drops_before_or_after_the_effect(site: Site) -> None:
     site.world.faults.add("mkdir", drop="before")
     site.world.faults.add("mkdir", drop="after")
     for name, made in (("before", False), ("after", True)):
@@ -62,7 +63,7 @@ def test_a_connection_drops_before_or_after_the_effect(site):
     assert list(site.world.tasks) == [task]
 
 
-def test_a_truncated_answer_is_not_json_but_has_taken_effect(site):
+def test_a_truncated_answer_is_not_json_but_has_taken_effect(site: Site) -> None:
     site.world.faults.add("mkdir", truncate=True)
     answer = site.client.operation_mkdir(site.source.id, "/made")
     assert (answer.http_status, answer.data) == (200, None)
@@ -70,7 +71,7 @@ def test_a_truncated_answer_is_not_json_but_has_taken_effect(site):
 
 
 @pytest.mark.parametrize("status", [403, 404, 408, 413, 504])
-def test_a_proxy_page_keeps_the_request_from_globus(site, status):
+def test_a_proxy_page_keeps_the_request_from_globus(site: Site, status: int) -> None:
     """The client sees an HTML page without an error code, and nothing is created."""
     site.world.faults.add_proxy("mkdir", status, times=2)
     for _ in range(2):
@@ -83,7 +84,7 @@ def test_a_proxy_page_keeps_the_request_from_globus(site, status):
     site.client.operation_mkdir(site.source.id, "/x")
 
 
-def test_a_proxy_can_replace_the_answer_after_the_effect(site):
+def test_a_proxy_can_replace_the_answer_after_the_effect(site: Site) -> None:
     proxy, mkdir = site.world.faults.add_proxy, site.client.operation_mkdir
     proxy("mkdir", 504, after=True, match=lambda request: request.body["path"] == "/x")
     mkdir(site.source.id, "/y")
@@ -95,7 +96,7 @@ def test_a_proxy_can_replace_the_answer_after_the_effect(site):
         site.world.faults.add("mkdir", after=True)
 
 
-def test_a_proxy_can_answer_200_or_without_a_body(site):
+def test_a_proxy_can_answer_200_or_without_a_body(site: Site) -> None:
     site.world.faults.add_proxy("ls", 200)
     answer = site.client.get(f"/v0.10/operation/endpoint/{site.source.id}/ls")
     assert (answer.http_status, answer.data) == (200, None)
@@ -106,7 +107,7 @@ def test_a_proxy_can_answer_200_or_without_a_body(site):
     assert "Content-Type" not in caught.value.headers
 
 
-def test_a_late_answer_delays_no_other_request(site):
+def test_a_late_answer_delays_no_other_request(site: Site) -> None:
     site.names()
     site.world.faults.add("stat", delay=30)
     site.client.transport.http_timeout = 0.05
@@ -120,8 +121,9 @@ def test_a_late_answer_delays_no_other_request(site):
     assert site.names() == []
 
 
-def test_hooks_run_before_or_after_the_effect_and_may_block(site):
-    seen, go = [], threading.Event()
+def test_hooks_run_before_or_after_the_effect_and_may_block(site: Site) -> None:
+    seen: list[Any] = []
+    go = threading.Event()
     hook = site.world.faults.add_hook
     hook("mkdir", lambda request: seen.append((request.body["path"], (site.src / "x").exists())))
     hook("mkdir", lambda _: seen.append((site.src / "x").exists()), when="after")
@@ -138,11 +140,11 @@ def test_hooks_run_before_or_after_the_effect_and_may_block(site):
     waiting.join()
 
 
-def test_an_exception_in_a_hook_is_raised_by_the_with_block():
+def test_an_exception_in_a_hook_is_raised_by_the_with_block() -> None:
     """The request itself is answered with 500."""
     world = World()
 
-    def fail(_request):
+    def fail(_request: object) -> NoReturn:
         raise AssertionError("seen")
 
     world.faults.add_hook("jwk", fail)
@@ -153,7 +155,7 @@ def test_an_exception_in_a_hook_is_raised_by_the_with_block():
         auth.close()
 
 
-def test_calls_over_the_limit_get_429_with_retry_after(site):
+def test_calls_over_the_limit_get_429_with_retry_after(site: Site) -> None:
     """The limit is measured over ten seconds."""
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         site.world.calls_per_second = 0.3
@@ -171,7 +173,7 @@ def test_calls_over_the_limit_get_429_with_retry_after(site):
         assert site.names() == []
 
 
-def test_a_route_that_is_not_emulated_is_a_501(site):
+def test_a_route_that_is_not_emulated_is_a_501(site: Site) -> None:
     requests = [
         ("get", "/v0.10/bookmark_list"),
         ("put", "/v0.10/task/x"),
@@ -184,7 +186,7 @@ def test_a_route_that_is_not_emulated_is_a_501(site):
     assert {each.route for each in site.world.requests} == {"token", "unknown"}
 
 
-def test_faults_can_be_planned_for_every_route():
+def test_faults_can_be_planned_for_every_route() -> None:
     assert sorted([*(route.operation.__name__ for route in ROUTES), "unknown"]) == sorted(
         ROUTE_NAMES.split()
     )

@@ -2,15 +2,16 @@
 
 import os
 import time
+from typing import Any
 
 import globus_sdk
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 
-def test_a_listing_shows_names_types_sizes_and_mtimes(site):
+def test_a_listing_shows_names_types_sizes_and_mtimes(site: Site) -> None:
     """Mtimes are in whole seconds, in UTC."""
     os.utime(site.write("a b.txt", b"12345"), (1_600_887_182.9, 1_600_887_182.9))
     site.write("Zoë/x")
@@ -27,7 +28,7 @@ def test_a_listing_shows_names_types_sizes_and_mtimes(site):
     assert site.client.operation_ls(site.source.id)["path"] == "/~/"
 
 
-def test_a_listing_supports_filters_order_and_pages(site):
+def test_a_listing_supports_filters_order_and_pages(site: Site) -> None:
     for name, size in (("a.txt", 3), ("b.dat", 2), (".hidden", 1), ("c.txt", 9)):
         site.write(name, b"x" * size)
     site.write("dir/x")
@@ -69,15 +70,17 @@ def test_a_listing_supports_filters_order_and_pages(site):
         ({"query_params": {"show_hidden": 2}}, "show_hidden"),
     ],
 )
-def test_an_unsupported_parameter_of_a_listing_is_rejected(site, options, named):
+def test_an_unsupported_parameter_of_a_listing_is_rejected(
+    site: Site, options: dict[str, Any], named: str
+) -> None:
     """The error names the parameter."""
     with pytest.raises(globus_sdk.TransferAPIError, match=f"'{named}'") as caught:
         site.client.operation_ls(site.source.id, "/", **options)
     assert (caught.value.http_status, caught.value.code) == (400, "ClientError.BadRequest")
-    assert len(caught.value.request_id) == 9
+    assert len(caught.value.request_id or "") == 9
 
 
-def test_symlinks_show_their_targets_and_never_lead_outside(site):
+def test_symlinks_show_their_targets_and_never_lead_outside(site: Site) -> None:
     site.write("real/file", b"12345")
     (site.home / "secret").write_text("secret")
     for name, target in (
@@ -108,7 +111,7 @@ def test_symlinks_show_their_targets_and_never_lead_outside(site):
     assert denied == (403, "EndpointPermissionDenied")
 
 
-def test_paths_outside_the_mount_are_denied(site):
+def test_paths_outside_the_mount_are_denied(site: Site) -> None:
     site.write("x/file")
     mounted = site.world.add_endpoint(site.src, "mounted", mount="/lab/data")
     assert site.client.operation_ls(mounted.id, "/lab/data/x")["absolute_path"] == "/lab/data/x/"
@@ -118,7 +121,7 @@ def test_paths_outside_the_mount_are_denied(site):
         assert denied == (403, "EndpointPermissionDenied")
 
 
-def test_listings_can_lag_behind_the_disk(site):
+def test_listings_can_lag_behind_the_disk(site: Site) -> None:
     stat = site.client.operation_stat
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
@@ -138,7 +141,7 @@ def test_listings_can_lag_behind_the_disk(site):
         assert site.names() == ["b", "c"]
 
 
-def test_a_name_that_is_not_utf_8_is_listed_with_u_fffd(site):
+def test_a_name_that_is_not_utf_8_is_listed_with_u_fffd(site: Site) -> None:
     with open(os.fsencode(site.src) + b"/bad\xff", "wb"):
         assert site.names() == ["bad\ufffd"]
     assert api_error(site.client.operation_ls, site.source.id, "/a\nb")[0] == 400
@@ -147,7 +150,9 @@ def test_a_name_that_is_not_utf_8_is_listed_with_u_fffd(site):
     assert site.skipped_errors(task) == {"/bad\ufffd": "AMBIGUOUS_PATH"}
 
 
-def test_each_failed_listing_has_its_own_error_code(site, monkeypatch):
+def test_each_failed_listing_has_its_own_error_code(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.write("file")
     ls, stat = site.client.operation_ls, site.client.operation_stat
     missing = "00000000-0000-0000-0000-000000000000"
@@ -168,7 +173,7 @@ def test_each_failed_listing_has_its_own_error_code(site, monkeypatch):
     assert api_error(ls, site.source.id, "/") == (502, "EndpointError")
 
 
-def test_each_kind_of_offline_endpoint_has_its_own_error_code(site):
+def test_each_kind_of_offline_endpoint_has_its_own_error_code(site: Site) -> None:
     ls = site.client.operation_ls
     guest = site.world.add_endpoint(site.src, "guest", "GCP_guest_collection", host=site.source)
     server = site.world.add_endpoint(site.src, "server", "GCSv5_endpoint")
@@ -187,7 +192,7 @@ def test_each_kind_of_offline_endpoint_has_its_own_error_code(site):
     assert api_error(site.client.get_endpoint, site.source.id) == (404, "EndpointDeleted")
 
 
-def test_directories_are_created_and_renamed(site):
+def test_directories_are_created_and_renamed(site: Site) -> None:
     mkdir, rename = site.client.operation_mkdir, site.client.operation_rename
     assert mkdir(site.source.id, "/new")["code"] == "DirectoryCreated"
     assert api_error(mkdir, site.source.id, "/new") == (502, "ExternalError.MkdirFailed.Exists")

@@ -7,7 +7,9 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import globus_sdk
 import pytest
@@ -20,7 +22,7 @@ from globus_sdk.token_storage.validating_token_storage import (
     UnmetScopeRequirementsError,
 )
 
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 SECOND_PROCESS = """
 import sys, globus_sdk
@@ -37,48 +39,58 @@ with globus_sdk.UserApp("tests", client_id=app_id, config=config) as app:
 class Browser(CommandLineLoginFlowManager):
     """Opens the login URL over HTTP, and pastes the code shown on the page."""
 
-    def print_authorize_url(self, authorize_url):
+    def print_authorize_url(self, authorize_url: str) -> None:
         with urllib.request.urlopen(authorize_url) as page:
-            self.code = re.search("<code>(.*)</code>", page.read().decode())[1]
+            found = re.search("<code>(.*)</code>", page.read().decode())
+        assert found
+        self.code = found[1]
 
-    def prompt_for_code(self):
-        return self.code
+    def prompt_for_code(self) -> str:
+        return str(self.code)
 
 
-@pytest.fixture
-def person(site):
-    """Yield a function that creates a UserApp with tokens in a file, and its TransferClient."""
-    app_id, path = site.world.identity.add_native_app(), str(site.home / "tokens.json")
-    opened = []
+class Person:
+    """Someone who logs in: each call returns a new UserApp with tokens in a file, and a client."""
 
-    def log_in(login=Browser, **options):
+    def __init__(self, site: Site) -> None:
+        self.app_id = site.world.identity.add_native_app()
+        self.path = str(site.home / "tokens.json")
+        self.opened: list[globus_sdk.TransferClient | UserApp] = []
+
+    def __call__(
+        self, login: type[CommandLineLoginFlowManager] = Browser, **options: Any
+    ) -> tuple[UserApp, globus_sdk.TransferClient]:
         config = globus_sdk.GlobusAppConfig(
-            token_storage=JSONTokenStorage(path),
+            token_storage=JSONTokenStorage(self.path),
             request_refresh_tokens=True,
             login_flow_manager=login,
             **options,
         )
-        app = UserApp("tests", client_id=app_id, config=config)
+        app = UserApp("tests", client_id=self.app_id, config=config)
         client = globus_sdk.TransferClient(app=app)
         client.retry_config.max_retries = 1  # a 401 is met with a new token
-        opened.extend((client, app))
+        self.opened.extend((client, app))
         return app, client
 
-    log_in.app_id, log_in.path = app_id, path
+
+@pytest.fixture
+def person(site: Site) -> Iterator[Person]:
+    """Yield a person whose apps and clients are closed in the end."""
+    made = Person(site)
     site.world.requests.clear()
-    yield log_in
-    for each in opened:
+    yield made
+    for each in made.opened:
         each.close()
 
 
-def routes(site):
+def routes(site: Site) -> list[str]:
     """Return the routes requested since the last call."""
     names = [each.route for each in site.world.requests]
     site.world.requests.clear()
     return names
 
 
-def test_a_second_process_uses_the_tokens_of_a_pasted_code(site, person):
+def test_a_second_process_uses_the_tokens_of_a_pasted_code(site: Site, person: Person) -> None:
     """It needs no login of its own."""
     _, client = person()
     assert client.get_endpoint(site.source.id)["id"] == site.source.id
@@ -92,7 +104,7 @@ def test_a_second_process_uses_the_tokens_of_a_pasted_code(site, person):
     assert routes(site) == ["endpoint"]
 
 
-def test_a_refresh_token_renews_expired_access_tokens(site, person):
+def test_a_refresh_token_renews_expired_access_tokens(site: Site, person: Person) -> None:
     """The refresh token stays the same."""
     _, client = person()
     client.get_endpoint(site.source.id)
@@ -117,7 +129,7 @@ def test_a_refresh_token_renews_expired_access_tokens(site, person):
             )
 
 
-def test_a_revoked_refresh_token_is_an_invalid_grant(site, person):
+def test_a_revoked_refresh_token_is_an_invalid_grant(site: Site, person: Person) -> None:
     app, client = person(token_validation_error_handler=None)
     app.login()
     site.world.identity.expire_access_tokens()
@@ -131,7 +143,7 @@ def test_a_revoked_refresh_token_is_an_invalid_grant(site, person):
     assert app.login_required()
 
 
-def test_a_consent_is_required_granted_and_revoked(site, person):
+def test_a_consent_is_required_granted_and_revoked(site: Site, person: Person) -> None:
     site.destination.data_access_required = True
     app, client = person(token_validation_error_handler=None)
     app.login()
@@ -157,7 +169,7 @@ def test_a_consent_is_required_granted_and_revoked(site, person):
     assert list(client.operation_ls(site.destination.id, "/")) == []
 
 
-def test_a_login_by_another_person_is_an_identity_mismatch(site, person):
+def test_a_login_by_another_person_is_an_identity_mismatch(site: Site, person: Person) -> None:
     app, _ = person()
     app.login()
     site.world.identity.person = "11111111-2222-3333-4444-555555555555"
@@ -165,7 +177,7 @@ def test_a_login_by_another_person_is_an_identity_mismatch(site, person):
         app.login(force=True)
 
 
-def test_a_service_account_gets_a_consent_by_requesting_it(site):
+def test_a_service_account_gets_a_consent_by_requesting_it(site: Site) -> None:
     site.destination.data_access_required = True
     with pytest.raises(globus_sdk.TransferAPIError, match="ConsentRequired"):
         site.transfer(("/a", "/a"))
@@ -189,7 +201,9 @@ def test_a_service_account_gets_a_consent_by_requesting_it(site):
         ({"grant_type": "client_credentials", "scope": "https://x/y"}, 400, "unknown_scope"),
     ],
 )
-def test_a_wrong_grant_has_the_error_code_of_oauth(site, form, status, error):
+def test_a_wrong_grant_has_the_error_code_of_oauth(
+    site: Site, form: dict[str, str], status: int, error: str
+) -> None:
     with globus_sdk.ConfidentialAppAuthClient(site.account, site.secret) as auth:
         with pytest.raises(globus_sdk.AuthAPIError) as caught:
             auth.oauth2_token(form)
@@ -205,7 +219,7 @@ def test_a_wrong_grant_has_the_error_code_of_oauth(site, form, status, error):
         )
 
 
-def test_only_some_collections_have_a_data_access_scope(site):
+def test_only_some_collections_have_a_data_access_scope(site: Site) -> None:
     """Requesting it of another endpoint is an unknown_scope."""
     with globus_sdk.ConfidentialAppAuthClient(site.account, site.secret) as auth:
         scope = globus_sdk.scopes.GCSCollectionScopes(site.source.id).data_access
@@ -215,7 +229,7 @@ def test_only_some_collections_have_a_data_access_scope(site):
         assert caught.value.raw_json == {"error": "unknown_scope"}
 
 
-def test_the_login_page_rejects_unsupported_parameters(site):
+def test_the_login_page_rejects_unsupported_parameters(site: Site) -> None:
     """It redirects a code only to this machine, and a code is valid once."""
     app_id = site.world.identity.add_native_app()
     with globus_sdk.NativeAppAuthClient(app_id) as auth:
@@ -227,10 +241,10 @@ def test_the_login_page_rejects_unsupported_parameters(site):
         assert again[0] == 401
 
     class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_arguments):
+        def redirect_request(self, *_arguments: Any) -> None:
             return None
 
-    def status(changed):
+    def status(changed: str) -> tuple[int, str]:
         try:
             with urllib.request.build_opener(Stay()).open(changed) as answer:
                 return answer.status, ""

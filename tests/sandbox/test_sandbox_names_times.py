@@ -7,13 +7,13 @@ import unicodedata
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 COMPOSED = unicodedata.normalize("NFC", "Zoë")
 DECOMPOSED = unicodedata.normalize("NFD", "Zoë")
 
 
-def test_a_name_in_another_case_is_the_existing_file(site):
+def test_a_name_in_another_case_is_the_existing_file(site: Site) -> None:
     site.write(f"Run 1/{DECOMPOSED}.TXT", b"12345")
     here = (site.source.id, f"/RUN 1/{COMPOSED}.txt")
     assert api_error(site.client.operation_stat, *here) == (404, "NotFound")
@@ -31,7 +31,7 @@ def test_a_name_in_another_case_is_the_existing_file(site):
     assert os.listdir(site.src) == []
 
 
-def test_a_copy_to_another_case_keeps_the_existing_spelling(site):
+def test_a_copy_to_another_case_keeps_the_existing_spelling(site: Site) -> None:
     """The content is overwritten."""
     site.destination.ignores_case = True
     site.write("dir/file", b"first")
@@ -43,7 +43,7 @@ def test_a_copy_to_another_case_keeps_the_existing_spelling(site):
     assert arrived["dir/file"].read_bytes() == b"second"
 
 
-def test_a_rename_fails_if_the_name_exists_in_another_case(site):
+def test_a_rename_fails_if_the_name_exists_in_another_case(site: Site) -> None:
     site.source.ignores_case = True
     site.write("one")
     site.write("two")
@@ -55,7 +55,7 @@ def test_a_rename_fails_if_the_name_exists_in_another_case(site):
     assert sorted(os.listdir(site.src)) == ["Two", "three"]
 
 
-def test_an_endpoint_can_ignore_only_the_unicode_form(site):
+def test_an_endpoint_can_ignore_only_the_unicode_form(site: Site) -> None:
     site.source.ignores_form = True
     site.write(COMPOSED)
     site.write("Upper")
@@ -65,7 +65,7 @@ def test_an_endpoint_can_ignore_only_the_unicode_form(site):
 
 
 @pytest.mark.parametrize("keeps", [True, False])
-def test_preserve_timestamp_needs_an_endpoint_that_keeps_mtimes(site, keeps):
+def test_preserve_timestamp_needs_an_endpoint_that_keeps_mtimes(site: Site, keeps: bool) -> None:
     site.destination.keeps_mtimes = keeps
     os.utime(site.write("a"), (1_600_000_000, 1_600_000_000))
     with time_machine.travel(1_800_000_000, tick=False):
@@ -75,7 +75,7 @@ def test_preserve_timestamp_needs_an_endpoint_that_keeps_mtimes(site, keeps):
     assert mtimes == [1_600_000_000 if keeps else 1_800_000_000, 1_800_000_000]
 
 
-def test_mtimes_come_from_the_clock_of_the_endpoint(site):
+def test_mtimes_come_from_the_clock_of_the_endpoint(site: Site) -> None:
     site.destination.clock = 90.0
     site.write("a")
     (site.src / "empty").mkdir()

@@ -1,20 +1,22 @@
 """The options of `serve`: what each changes in the world, and which are not valid."""
 
+from pathlib import Path
+
 import pytest
 
 from globus_auto.sandbox import options
 from globus_auto.sandbox.__main__ import main
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 ENDS = ("serve", "--source", "s", "--destination", "d")
 
 
-def apply(site, *words):
+def apply(site: Site, *words: str) -> None:
     """Apply these options to the world of the site."""
     options.apply(site.world, options.parser("").parse_args([*ENDS, *words]))
 
 
-def test_without_options_the_world_is_unchanged(site):
+def test_without_options_the_world_is_unchanged(site: Site) -> None:
     before = {**vars(site.world), "completion": None}
     ends = [vars(site.source).copy(), vars(site.destination).copy()]
     apply(site)
@@ -22,7 +24,7 @@ def test_without_options_the_world_is_unchanged(site):
     assert [vars(site.source), vars(site.destination)] == ends
 
 
-def test_a_policy_is_set_on_the_named_collection(site):
+def test_a_policy_is_set_on_the_named_collection(site: Site) -> None:
     apply(
         site,
         *("--policy", "destination:disable_verify", "--policy", "destination:clock=-2.5"),
@@ -35,7 +37,7 @@ def test_a_policy_is_set_on_the_named_collection(site):
     assert site.world.rejects_verify is True
 
 
-def test_options_set_delays_and_memory_of_the_world(site):
+def test_options_set_delays_and_memory_of_the_world(site: Site) -> None:
     apply(
         site,
         *("--lists-late", "1", "--listing-lag", "2", "--task-memory", "3"),
@@ -47,7 +49,7 @@ def test_options_set_delays_and_memory_of_the_world(site):
     assert world.missed_paths == {"/a", "/b"}
 
 
-def test_the_proxy_option_plans_proxy_answers(site):
+def test_the_proxy_option_plans_proxy_answers(site: Site) -> None:
     apply(site, "--proxy", "ls:404,times=2", "--proxy", "mkdir:504,after,html=0")
     assert [api_error(site.names) for _ in range(2)] == [(404, None)] * 2
     assert site.names() == []
@@ -55,7 +57,7 @@ def test_the_proxy_option_plans_proxy_answers(site):
     assert site.names() == ["x"]
 
 
-def test_the_stall_option_can_limit_the_number_of_stalls(site):
+def test_the_stall_option_can_limit_the_number_of_stalls(site: Site) -> None:
     apply(site, "--stall", "TIMEOUT:2")
     site.write("a")
     task = site.transfer(("/a", "/a"))
@@ -76,7 +78,9 @@ def test_the_stall_option_can_limit_the_number_of_stalls(site):
         "--stall=TIMEOUT:often",
     ],
 )
-def test_an_invalid_option_is_named_in_one_sentence(tmp_path, capsys, option):
+def test_an_invalid_option_is_named_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()
     ends = ("--source", str(tmp_path / "a"), "--destination", str(tmp_path / "b"))

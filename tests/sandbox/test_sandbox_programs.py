@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import globus_sdk
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
+from tests.sandbox.conftest import Site
 
 GLOBUS = str(Path(sys.executable).parent / "globus")
 
@@ -20,8 +22,10 @@ GLOBUS = str(Path(sys.executable).parent / "globus")
 class Terminal:
     """Runs `globus` commands with the credentials of the service account of the site."""
 
-    def __init__(self, site):
+    def __init__(self, site: Site) -> None:
         self.site = site
+        # The two endpoints, as `globus` writes them.
+        self.source, self.destination = f"{site.source.id}:", f"{site.destination.id}:"
         self.environment = {
             **{name: value for name, value in os.environ.items() if "GLOBUS_SDK" in name},
             "PATH": os.environ["PATH"],
@@ -30,7 +34,7 @@ class Terminal:
             "GLOBUS_CLI_CLIENT_SECRET": site.secret,
         }
 
-    def type(self, *words, code=0, stdin=None):
+    def type(self, *words: str, code: int = 0, stdin: str | None = None) -> str:
         """Run a command that must exit with `code`; return its output, errors last."""
         done = subprocess.run(
             [GLOBUS, *words],
@@ -43,21 +47,19 @@ class Terminal:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def task(self, *words, **more):
+    def task(self, *words: str, **more: Any) -> str:
         """Run a command that submits a task; return the task's id."""
-        return json.loads(self.type(*words, "--format", "json", **more))["task_id"]
+        return str(json.loads(self.type(*words, "--format", "json", **more))["task_id"])
 
 
 @pytest.fixture
-def terminal(site):
-    """Yield a terminal that knows the two endpoints as `globus` writes them."""
-    made = Terminal(site)
-    made.source, made.destination = f"{site.source.id}:", f"{site.destination.id}:"
-    return made
+def terminal(site: Site) -> Terminal:
+    """Return a terminal for commands at the site."""
+    return Terminal(site)
 
 
 @pytest.mark.slow
-def test_the_globus_client_shows_lists_makes_and_renames(site, terminal):
+def test_the_globus_client_shows_lists_makes_and_renames(site: Site, terminal: Terminal) -> None:
     site.write("top.txt", b"12345")
     site.write("dir/below/file.dat")
     site.write(".hidden")
@@ -82,7 +84,7 @@ def test_the_globus_client_shows_lists_makes_and_renames(site, terminal):
 
 
 @pytest.mark.slow
-def test_the_globus_client_transfers(site, terminal):
+def test_the_globus_client_transfers(site: Site, terminal: Terminal) -> None:
     for name in ("one", "dir/two", "dir/drop.tmp", "three"):
         site.write(name, name.encode())
     source, destination = terminal.source, terminal.destination
@@ -115,7 +117,7 @@ def test_the_globus_client_transfers(site, terminal):
 
 
 @pytest.mark.slow
-def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
+def test_the_globus_client_waits_lists_cancels_and_deletes(site: Site, terminal: Terminal) -> None:
     for name in ("one", "dir/two", "three", "four"):
         site.write(name)
     source, destination = terminal.source, terminal.destination
@@ -140,13 +142,13 @@ def test_the_globus_client_waits_lists_cancels_and_deletes(site, terminal):
     terminal.type("rm", "--ignore-missing", f"{source}/four")
 
 
-def serve(*options):
+def serve(*options: object) -> subprocess.Popen[str]:
     """Start `serve`; return the process."""
     command = [sys.executable, "-m", "globus_auto.sandbox", "serve", *map(str, options)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def start_error(*options):
+def start_error(*options: object) -> str:
     """Return the one sentence that `serve` prints when it cannot start."""
     process = serve(*options)
     out, err = process.communicate(timeout=20)
@@ -155,9 +157,11 @@ def start_error(*options):
     return err
 
 
-def read_until(process, text):
+def read_until(process: subprocess.Popen[str], text: str) -> str:
     """Return the lines that a process prints, up to the one that contains `text`."""
-    lines = []
+    assert process.stdout
+    assert process.stderr
+    lines: list[str] = []
     while not lines or text not in lines[-1]:
         lines.append(process.stdout.readline())
         assert lines[-1], process.stderr.read()
@@ -166,7 +170,9 @@ def read_until(process, text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_serve_prints_settings_and_requests_until_a_signal(tmp_path, monkeypatch, stop):
+def test_serve_prints_settings_and_requests_until_a_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: signal.Signals
+) -> None:
     """The printed settings and exports work as they are pasted."""
     source, destination = tmp_path / "my source", tmp_path / "destination"
     source.mkdir()
@@ -179,8 +185,10 @@ def test_serve_prints_settings_and_requests_until_a_signal(tmp_path, monkeypatch
     with process:
         printed = read_until(process, "Ready at")
         assert "real" in printed.partition("SRC_ID")[0]
-        config = {}
-        exec(re.search(r"SRC_ID.*?\n\n", printed, re.S)[0], config)
+        config: dict[str, Any] = {}
+        settings = re.search(r"SRC_ID.*?\n\n", printed, re.S)
+        assert settings
+        exec(settings[0], config)
         for name, value in re.findall("export ([A-Z_]+)=(.+)", printed):
             monkeypatch.setenv(name, value)
         assert config["SRC_DIR"] == str(source)
@@ -209,7 +217,9 @@ def test_serve_prints_settings_and_requests_until_a_signal(tmp_path, monkeypatch
     assert printed.endswith("Stopped.\n")
 
 
-def test_serve_runs_tasks_that_no_client_polls(tmp_path, monkeypatch):
+def test_serve_runs_tasks_that_no_client_polls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     (tmp_path / "a/file").write_text("content")
@@ -242,7 +252,7 @@ def test_serve_runs_tasks_that_no_client_polls(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_serve_explains_in_one_sentence_why_it_cannot_start(tmp_path):
+def test_serve_explains_in_one_sentence_why_it_cannot_start(tmp_path: Path) -> None:
     a, inside = tmp_path / "a", tmp_path / "a/inside"
     inside.mkdir(parents=True)
     (tmp_path / "b").mkdir()

@@ -1,18 +1,19 @@
 """Tasks from submission to end, and how to find them."""
 
 import time
+from typing import Any
 
 import globus_sdk
 import pytest
 import time_machine
 
 from globus_auto.sandbox.engine import CompletionPolicy
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 ONE_POLL = CompletionPolicy.after_polls(1)
 
 
-def test_a_deadline_is_one_day_and_moves_with_each_success(site):
+def test_a_deadline_is_one_day_and_moves_with_each_success(site: Site) -> None:
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         site.world.stall_next(after_files=1)
@@ -38,7 +39,7 @@ def test_a_deadline_is_one_day_and_moves_with_each_success(site):
         assert site.client.get_task(queued)["status"] == "SUCCEEDED"
 
 
-def test_a_repeated_submission_is_a_duplicate(site):
+def test_a_repeated_submission_is_a_duplicate(site: Site) -> None:
     """It is one after the task has ended, and while the source is offline."""
     site.write("a")
     data = globus_sdk.TransferData(site.source.id, site.destination.id)
@@ -56,7 +57,7 @@ def test_a_repeated_submission_is_a_duplicate(site):
     assert api_error(site.client.submit_transfer, {**data, "label": "other"})[0] == 400
 
 
-def test_a_transfer_of_paths_in_progress_is_a_conflict(site):
+def test_a_transfer_of_paths_in_progress_is_a_conflict(site: Site) -> None:
     site.world.completion = ONE_POLL
     site.write("a")
     site.transfer(("/a", "/a"))
@@ -66,7 +67,7 @@ def test_a_transfer_of_paths_in_progress_is_a_conflict(site):
     site.delete("/x", ignore_missing=True)
 
 
-def test_three_tasks_of_a_kind_run_and_a_hundred_may_wait(site):
+def test_three_tasks_of_a_kind_run_and_a_hundred_may_wait(site: Site) -> None:
     """One more is a TooManyPendingJobs."""
     site.write("a")
     for number in range(97):
@@ -85,7 +86,7 @@ def test_three_tasks_of_a_kind_run_and_a_hundred_may_wait(site):
     assert states[:4] == [*["ENDPOINT_ERROR"] * 3, "Queued"]
 
 
-def test_the_completion_policy_sets_when_work_is_done(site):
+def test_the_completion_policy_sets_when_work_is_done(site: Site) -> None:
     """Work is done after some polls or seconds, and not before."""
     site.write("a", b"old")
     site.world.completion = CompletionPolicy.after_polls(2)
@@ -103,7 +104,9 @@ def test_the_completion_policy_sets_when_work_is_done(site):
         assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
 
-def test_a_large_task_continues_with_each_request(site, monkeypatch):
+def test_a_large_task_continues_with_each_request(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 10)
     monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 4)
     site.write("big", b"0123456789" * 3)
@@ -118,7 +121,9 @@ def test_a_large_task_continues_with_each_request(site, monkeypatch):
     assert api_error(site.client.get_task, task, query_params={"format": "xml"})[0] == 400
 
 
-def test_a_copy_with_a_wrong_checksum_is_copied_again(site, monkeypatch):
+def test_a_copy_with_a_wrong_checksum_is_copied_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("globus_auto.sandbox.engine.SLICE", 8)
     monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 4)
     site.write("big", b"0123456789")
@@ -131,7 +136,7 @@ def test_a_copy_with_a_wrong_checksum_is_copied_again(site, monkeypatch):
     assert site.event_codes(task) == ["SUCCEEDED", "VERIFY_CHECKSUM", "STARTED"]
 
 
-def test_a_task_waits_while_an_endpoint_is_offline(site):
+def test_a_task_waits_while_an_endpoint_is_offline(site: Site) -> None:
     site.world.stall_next("TIMEOUT", after_files=1)
     for name in "ab":
         site.write(name)
@@ -155,7 +160,7 @@ def test_a_task_waits_while_an_endpoint_is_offline(site):
     ]
 
 
-def test_a_task_can_be_inactive_fail_or_be_unknown(site):
+def test_a_task_can_be_inactive_fail_or_be_unknown(site: Site) -> None:
     for name in "ab":
         site.write(name)
     site.world.completion = ONE_POLL
@@ -175,7 +180,7 @@ def test_a_task_can_be_inactive_fail_or_be_unknown(site):
     assert api_error(site.client.get_task, task) == (404, "ClientError.NotFound")
 
 
-def test_history_is_deleted_after_thirty_days_or_on_request(site):
+def test_history_is_deleted_after_thirty_days_or_on_request(site: Site) -> None:
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         old, lost = site.transfer(("/a", "/a")), site.transfer(("/a", "/b"))
@@ -194,7 +199,7 @@ def test_history_is_deleted_after_thirty_days_or_on_request(site):
             )
 
 
-def test_only_a_task_in_progress_can_be_cancelled(site):
+def test_only_a_task_in_progress_can_be_cancelled(site: Site) -> None:
     site.write("a")
     site.world.completion = ONE_POLL
     task = site.transfer(("/a", "/a"))
@@ -206,7 +211,7 @@ def test_only_a_task_in_progress_can_be_cancelled(site):
     assert list(site.dst.iterdir()) == []
 
 
-def test_lists_come_in_pages(site):
+def test_lists_come_in_pages(site: Site) -> None:
     site.world.page_size = 2
     for number in range(5):
         site.write(str(number))
@@ -226,7 +231,7 @@ def test_lists_come_in_pages(site):
     )
 
 
-def test_lists_can_be_rejected_for_a_while_after_completion(site):
+def test_lists_can_be_rejected_for_a_while_after_completion(site: Site) -> None:
     site.write("a")
     site.world.lists_delay = 60
     lists = (site.client.task_successful_transfers, site.client.task_skipped_errors)
@@ -240,7 +245,7 @@ def test_lists_can_be_rejected_for_a_while_after_completion(site):
         assert [len(call(task)["DATA"]) for call in lists] == [1, 0]
 
 
-def test_a_stall_can_end_after_some_tries(site):
+def test_a_stall_can_end_after_some_tries(site: Site) -> None:
     site.write("a")
     site.world.stall_next("CONNECTION_RESET", times=3, details="reset by peer")
     task = site.transfer(("/a", "/a"))
@@ -250,7 +255,7 @@ def test_a_stall_can_end_after_some_tries(site):
     assert site.event_codes(task) == ["SUCCEEDED", "CONNECTION_RESET", "STARTED"]
 
 
-def test_ended_tasks_can_become_unknown(site):
+def test_ended_tasks_can_become_unknown(site: Site) -> None:
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.task_memory = 60
@@ -265,7 +270,7 @@ def test_ended_tasks_can_become_unknown(site):
         assert site.client.get_task(waiting)["status"] == "ACTIVE"
 
 
-def test_task_list_can_hide_new_and_ended_tasks(site):
+def test_task_list_can_hide_new_and_ended_tasks(site: Site) -> None:
     site.write("a")
     with time_machine.travel(time.time(), tick=False) as clock:
         site.world.task_list_lag, site.world.task_list_memory = 10, 30
@@ -278,7 +283,7 @@ def test_task_list_can_hide_new_and_ended_tasks(site):
         assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
 
-def test_tasks_are_found_by_status_type_label_id_and_time(site):
+def test_tasks_are_found_by_status_type_label_id_and_time(site: Site) -> None:
     site.write("a")
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         first = site.transfer(("/a", "/a"), label="first run")
@@ -286,7 +291,7 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
         second = site.transfer(("/gone", "/b"), label="Second")
         gone = site.delete("/zz")
 
-        def found(filter_, **options):
+        def found(filter_: Any, **options: Any) -> list[str]:
             listed = site.client.task_list(filter=filter_, **options)
             return [each["task_id"] for each in listed]
 
@@ -346,7 +351,9 @@ def test_tasks_are_found_by_status_type_label_id_and_time(site):
         ({"store_base_path_info": True}, "store_base_path_info"),
     ],
 )
-def test_an_unsupported_field_of_a_submission_is_rejected(site, change, named):
+def test_an_unsupported_field_of_a_submission_is_rejected(
+    site: Site, change: dict[str, Any], named: str
+) -> None:
     """The error names the field, and no task is created."""
     data = globus_sdk.TransferData(site.source.id, site.destination.id)
     data.add_item("/a", "/a")
@@ -356,7 +363,7 @@ def test_an_unsupported_field_of_a_submission_is_rejected(site, change, named):
     assert site.world.tasks == {}
 
 
-def test_a_submission_needs_items_endpoints_and_json(site):
+def test_a_submission_needs_items_endpoints_and_json(site: Site) -> None:
     data = globus_sdk.DeleteData(site.source.id)
     assert api_error(site.client.submit_delete, data) == (400, "ClientError.BadRequest")
     assert api_error(site.client.post, "/v0.10/delete", data="nonsense", encoding="text")[0] == 400
@@ -369,7 +376,7 @@ def test_a_submission_needs_items_endpoints_and_json(site):
     assert api_error(site.client.submit_delete, data) == (404, "EndpointNotFound")
 
 
-def test_a_user_sees_only_their_own_tasks(site):
+def test_a_user_sees_only_their_own_tasks(site: Site) -> None:
     site.write("a")
     task = site.transfer(("/a", "/a"))
     site.world.tasks[task].owner = "somebody else"

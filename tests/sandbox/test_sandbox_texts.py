@@ -1,8 +1,11 @@
 """The error texts in events, skipped errors and fatal errors are those of Globus."""
 
 import os
+from typing import Any, NoReturn
 
 import pytest
+
+from tests.sandbox.conftest import Site
 
 REPLY = (
     "550-GlobusError: v=1 c=PATH_NOT_FOUND{end}550-GridFTP-Errno: 2{end}"
@@ -11,7 +14,7 @@ REPLY = (
 )
 
 
-def test_an_event_has_the_command_and_the_server_reply(site):
+def test_an_event_has_the_command_and_the_server_reply(site: Site) -> None:
     task = site.transfer(("/gone", "/x", False))
     event = site.client.task_event_list(task)["DATA"][0]
     assert (event["code"], event["description"]) == ("FILE_NOT_FOUND", "file not found")
@@ -27,8 +30,10 @@ def test_an_event_has_the_command_and_the_server_reply(site):
     ]
 
 
-def test_an_event_names_the_destination_and_its_directory(site, monkeypatch):
-    def denied(_path, **_options):
+def test_an_event_names_the_destination_and_its_directory(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_path: str, **_options: Any) -> NoReturn:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "makedirs", denied)
@@ -43,7 +48,7 @@ def test_an_event_names_the_destination_and_its_directory(site, monkeypatch):
     assert "c=PERMISSION_DENIED\\r\\n550-GridFTP-Errno: 13\\r\\n" in lines[-1]
 
 
-def test_a_skipped_error_has_the_reply_with_encoded_line_ends(site):
+def test_a_skipped_error_has_the_reply_with_encoded_line_ends(site: Site) -> None:
     site.write("dir/inside")
     task = site.transfer(
         ("/gone.txt", "/gone.txt", False),
@@ -66,14 +71,16 @@ def test_a_skipped_error_has_the_reply_with_encoded_line_ends(site):
     ("recursive", "code", "description"),
     [(True, "FILE_NOT_FOUND", "file not found"), (False, "IS_A_DIRECTORY", "is a directory")],
 )
-def test_a_fatal_error_is_a_few_words_without_a_path(site, recursive, code, description):
+def test_a_fatal_error_is_a_few_words_without_a_path(
+    site: Site, recursive: bool, code: str, description: str
+) -> None:
     site.write("dir/inside")
     task = site.delete("/gone" if recursive else "/dir", recursive=recursive)
     fatal = site.client.get_task(task)["fatal_error"]
     assert fatal == {"code": code, "description": description}
 
 
-def test_a_cancelled_task_has_the_description_canceled(site):
+def test_a_cancelled_task_has_the_description_canceled(site: Site) -> None:
     task = site.transfer(("/gone", "/x", False))
     site.client.cancel_task(task)
     fatal = site.client.get_task(task)["fatal_error"]
@@ -82,7 +89,7 @@ def test_a_cancelled_task_has_the_description_canceled(site):
     assert (event["code"], event["details"]) == ("CANCELED", "Canceled by the task owner")
 
 
-def test_verify_checksum_has_its_own_description(site):
+def test_verify_checksum_has_its_own_description(site: Site) -> None:
     site.write("a")
     site.world.stall_next("VERIFY_CHECKSUM")
     found = site.client.get_task(site.transfer(("/a", "/a")))

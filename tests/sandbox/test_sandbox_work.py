@@ -2,15 +2,16 @@
 
 import os
 import time
+from typing import NoReturn
 
 import globus_sdk
 import pytest
 import time_machine
 
-from tests.sandbox.conftest import api_error
+from tests.sandbox.conftest import Site, api_error
 
 
-def test_a_file_is_copied_with_its_checksum_and_mtime(site):
+def test_a_file_is_copied_with_its_checksum_and_mtime(site: Site) -> None:
     """Missing parent directories are created."""
     os.utime(site.write("a b/ü.txt", b"12345"), (1_600_000_000.7, 1_600_000_000.7))
     task = site.transfer(
@@ -27,7 +28,7 @@ def test_a_file_is_copied_with_its_checksum_and_mtime(site):
     assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
 
 
-def test_a_directory_is_merged_according_to_filter_rules(site):
+def test_a_directory_is_merged_according_to_filter_rules(site: Site) -> None:
     """Symlinks and special files in it are left out."""
     for name in ("keep.txt", "drop.tmp", "sub/keep.dat", "skip/inside.txt", "empty/x.tmp"):
         site.write(name)
@@ -52,7 +53,7 @@ def test_a_directory_is_merged_according_to_filter_rules(site):
     ]
 
 
-def test_an_item_without_recursive_is_a_file_or_directory(site):
+def test_an_item_without_recursive_is_a_file_or_directory(site: Site) -> None:
     """An item that is a symlink is followed."""
     site.write("dir/file", b"1")
     (site.src / "link").symlink_to("dir/file")
@@ -72,7 +73,9 @@ def test_an_item_without_recursive_is_a_file_or_directory(site):
         ("checksum", ["bigger", "other", "absent"]),
     ],
 )
-def test_a_sync_level_skips_files_that_are_equal(site, level, sent):
+def test_a_sync_level_skips_files_that_are_equal(
+    site: Site, level: str | None, sent: list[str]
+) -> None:
     names = ["same", "bigger", "newer", "older", "other", "absent"]
     for name in names:
         path = site.write(name, {"bigger": b"12345", "other": b"4321"}.get(name, b"1234"))
@@ -89,7 +92,7 @@ def test_a_sync_level_skips_files_that_are_equal(site, level, sent):
     assert found["bytes_checksummed"] == (16 if level == "checksum" else 0)
 
 
-def test_skip_source_errors_skips_paths_that_fail(site):
+def test_skip_source_errors_skips_paths_that_fail(site: Site) -> None:
     for name in ("good", "denied", "dir/inside"):
         site.write(name)
     site.world.skip_paths("/denied")
@@ -126,7 +129,9 @@ def test_skip_source_errors_skips_paths_that_fail(site):
         (("/dir", "/file", True), "NOT_A_DIRECTORY"),
     ],
 )
-def test_an_error_keeps_a_task_active_until_its_deadline(site, item, code):
+def test_an_error_keeps_a_task_active_until_its_deadline(
+    site: Site, item: tuple[str, str, bool] | tuple[str, str], code: str
+) -> None:
     site.write("good")
     site.write("dir/inside")
     os.mkfifo(site.src / "pipe")
@@ -148,7 +153,7 @@ def test_an_error_keeps_a_task_active_until_its_deadline(site, item, code):
         assert site.transferred(task) == ["/good"]
 
 
-def test_a_missing_file_is_copied_once_it_appears(site):
+def test_a_missing_file_is_copied_once_it_appears(site: Site) -> None:
     task = site.transfer(("/late", "/late", False))
     found = site.client.get_task(task)
     counters = [found[f"subtasks_{name}"] for name in ("total", "pending", "retrying", "succeeded")]
@@ -158,10 +163,10 @@ def test_a_missing_file_is_copied_once_it_appears(site):
     assert site.client.get_task(task)["status"] == "SUCCEEDED"
 
 
-def test_a_full_disk_has_its_own_error_code(site, monkeypatch):
+def test_a_full_disk_has_its_own_error_code(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.write("good")
 
-    def full(*_arguments, **_options):
+    def full(*_arguments: object, **_options: object) -> NoReturn:
         raise OSError(errno, "full")
 
     monkeypatch.setattr(os, "makedirs", full)
@@ -173,7 +178,7 @@ def test_a_full_disk_has_its_own_error_code(site, monkeypatch):
     assert failed["fatal_error"]["code"] == "QUOTA_EXCEEDED"
 
 
-def test_a_file_is_never_copied_onto_itself(site):
+def test_a_file_is_never_copied_onto_itself(site: Site) -> None:
     site.write("file", b"1234")
     same = site.world.add_endpoint(site.src, "same place")
     data = globus_sdk.TransferData(site.source.id, same.id)
@@ -183,7 +188,7 @@ def test_a_file_is_never_copied_onto_itself(site):
     assert (site.src / "file").read_bytes() == b"1234"
 
 
-def test_a_delete_removes_files_directories_and_symlinks(site):
+def test_a_delete_removes_files_directories_and_symlinks(site: Site) -> None:
     for name in ("file", "dir/inside", "kept/inside", "two/a.tmp", "two/b.tmp", "two/c", "*"):
         site.write(name)
     (site.src / "link").symlink_to("kept")
@@ -207,7 +212,7 @@ def test_a_delete_removes_files_directories_and_symlinks(site):
     assert (site.src / "kept/inside").exists()
 
 
-def test_recursive_items_do_not_see_missed_paths(site):
+def test_recursive_items_do_not_see_missed_paths(site: Site) -> None:
     """Clearing missed_paths makes them visible again."""
     for name in ("seen/file", "gone/file", "seen/gone.txt", "item.txt"):
         site.write(name)

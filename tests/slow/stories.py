@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
-from tests.conftest import START, Lab
+from tests.lab import START, Lab
 
 NAMES = [
     "a",

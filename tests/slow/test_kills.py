@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, files, put
+from globus_auto.sandbox.faults import When
+from tests.lab import Lab, files, put
 
 KILLS = 100
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "task", "delete", "mkdir", "rename"]
@@ -43,7 +44,7 @@ def killed(lab: Lab, program: str, chance: random.Random) -> None:
                 return wanted[0] < 0
 
             for route in ROUTES:
-                when = chance.choice(["before", "after"])
+                when: When = chance.choice(["before", "after"])
                 lab.world.faults.add_hook(route, lambda _: it.kill(), when=when, match=is_the_one)
         with contextlib.suppress(subprocess.TimeoutExpired):
             it.communicate(timeout=None if hooked else chance.uniform(0.2, 1.2))

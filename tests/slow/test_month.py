@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 HOUR, DAY = 3600, 86_400  # seconds
 DAYS, RUNS_A_DAY = 30, 8

@@ -16,7 +16,8 @@ import pytest
 from globus_auto.sandbox.engine import PlannedFailure, Task
 from globus_auto.sandbox.faults import ROUTE_NAMES
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, Mailbox, counts, files, log_in, requires_consent
+from tests.lab import Lab, files, log_in, requires_consent
+from tests.mail import Mailbox, counts
 
 HOUR, DAY = 3600, 86_400
 ENDLESS = 10**9  # seconds

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, counts, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox, counts
 
 HOUR = 3600
 

@@ -9,7 +9,8 @@ import pytest
 
 from globus_auto import storage
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, Mailbox, another_destination, counts, files, unmark
+from tests.lab import Lab, another_destination, files, unmark
+from tests.mail import Mailbox, counts
 
 HOUR = 3600
 

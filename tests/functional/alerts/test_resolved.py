@@ -3,7 +3,7 @@
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 
 def test_a_skipped_file_is_an_alert_until_its_next_task_ends(lab: Lab) -> None:

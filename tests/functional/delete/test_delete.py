@@ -6,16 +6,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, tree
-
-
-def deleted(lab: Lab) -> list[list[str]]:
-    """Return the paths of each submitted delete task for files at the source."""
-    return [
-        [item["path"] for item in document["DATA"]]
-        for document in lab.submitted("delete")
-        if document["endpoint"] == lab.src.id and not document["recursive"]
-    ]
+from tests.lab import Lab, deleted, files, tree
 
 
 def probed(lab: Lab) -> Lab:
@@ -71,6 +62,7 @@ def test_a_delete_task_has_explicit_paths_and_a_deadline(lab: Lab) -> None:
     assert document["interpret_globs"] is False
     assert not any(document[f"notify_on_{event}"] for event in ("succeeded", "failed", "inactive"))
     (task,) = (task for task in lab.world.tasks.values() if task.submission.document == document)
+    assert task.submission.deadline
     assert 7 * 60 - 1 <= task.submission.deadline - began <= 7 * 60 + 60
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, tree
+from tests.lab import Lab, files, tree
 
 QUARANTINE = ".globus_auto_empty."
 

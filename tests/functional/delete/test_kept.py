@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, put
+from tests.lab import Lab, files, put, too_large
 
 RACY = "modified within 2 s of the scan"
 OPEN = "its transfer is in progress"
@@ -50,7 +50,7 @@ def test_all_files_stay_while_a_recursive_task_is_in_progress(lab: Lab, delete: 
     lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
     store = lab.store()
-    tasks = {path: store.tasks[store.record(path).task] for path in ("/src/a", "/src/b")}
+    tasks = {path: lab.task_of(path) for path in ("/src/a", "/src/b")}
     assert not tasks["/src/a"].in_progress, "its record is that of an older task"
     assert not tasks["/src/b"].in_progress, "a delivered record is not overwritten"
     (full,) = store.tasks_in_progress("transfer").values()
@@ -203,15 +203,6 @@ def test_a_subdirectory_missing_at_the_destination_is_sent_again(lab: Lab, delet
     assert delete(1) == {"run/a": MISSING}
     assert files(lab.source).keys() == {"run/a"}
     assert lab.records() == set()
-
-
-def too_large(lab: Lab, path: str) -> None:
-    """Let the listing of `path` fail like that of a directory that is too large."""
-    document = {"code": "ExternalError.DirListingFailed.SizeLimit", "message": "m"}
-    huge = {"status": 502, "body": document | {"request_id": "r", "resource": "/"}}
-    lab.world.faults.add(
-        "ls", times=None, match=lambda request: request.query["path"] == path, **huge
-    )
 
 
 def test_copies_in_a_huge_directory_are_verified_one_by_one(lab: Lab, delete: Delete) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, put, tree, unmark
+from tests.lab import Lab, files, put, tree, unmark
+from tests.mail import Mailbox
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -75,14 +76,16 @@ def test_a_lasting_not_found_is_mailed_after_ten_minutes(lab: Lab, mailbox: Mail
     assert "RESOLVED" in mailbox.texts()[1]
 
 
+def vanish(directory: Path) -> Callable[[Any], None]:
+    """Return a function that removes a directory."""
+    return lambda _request: shutil.rmtree(directory)
+
+
 def test_directories_that_vanish_during_scans_are_not_mailed(lab: Lab, mailbox: Mailbox) -> None:
     lab.write("b")
     for number in range(3):
         lab.write(f"d{number}/a")
-        path = lab.source / f"d{number}"
-        lab.world.faults.add_hook(
-            "ls", lambda _request, path=path: shutil.rmtree(path), when="after"
-        )
+        lab.world.faults.add_hook("ls", vanish(lab.source / f"d{number}"), when="after")
         lab.transfer()
         lab.advance(20 * 60)
     lab.world.faults.clear()

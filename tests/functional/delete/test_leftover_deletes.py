@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 
 @pytest.fixture
@@ -100,6 +100,7 @@ def test_a_delete_task_that_never_arrived_stays_recorded(deletable: Lab) -> None
     ids = [each["submission_id"] for each in deletable.submitted("delete")]
     assert ids.count(record.submission_id) == 1, "it is never submitted again"
     assert deletable.store().tasks_in_progress("delete") == {number: record}
+    assert record.deadline
     deletable.advance(record.deadline - time.time() + 2)
     assert deletable.delete() == 0
     assert not deletable.store().tasks_in_progress("delete")

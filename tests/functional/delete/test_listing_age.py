@@ -6,11 +6,8 @@ import subprocess
 import time
 from typing import Any
 
-import pytest
-
 from globus_auto.sandbox.world import CompletionPolicy
-from globus_auto.steps.batches import halved_by_directory, split
-from tests.conftest import Lab, files, tree
+from tests.lab import Lab, files, tree
 
 MINUTE = 60
 
@@ -71,6 +68,7 @@ def test_one_directory_may_take_its_listing_and_a_minute(lab: Lab) -> None:
     assert lab.delete() == 0
     assert files(lab.source) == {}
     (task,) = (each for each in lab.world.tasks.values() if each.submission.kind == "DELETE")
+    assert task.submission.deadline
     assert task.submission.deadline - began <= 7 * MINUTE + 5, "counted from before the listing"
 
 
@@ -132,26 +130,3 @@ def test_the_delete_task_of_a_suspended_run_expires(lab: Lab) -> None:
     assert (task.status, (task.fatal_error or {})["code"]) == ("FAILED", "EXPIRED")
     assert files(lab.source) == {"a": b"changed while it was suspended"}
     assert lab.records() == {"/src/a"}
-
-
-@pytest.mark.parametrize(
-    ("paths", "halves"),
-    [
-        (["/s/a/1"], [["/s/a/1"]]),
-        (["/s/a/1", "/s/b/2"], [["/s/a/1"], ["/s/b/2"]]),
-        (["/s/a/1", "/s/a/2", "/s/b/3"], [["/s/a/1", "/s/a/2"], ["/s/b/3"]]),
-        (["/s/a/1", "/s/b/2", "/s/c/3"], [["/s/a/1"], ["/s/b/2", "/s/c/3"]]),
-    ],
-)
-def test_halves_have_half_of_the_directories_each(
-    paths: list[str], halves: list[list[str]]
-) -> None:
-    assert halved_by_directory(paths) == halves
-
-
-@pytest.mark.parametrize(
-    ("most", "directories", "first"), [(9, 9, 4), (3, 9, 3), (9, 1, 2), (9, 2, 3), (1, 1, 1)]
-)
-def test_a_group_has_few_files_in_few_directories(most: int, directories: int, first: int) -> None:
-    paths = ["/s/a/1", "/s/a/2", "/s/b/3", "/s/c/4"]
-    assert split(paths, most, directories) == (paths[:first], paths[first:])

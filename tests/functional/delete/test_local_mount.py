@@ -3,8 +3,6 @@
 import logging
 import os
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from globus_auto import config_file, local, walk
 from globus_auto.datastore import FileVersion
 from globus_auto.globus import auth
 from globus_auto.walk import DirectoryListing
-from tests.conftest import Lab, files, put, tree
+from tests.lab import Lab, files, put, tree
 
 NAMES = [
     "a",
@@ -57,8 +55,8 @@ def fill(lab: Lab) -> None:
         os.chdir(lab.source)
         listener.bind("socket")
         os.chdir(before)
-    for name in [b"line\nbreak", b"return\r", b"not \xff utf-8"]:
-        Path(os.fsdecode(os.fsencode(lab.source / "empty") + b"/" + name)).touch()
+    for unsendable in [b"line\nbreak", b"return\r", b"not \xff utf-8"]:
+        Path(os.fsdecode(os.fsencode(lab.source / "empty") + b"/" + unsendable)).touch()
     os.mkdir(os.fsencode(lab.source) + b"/dir \xfe")
 
 
@@ -88,54 +86,6 @@ def test_a_mount_and_globus_give_equal_listings(lab: Lab) -> None:
     assert len(here["/src/empty"].unsendable) == 3
     assert len(here["/src"].unsendable) == 1
     assert here["/src"].files["old"] == FileVersion(19, -2)
-
-
-def test_files_that_come_and_go_do_not_break_a_listing(
-    tmp_path: Path,
-) -> None:
-    stays = put(tmp_path / "stays", "", 1)
-    ended = threading.Event()
-
-    def come_and_go() -> None:
-        while not ended.is_set():
-            for number in range(50):
-                (tmp_path / f"passing{number}").touch()
-            for number in range(50):
-                (tmp_path / f"passing{number}").unlink()
-
-    with ThreadPoolExecutor() as pool:
-        pool.submit(come_and_go)
-        try:
-            for _ in range(500):
-                (found,) = walk.walk(lambda: local.local_lister(str(tmp_path), "/src"), ["/src"])
-                assert isinstance(found, DirectoryListing)
-                assert found.files[stays.name] == FileVersion(0, 1)
-        finally:
-            ended.set()
-
-
-@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="nothing is mounted there")
-def test_file_systems_mounted_below_are_scanned_too() -> None:
-    outcomes = walk.walk(lambda: local.local_lister("/dev", "/src"), ["/src"], "shm".__eq__)
-    top, below = outcomes
-    assert isinstance(top, DirectoryListing)
-    assert "shm" in top.directories
-    assert top.others["null"] == "chr"
-    assert isinstance(below, DirectoryListing)
-    assert below.path == "/src/shm"
-
-
-def test_a_directory_loop_is_not_entered(
-    tmp_path: Path,
-) -> None:
-    """A bind mount can show a directory below itself."""
-    # Only root can make a bind mount, which has this effect.
-    above = os.stat(tmp_path)
-    (tmp_path / "other").mkdir()
-    found = DirectoryListing("/src/below", {}, {}, {}, [])
-    for name, path in [("again", tmp_path), ("other", tmp_path / "other")]:
-        local._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
-    assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
 
 
 def test_only_empty_directories_are_removed_on_the_mount(

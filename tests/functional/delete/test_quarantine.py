@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, tree
+from tests.lab import Lab, tree
 
 QUARANTINE = ".globus_auto_empty."
 NEW = {"x": None, "x/y": None, "x/y/new": b"arrived"}

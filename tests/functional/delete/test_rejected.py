@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, another_destination, files
+from tests.lab import Lab, another_destination, files
 
 HOUR = 3600
 

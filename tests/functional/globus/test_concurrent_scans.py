@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.conftest import Lab
+from tests.lab import Lab
 
 WORKERS = 4
 NAMES = [f"d{number:02}/{name}" for number in range(20) for name in ("a", "b")]

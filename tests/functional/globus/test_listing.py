@@ -18,7 +18,7 @@ from globus_auto.globus import auth
 from globus_auto.globus import limiter as limiter_module
 from globus_auto.globus.client import Client
 from globus_auto.walk import DirectoryListing, Lister, ListingError
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 HTML: dict[str, Any] = {
     "body": "<html>Please log in</html>",
@@ -94,13 +94,12 @@ def endless(lab: Lab, change: Callable[[dict[str, Any], int], None]) -> dict[str
     """Let `change` produce each page of a task's list; return the page."""
     page: dict[str, Any] = {"DATA": [row(0)], "next_marker": 0}
     numbers = iter(range(1, 10_000))
-    lab.world.faults.add(
-        "successful_transfers",
-        times=None,
-        status=200,
-        body=page,
-        match=lambda _request: change(page, next(numbers)) is None,
-    )
+
+    def match(_request: object) -> bool:
+        change(page, next(numbers))
+        return True
+
+    lab.world.faults.add("successful_transfers", times=None, status=200, body=page, match=match)
     return page
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 HOUR = 3600
 HIDDEN = {"code": "ClientError.NotFound", "message": "planned"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 REFUSAL = {"code": "Planned", "message": "planned"}
 HOUR = 3600
@@ -10,7 +10,9 @@ HOUR = 3600
 
 @pytest.mark.parametrize("code", [400, 403, 404, 500])
 @pytest.mark.parametrize("route", ["task", "event_list"])
-def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route, code):
+def test_a_task_that_globus_does_not_explain_stops_nothing_else(
+    lab: Lab, route: str, code: int
+) -> None:
     lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")
     lab.write("a.txt")
@@ -27,7 +29,7 @@ def test_a_task_that_globus_does_not_explain_stops_nothing_else(lab: Lab, route,
         assert "Code: PERMISSION_DENIED." in lab.alerts()["stalled"]
 
 
-def test_a_file_that_the_destination_rejects_blocks_no_others(lab: Lab):
+def test_a_file_that_the_destination_rejects_blocks_no_others(lab: Lab) -> None:
     """A recursive task with such a file expires; the others are deleted all the same."""
     lab.given_transferred(*(f"{number}.txt" for number in range(30)))
     lab.write("bad.txt")
@@ -45,7 +47,7 @@ def test_a_file_that_the_destination_rejects_blocks_no_others(lab: Lab):
     assert (files(lab.source), lab.alerts(), lab.store().tasks) == ({}, {}, {})
 
 
-def test_null_authorization_parameters_are_no_login_request(lab: Lab):
+def test_null_authorization_parameters_are_no_login_request(lab: Lab) -> None:
     """Globus may send that field as null in an error that asks nobody to log in."""
     lab.given_transferred("old.txt")
     lab.write("a.txt")
@@ -57,7 +59,7 @@ def test_null_authorization_parameters_are_no_login_request(lab: Lab):
     assert [lab.transfer(), lab.alerts()] == [0, {}]
 
 
-def test_null_optional_fields_keep_no_task_in_progress(lab: Lab):
+def test_null_optional_fields_keep_no_task_in_progress(lab: Lab) -> None:
     lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED")
     lab.write("a.txt")

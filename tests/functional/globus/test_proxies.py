@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import Any
 
-import globus_sdk
 import pytest
-import requests
 
-from globus_auto.globus import errors
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 STATUSES = pytest.mark.parametrize("status", [200, 403, 404, 504])
 EFFECT = pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
@@ -27,35 +23,6 @@ def the_delete(lab: Lab) -> Any:
     """Return the only delete task at Globus."""
     (found,) = (task for task in lab.world.tasks.values() if task.submission.kind == "DELETE")
     return found
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "rejected"),
-    [
-        (400, "ClientError.BadRequest", True),
-        (403, "PermissionDenied", True),
-        (404, "EndpointDeleted", True),
-        (409, "Conflict", True),
-        (413, "", True),
-        (400, "", False),
-        (403, "", False),
-        (404, "", False),
-        (401, "ClientError.AuthenticationFailed", False),
-        (408, "RequestTimeout", False),
-        (429, "TooManyRequests", False),
-        (500, "InternalError", False),
-        (504, "", False),
-    ],
-)
-def test_only_an_error_code_of_globus_rejects_a_request(
-    status: int, code: str, rejected: bool
-) -> None:
-    response = requests.Response()
-    response.status_code = status
-    response.headers["Content-Type"] = "application/json"
-    response._content = json.dumps({"code": code, "message": "planned"} if code else {}).encode()
-    response.request = requests.Request("POST", "https://transfer.api.globus.org/").prepare()
-    assert errors.is_rejected(globus_sdk.TransferAPIError(response)) == rejected
 
 
 @pytest.mark.slow

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, log_in, requires_consent, unmark
+from tests.lab import Lab, files, log_in, requires_consent, unmark
+from tests.mail import Mailbox
+from tests.processes import no_file_above
 
 NEW_LOGIN = "Run on a terminal: "
 
@@ -129,12 +130,8 @@ def test_a_failed_save_of_a_token_loses_no_token(
 ) -> None:
     before = (logged_in.state / "refresh_token").read_bytes()
     logged_in.advance(3 * 86_400)
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
-    try:
+    with no_file_above(500):
         assert logged_in.transfer() == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert "transfer.py cannot read or write" in capsys.readouterr().err
     assert (logged_in.state / "refresh_token").read_bytes() == before
     assert logged_in.transfer() == 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files, requires_consent, unmark
-from tests.terminal import on_terminal
+from tests.lab import Lab, files, requires_consent, unmark
+from tests.mail import Mailbox
+from tests.processes import on_terminal
 
 SESSION_EXPIRED = {
     "DATA_TYPE": "result#0.10.0",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 import sys
@@ -14,12 +13,9 @@ from typing import Any
 
 import pytest
 
-from globus_auto import logs
-from globus_auto import text as text_module
-from tests.conftest import Lab, Mailbox, unmark
-from tests.functional.alerts.test_notifiers import self_signed
-from tests.functional.delete.test_kept import too_large
-from tests.terminal import on_terminal
+from tests.lab import Lab, too_large, unmark
+from tests.mail import Mailbox, self_signed
+from tests.processes import on_terminal
 
 ROUTES = ["endpoint", "ls", "submission_id", "transfer", "delete", "task", "mkdir"]
 FAULTS: list[dict[str, Any]] = [
@@ -147,17 +143,6 @@ def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str])
     reason = "the destination could not be asked about its copy: Globus says: [a secret]"
     assert f"keep /src/run/a: {reason}" in said
     assert not any(secret in said for secret in secrets(lab))
-
-
-def test_a_traceback_has_no_secret_in_it(tmp_path: Path) -> None:
-    with logs.to_file(str(tmp_path / "log"), verbose=False):
-        error = ValueError(text_module.register_secret("the secret of a client"))
-        logging.getLogger("globus_auto.test").info("What follows", exc_info=error)
-    assert (tmp_path / "log").read_text().endswith("INFO What follows\nValueError: [a secret]\n")
-
-
-def test_a_single_letter_entered_as_a_code_is_no_secret() -> None:
-    assert text_module.redact(f"{text_module.register_secret('a')} code") == "a code"
 
 
 def test_a_code_that_a_server_repeats_is_redacted(person: Lab) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import threading
@@ -17,7 +16,9 @@ import pytest
 import globus_auto
 from globus_auto import delete, transfer
 from tests import PACKAGE
-from tests.conftest import Lab, Mailbox, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox
+from tests.processes import no_file_above
 
 PROGRAMS = {"transfer": transfer.main, "delete": delete.main}
 
@@ -208,12 +209,8 @@ def test_a_log_that_cannot_grow_is_reported_once(
     log = lab.state / "globus_auto.log"
     with log.open("ab") as file:
         file.truncate(2_000_000)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
-    try:
+    with no_file_above(1_000_000):
         assert lab.transfer() == 0
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert capsys.readouterr().err == f"Cannot write {log}: [Errno 27] File too large\n"
     assert files(lab.destination) == {"a": b"data"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.conftest import Lab, Mailbox, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox
 
 
 def test_the_first_transfer_makes_the_destination_directory(lab: Lab, mailbox: Mailbox) -> None:

@@ -6,16 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import time_machine
 
 from globus_auto.sandbox.world import CompletionPolicy
 from tests import PACKAGE
-from tests.conftest import LEFT, Lab, files, tree
+from tests.lab import Lab, files, tree
+from tests.mail import Mailbox
+from tests.processes import LEFT
 
 
-def test_the_source_is_copied_and_then_cleared(lab: Lab):
+def test_the_source_is_copied_and_then_cleared(lab: Lab) -> None:
     """The destination becomes a superset of the source."""
     names = {"a.txt", "d/b.txt", "d/e/ü ß.txt"}
     lab.given_transferred(*names)
@@ -28,13 +31,13 @@ def test_the_source_is_copied_and_then_cleared(lab: Lab):
     assert files(lab.destination).keys() == names | {"late.txt"}
 
 
-def test_the_package_has_the_promised_files():
+def test_the_package_has_the_promised_files() -> None:
     named = {"config.py", "delete.py", "__init__.py", "transfer.py", "utils.py"}
     assert named <= {path.name for path in PACKAGE.iterdir()}
 
 
 @pytest.fixture(name="copy")
-def package_with_an_edited_config(lab: Lab, monkeypatch):
+def package_with_an_edited_config(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a directory with the programs, in which only config.py was edited."""
     folder = lab.home / "globus_auto"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("sandbox", *LEFT))
@@ -53,11 +56,13 @@ def package_with_an_edited_config(lab: Lab, monkeypatch):
     return folder
 
 
-def on_a_terminal(lab, command, cwd):
+def on_a_terminal(lab: Lab, command: list[str], cwd: Path) -> str:
     """Run a command on a terminal and log in; return the address of the login."""
     ours, theirs = pty.openpty()
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
-    with subprocess.Popen(command, cwd=cwd, **streams) as process, os.fdopen(ours, "r+b", 0) as tty:
+    with (
+        subprocess.Popen(command, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs) as process,
+        os.fdopen(ours, "r+b", 0) as tty,
+    ):
         os.close(theirs)
         shown = b""
         while not (prompt := re.search(rb"(http://\S+)\s[^/]*ode here", shown)):
@@ -73,7 +78,7 @@ def on_a_terminal(lab, command, cwd):
     return address
 
 
-def by_cron(command):
+def by_cron(command: list[str]) -> tuple[int, str]:
     """Run a command without a terminal, as cron does; return its exit code and output."""
     done = subprocess.run(
         command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -82,7 +87,9 @@ def by_cron(command):
 
 
 @pytest.mark.parametrize("first", ["transfer.py", "delete.py"])
-def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy, first):
+def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(
+    lab: Lab, copy: Path, first: str
+) -> None:
     """Only config.py was edited; the programs run in their directory and keep their state there."""
     lab.write("a.txt")
     lab.write("d/b.txt")
@@ -99,7 +106,7 @@ def test_the_first_run_logs_in_and_cron_needs_no_user_afterwards(lab: Lab, copy,
     assert len(lab.submitted()) == len({one["label"] for one in lab.submitted()}) == 1
 
 
-def test_the_first_run_records_and_sends_the_files(lab: Lab):
+def test_the_first_run_records_and_sends_the_files(lab: Lab) -> None:
     path = lab.write("d/a.txt", "12345")
     assert lab.transfer() == 0
     record = lab.store().record("/src/d/a.txt")
@@ -110,7 +117,9 @@ def test_the_first_run_records_and_sends_the_files(lab: Lab):
 
 @pytest.mark.parametrize("which", ["src", "dst"])
 @pytest.mark.parametrize("program", ["transfer", "delete"])
-def test_an_endpoint_that_is_not_ready_sends_an_error_mail(lab: Lab, mailbox, which, program):
+def test_an_endpoint_that_is_not_ready_sends_an_error_mail(
+    lab: Lab, mailbox: Mailbox, which: str, program: str
+) -> None:
     lab.given_transferred("a.txt")
     getattr(lab, which).connected = False
     assert getattr(lab, program)() == 1
@@ -118,7 +127,7 @@ def test_an_endpoint_that_is_not_ready_sends_an_error_mail(lab: Lab, mailbox, wh
     assert files(lab.source).keys() == {"a.txt"}
 
 
-def test_error_mail_has_the_set_sender_and_recipients(lab: Lab, mailbox):
+def test_error_mail_has_the_set_sender_and_recipients(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(EMAIL_SENDER="me@lab.org", EMAIL_RECIPIENTS=["you@lab.org", "she@lab.org"])
     lab.src.connected = False
     assert lab.transfer() == 1
@@ -127,7 +136,7 @@ def test_error_mail_has_the_set_sender_and_recipients(lab: Lab, mailbox):
     assert "To: you@lab.org, she@lab.org" in mail
 
 
-def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
+def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab) -> None:
     lab.given_transferred("a.txt", "b.txt", "c.txt")
     (lab.source / "a.txt").unlink()
     (lab.destination / "b.txt").unlink()
@@ -137,7 +146,7 @@ def test_deleting_on_either_side_does_not_affect_the_other(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", "c.txt", "new.txt"}
 
 
-def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab):
+def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab) -> None:
     for name, content in {"theirs.txt": "1", "d/theirs.txt": "2", "d/ours.txt": "old"}.items():
         (lab.destination / name).parent.mkdir(exist_ok=True)
         (lab.destination / name).write_text(content)
@@ -150,7 +159,7 @@ def test_a_transfer_replaces_only_files_of_the_same_name(lab: Lab):
     }
 
 
-def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
+def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab) -> None:
     path = lab.write("a.txt", "right")
     (lab.destination / "a.txt").write_text("wrong")  # size and mtime are equal
     os.utime(lab.destination / "a.txt", (path.stat().st_mtime,) * 2)
@@ -160,7 +169,7 @@ def test_a_transfer_is_validated_by_checksum_and_encrypted(lab: Lab):
     assert (document["verify_checksum"], document["encrypt_data"]) == (True, True)
 
 
-def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
+def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     assert len(lab.submitted()) == 0
@@ -173,21 +182,21 @@ def test_only_a_new_or_a_changed_file_starts_a_transfer(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_an_empty_directory_starts_no_transfer(lab: Lab):
+def test_an_empty_directory_starts_no_transfer(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     (lab.source / "empty/er").mkdir(parents=True)
     assert lab.transfer() == 0
     assert lab.submitted() == []
 
 
-def test_changing_only_the_destination_id_starts_no_transfer(lab: Lab):
+def test_changing_only_the_destination_id_starts_no_transfer(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.configure(DST_ID=lab.world.add_endpoint(lab.destination, "other", mount="/dst").id)
     assert lab.transfer() == 0
     assert lab.submitted() == []
 
 
-def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
+def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab) -> None:
     lab.world.completion = CompletionPolicy.after_polls(1)
     lab.write("a.txt")
     assert lab.transfer() == 0
@@ -199,7 +208,7 @@ def test_files_can_be_deleted_once_their_transfer_is_complete(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_delete_removes_all_empty_directories_transferred_or_not(lab: Lab):
+def test_delete_removes_all_empty_directories_transferred_or_not(lab: Lab) -> None:
     lab.given_transferred("d/e/a.txt", "f/b.txt")
     for name in ("new/empty", "f/empty", "empty"):
         (lab.source / name).mkdir(parents=True)
@@ -210,7 +219,7 @@ def test_delete_removes_all_empty_directories_transferred_or_not(lab: Lab):
     assert tree(lab.source).keys() == {"young.txt"}
 
 
-def test_only_the_contents_of_the_source_directory_are_copied(lab: Lab):
+def test_only_the_contents_of_the_source_directory_are_copied(lab: Lab) -> None:
     lab.write("run/a.txt")
     lab.write("beside.txt")
     lab.configure(SRC_DIR="/src/run", DST_DIR="/dst")
@@ -218,14 +227,14 @@ def test_only_the_contents_of_the_source_directory_are_copied(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_the_source_name_may_be_part_of_the_destination_path(lab: Lab):
+def test_the_source_name_may_be_part_of_the_destination_path(lab: Lab) -> None:
     lab.write("run/a.txt")
     lab.configure(SRC_DIR="/src/run", DST_DIR="/dst/run")
     assert lab.transfer() == 0
     assert files(lab.destination).keys() == {"run/a.txt"}
 
 
-def test_after_setup_only_the_two_directories_are_edited(lab: Lab):
+def test_after_setup_only_the_two_directories_are_edited(lab: Lab) -> None:
     for run in ("run1", "run2"):
         lab.write(f"{run}/a.txt", run)
         lab.configure(SRC_DIR=f"/src/{run}", DST_DIR=f"/dst/{run}")
@@ -249,7 +258,13 @@ def test_after_setup_only_the_two_directories_are_edited(lab: Lab):
         ("CLIENT_ID", "me"),
     ],
 )
-def test_malformed_paths_and_ids_are_refused(lab: Lab, setting, value, capfd, monkeypatch):
+def test_malformed_paths_and_ids_are_refused(
+    lab: Lab,
+    setting: str,
+    value: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Paths must be absolute, CODE_PATH must end in a slash, and IDs must be UUIDs."""
     monkeypatch.chdir(lab.home)  # where there is a config.py
     lab.configure(**{setting: value})
@@ -258,7 +273,7 @@ def test_malformed_paths_and_ids_are_refused(lab: Lab, setting, value, capfd, mo
     assert lab.world.requests == []
 
 
-def test_deleting_the_datastore_sends_everything_again(lab: Lab):
+def test_deleting_the_datastore_sends_everything_again(lab: Lab) -> None:
     lab.given_transferred("a.txt", "d/b.txt")
     (lab.state / "datastore").unlink()
     assert lab.transfer() == 0
@@ -267,7 +282,7 @@ def test_deleting_the_datastore_sends_everything_again(lab: Lab):
     assert {task.label for task in lab.store().tasks.values()} == {lab.submitted()[0]["label"]}
 
 
-def test_without_a_datastore_nothing_is_deleted(lab: Lab):
+def test_without_a_datastore_nothing_is_deleted(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     (lab.state / "datastore").unlink()
     assert lab.delete() == 0

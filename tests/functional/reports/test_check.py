@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from globus_auto.files import MARKER
-from tests.conftest import Lab, Mailbox, another_run, changes, log_in, run_transfer, tree
+from tests.lab import Lab, another_run, changes, log_in, run_transfer, tree
+from tests.mail import Mailbox
 
 
 def levels(output: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
-from tests.terminal import on_terminal
+from tests.lab import Lab, files
+from tests.processes import on_terminal
 
 
 def shown(lab: Lab, program: str, *options: str) -> str:

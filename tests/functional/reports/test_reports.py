@@ -15,7 +15,7 @@ import pytest
 from globus_auto.report.status import status_document
 from globus_auto.sandbox.world import CompletionPolicy
 from tests import PACKAGE, ROOT
-from tests.conftest import Lab, another_run, changes, files, log_in, run_transfer, tree
+from tests.lab import Lab, another_run, changes, files, log_in, run_transfer, tree
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ import pytest
 
 from globus_auto import locks
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
 OTHER = {"transfer": "delete", "delete": "transfer"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from globus_auto.files import MARKER
-from tests.conftest import Lab, Mailbox, files, marks, tree
-from tests.functional.delete.test_delete import deleted
+from tests.lab import Lab, deleted, files, marks, tree
+from tests.mail import Mailbox
 
 REFUSED = {"code": "ExternalError.MkdirFailed.PermissionDenied", "message": "m", "request_id": "r"}
 

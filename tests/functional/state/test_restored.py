@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from globus_auto.sandbox.submissions import read
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, Mailbox, files, put
+from tests.lab import Lab, files, put
+from tests.mail import Mailbox
 
 
 def rewind(lab: Lab) -> Path:
@@ -132,7 +134,7 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     store = lab.store()
     assert [mapping.pair for mapping in store.mappings] == [("/src/one", lab.dst.id, "/dst/one")]
     assert store.quarantined == quarantines
-    assert store.tasks[store.record("/src/one/b").task].in_progress
+    assert lab.task_of("/src/one/b").in_progress
     lab.world.completion = CompletionPolicy.at_once()
     for task in lab.world.tasks.values():
         task.completion = CompletionPolicy.at_once()
@@ -205,7 +207,7 @@ def test_a_task_in_progress_behind_1000_others_is_waited_for(lab: Lab) -> None:
     (owner,) = {task.owner for task in lab.world.tasks.values()}
     for _ in range(1001):
         item = {"DATA_TYPE": "delete_item", "path": "/src/not there"}
-        document = {"DATA_TYPE": "delete", "DATA": [item], "endpoint": lab.src.id}
+        document: dict[str, Any] = {"DATA_TYPE": "delete", "DATA": [item], "endpoint": lab.src.id}
         document |= {"submission_id": str(uuid.uuid4()), "ignore_missing": True}
         lab.world.engine.accept(read("DELETE", document), owner)
     (lab.state / "datastore").unlink()

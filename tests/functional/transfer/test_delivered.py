@@ -10,8 +10,7 @@ import pytest
 
 from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, put
-from tests.functional.delete.test_delete import deleted
+from tests.lab import Lab, deleted, files, put
 
 
 def recursive(lab: Lab) -> list[bool]:
@@ -124,8 +123,7 @@ def test_items_found_equal_get_a_task_record_of_their_own(lab: Lab) -> None:
     put(lab.destination / "equal", "the same", 1)
     lab.write_and_transfer("new")
     assert lab.transfer() == 0
-    store = lab.store()
-    equal_task, task = (store.tasks[store.record(f"/src/{name}").task] for name in ("equal", "new"))
+    equal_task, task = (lab.task_of(f"/src/{name}") for name in ("equal", "new"))
     assert (equal_task.equal, task.equal) == (True, False)
     assert (equal_task.task_id, equal_task.completed_at) == (task.task_id, task.completed_at)
     assert lab.delete() == 0
@@ -139,7 +137,7 @@ def test_a_task_that_copied_nothing_is_marked_as_equal(lab: Lab) -> None:
     assert [lab.transfer(), lab.transfer()] == [0, 0]
     store = lab.store()
     assert [task.equal for task in store.tasks.values()] == [False, True]
-    assert store.record("/src/equal").task == max(store.tasks)
+    assert lab.record("/src/equal").task == max(store.tasks)
 
 
 def test_all_is_sent_again_if_a_task_reports_too_few_files(lab: Lab) -> None:

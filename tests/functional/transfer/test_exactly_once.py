@@ -4,18 +4,22 @@ import gc
 import signal
 import threading
 import uuid
+from typing import Any
 
 import pytest
 
+from globus_auto.datastore import TaskRecord
+from globus_auto.sandbox.faults import When
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, another_destination, files
+from tests.lab import Lab, another_destination, files
+from tests.mail import Mailbox
 
 HOUR = 3600
 
 
-def documents(lab):
+def documents(lab: Lab) -> dict[str, Any]:
     """Return the submitted documents by submission id; check that those of one id are identical."""
-    found = {}
+    found: dict[str, Any] = {}
     for document in lab.submitted():
         assert found.setdefault(document["submission_id"], document) == document
     return found
@@ -24,20 +28,20 @@ def documents(lab):
 TASK_ID = str(uuid.UUID(int=1))  # no task has it
 
 
-def refuse(code, status, **more):
+def refuse(code: str, status: int, **more: Any) -> dict[str, Any]:
     """Return a fault that rejects a submission."""
     return {"status": status, "body": {"code": code, "message": "planned", "request_id": "r1"}} | (
         more
     )
 
 
-def unsubmitted(lab):
+def unsubmitted(lab: Lab) -> list[TaskRecord]:
     """Return the unsubmitted tasks: those without a known task id."""
     return [task for task in lab.store().tasks.values() if task.task_id is None]
 
 
 @pytest.fixture(name="ready")
-def three_files_to_send(lab: Lab):
+def three_files_to_send(lab: Lab) -> Lab:
     """Return a lab that has transferred a file before, and now has three new ones."""
     lab.given_transferred("old.txt")
     for name in ("a.txt", "b.txt", "d/c.txt"):
@@ -47,7 +51,7 @@ def three_files_to_send(lab: Lab):
 
 @pytest.mark.parametrize("effect", [True, False], ids=["accepted", "not received"])
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
+def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect: bool, first: bool) -> None:
     """Whether Globus accepted the submission or never received it."""
     if not first:
         lab.given_transferred("old.txt")
@@ -64,7 +68,7 @@ def test_a_kill_before_the_answer_leads_to_one_task(lab: Lab, effect, first):
     assert [task.in_progress for task in lab.store().tasks.values()] == [False] * (there + 1)
 
 
-def test_a_kill_before_the_task_is_saved_leads_to_one_task(lab: Lab):
+def test_a_kill_before_the_task_is_saved_leads_to_one_task(lab: Lab) -> None:
     lab.write("a.txt")
     lab.kill("transfer", "submission_id")
     assert lab.datastore_bytes() is None
@@ -78,7 +82,9 @@ ROUTES = ("token", "task_list", "endpoint", "ls", "submission_id", "transfer", *
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capfd):
+def test_a_signal_at_any_request_leads_to_one_task(
+    ready: Lab, route: str, when: When, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The next runs finish the work, and no alert stays open."""
     lab = ready
     skips = route == "skipped_errors"
@@ -88,6 +94,7 @@ def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capf
         assert lab.transfer() == 0
     lab.world.skipped_paths.clear()
     main = threading.main_thread().ident
+    assert main
     lab.world.faults.add_hook(
         route, lambda _request: signal.pthread_kill(main, signal.SIGTERM), when=when
     )
@@ -108,7 +115,7 @@ def test_a_signal_at_any_request_leads_to_one_task(ready: Lab, route, when, capf
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
-def test_a_submission_is_repeated_at_once_if_its_answer_is_lost(ready: Lab, dropped):
+def test_a_submission_is_repeated_at_once_if_its_answer_is_lost(ready: Lab, dropped: str) -> None:
     ready.world.faults.add("transfer", drop=dropped)
     assert ready.transfer() == 0
     answers = [request.status for request in ready.world.requests if request.route == "transfer"]
@@ -136,7 +143,7 @@ LOST = [
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
+def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault: dict[str, Any]) -> None:
     """Its status is unknown: the next run submits the same document, whatever has changed."""
     lab = ready
     lab.configure(FILES_PER_TASK=2)
@@ -162,7 +169,7 @@ def test_an_uncertain_submission_is_repeated_unaltered(ready: Lab, fault):
     assert lab.alerts() == {}
 
 
-def test_a_document_does_not_depend_on_the_order_of_records(lab: Lab):
+def test_a_document_does_not_depend_on_the_order_of_records(lab: Lab) -> None:
     lab.given_transferred("z/old.txt")
     lab.write("z/new.txt")
     lab.write("d/new.txt")
@@ -174,7 +181,7 @@ def test_a_document_does_not_depend_on_the_order_of_records(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab):
+def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab) -> None:
     """EXCLUDE and the destination are those of the time when it was recorded."""
     lab.configure(EXCLUDE=["*.tmp"])
     lab.write("a.txt")
@@ -192,7 +199,7 @@ def test_a_recursive_task_is_repeated_with_its_own_patterns(lab: Lab):
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted):
+def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted: bool) -> None:
     lab.write("a.txt")
     lab.world.faults.add_proxy("transfer", 504, times=None, after=accepted)
     assert lab.transfer() == 1
@@ -208,7 +215,7 @@ def test_an_unsubmitted_task_reserves_its_destination(lab: Lab, accepted):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_failed_save_submits_nothing(ready: Lab, capfd):
+def test_a_failed_save_submits_nothing(ready: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     before = ready.datastore_bytes()
     (ready.state / "datastore.new").mkdir()
     assert ready.transfer() == 1
@@ -220,7 +227,7 @@ def test_a_failed_save_submits_nothing(ready: Lab, capfd):
     assert ready.alerts() == {}
 
 
-def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
+def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab) -> None:
     lab = ready
     obstacle = lab.state / "datastore.new"
     lab.world.faults.add_hook("transfer", lambda _request: obstacle.mkdir())
@@ -232,7 +239,9 @@ def test_a_failed_save_after_the_answer_leads_to_one_task(ready: Lab):
     assert lab.alerts() == {}
 
 
-def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, capfd):
+def test_identical_paths_are_reported_only_after_stall_hours(
+    lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Until then the unsubmitted task is discarded quietly at each 409 Conflict."""
     lab.configure(STALL_HOURS=10)
     lab.world.task_list_lag = 90 * 24 * HOUR  # else the task would be listed, and waited for
@@ -257,7 +266,7 @@ def test_identical_paths_are_reported_only_after_stall_hours(lab: Lab, mailbox, 
     assert lab.records() == {"/src/a.txt"}
 
 
-def test_one_conflict_does_not_delay_the_other_tasks(ready: Lab):
+def test_one_conflict_does_not_delay_the_other_tasks(ready: Lab) -> None:
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add("transfer", **refuse("Conflict", 409))
     assert ready.transfer() == 0
@@ -266,7 +275,9 @@ def test_one_conflict_does_not_delay_the_other_tasks(ready: Lab):
     assert files(ready.destination) == files(ready.source)
 
 
-def test_too_many_pending_jobs_discards_the_remaining_tasks(ready: Lab, capfd):
+def test_too_many_pending_jobs_discards_the_remaining_tasks(
+    ready: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     """It does so quietly, and the next run submits them."""
     ready.configure(FILES_PER_TASK=1)
     ready.world.faults.add(
@@ -282,7 +293,7 @@ def test_too_many_pending_jobs_discards_the_remaining_tasks(ready: Lab, capfd):
     assert ready.alerts() == {}
 
 
-def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
+def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox: Mailbox) -> None:
     """Only that file is left, with an alert, and is tried once a day."""
     lab = ready
     lab.configure(FILES_PER_TASK=4)
@@ -317,7 +328,7 @@ def test_halving_finds_the_file_that_globus_rejects(ready: Lab, mailbox):
     assert "RESOLVED" in mailbox.texts()[-1]
 
 
-def test_a_malformed_recursive_task_is_discarded_as_a_whole(lab: Lab):
+def test_a_malformed_recursive_task_is_discarded_as_a_whole(lab: Lab) -> None:
     lab.write("a.txt")
     lab.write("b.txt")
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
@@ -326,7 +337,7 @@ def test_a_malformed_recursive_task_is_discarded_as_a_whole(lab: Lab):
     assert lab.records() == set()
 
 
-def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab):
+def test_interrupted_halves_lose_and_repeat_nothing(ready: Lab) -> None:
     lab = ready
     lab.world.faults.add("transfer", **refuse("ClientError.BadRequest", 400))
     lab.world.faults.add("transfer", times=None, drop="after")
@@ -350,7 +361,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("fault", "code", "kind"), REFUSED)
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_a_rejected_submission_is_discarded_with_an_alert(lab: Lab, fault, code, kind, first):
+def test_a_rejected_submission_is_discarded_with_an_alert(
+    lab: Lab, fault: dict[str, Any], code: int, kind: str, first: bool
+) -> None:
     if not first:
         lab.given_transferred("old.txt")
     lab.write("a.txt")
@@ -370,7 +383,7 @@ def test_a_rejected_submission_is_discarded_with_an_alert(lab: Lab, fault, code,
     assert lab.alerts() == {}
 
 
-def test_an_accepted_submission_resolves_a_rejection(lab: Lab):
+def test_an_accepted_submission_resolves_a_rejection(lab: Lab) -> None:
     """Even though new files keep arriving."""
     lab.given_transferred("old.txt")
     lab.world.faults.add("transfer", **refuse("PermissionDenied", 403))
@@ -382,7 +395,7 @@ def test_an_accepted_submission_resolves_a_rejection(lab: Lab):
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size):
+def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size: int) -> None:
     """What Globus refuses for every file is tried once, not with each task."""
     ready.configure(FILES_PER_TASK=size)
     ready.world.faults.add("transfer", times=None, **refuse("PermissionDenied", 403))
@@ -394,7 +407,7 @@ def test_a_general_rejection_ends_the_submissions_of_a_run(ready: Lab, size):
 @pytest.mark.parametrize(
     "fault", [{"drop": "before"}, {"status": 500}, {"truncate": True}, {"status": 200, "body": {}}]
 )
-def test_without_a_submission_id_nothing_is_submitted(ready: Lab, fault):
+def test_without_a_submission_id_nothing_is_submitted(ready: Lab, fault: dict[str, Any]) -> None:
     """Nothing is recorded, either."""
     before = ready.datastore_bytes()
     ready.world.faults.add("submission_id", times=None, **fault)
@@ -405,7 +418,7 @@ def test_without_a_submission_id_nothing_is_submitted(ready: Lab, fault):
     assert ready.alerts() == {}
 
 
-def test_a_dry_run_leaves_an_unsubmitted_task_alone(ready: Lab):
+def test_a_dry_run_leaves_an_unsubmitted_task_alone(ready: Lab) -> None:
     ready.world.faults.add("transfer", times=None, drop="before")
     assert ready.transfer() == 1
     ready.world.faults.clear()

@@ -1,10 +1,12 @@
 """--full: one recursive task for all files, whether they were sent before or not."""
 
+import pytest
+
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 
-def test_full_compares_everything_with_the_destination_again(lab: Lab):
+def test_full_compares_everything_with_the_destination_again(lab: Lab) -> None:
     lab.given_transferred("a.txt", "d/b.txt")
     (lab.destination / "a.txt").unlink()
     (lab.destination / "d/b.txt").write_text("DATA")
@@ -18,22 +20,22 @@ def test_full_compares_everything_with_the_destination_again(lab: Lab):
     ] == [("/src", "/dst", True)]
     assert files(lab.destination) == files(lab.source)
     store = lab.store()
-    numbers = {path: store.record(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
+    numbers = {path: lab.record(path).task for path in ("/src/a.txt", "/src/d/b.txt")}
     assert set(numbers.values()) < {*store.tasks}, "what was delivered stays delivered"
     assert not any(store.tasks[number].in_progress for number in numbers.values())
-    new = store.tasks[store.record("/src/new.txt").task]
+    new = lab.task_of("/src/new.txt")
     assert new.recursive and new.in_progress
     assert lab.records() == {"/src/a.txt", "/src/d/b.txt", "/src/new.txt"}
 
 
-def test_full_sends_all_in_one_task_despite_files_per_task(lab: Lab):
+def test_full_sends_all_in_one_task_despite_files_per_task(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=1)
     lab.given_transferred("a.txt", "b.txt", "c.txt")
     assert lab.transfer("--full") == 0
     assert len(lab.submitted()) == 1
 
 
-def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
+def test_full_waits_for_transfers_in_progress(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     """New files are sent as usual, and an alert says that --full waits."""
     lab.given_transferred("a.txt")
     lab.world.completion = CompletionPolicy.after_polls(2)
@@ -52,7 +54,7 @@ def test_full_waits_for_transfers_in_progress(lab: Lab, capfd):
     assert lab.alerts() == {}
 
 
-def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
+def test_everything_is_deferred_during_a_recursive_task(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.world.completion = CompletionPolicy.after_polls(3)
     assert lab.transfer("--full") == 0
@@ -68,7 +70,7 @@ def test_everything_is_deferred_during_a_recursive_task(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_full_records_no_deferred_file(lab: Lab):
+def test_full_records_no_deferred_file(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.configure(SETTLE_SECONDS=60)
     lab.advance(100)
@@ -86,7 +88,7 @@ def test_full_records_no_deferred_file(lab: Lab):
     assert lab.records() == {"/src/a.txt", "/src/busy.txt", "/src/quiet.txt"}
 
 
-def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
+def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab) -> None:
     lab.configure(SETTLE_SECONDS=60)
     lab.write("quiet.txt", age=100)
     lab.write("busy.txt", age=5)
@@ -95,7 +97,7 @@ def test_a_first_full_run_is_one_task_despite_deferred_files(lab: Lab):
     assert lab.records() == {"/src/quiet.txt"}
 
 
-def test_full_has_filter_rules_for_excluded_names(lab: Lab):
+def test_full_has_filter_rules_for_excluded_names(lab: Lab) -> None:
     """So it has for the reserved names, .globus_auto*."""
     lab.configure(EXCLUDE=["*.tmp", "scratch"])
     quarantine = ".globus_auto_empty.0123456789ab"
@@ -121,7 +123,7 @@ def test_full_has_filter_rules_for_excluded_names(lab: Lab):
     assert "quarantine" not in lab.alerts()
 
 
-def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
+def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab) -> None:
     quarantine = lab.source / "d" / ".globus_auto_empty.0123456789ab"
     lab.write("a.txt")
     lab.write(f"d/{quarantine.name}/late.txt")
@@ -135,7 +137,7 @@ def test_the_first_run_leaves_quarantines_out_and_names_them(lab: Lab):
     assert lab.alerts() == {}
 
 
-def test_full_does_not_restart_keep_days(lab: Lab, capfd):
+def test_full_does_not_restart_keep_days(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     lab.configure(KEEP_DAYS=2)
     lab.given_transferred("a.txt")
     lab.advance(86_400)
@@ -153,7 +155,7 @@ def test_full_does_not_restart_keep_days(lab: Lab, capfd):
     assert files(lab.source) == {}
 
 
-def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab):
+def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.advance(5)
     lab.configure(SETTLE_SECONDS=60)
@@ -162,7 +164,9 @@ def test_full_submits_nothing_if_all_files_are_deferred(lab: Lab):
     assert lab.submitted() == []
 
 
-def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
+def test_a_dry_full_run_prints_new_files_and_its_one_task(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     """It says that the task compares everything with the destination."""
     lab.given_transferred("a.txt", "b.txt")
     lab.write("c.txt")
@@ -175,7 +179,9 @@ def test_a_dry_full_run_prints_new_files_and_its_one_task(lab: Lab, capfd):
     assert lab.submitted() == []
 
 
-def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd):
+def test_a_dry_full_run_to_another_destination_prints_everything(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     lab.configure(DST_DIR="/dst/one")
     lab.given_transferred("a.txt", "b.txt")
     lab.configure(DST_DIR="/dst/two")
@@ -191,7 +197,7 @@ def test_a_dry_full_run_to_another_destination_prints_everything(lab: Lab, capfd
     assert files(lab.destination / "two").keys() == {"a.txt", "b.txt"}
 
 
-def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab):
+def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab) -> None:
     lab.given_transferred("a.txt", "df.txt")
     lab.write("d/b.txt")
     lab.write("d/e/c.txt")
@@ -207,7 +213,7 @@ def test_files_below_a_directory_that_full_skips_are_sent_again(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_skipped_file_without_a_record_affects_no_others(lab: Lab):
+def test_a_skipped_file_without_a_record_affects_no_others(lab: Lab) -> None:
     """It appeared after the scan, and a recursive task skipped it."""
     lab.write("a")
     lab.world.skip_paths("/src/late")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files, put
+from tests.lab import Lab, files, put
 
 HOUR = 3600
 

@@ -5,17 +5,17 @@ import shutil
 
 import pytest
 
-from tests.conftest import START, Lab, files, put
+from tests.lab import START, Lab, files, put
 
 
 @pytest.fixture(name="lab")
-def lab_with_a_mount(lab: Lab):
+def lab_with_a_mount(lab: Lab) -> Lab:
     """Return a laboratory whose source is also mounted on this machine."""
     lab.configure(SRC_LOCAL_DIR=str(lab.source))
     return lab
 
 
-def test_a_mount_is_scanned_instead_of_listing_with_globus(lab: Lab):
+def test_a_mount_is_scanned_instead_of_listing_with_globus(lab: Lab) -> None:
     """Globus lists SRC_DIR alone, once."""
     names = {"a.txt", "d/e/f/b.txt", "ü/ß.txt"}
     lab.given_transferred(*names)
@@ -34,7 +34,7 @@ def test_a_mount_is_scanned_instead_of_listing_with_globus(lab: Lab):
     assert files(lab.destination).keys() == names | {"d/e/new.txt"}
 
 
-def test_a_mount_and_globus_show_equal_fingerprints(lab: Lab):
+def test_a_mount_and_globus_show_equal_fingerprints(lab: Lab) -> None:
     put(lab.source / "a.txt", "data", START - 100.75)
     put(lab.source / "b.txt", "data", -0.75)
     lab.write("d/c.txt")
@@ -45,7 +45,7 @@ def test_a_mount_and_globus_show_equal_fingerprints(lab: Lab):
     assert (lab.datastore_bytes(), len(lab.submitted())) == (before, 1)
 
 
-def test_a_missing_mount_ends_the_run(lab: Lab):
+def test_a_missing_mount_ends_the_run(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.configure(SRC_LOCAL_DIR=str(lab.home / "nowhere"))
     assert lab.transfer() in (1, 2)
@@ -53,7 +53,7 @@ def test_a_missing_mount_ends_the_run(lab: Lab):
     assert lab.records() == {"/src/a.txt"}
 
 
-def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab):
+def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.write("b.txt")
     fault = {"status": 403, "body": {"code": "EndpointPermissionDenied", "message": "no"}}
@@ -63,13 +63,13 @@ def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab):
     assert lab.submitted() == []
 
 
-def test_an_empty_source_sends_nothing(lab: Lab, capfd):
+def test_an_empty_source_sends_nothing(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     assert lab.transfer() == 0
     assert (lab.submitted(), capfd.readouterr().err) == ([], "")
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\rb", b"not \xff utf-8"])
-def test_an_unsendable_name_on_a_mount_is_reported(lab: Lab, name):
+def test_an_unsendable_name_on_a_mount_is_reported(lab: Lab, name: bytes) -> None:
     lab.write("a.txt")
     with open(os.fsencode(lab.source) + b"/" + name, "w"):
         pass
@@ -82,7 +82,7 @@ def test_an_unsendable_name_on_a_mount_is_reported(lab: Lab, name):
     assert lab.alerts() == {}
 
 
-def test_files_gone_from_a_mount_lose_their_records(lab: Lab):
+def test_files_gone_from_a_mount_lose_their_records(lab: Lab) -> None:
     """Excluded directories are not scanned."""
     lab.configure(EXCLUDE=["scratch"])
     lab.given_transferred("a.txt", "d/b.txt", "scratch/c.txt")
@@ -92,7 +92,7 @@ def test_files_gone_from_a_mount_lose_their_records(lab: Lab):
     assert lab.records() == {"/src/a.txt", "/src/new.txt"}
 
 
-def test_an_unreadable_directory_on_a_mount_keeps_its_records(lab: Lab):
+def test_an_unreadable_directory_on_a_mount_keeps_its_records(lab: Lab) -> None:
     lab.given_transferred("a.txt", "d/b.txt")
     lab.write("d/new.txt")
     (lab.source / "d").chmod(0)

@@ -1,9 +1,13 @@
 """Polling: what happens to the records of a task, for each status that Globus reports."""
 
+from typing import Any
+
 import pytest
 
+from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import START, Lab, files
+from tests.lab import START, Lab, files
+from tests.mail import Mailbox
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 PATHS = {f"/src/{name}" for name in NAMES}
@@ -11,7 +15,7 @@ HOUR = 3600
 
 
 @pytest.fixture(name="task")
-def task_in_progress(lab: Lab):
+def task_in_progress(lab: Lab) -> Task:
     """Return a task at Globus with a.txt, b.txt and c.txt of 4 bytes, which was not polled yet."""
     lab.given_transferred("old.txt")
     for name in NAMES:
@@ -23,40 +27,43 @@ def task_in_progress(lab: Lab):
     return list(lab.world.tasks.values())[-1]
 
 
-def poll(lab, task, code=0):
+def poll(lab: Lab, task: Task, code: int = 0) -> set[str]:
     """End the task, poll it, and return which of its paths are sent again."""
     task.polls = 2
     assert lab.transfer() == code
     return sent_again(lab)
 
 
-def fail(lab, task):
+def fail(lab: Lab, task: Task) -> None:
     """End the task as failed, with all files copied."""
     task.polls = 2
     lab.world.engine.advance()
     task.status = "FAILED"
 
 
-def sent_again(lab):
+def sent_again(lab: Lab) -> set[str]:
     """Return the source paths of what was submitted since the task."""
     return {item["source_path"] for document in lab.submitted() for item in document["DATA"]}
 
 
-def api_error(code, status, **more):
+def api_error(code: str | None, status: int, **more: Any) -> dict[str, Any]:
     """Return a fault that rejects a call."""
     return {"status": status, "body": {"code": code, "message": "planned", **more}}
 
 
-def test_succeeded_means_delivered(lab: Lab, task):
+def test_succeeded_means_delivered(lab: Lab, task: Task) -> None:
     assert poll(lab, task) == set()
-    (number,) = {lab.store().record(path).task for path in PATHS}
+    (number,) = {lab.record(path).task for path in PATHS}
     record = lab.store().tasks[number]
     assert (record.status, record.task_id) == ("SUCCEEDED", task.id)
+    assert task.completed
     assert record.ended_at == int(task.completed)
     assert files(lab.destination) == files(lab.source)
 
 
-def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox):
+def test_succeeded_means_delivered_except_skipped_files(
+    lab: Lab, task: Task, mailbox: Mailbox
+) -> None:
     lab.world.skip_paths("/src/b.txt")
     assert poll(lab, task, 1) == {"/src/b.txt"}
     assert "skipped 1 file in /src, which it could not read." in mailbox.texts()[0]
@@ -71,20 +78,22 @@ def test_succeeded_means_delivered_except_skipped_files(lab: Lab, task, mailbox)
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_skipped_file_that_is_gone_is_no_alert(lab: Lab, task, capfd):
+def test_a_skipped_file_that_is_gone_is_no_alert(
+    lab: Lab, task: Task, capfd: pytest.CaptureFixture[str]
+) -> None:
     (lab.source / "b.txt").unlink()
     assert poll(lab, task) == set()
     assert "/src/b.txt" not in lab.records()
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
-def test_all_pages_of_skipped_errors_are_read(lab: Lab, task):
+def test_all_pages_of_skipped_errors_are_read(lab: Lab, task: Task) -> None:
     lab.world.page_size = 1
     lab.world.skip_paths("/src/a.txt", "/src/c.txt")
     assert poll(lab, task, 1) == {"/src/a.txt", "/src/c.txt"}
 
 
-def test_files_below_a_skipped_directory_are_sent_again(lab: Lab):
+def test_files_below_a_skipped_directory_are_sent_again(lab: Lab) -> None:
     for name in ("a.txt", "d/b.txt", "d/e/c.txt", "d.txt"):
         lab.write(name)
     lab.world.skip_paths("/src/d")
@@ -97,7 +106,7 @@ def test_files_below_a_skipped_directory_are_sent_again(lab: Lab):
     assert "Let Globus read it: d (PERMISSION_DENIED)." in lab.alerts()["skipped"]
 
 
-def test_everything_that_the_first_run_skipped_is_sent_again(lab: Lab):
+def test_everything_that_the_first_run_skipped_is_sent_again(lab: Lab) -> None:
     lab.write("a.txt")
     lab.write("d/b.txt")
     lab.world.skip_paths("/src")
@@ -120,19 +129,21 @@ SKIPPED = "skipped_errors"
         pytest.param(api_error("ClientError.BadRequest", 400), id="refused"),
     ],
 )
-def test_missing_skipped_errors_are_requested_for_an_hour(lab: Lab, task, fault):
+def test_missing_skipped_errors_are_requested_for_an_hour(
+    lab: Lab, task: Task, fault: dict[str, Any]
+) -> None:
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, times=None, **fault)
     asked_for_an_hour(lab, task)
 
 
-def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task):
+def test_a_missing_task_history_is_requested_for_an_hour(lab: Lab, task: Task) -> None:
     lab.world.skip_paths("/src/b.txt")
     task.history_lost = True
     asked_for_an_hour(lab, task)
 
 
-def asked_for_an_hour(lab, task):
+def asked_for_an_hour(lab: Lab, task: Task) -> None:
     """Check that no record changes for an hour, and that then all are dropped."""
     assert poll(lab, task) == set()
     lab.advance(HOUR - 60)
@@ -147,7 +158,7 @@ def asked_for_an_hour(lab, task):
 
 
 @pytest.mark.parametrize("path", ["/src/other.txt", "/elsewhere/a.txt"])
-def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task, path):
+def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task: Task, path: str) -> None:
     lab.world.skip_paths("/src/b.txt")
     lab.world.faults.add(SKIPPED, status=200, body={"DATA": [{"source_path": path}]})
     task.polls = 2
@@ -155,13 +166,15 @@ def test_unknown_skipped_paths_mean_nothing_was_delivered(lab: Lab, task, path):
     assert sent_again(lab) == PATHS
 
 
-def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox):
+def test_files_that_a_failed_task_missed_are_sent_again(
+    lab: Lab, task: Task, mailbox: Mailbox
+) -> None:
     task.polls = 2
     lab.world.engine.advance()
     task.status, task.fatal_error = "FAILED", {"code": "NO_SPACE_LEFT", "description": "disk full"}
     task.successes.pop(1)
     assert poll(lab, task, 1) == {"/src/b.txt"}
-    assert lab.store().tasks[lab.store().record("/src/a.txt").task].status == "FAILED"
+    assert lab.task_of("/src/a.txt").status == "FAILED"
     assert "Globus says: disk full. Code: NO_SPACE_LEFT." in mailbox.texts()[0]
     assert f"https://app.globus.org/activity/{task.id}" in mailbox.texts()[0]
     assert lab.transfer() == 0
@@ -169,13 +182,13 @@ def test_files_that_a_failed_task_missed_are_sent_again(lab: Lab, task, mailbox)
 
 
 @pytest.mark.parametrize("code", ["EXPIRED", "CANCELED"])
-def test_expired_and_cancelled_mean_failed(lab: Lab, task, code):
+def test_expired_and_cancelled_mean_failed(lab: Lab, task: Task, code: str) -> None:
     task.finish("FAILED", code, "planned")
     assert poll(lab, task, 1) == PATHS
     assert f"Globus says: planned. Code: {code}." in lab.alerts()["failed"]
 
 
-def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
+def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task: Task) -> None:
     task.add_event("FILE_NOT_FOUND", "the first", is_error=True)
     task.add_event("PERMISSION_DENIED", "the last", is_error=True)
     task.add_event("PROGRESS", "no error")
@@ -188,14 +201,16 @@ def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task):
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "body": {"DATA": []}}])
-def test_a_failure_without_any_reason_is_an_alert_too(lab: Lab, task, fault):
+def test_a_failure_without_any_reason_is_an_alert_too(
+    lab: Lab, task: Task, fault: dict[str, Any]
+) -> None:
     task.status, task.fatal_error = "FAILED", None
     lab.world.faults.add("event_list", times=None, **fault)
     assert poll(lab, task, 1) == PATHS
     assert "failed. Files that it did not deliver" in lab.alerts()["failed"]
 
 
-def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):
+def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task: Task) -> None:
     (lab.source / "b.txt").write_text("longer than it was")
     fail(lab, task)
     lab.write("b.txt", "data")  # as it was in the scan
@@ -213,28 +228,32 @@ def test_a_failed_task_does_not_deliver_another_size(lab: Lab, task):
         ),
     ],
 )
-def test_lists_of_a_failed_task_are_requested_for_an_hour(lab: Lab, task, fault):
+def test_lists_of_a_failed_task_are_requested_for_an_hour(
+    lab: Lab, task: Task, fault: dict[str, Any]
+) -> None:
     fail(lab, task)
     lab.world.faults.add("successful_transfers", times=None, **fault)
     asked_for_an_hour(lab, task)
 
 
 @pytest.mark.parametrize("path", ["/src/{}", None])
-def test_a_failed_task_without_sizes_or_paths_delivers_nothing(lab: Lab, task, path):
+def test_a_failed_task_without_sizes_or_paths_delivers_nothing(
+    lab: Lab, task: Task, path: str | None
+) -> None:
     fail(lab, task)
     rows = [{"source_path": path and path.format(name)} for name in NAMES]
     lab.world.faults.add("successful_transfers", status=200, body={"DATA": rows})
     assert poll(lab, task, 1) == PATHS
 
 
-def test_all_pages_of_successful_transfers_are_read(lab: Lab, task):
+def test_all_pages_of_successful_transfers_are_read(lab: Lab, task: Task) -> None:
     lab.world.page_size = 1
     fail(lab, task)
     assert poll(lab, task, 1) == set()
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["404", "403"])
-def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task, gone):
+def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task: Task, gone: bool) -> None:
     """Globus does not know it (404), or does not show it to this login (403)."""
     if gone:
         del lab.world.tasks[task.id]
@@ -246,7 +265,9 @@ def test_files_of_a_task_unknown_to_globus_are_sent_again(lab: Lab, task, gone):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbox):
+def test_an_inactive_task_stays_in_progress_with_an_alert(
+    lab: Lab, task: Task, mailbox: Mailbox
+) -> None:
     """A person must act: the exit code is 3."""
     task.status = "INACTIVE"
     task.add_event("CREDENTIALS_EXPIRED", "log in", is_error=True)
@@ -263,7 +284,7 @@ def test_an_inactive_task_stays_in_progress_with_an_alert(lab: Lab, task, mailbo
     assert "RESOLVED" in mailbox.texts()[1]
 
 
-def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
+def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox: Mailbox) -> None:
     lab.given_transferred("old.txt")
     lab.world.stall_next("PERMISSION_DENIED", details="no write access")
     lab.write("a.txt")
@@ -281,7 +302,7 @@ def test_a_task_with_an_error_is_an_alert_in_the_second_run(lab: Lab, mailbox):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task):
+def test_a_task_without_news_for_stall_hours_is_an_alert(lab: Lab, task: Task) -> None:
     lab.configure(STALL_HOURS=2)
     task.polls = -1000
     assert lab.transfer() == 0
@@ -315,7 +336,9 @@ UNCLEAR = [
 
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
 @pytest.mark.parametrize("fault", UNCLEAR)
-def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
+def test_an_unknown_status_changes_no_record(
+    lab: Lab, task: Task, route: str, fault: dict[str, Any]
+) -> None:
     task.polls = 2
     lab.world.engine.advance()
     if route == "successful_transfers":
@@ -342,7 +365,9 @@ def test_an_unknown_status_changes_no_record(lab: Lab, task, route, fault):
 
 @pytest.mark.parametrize("missing", ["subtasks_skipped_errors", "status", "task_id"])
 @pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
-def test_a_task_document_without_a_required_field_is_invalid(lab: Lab, task, missing, absent):
+def test_a_task_document_without_a_required_field_is_invalid(
+    lab: Lab, task: Task, missing: str, absent: bool
+) -> None:
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
     if absent:
         del body[missing]
@@ -354,7 +379,9 @@ def test_a_task_document_without_a_required_field_is_invalid(lab: Lab, task, mis
 
 
 @pytest.mark.parametrize("changes", [{"status": "DONE"}, {"task_id": "another"}, {"status": 1}])
-def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, changes):
+def test_a_task_document_with_impossible_values_is_invalid(
+    lab: Lab, task: Task, changes: dict[str, Any]
+) -> None:
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0} | changes
     lab.world.faults.add("task", status=200, body=body)
     assert lab.transfer() == 1
@@ -371,7 +398,9 @@ def test_a_task_document_with_impossible_values_is_invalid(lab: Lab, task, chang
         (403, {"authorization_parameters": {"session_message": "again"}}, "session"),
     ],
 )
-def test_a_rejected_login_ends_the_run(lab: Lab, task, status, more, kind):
+def test_a_rejected_login_ends_the_run(
+    lab: Lab, task: Task, status: int, more: dict[str, Any], kind: str
+) -> None:
     """No record changes, and one alert says what to do."""
     fault = api_error("PermissionDenied", status)
     fault["body"] |= more
@@ -386,7 +415,7 @@ def test_a_rejected_login_ends_the_run(lab: Lab, task, status, more, kind):
 
 
 @pytest.mark.parametrize("route", ["task", SKIPPED, "successful_transfers"])
-def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route):
+def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task: Task, route: str) -> None:
     lab.write("d.txt")
     assert lab.transfer() == 0
     lab.world.requests.clear()
@@ -398,7 +427,7 @@ def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route)
     lab.world.faults.add(route, times=None, status=500, match=lambda one: task.id in one.path)
     assert lab.transfer() == 1
     assert len(lab.store().tasks_in_progress("transfer")) == 1
-    assert lab.store().tasks[lab.store().record("/src/d.txt").task].status == "SUCCEEDED"
+    assert lab.task_of("/src/d.txt").status == "SUCCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -412,7 +441,9 @@ def test_one_task_of_unknown_status_does_not_delay_others(lab: Lab, task, route)
         (None, 600),
     ],
 )
-def test_the_end_of_a_task_is_utc_and_within_bounds(lab: Lab, task, said, ended):
+def test_the_end_of_a_task_is_utc_and_within_bounds(
+    lab: Lab, task: Task, said: str | None, ended: int
+) -> None:
     """It is not before the submission, nor after the poll."""
     lab.clock.move_to(START + 600, tick=False)
     body = {"task_id": task.id, "status": "SUCCEEDED", "subtasks_skipped_errors": 0}
@@ -420,4 +451,4 @@ def test_the_end_of_a_task_is_utc_and_within_bounds(lab: Lab, task, said, ended)
     lab.world.faults.add("task", status=200, body=body | {"completion_time": said})
     task.polls = 2
     assert lab.transfer() == 0
-    assert lab.store().tasks[lab.store().record("/src/a.txt").task].ended_at == START + ended
+    assert lab.task_of("/src/a.txt").ended_at == START + ended

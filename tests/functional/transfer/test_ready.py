@@ -2,11 +2,13 @@
 
 import shutil
 import uuid
+from typing import Any
 
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox
 
 DOWN = [
     pytest.param("src", {"connected": False}, 1, "is not connected to Globus", id="source off"),
@@ -23,8 +25,8 @@ DOWN = [
 
 @pytest.mark.parametrize(("which", "state", "code", "said"), DOWN)
 def test_nothing_is_sent_while_an_endpoint_is_not_ready(
-    lab: Lab, mailbox, which, state, code, said
-):
+    lab: Lab, mailbox: Mailbox, which: str, state: dict[str, Any], code: int, said: str
+) -> None:
     """One alert says why."""
     lab.given_transferred("a.txt")
     lab.write("b.txt")
@@ -45,7 +47,9 @@ def test_nothing_is_sent_while_an_endpoint_is_not_ready(
 
 
 @pytest.mark.parametrize("setting", ["SRC_ID", "DST_ID"])
-def test_an_unknown_endpoint_is_a_wrong_setting(lab: Lab, setting, capfd):
+def test_an_unknown_endpoint_is_a_wrong_setting(
+    lab: Lab, setting: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     lab.write("a.txt")
     lab.configure(**{setting: str(uuid.uuid4())})
     assert lab.transfer() == 2
@@ -54,7 +58,9 @@ def test_an_unknown_endpoint_is_a_wrong_setting(lab: Lab, setting, capfd):
 
 
 @pytest.mark.parametrize("gcp_connected", [False, None])
-def test_a_personal_endpoint_must_say_that_it_is_connected(lab: Lab, gcp_connected):
+def test_a_personal_endpoint_must_say_that_it_is_connected(
+    lab: Lab, gcp_connected: bool | None
+) -> None:
     lab.write("a.txt")
     body = {
         "id": lab.src.id,
@@ -67,7 +73,7 @@ def test_a_personal_endpoint_must_say_that_it_is_connected(lab: Lab, gcp_connect
 
 
 @pytest.mark.parametrize("fault", [{"truncate": True}, {"status": 200, "body": {}}])
-def test_an_answer_that_is_no_endpoint_is_not_ready(lab: Lab, fault):
+def test_an_answer_that_is_no_endpoint_is_not_ready(lab: Lab, fault: dict[str, Any]) -> None:
     lab.write("a.txt")
     lab.world.faults.add("endpoint", **fault)
     assert lab.transfer() == 1
@@ -76,7 +82,7 @@ def test_an_answer_that_is_no_endpoint_is_not_ready(lab: Lab, fault):
     assert lab.alerts() == {}
 
 
-def test_a_huge_destination_directory_is_ready(lab: Lab):
+def test_a_huge_destination_directory_is_ready(lab: Lab) -> None:
     lab.given_transferred("a.txt", "b.txt")
     lab.world.listing_limit = 1
     lab.configure(SRC_DIR="/src/d", DST_DIR="/dst")
@@ -86,7 +92,7 @@ def test_a_huge_destination_directory_is_ready(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt", "b.txt", "c.txt"}
 
 
-def test_a_guest_collection_is_ready_if_it_can_be_listed(lab: Lab):
+def test_a_guest_collection_is_ready_if_it_can_be_listed(lab: Lab) -> None:
     """The personal endpoint that hosts it must be connected."""
     guest = lab.world.add_endpoint(
         lab.source, name="guest", mount="/src", entity_type="GCP_guest_collection", host=lab.src
@@ -100,7 +106,9 @@ def test_a_guest_collection_is_ready_if_it_can_be_listed(lab: Lab):
     assert files(lab.destination).keys() == {"a.txt"}
 
 
-def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
+def test_another_src_id_than_the_recorded_one_is_refused(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Nothing changes."""
     lab.given_transferred("a.txt")
     before = lab.datastore_bytes()
@@ -114,7 +122,9 @@ def test_another_src_id_than_the_recorded_one_is_refused(lab: Lab, capfd):
     assert lab.alerts() == {}
 
 
-def test_another_source_directory_to_one_destination_is_refused(lab: Lab, capfd):
+def test_another_source_directory_to_one_destination_is_refused(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.given_transferred("one/a.txt")
     before = lab.datastore_bytes()
@@ -132,7 +142,7 @@ def test_another_source_directory_to_one_destination_is_refused(lab: Lab, capfd)
     assert lab.transfer() == 2
 
 
-def test_a_mapping_without_an_accepted_task_can_be_corrected(lab: Lab):
+def test_a_mapping_without_an_accepted_task_can_be_corrected(lab: Lab) -> None:
     lab.configure(SRC_DIR="/src/wrong")
     api_error = {"code": "PermissionDenied", "message": "no", "request_id": "r"}
     lab.world.faults.add("transfer", status=403, body=api_error)
@@ -146,7 +156,7 @@ def test_a_mapping_without_an_accepted_task_can_be_corrected(lab: Lab):
     assert files(lab.destination) == {"a.txt": b"another file"}
 
 
-def test_a_mapping_counts_though_its_only_task_failed(lab: Lab):
+def test_a_mapping_counts_though_its_only_task_failed(lab: Lab) -> None:
     lab.configure(SRC_DIR="/src/wrong")
     lab.world.fail_next()
     lab.write("wrong/a.txt")
@@ -157,7 +167,7 @@ def test_a_mapping_counts_though_its_only_task_failed(lab: Lab):
     assert len(lab.submitted()) == 1
 
 
-def test_records_of_another_source_directory_are_kept(lab: Lab):
+def test_records_of_another_source_directory_are_kept(lab: Lab) -> None:
     lab.configure(SRC_DIR="/src/one", DST_DIR="/dst/one")
     lab.given_transferred("one/a.txt", "one/d/b.txt")
     lab.configure(SRC_DIR="/src/two", DST_DIR="/dst/two")
@@ -172,7 +182,7 @@ def test_without_a_network_only_one_task_is_polled(lab: Lab) -> None:
     lab.world.completion = CompletionPolicy.after_polls(9)
     lab.write_and_transfer("a")
     lab.write_and_transfer("b")
-    first = lab.store().tasks[lab.store().record("/src/a").task]
+    first = lab.task_of("/src/a")
     lab.world.requests.clear()
     lab.world.faults.add("task", times=None, drop="before")
     assert lab.transfer() == 1

@@ -2,25 +2,28 @@
 
 import os
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.conftest import START, Lab, files, put, tree
+from tests.lab import START, Lab, files, put, tree
+from tests.mail import Mailbox
 
 DAY = 86_400
 
 
-def sent_paths(lab):
+def sent_paths(lab: Lab) -> list[str]:
     """Return the source paths of all submitted items."""
     return [item["source_path"] for document in lab.submitted() for item in document["DATA"]]
 
 
-def listing_of(*paths):
+def listing_of(*paths: str) -> Callable[[Any], bool]:
     """Return a function that matches full listings of these directories."""
     return lambda request: request.query["path"] in paths and "limit" not in request.query
 
 
-def api_error(code, message="planned"):
+def api_error(code: str, message: str = "planned") -> dict[str, str]:
     """Return the body of an error of Globus."""
     return {"code": code, "message": message, "request_id": "r123"}
 
@@ -56,7 +59,9 @@ HOLES = [
 
 
 @pytest.mark.parametrize(("fault", "said"), HOLES)
-def test_a_directory_that_cannot_be_listed_keeps_its_records(lab: Lab, fault, said):
+def test_a_directory_that_cannot_be_listed_keeps_its_records(
+    lab: Lab, fault: dict[str, Any], said: str
+) -> None:
     """An alert names it, and nothing below it is transferred."""
     lab.given_transferred("a.txt", "d/b.txt", "d/e/c.txt", "gone.txt")
     before = lab.records()
@@ -77,7 +82,9 @@ def test_a_directory_that_cannot_be_listed_keeps_its_records(lab: Lab, fault, sa
     assert "/src/d/b.txt" not in lab.records()
 
 
-def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capfd):
+def test_a_directory_that_is_not_found_keeps_its_records(
+    lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str]
+) -> None:
     """It is mailed only if that lasts for ten minutes."""
     lab.given_transferred("a.txt", "d/b.txt", "d/e/c.txt")
     before = lab.records()
@@ -105,7 +112,7 @@ def test_a_directory_that_is_not_found_keeps_its_records(lab: Lab, mailbox, capf
 
 
 @pytest.mark.parametrize("dropped", ["before", "after"])
-def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
+def test_a_lost_listing_is_requested_again(lab: Lab, dropped: str) -> None:
     lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add("ls", match=listing_of("/src/d"), drop=dropped)
@@ -122,7 +129,7 @@ def test_a_lost_listing_is_requested_again(lab: Lab, dropped):
         {"drop": "before"},
     ],
 )
-def test_an_endpoint_lost_during_the_scan_ends_the_run(lab, fault):
+def test_an_endpoint_lost_during_the_scan_ends_the_run(lab: Lab, fault: dict[str, Any]) -> None:
     """No record changes, and nothing is submitted."""
     lab.given_transferred("a.txt", "d/b.txt")
     before = lab.datastore_bytes()
@@ -136,7 +143,7 @@ def test_an_endpoint_lost_during_the_scan_ends_the_run(lab, fault):
     assert lab.alerts() == {}
 
 
-def test_a_429_makes_the_scan_back_off(lab: Lab):
+def test_a_429_makes_the_scan_back_off(lab: Lab) -> None:
     lab.given_transferred("d/a.txt")
     lab.write("d/b.txt")
     lab.world.faults.add(
@@ -146,7 +153,7 @@ def test_a_429_makes_the_scan_back_off(lab: Lab):
     assert sent_paths(lab) == ["/src/d/b.txt"]
 
 
-def test_a_suddenly_empty_source_drops_no_records(lab: Lab):
+def test_a_suddenly_empty_source_drops_no_records(lab: Lab) -> None:
     """Its disk may not be mounted: that is an alert."""
     lab.given_transferred("a.txt", "d/b.txt")
     before = lab.datastore_bytes()
@@ -163,7 +170,9 @@ def test_a_suddenly_empty_source_drops_no_records(lab: Lab):
 
 @pytest.mark.parametrize("mounted", [False, True])
 @pytest.mark.parametrize("names", [["d/a"], ["a", "b"], ["d/a", "d/b", "c"]])
-def test_files_removed_by_hand_are_not_a_missing_disk(lab: Lab, names, mounted):
+def test_files_removed_by_hand_are_not_a_missing_disk(
+    lab: Lab, names: list[str], mounted: bool
+) -> None:
     lab.configure(SRC_LOCAL_DIR=str(lab.source) if mounted else "")
     lab.given_transferred(*names)
     (lab.source / names[0]).unlink()
@@ -171,7 +180,7 @@ def test_files_removed_by_hand_are_not_a_missing_disk(lab: Lab, names, mounted):
     assert (tree(lab.source), lab.alerts(), lab.records()) == ({}, {}, set())
 
 
-def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab):
+def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab) -> None:
     lab.given_transferred("a.txt", "b.txt")
     lab.source.rename(lab.home / "its disk")
     lab.source.mkdir()
@@ -179,7 +188,7 @@ def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab):
     assert lab.records() == {"/src/a.txt", "/src/b.txt"}
 
 
-def test_a_missing_source_directory_is_an_alert(lab: Lab):
+def test_a_missing_source_directory_is_an_alert(lab: Lab) -> None:
     """No record changes, and nothing is submitted."""
     lab.given_transferred("d/a.txt")
     before = lab.datastore_bytes()
@@ -189,7 +198,9 @@ def test_a_missing_source_directory_is_an_alert(lab: Lab):
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
 
 
-def test_symlinks_pipes_and_sockets_are_named_once(lab: Lab, mailbox, capfd, monkeypatch):
+def test_symlinks_pipes_and_sockets_are_named_once(
+    lab: Lab, mailbox: Mailbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are not transferred."""
     lab.write("d/a.txt")
     (lab.source / "d/link").symlink_to("a.txt")
@@ -210,7 +221,7 @@ def test_symlinks_pipes_and_sockets_are_named_once(lab: Lab, mailbox, capfd, mon
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\rb", b"not \xff utf-8"])
-def test_an_unsendable_name_is_reported_and_left_alone(lab: Lab, name):
+def test_an_unsendable_name_is_reported_and_left_alone(lab: Lab, name: bytes) -> None:
     lab.given_transferred("a.txt")
     odd = os.fsencode(lab.source / "d") + b"/" + name
     lab.write("d/b.txt")
@@ -225,7 +236,7 @@ def test_an_unsendable_name_is_reported_and_left_alone(lab: Lab, name):
     assert lab.alerts() == {}
 
 
-def test_excluded_oddities_are_not_reported(lab: Lab, capfd):
+def test_excluded_oddities_are_not_reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     lab.configure(EXCLUDE=["Icon?", "*.lnk", "*.tmp"])
     (lab.source / "Icon\r").touch()
     (lab.source / "a.lnk").symlink_to("a.txt")
@@ -236,14 +247,14 @@ def test_excluded_oddities_are_not_reported(lab: Lab, capfd):
     assert (capfd.readouterr().err, lab.alerts()) == ("", {})
 
 
-def test_the_first_run_sends_items_if_a_name_is_unsendable(lab: Lab):
+def test_the_first_run_sends_items_if_a_name_is_unsendable(lab: Lab) -> None:
     lab.write("a.txt")
     (lab.source / "a\nb").touch()
     assert lab.transfer() == 1
     assert sent_paths(lab) == ["/src/a.txt"]
 
 
-def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab):
+def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab) -> None:
     lab.write("old")
     lab.given_transferred("older")
     put(lab.source / "a.txt", "first ", START)
@@ -258,7 +269,7 @@ def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab):
     assert (lab.destination / "a.txt").read_text() == "second"
 
 
-def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab):
+def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab) -> None:
     lab.given_transferred("old")
     put(lab.source / "a.txt", "data", START + 3600)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
@@ -269,7 +280,7 @@ def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab):
     assert lab.alerts() == {}
 
 
-def test_a_future_mtime_is_sent_at_once_and_mailed_once(lab: Lab, mailbox):
+def test_a_future_mtime_is_sent_at_once_and_mailed_once(lab: Lab, mailbox: Mailbox) -> None:
     lab.configure(SETTLE_SECONDS=600)
     lab.write("older", age=1000)
     assert lab.transfer() == 0
@@ -284,7 +295,7 @@ def test_a_future_mtime_is_sent_at_once_and_mailed_once(lab: Lab, mailbox):
     assert "1 file in /src is more than a day in the future: a.txt." in message
 
 
-def test_a_very_old_mtime_is_ordinary(lab: Lab):
+def test_a_very_old_mtime_is_ordinary(lab: Lab) -> None:
     lab.given_transferred("old")
     put(lab.source / "a.txt", "data", 0)
     put(lab.source / "b.txt", "data", -100_000)
@@ -292,7 +303,7 @@ def test_a_very_old_mtime_is_ordinary(lab: Lab):
     assert sent_paths(lab) == ["/src/b.txt", "/src/a.txt"], "oldest first"
 
 
-def test_rename_support_may_be_unknown(lab: Lab):
+def test_rename_support_may_be_unknown(lab: Lab) -> None:
     lab.write("d/a.txt")
     document = {"name": "a.txt", "type": "file", "size": 4, "last_modified": "2026-01-02 00:00:00"}
     listing = {"DATA": [document], "total": 1, "rename_supported": None}

@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from tests.conftest import Lab, Mailbox, files
+from tests.lab import Lab, files
+from tests.mail import Mailbox
 
 NFC, NFD = (unicodedata.normalize(form, "Größe") for form in ("NFC", "NFD"))
 

@@ -2,14 +2,16 @@
 
 import os
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.conftest import START, Lab, files, put
+from tests.lab import START, Lab, files, put
 
 
-def items(document):
+def items(document: Any) -> dict[str, str]:
     """Return the items of a document as {path at the source: path at the destination}."""
     return {item["source_path"]: item["destination_path"] for item in document["DATA"]}
 
@@ -27,7 +29,9 @@ def items(document):
         pytest.param("Ärger 1/ß ü\t'\"*?[x].txt", "data", 60, id="an odd name"),
     ],
 )
-def test_a_new_or_changed_file_starts_exactly_one_task(lab: Lab, name, content, age):
+def test_a_new_or_changed_file_starts_exactly_one_task(
+    lab: Lab, name: str, content: str, age: int
+) -> None:
     lab.write("d/b.txt")
     lab.given_transferred("a.txt")
     lab.advance(1)
@@ -64,7 +68,9 @@ def test_a_new_or_changed_file_starts_exactly_one_task(lab: Lab, name, content, 
         pytest.param(lambda _lab: None, id="nothing at all"),
     ],
 )
-def test_without_a_new_or_changed_file_nothing_happens(lab, change, capfd):
+def test_without_a_new_or_changed_file_nothing_happens(
+    lab: Lab, change: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
     """No task is submitted, and nothing is written, printed or mailed."""
     lab.configure(DST_DIR="/dst/copy")
     lab.write("d/b.txt")
@@ -82,7 +88,7 @@ def test_without_a_new_or_changed_file_nothing_happens(lab, change, capfd):
     assert lab.alerts() == {}
 
 
-def test_every_transfer_has_the_safe_options(lab: Lab):
+def test_every_transfer_has_the_safe_options(lab: Lab) -> None:
     """Checksums, encryption and kept times are on; mails and deletions by Globus are off."""
     lab.given_transferred("a.txt")
     put(lab.destination / "theirs.txt", "not ours", START)
@@ -110,7 +116,7 @@ def test_every_transfer_has_the_safe_options(lab: Lab):
     assert (lab.destination / "b.txt").stat().st_mtime == (START - 60)
 
 
-def test_every_task_has_a_label_of_its_own(lab: Lab):
+def test_every_task_has_a_label_of_its_own(lab: Lab) -> None:
     for name in ("a", "b", "c"):
         lab.write(name)
         assert lab.transfer() == 0
@@ -119,7 +125,7 @@ def test_every_task_has_a_label_of_its_own(lab: Lab):
     assert {task.label for task in lab.store().tasks.values()} == labels
 
 
-def test_the_first_run_sends_everything_as_one_recursive_item(lab: Lab):
+def test_the_first_run_sends_everything_as_one_recursive_item(lab: Lab) -> None:
     lab.write("a.txt")
     lab.write("d/e/b.txt")
     assert lab.transfer() == 0
@@ -134,7 +140,9 @@ def test_the_first_run_sends_everything_as_one_recursive_item(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_the_first_run_of_an_empty_source_does_nothing(lab: Lab, capfd):
+def test_the_first_run_of_an_empty_source_does_nothing(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     (lab.source / "empty").mkdir()
     assert lab.transfer() == 0
     assert lab.submitted() == []
@@ -142,7 +150,7 @@ def test_the_first_run_of_an_empty_source_does_nothing(lab: Lab, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_first_run_sends_items_if_a_file_is_deferred(lab: Lab):
+def test_the_first_run_sends_items_if_a_file_is_deferred(lab: Lab) -> None:
     lab.configure(SETTLE_SECONDS=60)
     lab.write("d/quiet.txt", age=61)
     lab.write("d/busy.txt", age=10)
@@ -153,7 +161,7 @@ def test_the_first_run_sends_items_if_a_file_is_deferred(lab: Lab):
     assert files(lab.destination).keys() == {"d/quiet.txt"}
 
 
-def test_a_task_has_at_most_files_per_task_files(lab: Lab):
+def test_a_task_has_at_most_files_per_task_files(lab: Lab) -> None:
     lab.configure(FILES_PER_TASK=2)
     lab.given_transferred("first")
     names = [f"d/{number}" for number in range(5)]
@@ -168,7 +176,7 @@ def test_a_task_has_at_most_files_per_task_files(lab: Lab):
     assert files(lab.destination) == files(lab.source)
 
 
-def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
+def test_a_file_changed_during_its_task_is_deferred(lab: Lab) -> None:
     """It is sent once the task has ended."""
     lab.given_transferred("a.txt")
     lab.world.completion = CompletionPolicy.after_polls(2)
@@ -185,7 +193,7 @@ def test_a_file_changed_during_its_task_is_deferred(lab: Lab):
     assert (lab.destination / "a.txt").read_text() == "the third"
 
 
-def test_a_task_in_progress_keeps_the_records_of_gone_files(lab: Lab):
+def test_a_task_in_progress_keeps_the_records_of_gone_files(lab: Lab) -> None:
     lab.given_transferred("a.txt")
     lab.world.completion = CompletionPolicy.after_polls(2)
     lab.write("b.txt")
@@ -197,7 +205,7 @@ def test_a_task_in_progress_keeps_the_records_of_gone_files(lab: Lab):
     assert lab.records() == {"/src/b.txt", "/src/c.txt"}
 
 
-def test_excluded_files_and_directories_are_not_sent(lab: Lab):
+def test_excluded_files_and_directories_are_not_sent(lab: Lab) -> None:
     lab.configure(EXCLUDE=["*.tmp", ".*", "scratch"])
     for name in ("a.txt", "a.tmp", ".hidden", "scratch/b.txt", "d/scratch/b.txt", "d/.x", "d/c"):
         lab.write(name)
@@ -212,7 +220,7 @@ def test_excluded_files_and_directories_are_not_sent(lab: Lab):
     assert not any("scratch" in path for path in listed)
 
 
-def test_files_excluded_afterwards_keep_their_records(lab: Lab):
+def test_files_excluded_afterwards_keep_their_records(lab: Lab) -> None:
     lab.given_transferred("a.txt", "d/b.tmp", "e.tmp")
     before = lab.records()
     lab.configure(EXCLUDE=["*.tmp", "d"])
@@ -221,7 +229,9 @@ def test_files_excluded_afterwards_keep_their_records(lab: Lab):
     assert lab.records() == before | {"/src/c.txt"}
 
 
-def test_a_file_is_deferred_until_stable_for_settle_seconds(lab: Lab, capfd):
+def test_a_file_is_deferred_until_stable_for_settle_seconds(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     lab.configure(SETTLE_SECONDS=300)
     lab.write("old", age=1000)
     lab.given_transferred("older")
@@ -234,14 +244,16 @@ def test_a_file_is_deferred_until_stable_for_settle_seconds(lab: Lab, capfd):
     assert (lab.destination / "busy").exists()
 
 
-def test_a_missing_destination_directory_is_made_by_globus(lab: Lab):
+def test_a_missing_destination_directory_is_made_by_globus(lab: Lab) -> None:
     lab.configure(DST_DIR="/dst/new/deep")
     lab.write("d/a.txt")
     assert lab.transfer() == 0
     assert files(lab.destination / "new/deep") == files(lab.source)
 
 
-def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
+def test_a_dry_run_changes_nothing_here_or_there(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     lab.given_transferred("a.txt")
     lab.write("b.txt")
     lab.write("a.txt", "changed", age=30)
@@ -257,7 +269,9 @@ def test_a_dry_run_changes_nothing_here_or_there(lab: Lab, capfd):
     assert err == ""
 
 
-def test_a_dry_run_polls_without_recording_the_results(lab: Lab, capfd):
+def test_a_dry_run_polls_without_recording_the_results(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
     lab.world.fail_next()
     lab.write("a.txt")
     assert lab.transfer() == 0
@@ -268,14 +282,14 @@ def test_a_dry_run_polls_without_recording_the_results(lab: Lab, capfd):
     assert len(lab.world.tasks) == 1
 
 
-def test_the_first_dry_run_leaves_no_datastore(lab: Lab):
+def test_the_first_dry_run_leaves_no_datastore(lab: Lab) -> None:
     lab.write("a.txt")
     assert lab.transfer("-n") == 0
     assert lab.world.tasks == {}
     assert set(os.listdir(lab.state)) <= {"globus_auto.log", "refresh_token", "refresh_token.lock"}
 
 
-def test_verbose_shows_each_decision_and_why(lab: Lab, capfd):
+def test_verbose_shows_each_decision_and_why(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     lab.given_transferred("a.txt", "d/gone")
     (lab.source / "d/gone").unlink()
     lab.write("b.txt")
@@ -285,7 +299,7 @@ def test_verbose_shows_each_decision_and_why(lab: Lab, capfd):
     assert "Forget /src/d/gone: gone from the source" in shown
 
 
-def test_forgotten_files_that_come_back_are_new(lab: Lab):
+def test_forgotten_files_that_come_back_are_new(lab: Lab) -> None:
     lab.given_transferred("a.txt", "b.txt")
     (lab.source / "a.txt").rename(lab.home / "away")
     lab.write("c.txt")
@@ -296,7 +310,7 @@ def test_forgotten_files_that_come_back_are_new(lab: Lab):
     assert items(lab.submitted()[-1]) == {"/src/a.txt": "/dst/a.txt"}
 
 
-def test_wait_ends_when_all_tasks_have_ended(lab: Lab):
+def test_wait_ends_when_all_tasks_have_ended(lab: Lab) -> None:
     lab.world.completion = CompletionPolicy.after_polls(3)
     lab.write("a.txt")
     assert lab.transfer("--wait") == 0
@@ -304,7 +318,7 @@ def test_wait_ends_when_all_tasks_have_ended(lab: Lab):
     assert [task.status for task in lab.store().tasks.values()] == ["SUCCEEDED"]
 
 
-def test_wait_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
+def test_wait_for_a_task_that_fails_ends_with_an_alert(lab: Lab) -> None:
     lab.world.completion = CompletionPolicy.after_polls(3)
     lab.world.fail_next()
     lab.write("a.txt")
@@ -313,7 +327,7 @@ def test_wait_for_a_task_that_fails_ends_with_an_alert(lab: Lab):
     assert "ENDPOINT_ERROR" in lab.alerts()["failed"]
 
 
-def test_ended_tasks_without_file_records_are_dropped(lab: Lab):
+def test_ended_tasks_without_file_records_are_dropped(lab: Lab) -> None:
     lab.given_transferred("a.txt", "b.txt")
     (first,) = lab.store().tasks
     lab.advance(5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import Lab, files
+from tests.lab import Lab, files
 
 
 def test_each_wait_reports_a_skipped_file(lab: Lab) -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from globus_auto import text
-from globus_auto.alerts import state
 from globus_auto.alerts.catalog import collections, files
 from globus_auto.alerts.model import KINDS, Alert
-from globus_auto.globus import errors
 from tests import PACKAGE
 from tests.catalogue import MODULES, alerts_of, every_alert, functions
 
@@ -72,42 +68,6 @@ def test_every_kind_is_one_of_the_catalogue() -> None:
     assert {alert.kind for alert in every_alert()} == set(KINDS)
 
 
-EVENT = r"""Error (make directories)
-Endpoint: archive (1f7dbd0b)
-Server: 127.0.0.1:443
-File: /foo/
-Command: MKD /foo/
-Message: Fatal FTP Response
----
-Details: 550-GlobusError: v=1 c=PERMISSION_DENIED\r\n550-GridFTP-Errno: 13\r\n"""
-REASON = r"550-GridFTP-Error-String: Permission denied\r\n550 End.\r\n"
-
-
-@pytest.mark.parametrize(
-    ("details", "said"),
-    [
-        (EVENT + REASON, "/foo/: Permission denied"),
-        (EVENT, "/foo/: Fatal FTP Response"),
-        ((EVENT + REASON).replace(r"\r\n", "\r\n"), "/foo/: Permission denied"),
-        ("550-GlobusError: v=1 c=X%0D%0A550-GridFTP-Error-String: No file%0D%0A", "No file"),
-        ("no room\n  at all", "no room at all"),
-        ("x" * 5000, "x" * 300 + "..."),
-        ("", ""),
-    ],
-)
-def test_what_gridftp_says_becomes_one_line(details: str, said: str) -> None:
-    assert text.condensed(details) == said
-
-
-def test_what_globus_says_ends_with_its_code() -> None:
-    said = errors.describe_error("PERMISSION_DENIED", "permission denied", EVENT + REASON)
-    assert said == (
-        "Globus says: permission denied: /foo/: Permission denied. Code: PERMISSION_DENIED."
-    )
-    assert errors.describe_error("EXPIRED", None) == "Code: EXPIRED."
-    assert errors.describe_error(None, None) == ""
-
-
 @pytest.mark.parametrize("reason", ["Permission denied (/mnt/x).", "Code: PERMISSION_DENIED."])
 def test_who_is_denied_access_is_not_sent_to_look_for_a_mount(reason: str) -> None:
     for alert in (
@@ -119,12 +79,3 @@ def test_who_is_denied_access_is_not_sent_to_look_for_a_mount(reason: str) -> No
     ):
         assert "access to it" in alert.text
         assert "mounted" not in alert.text
-
-
-def test_alerts_of_kinds_that_are_no_more_are_dropped(tmp_path: Path) -> None:
-    known = {"about": "/d", "text": "t", "since": 5}
-    path = tmp_path / "health"
-    path.write_text(
-        json.dumps({"alerts": [{**known, "kind": kind} for kind in ("usage", "unclear", "kept")]})
-    )
-    assert [alert.kind for alert in state.read_state(str(path)).alerts] == ["kept"]

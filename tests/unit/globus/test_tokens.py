@@ -17,7 +17,6 @@ from globus_sdk.token_storage import TokenStorageData
 
 from globus_auto import errors
 from globus_auto.globus import tokens
-from tests.conftest import Lab
 
 SERVERS = ("transfer.api.globus.org", "auth.globus.org")
 # Stores tokens numbered 1, 2, 3, ... and prints each number once the token is in the file.
@@ -191,21 +190,3 @@ def test_threads_of_one_process_lose_no_update(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert stored(path)["DEFAULT"] == {"x": "first"} | dict.fromkeys("abcd", "10")
-
-
-def test_a_suspended_process_does_not_block_a_run_for_ever(
-    logged_in: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = logged_in.state / "refresh_token"
-    logged_in.advance(3 * 86_400)
-    with start(STRUCK, file, int(signal.SIGSTOP)) as stopped:
-        try:
-            os.waitpid(stopped.pid, os.WUNTRACED)
-            assert logged_in.transfer() == 1
-        finally:
-            stopped.send_signal(signal.SIGCONT)
-    said = capsys.readouterr().err
-    assert f"cannot read or write {file}.lock" in said
-    assert "another process has kept it locked for 60 seconds" in said
-    assert logged_in.transfer() == 0
-    assert stored(file)["struck"] == {"x": "never"}

@@ -1,16 +1,59 @@
-"""A terminal on which a program runs, with a test in place of the person."""
+"""The programs as processes: what they may do, and a terminal to run them on."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import resource
 import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.conftest import Lab
+if TYPE_CHECKING:
+    from tests.lab import Lab
+
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+# What running the programs leaves in a clone; copies of the clone leave it out.
+LEFT = (
+    *("__pycache__", "datastore", "datastore.health*", "datastore.*lock", "datastore.v1"),
+    *("datastore.new", "refresh_token*", "*.log*"),
+)
+
+
+def command(program: str, config: Path, *options: str) -> list[str]:
+    """Return the command line of a program."""
+    return [sys.executable, "-m", f"globus_auto.{program}", "--config", str(config), *options]
+
+
+def start(
+    program: str, config: Path, *options: str, unprivileged: bool = False
+) -> subprocess.Popen[str]:
+    """Start a program; if `unprivileged`, file modes apply to root as well."""
+    return subprocess.Popen(
+        [
+            *(UNPRIVILEGED if unprivileged and os.geteuid() == 0 else ()),
+            *command(program, config, *options),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Let writing a file fail beyond this size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class Terminal:
@@ -35,7 +78,7 @@ class Terminal:
         while "Authorization Code here:" not in self.shown:
             assert self._read(), self.shown
         before, _, self.shown = self.shown.partition("Authorization Code here:")
-        return re.findall(r"http://\S+", before)[-1]
+        return str(re.findall(r"http://\S+", before)[-1])
 
     def type(self, text: str) -> None:
         """Type a line."""
@@ -53,9 +96,12 @@ def on_terminal(lab: Lab, program: str, *options: str) -> Iterator[Terminal]:
     """Start a program on a terminal."""
     lab.real_time()
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", f"globus_auto.{program}", "--config", str(lab.config)]
     with subprocess.Popen(
-        [*command, *options], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        command(program, lab.config, *options),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     ) as process:
         os.close(theirs)
         try:
