@@ -31,6 +31,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
     globus/                 the only code that imports globus_sdk
         auth.py tokens.py client.py limiter.py listing.py tasks.py documents.py errors.py
     local.py walk.py        list a mounted directory; walk over many directories at once
+    history.py              what happened to each file, for good
     datastore.py storage.py the records of files and tasks, and the invariant; their file
     locks.py logs.py        one run at a time; the log
     config_file.py settings.py
@@ -51,6 +52,3 @@ modification time, and a file without a record is sent again.
 """
 
 __version__ = "1.0.0"
-
-# The level of log lines about one file: always in the log, on stderr only with -v.
-DECISION = 15

@@ -108,6 +108,10 @@ TOKEN_PATH = "refresh_token"
 # The log file: an absolute path, or one below CODE_PATH.
 LOG_PATH = "globus_auto.log"
 
+# The directory of the history, which tells for good what happened to each file: an absolute path,
+# or one below CODE_PATH.
+HISTORY_PATH = "history"
+
 # The largest number of files in one task; a recursive task has no limit.
 FILES_PER_TASK = 5000
 

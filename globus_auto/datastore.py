@@ -13,21 +13,13 @@ from typing import Literal
 
 import msgspec
 
-from globus_auto import DECISION
-from globus_auto.files import below, joined, with_parents
+from globus_auto.files import FileVersion, below, joined, with_parents
 
 log = logging.getLogger(__name__)
 
 OPEN = ("ACTIVE", "INACTIVE")
 # Seconds for which a transfer that Globus no longer shows may still write its copies.
 LOST_SECONDS = 86_400
-
-
-class FileVersion(msgspec.Struct, gc=False, frozen=True):
-    """The fingerprint of a file: size in bytes, mtime in whole seconds since 1970 UTC."""
-
-    size: int
-    mtime: int
 
 
 class FileRecord(
@@ -53,7 +45,8 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     longer shows; other records have no such keys.
 
     `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`:
-    Globus found the files of this record equal at the destination and did not copy them. `tries`:
+    Globus found the files of this record equal at the destination and did not copy them.
+    `in_history`: the history has a line for each file that this task has delivered. `tries`:
     how many submissions left open whether the task exists. `unlisted_since`: since when Globus has
     not returned the lists of what an ended task did. `error_since`: since when each poll has found
     an error. `error_progress`: the progress of the task at the last of these polls.
@@ -80,6 +73,7 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     verify_checksum: bool | None = None
     encrypt_data: bool | None = None
     equal: bool = False
+    in_history: bool = False
     tries: int = 0
     unlisted_since: int | None = None
     error_since: int | None = None
@@ -212,7 +206,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """
         record = self.record(path)
         if record and not self.tasks[record.task].in_progress:
-            log.log(DECISION, "Forget %s: gone from the source", path)
+            log.debug("Forget %s: gone from the source", path)
             self.drop(path)
 
     def forget_below(self, directories: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Paths, names of globus_auto's own, and private, atomic writing."""
+"""Paths, names of globus_auto's own, fingerprints, and private, atomic writing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
 from pathlib import Path
 
+import msgspec
+
 # Names that begin so are never sent, and never pruned as empty directories.
 OWN = ".globus_auto"
 # The name of a directory while delete.py checks whether it is empty; random digits follow.
 QUARANTINE = f"{OWN}_empty."
 MARKER = re.compile(re.escape(OWN) + r"\.[0-9a-f]{12}")
+
+
+class FileVersion(msgspec.Struct, gc=False, frozen=True):
+    """The fingerprint of a file: size in bytes, mtime in whole seconds since 1970 UTC."""
+
+    size: int
+    mtime: int
 
 
 def joined(directory: str, name: str) -> str:
@@ -48,7 +57,12 @@ def write_atomically(path: str, chunks: Iterable[bytes]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    sync_directory(os.path.dirname(path) or ".")
+
+
+def sync_directory(path: str) -> None:
+    """Make sure that new and renamed files in the directory `path` survive a power failure."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

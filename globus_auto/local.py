@@ -10,8 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from globus_auto.datastore import FileVersion
-from globus_auto.files import joined
+from globus_auto.files import FileVersion, joined
 from globus_auto.walk import (
     UNSENDABLE,
     DirectoryListing,

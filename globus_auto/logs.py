@@ -1,4 +1,4 @@
-"""Logs: decisions go to the log file, and only what needs attention goes to stderr."""
+"""Logs: one line for each task, plan and group of decisions; stderr has what needs attention."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from globus_auto import DECISION, files, text
+from globus_auto import files, text
 from globus_auto.text import redact
 
 LOG_BYTES, LOG_FILES = 10_000_000, 5
-
-
-logging.addLevelName(DECISION, "DECISION")
 
 
 class Readable(logging.Formatter):
@@ -77,13 +74,13 @@ def to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def to_file(path: str, verbose: bool) -> Iterator[None]:
-    """Log decisions to the rotating file at `path`, with `verbose` all; "" means no file."""
+    """Log to the rotating file at `path`, with `verbose` all, file by file; "" means no file."""
     if not path:
         yield
         return
     handler = LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     handler.setFormatter(Readable("%(asctime)sZ %(process)d %(levelname)s %(message)s"))
-    handler.setLevel(logging.DEBUG if verbose else DECISION)
+    handler.setLevel(logging.DEBUG if verbose else logging.INFO)
     with _handler(handler):
         yield
 

@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     datastore_path: str = "datastore"
     token_path: str = "refresh_token"
     log_path: str = "globus_auto.log"
+    history_path: str = "history"
     files_per_task: int = 5000
     list_concurrency: int = 8
     list_calls_per_second: float = 20
@@ -92,6 +93,7 @@ def resolved(given: Settings) -> Settings:
         datastore_path=below_home(given.datastore_path),
         token_path=below_home(given.token_path),
         log_path=below_home(given.log_path),
+        history_path=below_home(given.history_path),
     )
 
 
@@ -178,7 +180,7 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
     if not (os.path.isabs(settings.python_path) and os.path.isfile(settings.python_path)):
         path = settings.python_path
         yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} must be the absolute path of a file."
-    for name in ("DATASTORE_PATH", "TOKEN_PATH", "LOG_PATH"):
+    for name in ("DATASTORE_PATH", "TOKEN_PATH", "LOG_PATH", "HISTORY_PATH"):
         if not getattr(settings, name.lower()):
             yield name, f"{name} is not set in {settings.config_path}."
     if settings.src_local_dir and not settings.src_local_dir.startswith("/"):

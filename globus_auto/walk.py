@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
 
-from globus_auto.datastore import FileVersion
-from globus_auto.files import joined
+from globus_auto.files import FileVersion, joined
 
 # Seconds to wait for workers when a scan stops early; one of them may be in a call that hangs.
 STOP_SECONDS = 1.0

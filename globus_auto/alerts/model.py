@@ -32,6 +32,7 @@ Kind = Literal[
     "service",
     "datastore",
     "restored",
+    "history",
     "lock",
     "stopped",
     "state",

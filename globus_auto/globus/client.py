@@ -13,8 +13,9 @@ from typing import Any
 
 import globus_sdk
 
-from globus_auto.datastore import OPEN, FileVersion
+from globus_auto.datastore import OPEN
 from globus_auto.errors import CancelTimeout, EndpointNotReady, InvalidResponse
+from globus_auto.files import FileVersion
 from globus_auto.globus import listing
 from globus_auto.globus.documents import (
     ROWS_MOST,

@@ -132,10 +132,22 @@ class SkippedError(msgspec.Struct):
 
 
 class SuccessfulTransfer(msgspec.Struct):
-    """A file that a task transferred."""
+    """A file that a task transferred, and its checksum if Globus compared that.
+
+    Source: globus-sdk, TransferClient.task_successful_transfers.
+    """
 
     source_path: str | None
     size: int | None = None
+    checksum: str | None = None
+    checksum_algorithm: str | None = None
+
+    @property
+    def named_checksum(self) -> str | None:
+        """The checksum with its algorithm, as "md5:HEX"."""
+        if not self.checksum:
+            return None
+        return f"{(self.checksum_algorithm or 'unknown').lower()}:{self.checksum.lower()}"
 
 
 def seconds(moment: datetime | None) -> int | None:

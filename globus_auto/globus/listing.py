@@ -6,8 +6,8 @@ from datetime import datetime
 
 import globus_sdk
 
-from globus_auto.datastore import FileVersion
 from globus_auto.errors import EndpointNotReady
+from globus_auto.files import FileVersion
 from globus_auto.globus import documents, errors
 from globus_auto.globus.documents import FileDocument, FileList
 from globus_auto.globus.errors import ENDPOINT_DOWN, ENDPOINT_FAILED, NOT_FOUND, requires_login

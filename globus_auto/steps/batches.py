@@ -7,6 +7,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord
 from globus_auto.files import joined
@@ -66,14 +67,18 @@ class Batches:
 
     def _listed(self, paths: list[str]) -> Deletion:
         age = Age()
-        paths_now = unchanged(self._session, {path: self._verified[path] for path in paths})
+        found = list_again(self._session, {path: self._verified[path] for path in paths})
         listed = age.seconds
+        for path, why in found.kept:
+            self._session.kept.add(path, why)
+        for path in found.gone:
+            self._session.store.forget(path)
         directories = {path.rpartition("/")[0] for path in paths}
         # As many as can be listed in LIST_SECONDS, at the rate of this listing.
         self._directories = max(1, int(len(directories) * LIST_SECONDS / max(listed, 0.01)))
         self._single = len(directories) == 1
         most = listed + MOST_SECONDS if self._single else MOST_SECONDS
-        return Deletion(paths_now, False, age, most)
+        return Deletion(found.unchanged, False, age, most)
 
 
 def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
@@ -99,19 +104,27 @@ def halved_by_directory(paths: list[str]) -> list[list[str]]:
     return [half for half in halves if half]
 
 
-def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
-    """Return the paths in `group` whose files at the source are still as transferred, sorted.
+class Listed(NamedTuple):
+    """What a listing of the source says of files: `unchanged`, `gone`, or `kept` for a reason."""
 
-    List the source now. Drop the records of files that are gone, unless this listing leaves open
-    whether the source's disk is mounted.
+    unchanged: list[str]
+    gone: list[str]
+    kept: list[tuple[str, Why]]
+
+
+def list_again(session: Session, group: dict[str, FileRecord]) -> Listed:
+    """List the source now, and compare the files in `group` with their records.
+
+    A file that is gone is in `gone` only if the listing shows that the source's disk is mounted.
     """
-    unchanged_paths, gone, mounted = [], [], False
+    listed, mounted = Listed([], [], []), False
+    gone = []
     root, source = session.context.settings.src_dir, session.context.settings.src_id
     plain = _real_directories(session, {path.rpartition("/")[0] for path in group})
-    for path, answer in current_versions(session, source, list(group), collisions=True):
+    for path, answer in current_versions(session, source, sorted(group), collisions=True):
         if isinstance(answer, ListingError):
             unknown = Why(KeepReason.UNKNOWN, answer.reason)
-            session.kept.add(path, Why(KeepReason.COLLISION) if answer.collides else unknown)
+            listed.kept.append((path, Why(KeepReason.COLLISION) if answer.collides else unknown))
             continue
         directory = path.rpartition("/")[0]
         reason = rules.reason_at_source(group[path], answer)
@@ -121,12 +134,13 @@ def unchanged(session: Session, group: dict[str, FileRecord]) -> list[str]:
         elif not reason:
             reason = Why(KeepReason.SYMLINK)
         if reason:
-            session.kept.add(path, reason)
+            listed.kept.append((path, reason))
         else:
-            unchanged_paths.append(path)
-    for path in gone if mounted else ():
-        session.store.forget(path)
-    return sorted(unchanged_paths)
+            listed.unchanged.append(path)
+    if mounted:
+        listed.gone.extend(gone)
+    listed.unchanged.sort()
+    return listed
 
 
 def _real_directories(session: Session, directories: set[str]) -> set[str]:

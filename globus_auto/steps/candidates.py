@@ -6,14 +6,18 @@ from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import below, colliding_names, fold, joined, matcher, matches
-from globus_auto.steps import verify
+from globus_auto.steps import facts, verify
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import KeepReason, KeepTerms, reason_to_keep
 from globus_auto.steps.session import Session
 
 
 def plan_deletion(session: Session) -> DeletionPlan:
-    """Return the files that delete.py may delete now: those whose copies are verified."""
+    """Return the files that delete.py may delete now: those whose copies are verified.
+
+    Raise AlertError if the history cannot be written: then nothing may be dropped or deleted.
+    """
+    facts.require(session)
     verified = verify.verify(session, candidates(session))
     undeleted = frozenset(session.context.read_health().undeleted)
     most = session.context.settings.files_per_task

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import posixpath
 import time
+from collections.abc import Collection
 from typing import NamedTuple
 
 from globus_auto import globus
-from globus_auto.alerts import catalog
-from globus_auto.alerts.catalog import LEFTOVER
 from globus_auto.datastore import OPEN, TaskRecord
-from globus_auto.errors import CancelTimeout, InvalidResponse, ListingTooOld
+from globus_auto.errors import InvalidResponse, ListingTooOld
 from globus_auto.globus import TaskDocument
+from globus_auto.history import Event
+from globus_auto.steps import facts
 from globus_auto.steps.session import Session
 from globus_auto.text import counted
 
@@ -54,8 +55,15 @@ class Deletion(NamedTuple):
     most_seconds: float
 
 
-def delete(session: Session, deletion: Deletion) -> TaskDocument:
-    """Delete only what `deletion` names at the source; return the document of the ended task.
+class Ended(NamedTuple):
+    """An ended delete task; its record has this `number`, and stays until `settle`."""
+
+    number: int
+    document: TaskDocument
+
+
+def delete(session: Session, deletion: Deletion) -> Ended:
+    """Delete only what `deletion` names at the source; return the ended task.
 
     Save the task record first, with a short deadline. Cancel the task if it has not ended after two
     minutes: a delete task must not wait in Globus's queue while files change.
@@ -101,8 +109,21 @@ def delete(session: Session, deletion: Deletion) -> TaskDocument:
     except BaseException:
         _cancel_unseen(client, task)
         raise
-    del store.tasks[number]
-    return ended
+    return Ended(number, ended)
+
+
+def settle(
+    session: Session, number: int, deleted: Collection[str], event: Event = "deleted"
+) -> None:
+    """Add what a delete task has deleted to the history; then drop these records and the task's.
+
+    If the history cannot be written, raise AlertError: then both stay, and a later run finds out
+    again what was deleted.
+    """
+    facts.record(session, event, deleted, session.store.tasks[number].task_id)
+    for path in deleted:
+        session.store.drop(path)
+    del session.store.tasks[number]
 
 
 def _description(deletion: Deletion) -> str:
@@ -128,44 +149,3 @@ def _cancel_unseen(client: globus.Client, task: TaskRecord) -> None:
             log.info("Cancelled a delete task, since its end is unknown: task %s", task.task_id)
     except (globus.GlobusError, InvalidResponse) as error:
         log.info("Cannot cancel a delete task now; the next run tries again: %s", error)
-
-
-def cancel_leftovers(session: Session) -> None:
-    """Cancel the delete tasks that an interrupted run left, and drop their task records.
-
-    Drop the records of a task's files if it SUCCEEDED before it could be cancelled. Never submit an
-    old delete again: the files may have changed. Keep the record of a task without a task id until
-    its deadline, for its submission may still arrive. After its deadline a delete task deletes
-    nothing more, even if it does not end. Raise any error that leaves open whether a task has
-    ended.
-    """
-    store, alerts = session.store, session.context.alerts
-    for number, task in store.tasks_in_progress("delete").items():
-        over = session.context.started > (task.deadline or 0)
-        if task.task_id:
-            try:
-                ended = session.client.cancel(task.task_id)
-            except (globus.TransferAPIError, CancelTimeout, InvalidResponse) as error:
-                gone = (
-                    isinstance(error, globus.TransferAPIError)
-                    and error.http_status == 404
-                    and globus.is_rejected(error)
-                )
-                if not gone and not over:
-                    raise
-                if isinstance(error, CancelTimeout):
-                    alerts.fire(
-                        catalog.delete_never_ends(task.source_dir, globus.link(task.task_id or ""))
-                    )
-            else:
-                log.info(
-                    "Cancelled a delete task of an earlier run: task %s, now %s",
-                    task.task_id,
-                    ended.status,
-                )
-                # No run has written records since: these describe the files that the task deleted.
-                for path in task.deletes or () if ended.status == "SUCCEEDED" else ():
-                    store.drop(path)
-        if task.task_id or over:
-            del store.tasks[number]
-    alerts.resolve("delete failed", lambda about: about.startswith(LEFTOVER))

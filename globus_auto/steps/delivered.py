@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from globus_auto import globus
 from globus_auto.alerts import catalog
-from globus_auto.datastore import Datastore, FileVersion, TaskRecord
+from globus_auto.datastore import Datastore, TaskRecord
 from globus_auto.errors import EndlessList, InvalidResponse
-from globus_auto.files import below, with_parents
+from globus_auto.files import FileVersion, below, with_parents
 from globus_auto.globus import ROWS_MOST, Shape, SkippedError, TaskDocument
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.session import Session
@@ -39,11 +39,13 @@ class Delivery(NamedTuple):
 class Lists(NamedTuple):
     """Globus's lists for an ended task; None for a list that is not available.
 
-    `sent` has the sizes in bytes of the files that the task wrote, by source path.
+    `sent` has the sizes in bytes of the files that the task wrote, by source path, and `checksums`
+    their checksums, if Globus tells them.
     """
 
     skipped: list[SkippedError] | None
     sent: dict[str, int | None] | None
+    checksums: dict[str, str]
 
 
 def find_delivered(
@@ -56,6 +58,7 @@ def find_delivered(
     if not (paths or task.recursive):
         return Delivery([], [], {})
     lists = _lists(session.client, document)
+    session.checksums |= lists.checksums
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
         if now - task.unlisted_since < LISTS_TIMEOUT:
@@ -136,8 +139,14 @@ def _lists(client: globus.Client, document: TaskDocument) -> Lists:
     if document.files_transferred != 0:
         sent = _whole(client.successful_transfers, document.task_id, document.files_transferred)
     if sent is None:
-        return Lists(skipped, None)
-    return Lists(skipped, {each.source_path: each.size for each in sent if each.source_path})
+        return Lists(skipped, None, {})
+    sizes = {each.source_path: each.size for each in sent if each.source_path}
+    checksums = {
+        each.source_path: each.named_checksum
+        for each in sent
+        if each.source_path and each.named_checksum
+    }
+    return Lists(skipped, sizes, checksums)
 
 
 def _whole(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from globus_auto.datastore import FileVersion
-from globus_auto.files import colliding_names, joined
+from globus_auto.files import FileVersion, colliding_names, joined
 from globus_auto.steps.session import Session
 from globus_auto.walk import DirectoryListing, ListingError
 

@@ -23,8 +23,13 @@ def forget(session: Session, plan: TransferPlan) -> None:
             continue
         if plan.covers(directory) and not matches(directory, settings.src_dir, excluded):
             gone += [joined(directory, name) for name in records if not excluded(name)]
+    # What a leftover delete task has deleted must first be in the history.
+    held = {
+        path for task in store.tasks_in_progress("delete").values() for path in task.deletes or ()
+    }
     for path in gone:
-        store.forget(path)
+        if path not in held:
+            store.forget(path)
 
 
 def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:

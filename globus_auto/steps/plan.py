@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from globus_auto.datastore import FileRecord, FileVersion
-from globus_auto.files import with_parents
+from globus_auto.datastore import FileRecord
+from globus_auto.files import FileVersion, with_parents
 from globus_auto.steps.rules import Decision
 from globus_auto.walk import ListingError
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 
-from globus_auto import DECISION, globus
+from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
-from globus_auto.steps import delete_task, empty, quarantine
-from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
+from globus_auto.steps import delete_task, empty, facts, quarantine
+from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion, Ended
 from globus_auto.steps.plan import PruningPlan
 from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
@@ -112,21 +112,18 @@ def _delete_quarantined(session: Session) -> list[str]:
             if not globus.is_rejected(error) or globus.requires_login(error):
                 raise
             _report_failure(session, globus.details(error))
-        if ended and ended.status == "SUCCEEDED":
-            _forget_directories(session, empty_paths)
+        if ended and ended.document.status == "SUCCEEDED":
+            _settle(session, ended, empty_paths)
             continue
         failed += 1
         if ended:
-            _report_failure(session, delete_task.reason_of(ended))
+            _report_failure(session, delete_task.reason_of(ended.document))
         left = [
             quarantined_path
             for quarantined_path in empty_paths
             if not _is_gone(session, quarantined_path)
         ]
-        _forget_directories(
-            session,
-            [quarantined_path for quarantined_path in empty_paths if quarantined_path not in left],
-        )
+        _settle(session, ended, [path for path in empty_paths if path not in left])
         if len(left) > 1:
             groups += [left[: len(left) // 2], left[len(left) // 2 :]]
         else:
@@ -140,10 +137,23 @@ def _is_gone(session: Session, directory: str) -> bool:
     return isinstance(result, ListingError) and result.gone
 
 
-def _forget_directories(session: Session, deleted: list[str]) -> None:
-    removed = {session.store.quarantined.pop(quarantined_path) for quarantined_path in deleted}
+def _settle(session: Session, ended: Ended | None, deleted: list[str]) -> None:
+    """Add the directories that were deleted in quarantine to the history, and forget them."""
+    removed = {session.store.quarantined[path] for path in deleted}
+    if ended:
+        delete_task.settle(session, ended.number, sorted(removed), "pruned")
+    else:
+        facts.record(session, "pruned", sorted(removed))
+    for path in deleted:
+        del session.store.quarantined[path]
+    _forget_below(session, removed)
+
+
+def _forget_below(session: Session, removed: set[str]) -> None:
     for directory in sorted(removed):
-        log.log(DECISION, "Removed the empty directory %s", directory)
+        log.debug("Removed the empty directory %s", directory)
+    if removed:
+        log.info("Empty directories removed: %d", len(removed))
     session.store.forget_below(removed)
 
 
@@ -165,5 +175,5 @@ def _remove_here(session: Session, directories: list[str]) -> None:
             log.info("Kept the directory %s: %s", directory, error.strerror)
         else:
             removed.add(directory)
-            log.log(DECISION, "Removed the empty directory %s", directory)
-    session.store.forget_below(removed)
+    facts.record(session, "pruned", sorted(removed))
+    _forget_below(session, removed)

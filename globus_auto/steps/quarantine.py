@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Collection, Iterable
 
 from globus_auto import globus
-from globus_auto.alerts import catalog
+from globus_auto.alerts import AlertError, catalog
 from globus_auto.files import QUARANTINE
+from globus_auto.steps import facts
 from globus_auto.steps.session import Session
 from globus_auto.text import sentence
 from globus_auto.walk import ListingError
@@ -53,7 +54,7 @@ def restore(session: Session, also: Collection[str] = ()) -> None:
         result = session.client.list_directory(store.source, quarantined_path)
         if isinstance(result, ListingError):
             if result.gone:
-                del store.quarantined[quarantined_path]
+                _forget_gone(session, quarantined_path)
             else:
                 alerts.fire(
                     catalog.quarantine_stuck(quarantined_path, directory, sentence(result.reason))
@@ -65,6 +66,16 @@ def restore(session: Session, also: Collection[str] = ()) -> None:
         "quarantine",
         lambda about: about not in store.quarantined.values() and f"/{QUARANTINE}" not in about,
     )
+
+
+def _forget_gone(session: Session, quarantined_path: str) -> None:
+    """Forget a quarantined directory that a delete task of an interrupted run has deleted."""
+    try:
+        facts.record(session, "pruned", [session.store.quarantined[quarantined_path]])
+    except AlertError as error:
+        session.context.alerts.fire(error.alert)
+    else:
+        del session.store.quarantined[quarantined_path]
 
 
 def _rename_back(session: Session, quarantined_path: str) -> None:

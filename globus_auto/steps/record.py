@@ -6,7 +6,7 @@ import glob
 import logging
 import math
 
-from globus_auto import DECISION, globus
+from globus_auto import globus
 from globus_auto.datastore import FileRecord
 from globus_auto.steps import submit
 from globus_auto.steps.plan import TransferPlan
@@ -49,6 +49,7 @@ def record_tasks(session: Session, plan: TransferPlan) -> None:
         most = min(most, math.ceil(len(paths) / PARTS) or 1)
     # A recursive task would transfer these as well, so a filter rule excludes each name.
     left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
+    verbose = log.isEnabledFor(logging.DEBUG)
     parts = [paths[start : start + most] for start in range(0, len(paths), most)]
     for part in [paths] if plan.recursive else parts:
         number, new_id = store.next_task_number(), session.client.new_submission_id()
@@ -66,8 +67,7 @@ def record_tasks(session: Session, plan: TransferPlan) -> None:
         for path in part:
             version, decision = plan.transfers.pop(path)
             store.put(path, FileRecord(version.size, version.mtime, number))
-            log.log(
-                DECISION, "Send %s (%d bytes): %s; task %d", path, version.size, decision, number
-            )
+            if verbose:
+                log.debug("Send %s (%d bytes): %s; task %d", path, version.size, decision, number)
     # A dict does not free memory when its items are removed one by one.
     plan.transfers.clear()

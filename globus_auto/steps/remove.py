@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from globus_auto import DECISION, globus
+from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED, TaskDocument
 from globus_auto.steps import delete_task
-from globus_auto.steps.batches import Batches, unchanged
-from globus_auto.steps.delete_task import FAILED_TASKS, Deletion
+from globus_auto.steps.batches import Batches, list_again
+from globus_auto.steps.delete_task import FAILED_TASKS, Deletion, Ended
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import KeepReason, Why
 from globus_auto.steps.session import Session
@@ -62,11 +62,11 @@ class Removal:
             # The next run deletes other files first.
             self.left += paths
             raise
-        if ended.status == "SUCCEEDED":
-            self._forget(paths, ended)
+        if ended.document.status == "SUCCEEDED":
+            self._settle(ended, paths)
             return
         self.failed += 1
-        self.ended = ended
+        self.ended = ended.document
         self._list_again(paths, ended)
 
     def _too_slow(self, paths: list[str]) -> None:
@@ -92,22 +92,26 @@ class Removal:
             )
         )
 
-    def _forget(self, paths: list[str], ended: TaskDocument) -> None:
+    def _settle(self, ended: Ended, paths: list[str]) -> None:
         # Saved with the next delete task, or at the end of the run. If the run is killed before
         # that, the saved task record still shows what this task has deleted.
-        for path in paths:
-            self.session.store.drop(path)
-            size = self.verified[path].size
-            log.log(DECISION, "Deleted %s (%d bytes); task %s", path, size, ended.task_id)
+        if log.isEnabledFor(logging.DEBUG):
+            for path in paths:
+                size = self.verified[path].size
+                log.debug("Deleted %s (%d bytes); task %s", path, size, ended.document.task_id)
+        delete_task.settle(self.session, ended.number, paths)
         self.removed += len(paths)
 
-    def _list_again(self, paths: list[str], ended: TaskDocument) -> None:
+    def _list_again(self, paths: list[str], ended: Ended) -> None:
         """Find out which files a failed or cancelled delete task has deleted anyway."""
-        for path in unchanged(self.session, {path: self.verified[path] for path in paths}):
+        listed = list_again(self.session, {path: self.verified[path] for path in paths})
+        for path, why in listed.kept:
+            if path not in listed.gone:
+                self.session.kept.add(path, why)
+        for path in listed.unchanged:
             self.session.kept.add(path, Why(KeepReason.NOT_DELETED))
-        left = [path for path in paths if self.session.store.record(path)]
-        self.left += left
-        self._forget(sorted({*paths} - {*left}), ended)
+        self.left += sorted({*paths} - {*listed.gone})
+        self._settle(ended, listed.gone)
 
     def report(self) -> None:
         """Fire or resolve the alert about failed deletions; remember what is left."""

@@ -9,7 +9,8 @@ import enum
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
+from globus_auto.datastore import FileRecord, TaskRecord
+from globus_auto.files import FileVersion
 
 # mtimes are in whole seconds, so a file that is written twice within one looks unchanged.
 RACE_SECONDS = 2

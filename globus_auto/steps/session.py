@@ -93,6 +93,7 @@ class Session:
     progress: Progress
     skipped: dict[str, str] = field(default_factory=dict)
     undelivered: list[str] = field(default_factory=list)
+    checksums: dict[str, str] = field(default_factory=dict)
     names: tuple[str, str] = ("source", "destination")
     marker: MarkerState = "unknown"
     kept: KeepLog = field(init=False)

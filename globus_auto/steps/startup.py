@@ -13,7 +13,7 @@ from globus_auto import globus
 from globus_auto.context import RunContext
 from globus_auto.datastore import OPEN, Datastore, TaskRecord
 from globus_auto.globus import Connection, TaskDocument
-from globus_auto.steps import delete_task, poll, quarantine
+from globus_auto.steps import facts, leftovers, poll, quarantine
 from globus_auto.steps.session import Progress, Session
 from globus_auto.steps.submit import submit_unaccepted
 
@@ -57,9 +57,10 @@ def _start_up(session: Session) -> None:
         context.restored(store)
     if not context.dry:
         submit_unaccepted(session)
-        delete_task.cancel_leftovers(session)
+        leftovers.cancel(session)
         quarantine.restore(session)
     poll.poll(session)
+    facts.record_deliveries(session)
     store.forget_ended_tasks(context.started)
     succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
     if all(task.verify_checksum for task in succeeded):

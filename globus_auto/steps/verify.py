@@ -10,10 +10,10 @@ from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord
 from globus_auto.errors import EndpointNotReady
 from globus_auto.files import OWN
+from globus_auto.steps import facts
 from globus_auto.steps.fingerprints import Answer, current_versions
 from globus_auto.steps.rules import DAY, Doubt, KeepReason, Why, doubt
 from globus_auto.steps.session import Session
-from globus_auto.text import sentence
 from globus_auto.walk import ListingError
 
 FILES_AT_ONCE = 50_000
@@ -64,6 +64,7 @@ def _is_gone(error: Exception, endpoint: str, session: Session) -> bool:
 
 def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
     """Drop the records of files whose destination collection no longer exists."""
+    facts.record(session, "lost", paths)
     for path in paths:
         session.kept.add(path, Why(KeepReason.NO_COLLECTION))
         session.store.drop(path)
@@ -132,7 +133,7 @@ def _verified_at(
                 session.context.collection(endpoint),
                 directory,
                 list(no_answer),
-                sentence(reason),
+                reason,
             )
         )
     else:
@@ -208,6 +209,7 @@ def _is_missing_or_empty(session: Session, endpoint: str, directory: str) -> boo
 
 def _drop_lost(session: Session, lost: dict[str, Doubt]) -> None:
     by_directory: dict[str, list[str]] = {}
+    facts.record(session, "lost", sorted(lost))
     for path, found in sorted(lost.items()):
         directory, _, name = path.rpartition("/")
         by_directory.setdefault(directory, []).append(f"{name} ({found.why})")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from globus_auto import local, walk
-from globus_auto.datastore import FileVersion
+from globus_auto.files import FileVersion
 from globus_auto.walk import DirectoryListing
 from tests.lab import put
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import Alert
-from globus_auto.text import access_advice, are, because, counted, some, they_stay
+from globus_auto.text import access_advice, are, because, counted, sentence, some, they_stay
 
 LASTING_SECONDS = 600  # what may pass by the next run is told if it has lasted that long
 LOCAL_DIR_SECONDS = 3600
@@ -178,7 +178,7 @@ def destination_unlisted(
         directory,
         "destination not readable",
         f"{some(directories)} at {collection} cannot be listed. What was sent there stays at the"
-        f" source until it can be verified. {advice} {because(reason)}",
+        f" source until it can be verified. {advice} {because(sentence(reason))}",
     )
 
 

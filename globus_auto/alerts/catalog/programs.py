@@ -187,6 +187,22 @@ def state_unusable(program: str, path: str, reason: str) -> Alert:
     )
 
 
+def history_unwritable(path: str, reason: str) -> Alert:
+    """Return the alert that no line can be added to the history."""
+    return Alert(
+        kind="history",
+        about=path,
+        title="history not writable",
+        text=f"The history in {path} cannot be written. Files are transferred all the same, but"
+        " nothing is deleted at the source until it can be written again."
+        f" {'Check' if DENIED.search(reason) else 'Check the room on its disk, and'} its"
+        f" permissions. Reason: {reason}.",
+        code=1,
+        recovery=f"The history in {path} can be written again, and has a line for each delivered"
+        " file.",
+    )
+
+
 def crashed(program: str, error: str) -> Alert:
     """Return the alert that `program` stopped at an error of its own."""
     return _ended(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto import config_file, local, walk
-from globus_auto.datastore import FileVersion
+from globus_auto.files import FileVersion
 from globus_auto.globus import auth
 from globus_auto.walk import DirectoryListing
 from tests.lab import Lab, files, put, tree

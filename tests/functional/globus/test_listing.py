@@ -12,8 +12,8 @@ import globus_sdk
 import pytest
 
 from globus_auto import config_file, walk
-from globus_auto.datastore import FileVersion
 from globus_auto.errors import EndpointNotReady, InvalidResponse
+from globus_auto.files import FileVersion
 from globus_auto.globus import auth
 from globus_auto.globus import limiter as limiter_module
 from globus_auto.globus.client import Client

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.datastore import FileVersion
+from globus_auto.files import FileVersion
 from globus_auto.steps.empty import is_empty_tree, topmost_empty_trees
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from globus_auto.datastore import FileRecord, FileVersion, TaskRecord
+from globus_auto.datastore import FileRecord, TaskRecord
+from globus_auto.files import FileVersion
 from globus_auto.steps.rules import doubt
 
 HOUR = 3600

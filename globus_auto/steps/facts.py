@@ -1,0 +1,125 @@
+"""What a run adds to the history, before it drops or relies on the records of files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator
+
+from globus_auto import history
+from globus_auto.alerts import Alert, AlertError, catalog
+from globus_auto.datastore import FileRecord, TaskRecord
+from globus_auto.files import joined
+from globus_auto.history import Event, Fact
+from globus_auto.steps.session import Session
+
+
+def record_deliveries(session: Session) -> None:
+    """Add a line for each delivered file that has none yet, of all ended tasks.
+
+    Where the history cannot be written, fire an alert: then these lines are written by a later run,
+    and until then nothing is deleted.
+    """
+    context, tasks = session.context, session.store.tasks
+    if context.dry:
+        return
+    path = context.settings.history_path
+    ended = {
+        number: task
+        for number, task in tasks.items()
+        # A history that was removed is begun again.
+        if _is_ended(task) and not (task.in_history and os.path.isdir(path))
+    }
+    if not ended:
+        return
+    try:
+        history.append(path, _deliveries(session, ended))
+    except OSError as error:
+        context.alerts.fire(_unwritable(session, error))
+        return
+    for task in ended.values():
+        task.in_history = True
+    context.alerts.resolve("history")
+
+
+def _is_ended(task: TaskRecord) -> bool:
+    return task.kind == "transfer" and not task.in_progress
+
+
+def _deliveries(session: Session, ended: dict[int, TaskRecord]) -> Iterator[Fact]:
+    """Yield a fact for each file record of the tasks `ended`."""
+    at = {
+        number: history.moment(task.completed_at or task.ended_at or task.submitted_at)
+        for number, task in ended.items()
+    }
+    for directory, records in session.store.files.items():
+        for name, record in records.items():
+            task = ended.get(record.task)
+            if task:
+                path = joined(directory, name)
+                checksum = session.checksums.get(path)
+                yield _fact(at[record.task], "delivered", path, record, task, checksum=checksum)
+
+
+def require(session: Session) -> None:
+    """Return if the history can be written and has all deliveries; else raise AlertError."""
+    if session.context.dry:
+        return
+    try:
+        history.check(session.context.settings.history_path)
+    except OSError as error:
+        raise AlertError(_unwritable(session, error)) from error
+    record_deliveries(session)
+    session.context.alerts.resolve("history")
+
+
+def record(
+    session: Session, event: Event, paths: Collection[str], task_id: str | None = None
+) -> None:
+    """Add a line to the history for each of `paths` that has a record, or for each directory.
+
+    `task_id` is that of the delete task, if there is one. Raise AlertError if the history cannot be
+    written; then the records of these files must stay.
+    """
+    if not paths or session.context.dry:
+        return
+    store, now = session.store, history.moment(time.time())
+
+    def facts() -> Iterator[Fact]:
+        for path in paths:
+            found = store.record(path)
+            if event == "pruned":
+                yield Fact(at=now, event=event, path=path, task=task_id)
+            elif found:
+                yield _fact(now, event, path, found, store.tasks[found.task], task_id)
+
+    try:
+        history.append(session.context.settings.history_path, facts())
+    except OSError as error:
+        raise AlertError(_unwritable(session, error)) from error
+
+
+def _fact(
+    at: str,
+    event: Event,
+    path: str,
+    record: FileRecord,
+    task: TaskRecord,
+    task_id: str | None = None,
+    checksum: str | None = None,
+) -> Fact:
+    return Fact(
+        at=at,
+        event=event,
+        path=path,
+        size=record.size,
+        mtime=record.mtime,
+        task=task_id or task.task_id,
+        copy=f"{task.destination}:{task.destination_of(path)}",
+        checksum=checksum,
+    )
+
+
+def _unwritable(session: Session, error: OSError) -> Alert:
+    path = session.context.settings.history_path
+    return catalog.history_unwritable(path, error.strerror or str(error))
