@@ -20,8 +20,9 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         candidates.py verify.py fingerprints.py marker.py
                             what may be deleted, and counts as verified; source and
                             destination are distinct
-        batches.py remove.py delete_task.py
+        batches.py remove.py delete_task.py leftovers.py
                             list the source again, delete verified files; the life of a delete task
+        facts.py            what is added to the history, before a record is dropped
         empty.py prune.py quarantine.py
                             delete empty directories
     context.py utils.py     one run as a cron job: settings, locks, signals, exit codes, alerts

@@ -108,7 +108,7 @@ TOKEN_PATH = "refresh_token"
 # The log file: an absolute path, or one below CODE_PATH.
 LOG_PATH = "globus_auto.log"
 
-# The directory of the history, which tells for good what happened to each file: an absolute path,
+# The directory of the history, which records what happened to each file: an absolute path,
 # or one below CODE_PATH.
 HISTORY_PATH = "history"
 

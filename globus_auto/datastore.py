@@ -42,11 +42,11 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Without `task_id` it is unsubmitted: Globus is not known to have accepted it. `submitted_at`,
     `scanned_at` and `ended_at` are by this machine's clock, `requested_at` and `completed_at` by
     Globus's. `deletes` are the paths of a delete task, `lost` those of a transfer that Globus no
-    longer shows; other records have no such keys.
+    longer shows; other records have no such keys. `in_history`: the history has a line for each
+    file that this task has delivered.
 
     `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`:
-    Globus found the files of this record equal at the destination and did not copy them.
-    `in_history`: the history has a line for each file that this task has delivered. `tries`:
+    Globus found the files of this record equal at the destination and did not copy them. `tries`:
     how many submissions left open whether the task exists. `unlisted_since`: since when Globus has
     not returned the lists of what an ended task did. `error_since`: since when each poll has found
     an error. `error_progress`: the progress of the task at the last of these polls.
@@ -73,7 +73,7 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     verify_checksum: bool | None = None
     encrypt_data: bool | None = None
     equal: bool = False
-    in_history: bool = False
+    in_history: bool | msgspec.UnsetType = msgspec.UNSET
     tries: int = 0
     unlisted_since: int | None = None
     error_since: int | None = None

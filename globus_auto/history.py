@@ -149,7 +149,7 @@ def _opened(directory: str) -> Iterator[BinaryIO]:
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
     months = _months(directory)
-    month = max(time.strftime("%Y-%m", time.gmtime()), *months)
+    month = max([time.strftime("%Y-%m", time.gmtime()), *months])
     while months.get(month, "").endswith(".gz"):
         month = _next(month)
     path = os.path.join(directory, f"{month}.jsonl")

@@ -19,7 +19,7 @@ from globus_sdk import GlobusAppConfig, TransferClient, UserApp
 from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.token_storage import JSONTokenStorage
 
-from globus_auto import datastore, delete, transfer
+from globus_auto import datastore, delete, history, transfer
 from globus_auto import files as files_module
 from globus_auto import storage as storage_module
 from globus_auto.datastore import FileRecord, TaskRecord
@@ -180,6 +180,11 @@ class Lab:
     def log(self) -> str:
         """Return the text of the log."""
         return (self.state / "globus_auto.log").read_text(encoding="utf-8")
+
+    def history(self, event: str) -> list[str]:
+        """Return the paths in the history with this event, in the order of their lines."""
+        lines = map(json.loads, history.lines(f"{self.state}/history"))
+        return [fact["path"] for fact in lines if fact["event"] == event]
 
     def health(self) -> Any:
         """Return the content of datastore.health: alerts and good runs."""

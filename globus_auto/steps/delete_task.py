@@ -56,7 +56,7 @@ class Deletion(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """An ended delete task; its record has this `number`, and stays until `settle`."""
+    """An ended delete task; its record has this `number`, and stays until `conclude`."""
 
     number: int
     document: TaskDocument
@@ -112,7 +112,7 @@ def delete(session: Session, deletion: Deletion) -> Ended:
     return Ended(number, ended)
 
 
-def settle(
+def conclude(
     session: Session, number: int, deleted: Collection[str], event: Event = "deleted"
 ) -> None:
     """Add what a delete task has deleted to the history; then drop these records and the task's.

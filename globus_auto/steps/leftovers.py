@@ -39,7 +39,7 @@ def cancel(session: Session) -> None:
             log.info("What a delete task has deleted is not known yet: task %s", task.task_id)
             continue
         try:
-            delete_task.settle(session, number, deleted)
+            delete_task.conclude(session, number, deleted)
         except AlertError as error:
             session.context.alerts.fire(error.alert)
     session.context.alerts.resolve("delete failed", lambda about: about.startswith(LEFTOVER))

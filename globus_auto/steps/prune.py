@@ -113,7 +113,7 @@ def _delete_quarantined(session: Session) -> list[str]:
                 raise
             _report_failure(session, globus.details(error))
         if ended and ended.document.status == "SUCCEEDED":
-            _settle(session, ended, empty_paths)
+            _conclude(session, ended, empty_paths)
             continue
         failed += 1
         if ended:
@@ -123,7 +123,7 @@ def _delete_quarantined(session: Session) -> list[str]:
             for quarantined_path in empty_paths
             if not _is_gone(session, quarantined_path)
         ]
-        _settle(session, ended, [path for path in empty_paths if path not in left])
+        _conclude(session, ended, [path for path in empty_paths if path not in left])
         if len(left) > 1:
             groups += [left[: len(left) // 2], left[len(left) // 2 :]]
         else:
@@ -137,11 +137,11 @@ def _is_gone(session: Session, directory: str) -> bool:
     return isinstance(result, ListingError) and result.gone
 
 
-def _settle(session: Session, ended: Ended | None, deleted: list[str]) -> None:
+def _conclude(session: Session, ended: Ended | None, deleted: list[str]) -> None:
     """Add the directories that were deleted in quarantine to the history, and forget them."""
     removed = {session.store.quarantined[path] for path in deleted}
     if ended:
-        delete_task.settle(session, ended.number, sorted(removed), "pruned")
+        delete_task.conclude(session, ended.number, sorted(removed), "pruned")
     else:
         facts.record(session, "pruned", sorted(removed))
     for path in deleted:

@@ -63,7 +63,7 @@ class Removal:
             self.left += paths
             raise
         if ended.document.status == "SUCCEEDED":
-            self._settle(ended, paths)
+            self._conclude(ended, paths)
             return
         self.failed += 1
         self.ended = ended.document
@@ -92,14 +92,14 @@ class Removal:
             )
         )
 
-    def _settle(self, ended: Ended, paths: list[str]) -> None:
+    def _conclude(self, ended: Ended, paths: list[str]) -> None:
         # Saved with the next delete task, or at the end of the run. If the run is killed before
         # that, the saved task record still shows what this task has deleted.
         if log.isEnabledFor(logging.DEBUG):
             for path in paths:
                 size = self.verified[path].size
                 log.debug("Deleted %s (%d bytes); task %s", path, size, ended.document.task_id)
-        delete_task.settle(self.session, ended.number, paths)
+        delete_task.conclude(self.session, ended.number, paths)
         self.removed += len(paths)
 
     def _list_again(self, paths: list[str], ended: Ended) -> None:
@@ -111,7 +111,7 @@ class Removal:
         for path in listed.unchanged:
             self.session.kept.add(path, Why(KeepReason.NOT_DELETED))
         self.left += sorted({*paths} - {*listed.gone})
-        self._settle(ended, listed.gone)
+        self._conclude(ended, listed.gone)
 
     def report(self) -> None:
         """Fire or resolve the alert about failed deletions; remember what is left."""

@@ -32,7 +32,7 @@ def test_exactly_the_verified_files_are_deleted(lab: Lab) -> None:
     }
     assert files(lab.destination) == before
     assert lab.records() == {"/src/run/changed"}
-    assert "Deleted /src/run/b (20 bytes)" in lab.log()
+    assert lab.history("deleted") == ["/src/a", "/src/run/b"]
 
 
 def test_nothing_to_delete_submits_and_writes_nothing(

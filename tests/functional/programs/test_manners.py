@@ -90,9 +90,9 @@ def test_a_good_run_says_nothing_and_logs_each_decision(
     assert mailbox.messages == []
     lines = lab.log().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z \d+ [A-Z]+ \S", x) for x in lines)
-    decisions = [line.partition(" DECISION ")[2] for line in lines if " DECISION " in line]
-    assert decisions[0] == "Send /src/d/a (4 bytes): new; task 1"
-    assert decisions[1].startswith("Deleted /src/d/a (4 bytes); task ")
+    assert "Files of /src sent to Globus: 1, in one recursive task" in lab.log()
+    assert not [line for line in lines if "/src/d/a" in line]
+    assert (lab.history("delivered"), lab.history("deleted")) == (["/src/d/a"], ["/src/d/a"])
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -173,6 +173,11 @@ def test_all_files_are_private_whatever_the_umask(lab: Lab, mailbox: Mailbox, um
         assert (lab.transfer(), lab.delete()) == (1, 1)
     finally:
         os.umask(before)
+    kept = lab.state / "history"
+    assert kept.stat().st_mode & 0o7777 == 0o700
+    (month,) = kept.iterdir()
+    month.rename(lab.state / "month")
+    kept.rmdir()
     written = {path.name: path.stat().st_mode & 0o7777 for path in lab.state.iterdir()}
     assert set(written) == {
         "datastore",
@@ -182,6 +187,7 @@ def test_all_files_are_private_whatever_the_umask(lab: Lab, mailbox: Mailbox, um
         "datastore.delete.lock",
         "datastore.transfer.lock",
         "globus_auto.log",
+        "month",
         "refresh_token",
         "refresh_token.lock",
     }
@@ -197,7 +203,7 @@ def test_the_log_is_rotated_and_old_ones_are_dropped(lab: Lab) -> None:
         assert lab.transfer() == 0
     logs = sorted(path.name for path in lab.state.glob("globus_auto.log*"))
     assert logs == ["globus_auto.log", *(f"globus_auto.log.{number}" for number in range(1, 6))]
-    assert "Send /src/file6" in lab.log()
+    assert "Files of /src sent to Globus: 1" in lab.log()
     assert log.stat().st_mode & 0o7777 == 0o600
 
 
