@@ -97,6 +97,7 @@ def record(
         history.append(session.context.settings.history_path, facts())
     except OSError as error:
         raise AlertError(_unwritable(session, error)) from error
+    session.context.alerts.resolve("history")
 
 
 def _fact(

@@ -23,10 +23,7 @@ def forget(session: Session, plan: TransferPlan) -> None:
             continue
         if plan.covers(directory) and not matches(directory, settings.src_dir, excluded):
             gone += [joined(directory, name) for name in records if not excluded(name)]
-    # What a leftover delete task has deleted must first be in the history.
-    held = {
-        path for task in store.tasks_in_progress("delete").values() for path in task.deletes or ()
-    }
+    held = _held(session)
     for path in gone:
         if path not in held:
             store.forget(path)
@@ -50,6 +47,17 @@ def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
 
 
 def _remembers(session: Session) -> bool:
-    """Return whether any record is of a file in SRC_DIR."""
-    root = session.context.settings.src_dir
-    return any(below(directory, root) for directory in session.store.files)
+    """Return whether any record is of a file in SRC_DIR that globus_auto has not deleted itself."""
+    root, held = session.context.settings.src_dir, _held(session)
+    return any(
+        joined(directory, name) not in held
+        for directory, records in session.store.files.items()
+        if below(directory, root)
+        for name in records
+    )
+
+
+def _held(session: Session) -> set[str]:
+    """Return the paths of leftover delete tasks: what they deleted must first be in the history."""
+    leftovers = session.store.tasks_in_progress("delete").values()
+    return {path for task in leftovers for path in task.deletes or ()}

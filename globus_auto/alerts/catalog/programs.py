@@ -200,6 +200,7 @@ def history_unwritable(path: str, reason: str) -> Alert:
         code=1,
         recovery=f"The history in {path} can be written again, and has a line for each delivered"
         " file.",
+        shared=True,
     )
 
 
