@@ -19,6 +19,7 @@ import time_machine
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from globus_auto import history
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 from tests.lab import START, Lab
@@ -46,7 +47,7 @@ class Killed(BaseException):
 
 @contextlib.contextmanager
 def dying(at: int | None, what: str) -> Iterator[None]:
-    """Let the program die at its `at`-th request, answer or save; `what` says which."""
+    """Let the program die at its `at`-th request, answer, save or lines; `what` says which."""
     left = [at or 0]
 
     def reach(moment: str) -> None:
@@ -57,7 +58,7 @@ def dying(at: int | None, what: str) -> Iterator[None]:
             raise Killed
 
     send = requests.adapters.HTTPAdapter.send
-    replace = os.replace
+    replace, append = os.replace, history.append
 
     def sending(*arguments: Any, **options: Any) -> Any:
         reach("request")
@@ -73,12 +74,17 @@ def dying(at: int | None, what: str) -> Iterator[None]:
         reach("save")
         replace(*arguments, **options)
 
+    def appending(*arguments: Any) -> None:
+        append(*arguments)
+        reach("lines")
+
     if at is None:
         yield
         return
     with (
         mock.patch.object(requests.adapters.HTTPAdapter, "send", sending),
         mock.patch.object(os, "replace", replacing),
+        mock.patch.object(history, "append", appending),
         contextlib.suppress(Killed),
     ):
         yield
@@ -105,7 +111,7 @@ class People(RuleBasedStateMachine):
         self.lab.configure(DST_DIR="/dst/one", FILES_PER_TASK=3, LIST_CONCURRENCY=1, STALL_HOURS=1)
         self.latest: dict[str, bytes] = {}
         self.versions: dict[str, set[tuple[int, int]]] = defaultdict(set)
-        self.damaged = False
+        self.damaged = self.restored = False
         self.backup: dict[str, bytes] = {}
         self.newest = START
         self.written = 0
@@ -271,6 +277,7 @@ class People(RuleBasedStateMachine):
     @rule(what=st.sampled_from(["datastore", "everything", "nothing"]))
     def restore(self, what: str) -> None:
         """Somebody restores the datastore or all state from a backup, or deletes the datastore."""
+        self.restored = True
         if what == "nothing":
             (self.lab.state / "datastore").unlink(missing_ok=True)
             return

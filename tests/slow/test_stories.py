@@ -47,6 +47,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from globus_auto import history
 from globus_auto.files import fold
 from globus_auto.sandbox.world import CompletionPolicy
 from tests.slow.stories import DIRECTORIES, NAMES, People, dying
@@ -86,7 +87,7 @@ REPLIES: list[dict[str, Any]] = [
     {"status": 502, "body": {"code": "ExternalError.DirListingFailed", "message": "planned"}},
     {"status": 503, "body": {"code": "ServiceUnavailable", "message": "planned"}, "times": 6},
 ]
-DEATHS = st.sampled_from(["request", "answer", "save"])
+DEATHS = st.sampled_from(["request", "answer", "save", "lines"])
 
 
 class Story(People):
@@ -95,6 +96,7 @@ class Story(People):
     def __init__(self) -> None:
         super().__init__()
         self.in_the_way: list[Path] = []
+        self.deleted: set[str] = set()
 
     @initialize(
         keeps_mtimes=st.sampled_from([True, True, True, False]),
@@ -371,6 +373,20 @@ class Story(People):
         for name, content in self.latest.items():
             assert content in copies or content in originals, f"{name} is lost\n{self.lab.log()}"
 
+    @invariant()
+    def each_deletion_has_its_lines(self) -> None:
+        """What is deleted was delivered with that fingerprint, and the history says so first."""
+        self.deleted = set()
+        delivered = set()
+        for line in history.lines(f"{self.lab.state}/history"):
+            fact = history.parsed(line)
+            assert fact, f"a damaged line: {line!r}"
+            if fact.event == "delivered":
+                delivered.add((fact.path, fact.size, fact.mtime))
+            elif fact.event == "deleted":
+                assert (fact.path, fact.size, fact.mtime) in delivered, line
+                self.deleted.add(fact.path)
+
     def _finish(self) -> None:
         self.faults_pass()
         self.world.completion = CompletionPolicy.at_once()
@@ -386,6 +402,7 @@ class Story(People):
             self.lab.advance(400_000)
             codes += [self.lab.transfer(), self.lab.delete()]
             self.lab.advance(4000)
+        self.each_deletion_has_its_lines()
         copies = {p.read_bytes() for p in self.lab.destination.rglob("*") if p.is_file()}
         details = f"exit codes {codes}\n{self.lab.log()}"
         # The name of a directory or a symlink may also differ from that of a file only in case.
@@ -400,6 +417,9 @@ class Story(People):
                 assert content in copies, f"{name!r} did not arrive; {details}"
             if len(similar) == 1:
                 assert not self._exists(name), f"{name!r} was not deleted; {details}"
+                # Without its datastore nobody knows what an interrupted run has deleted.
+                told = self.restored or f"/src/{name}" in self.deleted
+                assert told, f"the history does not say that {name!r} was deleted; {details}"
 
     def _ambiguous(self, name: str, names: set[str]) -> bool:
         """Return whether the destination takes a name in the path of a file for another name."""
