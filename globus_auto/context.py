@@ -18,7 +18,9 @@ from globus_auto.alerts import (
     AlertError,
     Alerts,
     AlertState,
+    KeptSummary,
     Notifier,
+    ScanSummary,
     catalog,
     explain,
     open_state,
@@ -43,7 +45,8 @@ class RunContext:
 
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
     asked, `shows_progress` that a terminal is there. `resources` are closed at the end of the run.
-    `names` are the display names of collections by id, as far as they are known.
+    `names` are the display names of collections by id, as far as they are known. `scan` and `kept`
+    are what this run found, to be remembered.
     """
 
     program: str
@@ -55,6 +58,8 @@ class RunContext:
     started: int = field(default_factory=lambda: int(time.time()))
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     names: dict[str, str] = field(default_factory=dict)
+    scan: ScanSummary | None = None
+    kept: KeptSummary | None = None
 
     def explain(self, error: Exception) -> Alert:
         """Return the alert for `error`: what happened, what it means, what to do."""
@@ -97,6 +102,14 @@ class RunContext:
         """Hold the datastore's lock, after waiting for the other program up to an hour."""
         path = f"{self.settings.datastore_path}.lock"
         with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else contextlib.nullcontext():
+            self.alerts.resolve("lock", path)
+            yield
+
+    @contextlib.contextmanager
+    def program_locked(self) -> Iterator[None]:
+        """Hold the lock that lets one run of this program work at a time; raise AlreadyRunning."""
+        path = f"{self.settings.datastore_path}.{self.program}.lock"
+        with locked(path, timeout=0) if not self.dry else contextlib.nullcontext():
             self.alerts.resolve("lock", path)
             yield
 

@@ -41,7 +41,7 @@ def delete(context: RunContext) -> None:
         marker.require(session, plan.verified.values())
         remove.remove(session, plan)
         prune.prune(session)
-        session.kept.report(context.alerts, context.settings.stall_hours)
+        session.kept.report(context)
         session.store.forget_ended_tasks(context.started)
         session.save()
 

@@ -16,11 +16,12 @@ class DamagedDatastore(Exception):
 
 
 class NewerDatastore(DamagedDatastore):
-    """The file at `path` has a `version` that this program does not know."""
+    """The file at `path` has a `version` newer than `known`, the newest that this program knows."""
 
-    def __init__(self, path: str, version: int) -> None:
+    def __init__(self, path: str, version: int, known: int) -> None:
         super().__init__(path, f"it is of version {version}")
         self.version = version
+        self.known = known
 
 
 class ListingTooOld(Exception):

@@ -171,7 +171,7 @@ def _compress(path: str) -> None:
     """Replace `path` by a compressed file; killed at any moment, one of both is whole."""
     new = f"{path}.gz.new"
     with open(path, "rb") as old, open(new, "wb", opener=private) as file:
-        with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as compressed:
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:
             shutil.copyfileobj(old, compressed, BLOCK)
         file.flush()
         os.fsync(file.fileno())

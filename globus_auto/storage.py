@@ -33,7 +33,7 @@ def load(path: str) -> Datastore | None:
         raise DamagedDatastore(path, error.strerror or str(error)) from error
     written = WRITTEN.match(data)
     if written and int(written[1]) > VERSION:
-        raise NewerDatastore(path, int(written[1]))
+        raise NewerDatastore(path, int(written[1]), VERSION)
     end = SUM.fullmatch(data, max(data.rfind(b'"sum"'), 0))
     if not end:
         raise DamagedDatastore(path, "it is cut short, or has no sum at its end")

@@ -18,7 +18,14 @@ from globus_auto.context import RunContext
 from globus_auto.steps import findings, forget, ready, record, scan, startup, wait
 
 PROGRAM = "transfer"
-READ_ONLY = {"check": report.check, "status": report.status, "crontab": report.crontab}
+READ_ONLY = {
+    "check": report.check,
+    "status": report.status,
+    "find": report.find,
+    "report": report.report,
+    "crontab": report.crontab,
+}
+MOST_DAYS = 36_500
 EPILOG = """examples:
   python transfer.py -n               show what would be transferred, and why
   python transfer.py --check --probe  check the setup; send a test message
@@ -31,10 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = utils.parser(PROGRAM, __doc__ or "", EPILOG)
     _add_options(parser)
     options = utils.parsed(parser, argv)
-    for option, needed in (("probe", "check"), ("json", "status")):
-        if getattr(options, option) and not getattr(options, needed):
-            parser.error(f"--{option} needs --{needed}")
-    read_only = next((name for name in READ_ONLY if getattr(options, name)), None)
+    if options.probe and not options.check:
+        parser.error("--probe needs --check")
+    if options.json and not options.status and options.find is None:
+        parser.error("--json needs --status or --find")
+    read_only = next(
+        (name for name in READ_ONLY if getattr(options, name) not in (None, False)), None
+    )
     if read_only:
         return utils.run_read_only(PROGRAM, options, READ_ONLY[read_only])
     return utils.run(PROGRAM, options, transfer)
@@ -47,9 +57,36 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--login", action="store_true", help="log in again on a terminal, then run as usual")
     add("--check", action="store_true", help="check everything that a run needs")
     add("--probe", action="store_true", help="with --check: make the marker, send a test message")
-    add("--status", action="store_true", help="show what is waiting, in progress, verified, wrong")
-    add("--json", action="store_true", help="with --status: print JSON")
+    add(
+        "--status",
+        action="store_const",
+        const=True,
+        help="show what is waiting, in progress, verified, wrong",
+    )
+    add("--find", metavar="PATTERN", type=_pattern, help="show what happened to matching files")
+    add("--json", action="store_true", help="with --status or --find: print JSON")
+    add(
+        "--report",
+        metavar="DAYS",
+        nargs="?",
+        const=7.0,
+        type=_days,
+        help="show what was delivered and deleted in the last 7, or DAYS, days",
+    )
     add("--crontab", action="store_true", help="print the lines for your crontab")
+
+
+def _pattern(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"it must be above 0, and at most {MOST_DAYS}")
+    return days
 
 
 def transfer(context: RunContext) -> None:

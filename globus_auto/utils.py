@@ -37,7 +37,6 @@ from globus_auto.config_file import SettingsError, read_settings
 from globus_auto.context import RunContext
 from globus_auto.errors import AlreadyRunning, StopSignal
 from globus_auto.files import unsafe
-from globus_auto.locks import locked
 from globus_auto.logs import to_file, to_stderr
 from globus_auto.settings import Settings
 from globus_auto.text import printable
@@ -140,9 +139,7 @@ def run_read_only(
 
 
 def _work_alone(context: RunContext, work: Callable[[RunContext], None]) -> None:
-    path = f"{context.settings.datastore_path}.{context.program}.lock"
-    with locked(path, timeout=0) if not context.dry else contextlib.nullcontext():
-        context.alerts.resolve("lock", path)
+    with context.program_locked():
         log.info("Began %s of %s", context.program, context.settings.src_dir)
         with context.resources:
             work(context)
@@ -204,6 +201,8 @@ def _report(context: RunContext) -> None:
                     for endpoint in (settings.src_id, settings.dst_id)
                     if endpoint in context.names
                 } or health.names
+                health.scan = context.scan or health.scan
+                health.kept = context.kept or health.kept
                 if context.alerts.code == 0:
                     health.last_good[context.program] = context.started
     except OSError as error:

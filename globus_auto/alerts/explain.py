@@ -25,7 +25,6 @@ from globus_auto.errors import (
 )
 from globus_auto.globus import ENDPOINT_DOWN
 from globus_auto.settings import Settings
-from globus_auto.storage import VERSION
 from globus_auto.text import sentence
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -52,7 +51,7 @@ def explain(error: Exception, context: Facts) -> Alert:
     if isinstance(error, AlertError):
         return error.alert
     if isinstance(error, NewerDatastore):
-        return catalog.datastore_newer(error.path, error.version, VERSION)
+        return catalog.datastore_newer(error.path, error.version, error.known)
     if isinstance(error, DamagedDatastore):
         return catalog.datastore_damaged(error.path, error.reason)
     if isinstance(error, StopSignal):

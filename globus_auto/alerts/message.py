@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from globus_auto.alerts.model import ACTION_CODE, Digest, OpenAlert
 from globus_auto.alerts.state import DAY
-from globus_auto.text import counted, printable
+from globus_auto.text import counted, moment, printable
 
 PARAGRAPHS = 25  # of one kind in a message, so that it can be read on a phone
 
@@ -52,7 +50,7 @@ def _paragraph(alert: OpenAlert, now: int) -> str:
         end = f"Was open for {duration(now - alert.since)}: {alert.title or alert.kind}."
     else:
         text = alert.text
-        end = time.strftime("Open since %Y-%m-%d %H:%M UTC.", time.gmtime(alert.since))
+        end = f"Open since {moment(alert.since)}."
     return f"* {alert.kind}: {printable(text)} ({end})"
 
 

@@ -23,6 +23,30 @@ DAY = 86_400  # seconds
 MAX_PATHS = 10_000  # paths of one kind, so that the file stays small
 
 
+class ScanSummary(msgspec.Struct, kw_only=True):
+    """What the last complete scan of the source found.
+
+    `at` is its time, `newest` the latest mtime of a file that is not in the future, `oldest` that
+    of the oldest file that is not delivered, `oldest_path`: all in seconds since 1970 UTC.
+    """
+
+    at: int
+    files: int
+    bytes: int
+    newest: int | None
+    undelivered: int
+    undelivered_bytes: int
+    oldest: int | None
+    oldest_path: str
+
+
+class KeptSummary(msgspec.Struct, kw_only=True):
+    """How many files the last run of delete.py kept, by reason; `at` is in seconds UTC."""
+
+    at: int
+    files: dict[str, int]
+
+
 class AlertState(msgspec.Struct, kw_only=True):
     """What is remembered beside the datastore, and is readable even if that is not; it may be lost.
 
@@ -31,7 +55,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     both collections by id. `empty_since` is when SRC_DIR was found empty although files had been
     there. By path: `undeleted` are files that could not be deleted, `doubted` is when a file was
     last sent again because its copy could not be verified, and `refused` when Globus last rejected
-    it.
+    it. `scan` and `kept` are for reports.
     """
 
     alerts: list[OpenAlert] = []
@@ -42,6 +66,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     undeleted: list[str] = []
     doubted: dict[str, int] = {}
     refused: dict[str, int] = {}
+    scan: ScanSummary | None = None
+    kept: KeptSummary | None = None
 
     @property
     def doubted_is_full(self) -> bool:

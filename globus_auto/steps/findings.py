@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 
-from globus_auto.alerts import Kind, catalog
+from globus_auto.alerts import Kind, ScanSummary, catalog
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.forget import _remembers
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.session import Session
-from globus_auto.text import sentence
+from globus_auto.text import sentence, utf8
 from globus_auto.walk import DirectoryListing
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,18 @@ def report(session: Session, plan: TransferPlan) -> None:
         for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
             alerts.resolve(kind)
     _report_skipped(session, plan)
+    if plan.complete:
+        oldest, oldest_path = plan.oldest or (None, "")
+        session.context.scan = ScanSummary(
+            at=plan.began,
+            files=plan.files,
+            bytes=plan.bytes,
+            newest=plan.newest,
+            undelivered=plan.undelivered,
+            undelivered_bytes=plan.undelivered_bytes,
+            oldest=oldest,
+            oldest_path=utf8(oldest_path),
+        )
     log.info(
         "Scanned %s: directories %d, files %d, to send %d, deferred %d, not listed %d",
         settings.src_dir,

@@ -21,7 +21,10 @@ class TransferPlan:
     reason. `recursive`: they are transferred as one recursive task. `forced`: --full asks for such
     a task, even if nothing has changed.
 
-    `files` counts all files that were found, `excluded` those left out because of EXCLUDE or
+    `files` counts all files that were found, of `bytes` in all, the latest mtime of which is
+    `newest` (those in the future left out); `undelivered` those that are not delivered yet, in
+    progress or not, of which `oldest` has the earliest mtime, with its path. `excluded` counts
+    those left out because of EXCLUDE or
     because their names are globus_auto's own. `missing` are recorded files that are gone from a
     directory that was listed. `listed` are the directories that were listed, `pending` those with
     files that are not delivered yet. `unsendable` are paths that Globus cannot transfer. `empty`:
@@ -36,6 +39,11 @@ class TransferPlan:
     transfers: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
     deferred: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
     files: int = 0
+    bytes: int = 0
+    newest: int | None = None
+    undelivered: int = 0
+    undelivered_bytes: int = 0
+    oldest: tuple[int, str] | None = None
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
@@ -46,6 +54,13 @@ class TransferPlan:
     rejected: list[str] = field(default_factory=list)
     collisions: dict[str, str] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
+
+    def add_undelivered(self, path: str, version: FileVersion) -> None:
+        """Count a file that is not delivered yet."""
+        self.undelivered += 1
+        self.undelivered_bytes += version.size
+        if self.oldest is None or version.mtime < self.oldest[0]:
+            self.oldest = version.mtime, path
 
     @property
     def complete(self) -> bool:

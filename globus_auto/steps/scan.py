@@ -101,10 +101,14 @@ def _classify_directory(
         return
     plan.files += len(directory.files)
     plan.empty |= path == context.settings.src_dir and directory.empty
-    new = 0
+    new = size = 0
+    newest, latest = NEVER, plan.began
     ahead: list[str] = []
     for name, version in directory.files.items():
         record = records.get(name)
+        size += version.size
+        if newest < version.mtime <= latest:
+            newest = version.mtime
         if (
             record is not None
             and record.mtime == version.mtime
@@ -128,13 +132,18 @@ def _classify_directory(
         if decision.verdict is Verdict.SKIP:
             if task and task.in_progress:
                 plan.pending.add(path)
+                plan.add_undelivered(joined(path, name), version)
             continue
         plan.pending.add(path)
+        plan.add_undelivered(joined(path, name), version)
         if decision.verdict is Verdict.DEFER:
             plan.deferred[joined(path, name)] = version, decision
             log.debug("Defer %s: %s", joined(path, name), decision)
         else:
             plan.transfers[joined(path, name)] = version, decision
+    plan.bytes += size
+    if newest > NEVER:
+        plan.newest = newest if plan.newest is None else max(plan.newest, newest)
     if len(directory.files) - new < len(records):
         gone = records.keys() - directory.files.keys()
         plan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]

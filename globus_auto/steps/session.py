@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from globus_auto import globus, walk
-from globus_auto.alerts import AlertError, Alerts, catalog
+from globus_auto.alerts import AlertError, KeptSummary, catalog
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.files import below, marker_name
@@ -49,11 +49,11 @@ class KeepLog:
             if ended and ended < self.due:
                 self.overdue.setdefault(why.reason, []).append(path)
 
-    def report(self, alerts: Alerts, hours: float) -> None:
-        """Log how many files stay for which reason, and fire alerts about those kept too long.
-
-        `hours` is the value of STALL_HOURS, for the alert text.
-        """
+    def report(self, context: RunContext) -> None:
+        """Log how many files stay for which reason, and fire alerts about those kept too long."""
+        alerts, hours = context.alerts, context.settings.stall_hours
+        files = {reason.value: number for reason, number in self.counts.most_common()}
+        context.kept = KeptSummary(at=context.started, files=files)
         for reason, number in self.counts.most_common():
             log.info("Kept %s: %s", counted(number, "file"), reason.value)
         for reason, paths in self.overdue.items():
