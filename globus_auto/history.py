@@ -31,7 +31,7 @@ Event = Literal["delivered", "lost", "deleted", "pruned"]
 
 
 class Fact(msgspec.Struct, kw_only=True, gc=False, frozen=True):
-    """What happened to a file: `event`, at the time `at` (ISO 8601, UTC).
+    """What happened to a file: `event`. At the time `at` (ISO 8601, UTC) a run learnt of it.
 
     delivered: Globus has transferred the file with this fingerprint (`size` in bytes, `mtime` in
     seconds since 1970 UTC) to `copy`, in the task with id `task`; lost: that copy no longer counts;

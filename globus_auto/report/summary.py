@@ -70,7 +70,7 @@ def _facts(context: RunContext, start: float) -> Iterator[Fact]:
     since, until = history.moment(start), history.moment(context.started)
     for line in history.lines(context.settings.history_path, since=since[:7]):
         fact = history.parsed(line)
-        if fact and fact.event in ("delivered", "deleted") and since <= fact.at <= until:
+        if fact and fact.event in ("delivered", "deleted") and since < fact.at <= until:
             yield fact
 
 

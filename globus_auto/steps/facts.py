@@ -48,8 +48,9 @@ def _is_ended(task: TaskRecord) -> bool:
 
 def _deliveries(session: Session, ended: dict[int, TaskRecord]) -> Iterator[Fact]:
     """Yield a fact for each file record of the tasks `ended`."""
+    now = session.context.started
     at = {
-        number: history.moment(task.completed_at or task.ended_at or task.submitted_at)
+        number: history.moment(now if task.task_id in session.ended else task.ended_at or now)
         for number, task in ended.items()
     }
     for directory, records in session.store.files.items():

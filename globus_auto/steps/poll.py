@@ -138,6 +138,7 @@ def _record_end(
     task.verify_checksum = document.verify_checksum is True
     task.encrypt_data = document.encrypt_data is True
     store.add_mapping(task)
+    session.ended.add(task.task_id)
     if len(found.dropped) < len(paths):
         _check_policies(session.context.alerts, task)
     if found.equal:

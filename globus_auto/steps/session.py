@@ -81,10 +81,11 @@ class Progress:
 class Session:
     """A run with its datastore and its connection to Globus.
 
-    `skipped` and `undelivered` concern the tasks that this run saw end: the paths that Globus
-    skipped, with its error codes, and the paths that are not known to be delivered. `names` are the
-    display names of both collections, and `marker` is the state of the marker in DST_DIR; both have
-    defaults until `require_ready`.
+    `ended` are the ids of the tasks that this run saw end. `skipped`, `undelivered` and `checksums`
+    concern these: the paths that Globus skipped, with its error codes, the paths that are not known
+    to be delivered, and Globus's checksums, as "md5:HEX". `names` are the display names of both
+    collections, and `marker` is the state of the marker in DST_DIR; both have defaults until
+    `require_ready`.
     """
 
     context: RunContext
@@ -94,6 +95,7 @@ class Session:
     skipped: dict[str, str] = field(default_factory=dict)
     undelivered: list[str] = field(default_factory=list)
     checksums: dict[str, str] = field(default_factory=dict)
+    ended: set[str | None] = field(default_factory=set)
     names: tuple[str, str] = ("source", "destination")
     marker: MarkerState = "unknown"
     kept: KeepLog = field(init=False)

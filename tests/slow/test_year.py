@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
+from rich.filesize import decimal
 
 from globus_auto.sandbox.engine import PlannedFailure, Task
 from globus_auto.sandbox.faults import ROUTE_NAMES
@@ -19,7 +20,7 @@ from globus_auto.sandbox.world import CompletionPolicy
 from tests.lab import Lab, files, log_in, requires_consent
 from tests.mail import Mailbox, counts
 
-HOUR, DAY = 3600, 86_400
+HOUR, DAY, WEEK = 3600, 86_400, 604_800
 ENDLESS = 10**9  # seconds
 
 
@@ -30,13 +31,16 @@ class Year:
     suspended.
     """
 
-    def __init__(self, lab: Lab, mailbox: Mailbox) -> None:
-        self.lab, self.mailbox = lab, mailbox
+    def __init__(self, lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]) -> None:
+        self.lab, self.mailbox, self.capsys = lab, mailbox, capsys
         self.began = time.time()
         self.completion = CompletionPolicy.after_seconds(HOUR / 2)
         self.halted = False
         self.written: dict[str, bytes | str] = {}
         self.read = 0
+        self.reported, self.reports = self.began, 0
+        self.delivered: set[str] = set()
+        self.deleted: set[str] = set()
 
     @property
     def day(self) -> int:
@@ -71,8 +75,32 @@ class Year:
             self.written[name] = f"the content of {name}".encode()
             self.lab.write(name, self.written[name])
             self.run()
+            if time.time() - self.reported >= WEEK:
+                self.report()
             self.lab.clock.move_to(now + step)
         return self.new_counts()
+
+    def report(self) -> None:
+        """Check the report since the last one against what is really at both places."""
+        now = time.time()
+        copies, originals = files(self.lab.destination), files(self.lab.source)
+        deleted = self.written.keys() - originals.keys()
+        delivered = {
+            name
+            for name in copies
+            if name in deleted or not self.lab.task_of(f"/src/{name}").in_progress
+        }
+        days = (now - self.reported) / DAY
+        self.capsys.readouterr()
+        assert self.lab.transfer("--report", f"{days!r}") == 0
+        cells = [
+            f"{len(names):>9}{decimal(sum(len(self.written[name]) for name in names)):>11}"
+            for names in (delivered - self.delivered, deleted - self.deleted)
+        ]
+        page = self.capsys.readouterr().out
+        assert f"{'in all':36}{''.join(cells)}" in page.splitlines(), page
+        self.delivered, self.deleted = delivered, set(deleted)
+        self.reported, self.reports = now, self.reports + 1
 
     def new_counts(self) -> list[str]:
         """Return how many alerts the messages have that have come since this was asked last."""
@@ -187,13 +215,18 @@ TROUBLES: list[tuple[Trouble, int, int, int]] = [
 
 
 @pytest.fixture
-def year(lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Year:
+def year(
+    lab: Lab,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Year:
     """Return a year in a laboratory in which a person has logged in and given consents."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     requires_consent(lab)
     lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
     log_in(lab)
-    return Year(lab, mailbox)
+    return Year(lab, mailbox, capsys)
 
 
 @pytest.mark.slow
@@ -214,4 +247,8 @@ def test_a_year_unattended(
     year.run()
     assert year.new_counts() == [], year.mailbox.texts()[-2:]
     assert files(year.lab.destination) == year.written
+    year.run()
+    year.report()
+    assert year.reports >= 40
+    assert year.delivered == year.written.keys()
     assert files(year.lab.source) == {}
