@@ -78,10 +78,10 @@ SETTLE_SECONDS = 0
 # A file stays at the source for this many days after its transfer has ended; 0 means not at all.
 KEEP_DAYS = 0
 
-# Before a file is deleted at the source, check that its copy is at the destination. With False, it
-# is deleted without that check: only where files are removed there on purpose, e.g. by a tape
-# archive.
-VERIFY_DESTINATION = True
+# Before a file is deleted at the source, check that its copy is at the destination. "checksum":
+# Globus also compares the contents of both first, which reads them again. False: delete without any
+# check, only where files are removed there on purpose, e.g. by a tape archive.
+VERIFY_DESTINATION: bool | str = True
 
 # delete.py removes empty directories below SRC_DIR.
 DELETE_EMPTY_DIRS = True

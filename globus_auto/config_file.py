@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ KINDS = {
     int: "a whole number",
     float: "a number",
     bool: "True or False",
+    bool | Literal["checksum"]: 'True, False or "checksum"',
 }
 
 

@@ -43,7 +43,8 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     `scanned_at` and `ended_at` are by this machine's clock, `requested_at` and `completed_at` by
     Globus's. `deletes` are the paths of a delete task, `lost` those of a transfer that Globus no
     longer shows; other records have no such keys. `in_history`: the history has a line for each
-    file that this task has delivered.
+    file that this task has delivered. `compares`: the files of a comparison, with the numbers of
+    their tasks; of these `unequal` were not found equal, and `altered` at the source itself.
 
     `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`:
     Globus found the files of this record equal at the destination and did not copy them. `tries`:
@@ -52,7 +53,7 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     an error. `error_progress`: the progress of the task at the last of these polls.
     """
 
-    kind: Literal["transfer", "delete"]
+    kind: Literal["transfer", "delete", "compare"]
     submission_id: str
     task_id: str | None = None
     status: Literal["ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED"] = "ACTIVE"
@@ -68,6 +69,9 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     deadline: int | None = None
     deletes: list[str] | msgspec.UnsetType = msgspec.UNSET
     lost: list[str] | msgspec.UnsetType = msgspec.UNSET
+    compares: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    unequal: list[str] | msgspec.UnsetType = msgspec.UNSET
+    altered: list[str] | msgspec.UnsetType = msgspec.UNSET
     requested_at: int | None = None
     completed_at: int | None = None
     verify_checksum: bool | None = None
@@ -282,7 +286,8 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ended = {
             number
             for number, task in self.tasks.items()
-            if task.status == status
+            if task.kind != "compare"
+            and task.status == status
             and (task.lost is msgspec.UNSET or now - (task.ended_at or 0) >= LOST_SECONDS)
         }
         for records in self.files.values() if ended else ():

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -40,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     exclude: list[str] = []
     settle_seconds: float = 0
     keep_days: float = 0
-    verify_destination: bool = True
+    verify_destination: bool | Literal["checksum"] = True
     delete_empty_dirs: bool = True
     src_local_dir: str = ""
     email_host: str = "localhost"

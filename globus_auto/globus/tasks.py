@@ -40,7 +40,7 @@ def new_label(kind: str, settings: Settings, names: Iterable[str], submission_id
 
 
 def new_task(
-    kind: Literal["transfer", "delete"],
+    kind: Literal["transfer", "delete", "compare"],
     submission_id: str,
     *,
     label: str,
@@ -86,6 +86,11 @@ def link(task_id: str) -> str:
     return f"https://app.globus.org/activity/{task_id}"
 
 
+def _deadline(seconds: int) -> str:
+    """Return a deadline in seconds since 1970 UTC as Globus takes it."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
 def transfer_document(
     source: str, task: TaskRecord, paths: Iterable[str]
 ) -> globus_sdk.TransferData:
@@ -109,6 +114,8 @@ def transfer_document(
         notify_on_failed=False,
         notify_on_inactive=False,
     )
+    if task.deadline:
+        document["deadline"] = _deadline(task.deadline)
     if task.recursive:
         document.add_item(task.source_dir, task.destination_dir, recursive=True)
         for pattern in [*task.exclude, f"{OWN}*"]:
@@ -123,7 +130,6 @@ def delete_document(
     task: TaskRecord, paths: Iterable[str], *, directories: bool
 ) -> globus_sdk.DeleteData:
     """Return the document of a task that deletes only `paths`: files or empty `directories`."""
-    deadline = datetime.fromtimestamp(task.deadline or 0, timezone.utc)
     document = globus_sdk.DeleteData(
         task.destination,
         label=task.label,
@@ -131,7 +137,7 @@ def delete_document(
         recursive=directories,
         ignore_missing=True,
         interpret_globs=False,
-        deadline=deadline.isoformat(timespec="seconds"),
+        deadline=_deadline(task.deadline or 0),
         notify_on_succeeded=False,
         notify_on_failed=False,
         notify_on_inactive=False,

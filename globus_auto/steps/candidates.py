@@ -6,7 +6,7 @@ from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import below, colliding_names, fold, joined, matcher, matches
-from globus_auto.steps import facts, verify
+from globus_auto.steps import compare, facts, verify
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import KeepReason, KeepTerms, reason_to_keep
 from globus_auto.steps.session import Session
@@ -19,6 +19,12 @@ def plan_deletion(session: Session) -> DeletionPlan:
     """
     facts.require(session)
     verified = verify.verify(session, candidates(session))
+    if session.context.settings.verify_destination == "checksum":
+        verified = compare.compared(session, verified)
+    else:
+        session.context.alerts.resolve("altered")
+        session.context.alerts.resolve("comparison")
+    session.context.alerts.resolve("repaired")
     undeleted = frozenset(session.context.read_health().undeleted)
     most = session.context.settings.files_per_task
     return DeletionPlan(verified, undeleted, most)

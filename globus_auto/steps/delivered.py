@@ -57,7 +57,7 @@ def find_delivered(
     """
     if not (paths or task.recursive):
         return Delivery([], [], {})
-    lists = _lists(session.client, document)
+    lists = lists_of(session.client, document)
     session.checksums |= lists.checksums
     if None in lists and paths:
         task.unlisted_since = now if task.unlisted_since is None else task.unlisted_since
@@ -123,7 +123,7 @@ def _not_seen(
     return lost
 
 
-def _lists(client: globus.Client, document: TaskDocument) -> Lists:
+def lists_of(client: globus.Client, document: TaskDocument) -> Lists:
     """Return the lists of an ended task, as far as they are complete.
 
     Source: docs.globus.org/api/transfer/task, "Get skipped errors", "Get successful transfers".

@@ -71,6 +71,8 @@ class KeepReason(enum.Enum):
     UNKNOWN = "the source could not be asked about it"
     REJECTED = "Globus rejects its deletion"
     NOT_DELETED = "Globus could not delete it"
+    NOT_COMPARED = "Globus has not compared it with its copy today"
+    ALTERED = "its content has changed, though its size and mtime have not"
 
 
 # These reasons should pass; a file that stays for one of them for long needs attention.

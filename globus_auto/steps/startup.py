@@ -13,7 +13,7 @@ from globus_auto import globus
 from globus_auto.context import RunContext
 from globus_auto.datastore import OPEN, Datastore, TaskRecord
 from globus_auto.globus import Connection, TaskDocument
-from globus_auto.steps import facts, leftovers, poll, quarantine
+from globus_auto.steps import compare, facts, leftovers, poll, quarantine
 from globus_auto.steps.session import Progress, Session
 from globus_auto.steps.submit import submit_unaccepted
 
@@ -61,9 +61,10 @@ def _start_up(session: Session) -> None:
         quarantine.restore(session)
     poll.poll(session)
     facts.record_deliveries(session)
+    compare.poll(session)
     store.forget_ended_tasks(context.started)
-    succeeded = [task for task in store.tasks.values() if task.status == "SUCCEEDED"]
-    if all(task.verify_checksum for task in succeeded):
+    transfers = [task for task in store.tasks.values() if task.kind == "transfer"]
+    if all(task.verify_checksum for task in transfers if task.status == "SUCCEEDED"):
         context.alerts.resolve("unverified")
     # File records change here only with their tasks, and comparing a million of them takes a while.
     if store.changed or _all_but_records(store) != before:
@@ -152,7 +153,8 @@ def _adopted(session: Session, kind: str, submission_id: str, document: TaskDocu
     """
     settings = session.context.settings
     requested = globus.seconds(document.request_time) or int(time.time())
-    transfer = kind == "transfer"
+    # A comparison may write copies, too.
+    transfer = kind != "delete"
     return TaskRecord(
         kind="transfer" if transfer else "delete",
         submission_id=submission_id,

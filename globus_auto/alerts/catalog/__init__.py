@@ -21,6 +21,8 @@ from globus_auto.alerts.catalog.collections import (
 from globus_auto.alerts.catalog.deletions import (
     LEFTOVER,
     about_empty_directories,
+    comparison_failed,
+    copies_repaired,
     delete_failed,
     delete_never_ends,
     delete_rejected,
@@ -30,6 +32,7 @@ from globus_auto.alerts.catalog.deletions import (
     quarantine_name_taken,
     quarantine_stuck,
     rename_unsupported,
+    sources_altered,
 )
 from globus_auto.alerts.catalog.files import (
     copies_doubtful,
@@ -108,9 +111,11 @@ __all__ = [
     "collection_unknown",
     "collection_unlisted",
     "collection_unreachable",
+    "comparison_failed",
     "consent_missing",
     "copies_doubtful",
     "copies_missing",
+    "copies_repaired",
     "crashed",
     "datastore_damaged",
     "datastore_newer",
@@ -162,6 +167,7 @@ __all__ = [
     "source_empty",
     "source_is_destination",
     "source_unlisted",
+    "sources_altered",
     "state_unusable",
     "status_unknown",
     "stopped",

@@ -37,6 +37,52 @@ def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) 
     )
 
 
+def comparison_failed(source_dir: str, error: str, link: str) -> Alert:
+    """Return the alert that Globus could not compare files with their copies."""
+    return Alert(
+        kind="comparison",
+        about=source_dir,
+        title="comparison failed",
+        text=f"Globus could not compare files of {source_dir} with their copies before their"
+        " deletion. They stay at the source, and are compared again tomorrow."
+        f" {f'{because(error)} ' if error else ''}See {link}.",
+        code=1,
+        recovery=f"Globus can compare files of {source_dir} with their copies again.",
+    )
+
+
+def copies_repaired(source_dir: str, paths: list[str], link: str) -> Alert:
+    """Return the alert that copies at the destination had changed, and were replaced."""
+    count = len(paths)
+    return Alert(
+        kind="repaired",
+        about=source_dir,
+        title="copies had changed",
+        text=f"Globus compared files of {source_dir} with their copies before their deletion:"
+        f" {counted(count, 'copy', 'copies')} had changed at the destination, with equal size and"
+        f" time, and {'was' if count == 1 else 'were'} replaced: {some(paths)}. Find out what"
+        f" changes files there, or check its disks. See {link}.",
+        code=1,
+        recovery="",
+    )
+
+
+def sources_altered(source_dir: str, paths: list[str]) -> Alert:
+    """Return the alert that files at the source no longer have the content that was sent."""
+    return Alert(
+        kind="altered",
+        about=source_dir,
+        title="files altered at the source",
+        text=f"{counted(len(paths), 'file')} in {source_dir} no longer"
+        f" {'has' if len(paths) == 1 else 'have'} the content that was sent first, though size and"
+        f" time are equal: {some(paths)}. The copy now has the content of the source. Check which"
+        " content is right. A file stays at the source until its time or size changes: touch it to"
+        " send and delete it.",
+        code=1,
+        recovery=f"No file in {source_dir} is altered any more with equal size and time.",
+    )
+
+
 def delete_rejected(source_dir: str, path: str, details: str) -> Alert:
     """Return the alert that Globus rejects the deletion of one file."""
     return _delete(

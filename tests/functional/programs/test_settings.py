@@ -67,7 +67,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"SETTLE_SECONDS": "60"}, "SETTLE_SECONDS must be a number; it is of type str"),
     ({"KEEP_DAYS": -0.5}, "KEEP_DAYS = -0.5"),
     ({"KEEP_DAYS": True}, "KEEP_DAYS must be a number; it is of type bool"),
-    ({"VERIFY_DESTINATION": "no"}, "VERIFY_DESTINATION must be True or False"),
+    ({"VERIFY_DESTINATION": "no"}, 'VERIFY_DESTINATION must be True, False or "checksum"'),
     ({"DELETE_EMPTY_DIRS": 0}, "DELETE_EMPTY_DIRS must be True or False"),
     ({"SRC_LOCAL_DIR": "mnt/data"}, "SRC_LOCAL_DIR = 'mnt/data' must be an absolute path"),
     ({"CLIENT_SECRET_FILE": "nowhere"}, "cannot be read"),
