@@ -7,7 +7,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
     config.py               the settings that a user edits
 
     report/                 what people ask for
-        check.py status.py preview.py crontab.py progress.py
+        check.py status.py preview.py find.py summary.py crontab.py progress.py
     steps/                  what both programs do, a file for each step
         session.py          what a step gets: run, datastore, connection to Globus, progress
         startup.py ready.py lock, load, log in, finish earlier runs' work; collections ready
@@ -17,7 +17,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         record.py submit.py record tasks, then submit each exactly once
         poll.py delivered.py wait.py
                             ended tasks: what counts as delivered
-        candidates.py verify.py fingerprints.py marker.py
+        candidates.py verify.py compare.py fingerprints.py marker.py
                             what may be deleted, and counts as verified; source and
                             destination are distinct
         batches.py remove.py delete_task.py leftovers.py

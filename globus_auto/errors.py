@@ -16,12 +16,12 @@ class DamagedDatastore(Exception):
 
 
 class NewerDatastore(DamagedDatastore):
-    """The file at `path` has a `version` newer than `known`, the newest that this program knows."""
+    """The file at `path` has a `version` newer than the newest `supported` one."""
 
-    def __init__(self, path: str, version: int, known: int) -> None:
+    def __init__(self, path: str, version: int, supported: int) -> None:
         super().__init__(path, f"it is of version {version}")
         self.version = version
-        self.known = known
+        self.supported = supported
 
 
 class ListingTooOld(Exception):

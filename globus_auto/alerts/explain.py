@@ -51,7 +51,7 @@ def explain(error: Exception, context: Facts) -> Alert:
     if isinstance(error, AlertError):
         return error.alert
     if isinstance(error, NewerDatastore):
-        return catalog.datastore_newer(error.path, error.version, error.known)
+        return catalog.datastore_newer(error.path, error.version, error.supported)
     if isinstance(error, DamagedDatastore):
         return catalog.datastore_damaged(error.path, error.reason)
     if isinstance(error, StopSignal):

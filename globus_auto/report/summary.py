@@ -60,7 +60,7 @@ def report(context: RunContext) -> int:
         took = _seconds(fact.at) - (fact.mtime or 0)
         if fact.event == "delivered" and (slowest is None or took > slowest.seconds):
             slowest = Slowest(took, fact)
-    for line in (*_table(totals), "", *_standing(health, slowest)):
+    for line in (*_table(totals), "", *_situation(health, slowest)):
         print(line)
     return 0
 
@@ -102,9 +102,9 @@ def _table(totals: dict[str, Total]) -> Iterator[str]:
     """Yield the lines of the table, the largest delivery first."""
     yield f"{'':{NAME}}{'delivered':>20}{'deleted':>20}"
     yield f"{'directory':{NAME}}" + 2 * f"{'files':>9}{'size':>11}"
-    order = sorted(totals, key=lambda name: (-totals[name].bytes["delivered"], name))
+    names = sorted(totals, key=lambda name: (-totals[name].bytes["delivered"], name))
     rest, everything = Total(), Total()
-    for number, name in enumerate(order):
+    for number, name in enumerate(names):
         for event in ("delivered", "deleted"):
             files, size = totals[name].files[event], totals[name].bytes[event]
             everything.add(event, files, size)
@@ -112,8 +112,8 @@ def _table(totals: dict[str, Total]) -> Iterator[str]:
                 rest.add(event, files, size)
         if number < ROWS:
             yield _row(name, totals[name])
-    if len(order) > ROWS:
-        yield _row(counted(len(order) - ROWS, "other directory", "other directories"), rest)
+    if len(names) > ROWS:
+        yield _row(counted(len(names) - ROWS, "other directory", "other directories"), rest)
     yield _row("in all", everything)
 
 
@@ -128,7 +128,7 @@ def _row(name: str, total: Total) -> str:
     return f"{name:{NAME}}{cells}"
 
 
-def _standing(health: AlertState, slowest: Slowest | None) -> Iterator[str]:
+def _situation(health: AlertState, slowest: Slowest | None) -> Iterator[str]:
     """Yield lines about how things stand now."""
     if slowest:
         took, fact = slowest

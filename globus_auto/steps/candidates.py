@@ -18,7 +18,7 @@ def plan_deletion(session: Session) -> DeletionPlan:
     Raise AlertError if the history cannot be written: then nothing may be dropped or deleted.
     """
     facts.require(session)
-    verified = verify.verify(session, candidates(session))
+    verified = verify.verify(session, compare.without_in_progress(session, candidates(session)))
     if session.context.settings.verify_destination == "checksum":
         verified = compare.compared(session, verified)
     else:

@@ -54,6 +54,19 @@ def poll(session: Session) -> None:
             del store.tasks[number]
 
 
+def without_in_progress(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
+    """Return `found` without the files that are being compared: their copies may change meanwhile.
+
+    Add those to `session.kept`.
+    """
+    in_progress: set[str] = set()
+    for task in session.store.tasks_in_progress("compare").values():
+        in_progress.update(task.compares or ())
+    for path in sorted(in_progress & found.keys()):
+        session.kept.add(path, Why(KeepReason.NOT_COMPARED))
+    return {path: record for path, record in found.items() if path not in in_progress}
+
+
 def compared(session: Session, verified: dict[str, FileRecord]) -> dict[str, FileRecord]:
     """Return those of `verified` that a comparison of the last day found equal.
 
@@ -96,8 +109,8 @@ def _start(session: Session, paths: list[str]) -> None:
     store, settings = session.store, session.context.settings
     tasks = {path: record.task for path in paths if (record := store.record(path))}
     mapping = store.tasks[tasks[paths[0]]].pair
-    chosen = [path for path in paths if store.tasks[tasks[path]].pair == mapping]
-    chosen = chosen[: settings.files_per_task]
+    selected = [path for path in paths if store.tasks[tasks[path]].pair == mapping]
+    selected = selected[: settings.files_per_task]
     new_id = session.client.new_submission_id()
     source_dir, destination, destination_dir = mapping
     task = globus.new_task(
@@ -110,11 +123,11 @@ def _start(session: Session, paths: list[str]) -> None:
         destination_dir=destination_dir,
         deadline=session.context.started + DAY,
     )
-    task.compares = {path: tasks[path] for path in chosen}
+    task.compares = {path: tasks[path] for path in selected}
     store.tasks[store.next_task_number()] = task
     session.save()
     try:
-        task.task_id = session.client.submit(globus.transfer_document(store.source, task, chosen))
+        task.task_id = session.client.submit(globus.transfer_document(store.source, task, selected))
     except globus.TransferAPIError as error:
         if globus.requires_login(error):
             raise
@@ -124,7 +137,7 @@ def _start(session: Session, paths: list[str]) -> None:
     except InvalidResponse as error:
         log.info("Whether Globus accepted a comparison is found out later: %s", error)
     else:
-        log.info("Files to compare before their deletion: %d, task %s", len(chosen), task.task_id)
+        log.info("Files to compare before their deletion: %d, task %s", len(selected), task.task_id)
     session.save()
 
 

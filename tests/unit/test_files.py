@@ -5,7 +5,16 @@ import unicodedata
 
 import pytest
 
-from globus_auto.files import colliding_names, matcher, matches
+from globus_auto.files import (
+    MARKER,
+    below,
+    colliding_names,
+    joined,
+    marker_name,
+    matcher,
+    matches,
+    with_parents,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +70,37 @@ def test_all_spellings_of_a_name_are_found() -> None:
         spellings |= {name.casefold(), unicodedata.normalize("NFD", name.casefold())}
         found = colliding_names(sorted(spellings))
         assert found == (spellings if len(spellings) > 1 else set())
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "found"),
+    [
+        ("/src", "/src", True),
+        ("/src/a/b", "/src", True),
+        ("/srcs/a", "/src", False),
+        ("/src", "/src/a", False),
+        ("/src/a", "/", True),
+        ("/src/a", "/src/", True),
+    ],
+)
+def test_a_path_is_below_a_directory_by_whole_names(path: str, directory: str, found: bool) -> None:
+    assert below(path, directory) is found
+
+
+@pytest.mark.parametrize(
+    ("directory", "name", "path"),
+    [("/src", "a", "/src/a"), ("/", "a", "/a"), ("/src", "", "/src")],
+)
+def test_a_path_has_one_slash_between_its_names(directory: str, name: str, path: str) -> None:
+    assert joined(directory, name) == path
+
+
+def test_the_directories_above_a_path_end_before_the_root() -> None:
+    assert list(with_parents("/src/a/b")) == ["/src/a/b", "/src/a", "/src"]
+
+
+def test_each_source_directory_has_a_marker_of_its_own() -> None:
+    sources = [("id", "/src"), ("id", "/src/a"), ("other", "/src"), ("id", "/src\udcff")]
+    names = {marker_name(*source) for source in sources}
+    assert len(names) == len(sources)
+    assert all(map(MARKER.fullmatch, names))

@@ -42,3 +42,72 @@ def test_what_gridftp_says_becomes_one_line(details: str, said: str) -> None:
 
 def test_a_single_letter_entered_as_a_code_is_no_secret() -> None:
     assert text.redact(f"{text.register_secret('a')} code") == "a code"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (list("abcde"), "a, b, c, d, e"),
+        (list("abcdefg"), "a, b, c, d, e and 2 more"),
+    ],
+)
+def test_of_many_names_the_first_five_are_shown(names: list[str], said: str) -> None:
+    assert text.some(names) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (0, ["file"], "0 files"),
+        (1, ["file"], "1 file"),
+        (2, ["file"], "2 files"),
+        (2, ["directory", "directories"], "2 directories"),
+    ],
+)
+def test_a_number_has_its_noun(number: int, noun: list[str], said: str) -> None:
+    assert text.counted(number, *noun) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("", ""),
+        ("no room", "no room."),
+        (" no room\n", "no room."),
+        ("No room!", "No room!"),
+        ("why?", "why?"),
+    ],
+)
+def test_what_a_server_says_is_a_sentence(said: str, shown: str) -> None:
+    assert text.sentence(said) == shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("No route.", "Reason: No route."),
+        ("Globus says: no.", "Globus says: no."),
+        ("Code: EXPIRED.", "Code: EXPIRED."),
+        ("HTTP status: 500", "HTTP status: 500"),
+    ],
+)
+def test_a_reason_is_named_unless_globus_gives_it(reason: str, said: str) -> None:
+    assert text.because(reason) == said
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("Permission denied", "Give the account access to it."),
+        ("Code: PERMISSION_DENIED.", "Give the account access to it."),
+        ("not authorized", "Give the account access to it."),
+        ("403 Forbidden", "Give the account access to it."),
+        ("ExternalError.DirListingFailed.SizeLimit", "It has too many entries"),
+        ("Too many files", "It has too many entries"),
+        ("no such directory", "Mount it."),
+    ],
+)
+def test_advice_fits_the_reason(reason: str, advice: str) -> None:
+    assert text.access_advice(reason, "Mount it.", "the account").startswith(advice)

@@ -105,8 +105,7 @@ def test_it_cannot_be_told_which_side_changed_without_a_checksum(lab: Lab) -> No
 def test_a_file_that_changes_openly_is_no_alert(checked: Lab) -> None:
     checked.world.completion = CompletionPolicy.after_polls(1)
     checked.world.faults.add_hook("transfer", lambda _request: checked.write("a", "new!", age=30))
-    assert checked.delete() == 0
-    assert checked.delete() == 0
+    assert [checked.delete() for _ in range(3)] == [0, 0, 0]
     assert checked.alerts() == {}
     assert files(checked.source) == {"a": b"new!"}
     checked.world.completion = CompletionPolicy.at_once()

@@ -1,4 +1,4 @@
-"""The datastore loads exactly what was saved, or is damaged; it is never read as empty."""
+"""A datastore that is damaged, unreadable or cannot be saved stops the run, and loses nothing."""
 
 from __future__ import annotations
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
-import globus_sdk
 import pytest
-import requests
 
 from globus_auto.globus import errors
+from tests.unit.globus.samples import api_error
 from tests.unit.test_text import EVENT, REASON
 
 
@@ -42,9 +39,4 @@ def test_what_globus_says_ends_with_its_code() -> None:
 def test_only_an_error_code_of_globus_rejects_a_request(
     status: int, code: str, rejected: bool
 ) -> None:
-    response = requests.Response()
-    response.status_code = status
-    response.headers["Content-Type"] = "application/json"
-    response._content = json.dumps({"code": code, "message": "planned"} if code else {}).encode()
-    response.request = requests.Request("POST", "https://transfer.api.globus.org/").prepare()
-    assert errors.is_rejected(globus_sdk.TransferAPIError(response)) == rejected
+    assert errors.is_rejected(api_error(status, code)) == rejected

@@ -88,6 +88,7 @@ def test_the_caller_decides_which_directories_are_content() -> None:
         ([directory("/a", "b"), directory("/a/b", **FILE)], False),
         ([directory("/a", others={"p": "pipe"})], False),
         ([directory("/a", unsendable=["\n"])], False),
+        ([directory("/a", ".globus_auto_empty.1"), directory("/a/.globus_auto_empty.1")], False),
     ],
 )
 def test_a_quarantine_is_empty_only_if_all_of_it_was_listed(

@@ -1,4 +1,4 @@
-"""Why a file is kept and which trees are empty: functions of plain data."""
+"""Why a file is kept: the whole table, as functions of plain data."""
 
 import itertools
 from typing import Any
