@@ -135,6 +135,8 @@ def test_a_deletion_whose_line_cannot_be_written_gets_it_later(lab: Lab, program
     assert files(lab.source) == {}
     # The records stay, and no run concludes by itself that the files are gone.
     assert lab.records() == {"/src/a", "/src/b"}
+    lab.configure(SETTLE_SECONDS=1_000_000)
+    lab.write("c")
     assert lab.transfer() == 1
     assert lab.records() == {"/src/a", "/src/b"}
     mend_history(lab)
