@@ -135,14 +135,14 @@ def test_a_deletion_whose_line_cannot_be_written_gets_it_later(lab: Lab, program
     assert files(lab.source) == {}
     # The records stay, and no run concludes by itself that the files are gone.
     assert lab.records() == {"/src/a", "/src/b"}
-    lab.configure(SETTLE_SECONDS=1_000_000)
+    lab.configure(KEEP_DAYS=1)
     lab.write("c")
     assert lab.transfer() == 1
-    assert lab.records() == {"/src/a", "/src/b"}
+    assert lab.records() == {"/src/a", "/src/b", "/src/c"}
     mend_history(lab)
     assert getattr(lab, program)() == 0
     require_accounted(lab, "/src/a", "/src/b")
-    assert lab.records() == set()
+    assert lab.records() == {"/src/c"}
     assert not lab.store().tasks_in_progress("delete")
     assert lab.alerts() == {}
 
