@@ -77,8 +77,9 @@ def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
             problems.append(problem)
             return None
         names = runpy.run_path(str(path))
-    except Exception as error:  # noqa: BLE001 - the file is the user's own Python
-        problems.append(f"{path} cannot be read: {type(error).__name__}: {error}.")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the file is the user's own Python
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        problems.append(f"{path} cannot be read: {reason}.")
         return None
     found = {name: value for name, value in names.items() if name.isupper()}
     for name in sorted(found.keys() - FIELDS.keys()):
