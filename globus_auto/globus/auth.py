@@ -20,7 +20,7 @@ from globus_auto.globus.errors import is_revoked, requires_consent
 from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tokens import Result, TokenFile
 from globus_auto.settings import Settings
-from globus_auto.text import SECRETS, register_secret
+from globus_auto.text import SECRETS, condensed, register_secret
 from globus_auto.walk import Lister
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Connection:
             scopes = errors.required_scopes(error)
             if not (requires_consent(error) and scopes and self.may_log_in):
                 raise
-        log.info("Globus requires a consent; asking for it: %s", " ".join(scopes))
+        log.info("Globus requires a consent; asking for it: %s", condensed(" ".join(scopes)))
         self._app.add_scope_requirements({SERVER: scopes})
         self._app.login(force=True)
         return call()
@@ -200,7 +200,7 @@ def _ensure_token(app: globus_sdk.GlobusApp) -> None:
         authorizer = app.get_authorizer(SERVER)
         if isinstance(authorizer, globus_sdk.authorizers.RenewingAuthorizer):
             authorizer.ensure_valid_token()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, globus_sdk.GlobusError):
             raise
         # The SDK reads any response with status 200 as a token, also one of a proxy or a portal.
