@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from globus_auto.files import unsafe
+from globus_auto.files import unsafe, unsafe_file
 
 MOST = 1_000_000_000  # a sensible limit for every number
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -22,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """The checked settings: directories normalised, ids in lower case, paths absolute.
 
     Durations are in the unit that their names end with. `config_path` is the file that was read.
+    `secret_configs` are the config files that set ALERT_URLS or PING_URL.
     """
 
     src_dir: str = ""
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     list_calls_per_second: float = 20
     delete_deadline_minutes: int = 15
     config_path: str = ""
+    secret_configs: list[str] = []
 
     @property
     def mapping(self) -> tuple[str, str, str]:
@@ -70,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
 FIELDS = {
     field.encode_name: field
     for field in msgspec.structs.fields(Settings)
-    if field.name != "config_path"
+    if field.name not in ("config_path", "secret_configs")
 }
 
 
@@ -176,8 +178,8 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
         )
     elif not os.path.isdir(code_path):
         yield "CODE_PATH", f"CODE_PATH = {code_path!r} is not a directory."
-    elif problem := unsafe(Path(code_path)):
-        yield "CODE_PATH", f"CODE_PATH: {problem}"
+    else:
+        yield from _replaceable(settings)
     if not (os.path.isabs(settings.python_path) and os.path.isfile(settings.python_path)):
         path = settings.python_path
         yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} must be the absolute path of a file."
@@ -191,6 +193,23 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
         )
     if settings.client_secret_file and (problem := _unreadable_secret(settings)):
         yield "CLIENT_SECRET_FILE", problem
+
+
+def _replaceable(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield a sentence for each file or directory that others could change or replace."""
+    checks = {"CODE_PATH": unsafe} | dict.fromkeys(
+        ("DATASTORE_PATH", "TOKEN_PATH", "CLIENT_SECRET_FILE"), unsafe_file
+    )
+    found: set[str] = set()
+    for name, check in checks.items():
+        path: str = getattr(settings, name.lower())
+        try:
+            problem = check(path) if path else None
+        except OSError as error:
+            problem = f"{path} cannot be checked: {error.strerror}."
+        if problem and problem not in found:
+            found.add(problem)
+            yield name, f"{name}: {problem}"
 
 
 def _unreadable_secret(settings: Settings) -> str | None:

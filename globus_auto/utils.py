@@ -18,7 +18,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from globus_auto import __version__, logs
 from globus_auto.alerts import (
@@ -147,6 +146,7 @@ def _work(
         if not context.alerts.fired:
             stack.enter_context(to_file(settings.log_path, context.options.verbose))
             with _signals():
+                context.note_exposed_files()
                 _work_alone(context, work)
                 print(end="", flush=True)
     except AlreadyRunning as running:
@@ -221,7 +221,7 @@ def _report(context: RunContext) -> None:
     notified = False
     try:
         # Write nothing where others could have put a link in place of the file.
-        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(Path(home)):
+        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(home):
             with open_state(context.health_path) as health:
                 notified = True
                 _notify(context, health)

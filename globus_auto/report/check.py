@@ -54,6 +54,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
     settings = context.settings
     yield Line("ok", "settings", settings.config_path)
     yield _state(context)
+    for note in context.exposed_files():
+        yield Line("warning", "permissions", note.text)
     yield from _notification_lines(context)
     try:
         store = context.load()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from globus_auto import config_file
-from tests.lab import Lab, files
+from tests.lab import Lab, files, searchable
 from tests.mail import Mailbox
 from tests.processes import LEFT
 
@@ -338,3 +338,64 @@ def test_a_clone_under_umask_002_works(lab: Lab, clone: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert files(lab.destination) == {"a": b"data"}
     assert (clone / "datastore").exists(), 'CODE_PATH = "" is the folder of config.py'
+
+
+@pytest.mark.parametrize("name", ["DATASTORE_PATH", "TOKEN_PATH", "CLIENT_SECRET_FILE"])
+def test_a_file_that_others_could_replace_is_refused(lab: Lab, name: str) -> None:
+    """Wherever a setting moves it. A secret file may not even be readable."""
+    shared = lab.home / "shared"
+    shared.mkdir()
+    (shared / "x").write_text("secret", encoding="ascii")
+    (shared / "x").chmod(0o600)
+    lab.configure(**{name: str(shared / "x")})
+    assert config_file.read_settings(str(lab.config))
+    for path in (shared, shared / "x")[: 1 if name == "CLIENT_SECRET_FILE" else 2]:
+        path.chmod(path.stat().st_mode | 0o022)
+        (problem,) = problems_of(lab.config)
+        assert problem.startswith(
+            f"{name}: {path} is writable by everybody. Run `chmod o-w {path}`"
+        )
+        path.chmod(path.stat().st_mode & ~0o022)
+
+
+def test_a_log_that_others_could_replace_is_a_note(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = lab.home / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    lab.configure(LOG_PATH=str(shared / "log"))
+    assert lab.transfer() == 0
+    assert capsys.readouterr().err == ""
+    assert f"Others could change the log {shared}/log." in lab.alerts()["permissions"]
+    lab.configure(LOG_PATH="globus_auto.log")
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
+
+
+@pytest.mark.parametrize("which", ["config", "token"])
+def test_readable_secrets_are_a_note_and_a_warning(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    """The note is sent once, with the next message."""
+    token = lab.state / "refresh_token"
+    assert lab.transfer() == 0
+    exposed = {"config": lab.config, "token": token}[which]
+    exposed.chmod(0o644)
+    with searchable(lab.state):
+        assert (lab.transfer(), lab.alerts()) == (0, {}) or which == "token"
+        lab.configure(PING_URL="http://127.0.0.1:1/secret" if which == "config" else "")
+        assert lab.transfer() == 0
+        assert lab.alerts()["permissions"].startswith(f"Other users can read {exposed}, which")
+        capsys.readouterr()
+        assert lab.transfer("--check") == 0
+        assert f"warning  permissions: Other users can read {exposed}" in capsys.readouterr().out
+        assert mailbox.messages == []
+        lab.src.connected = False
+        assert (lab.transfer(), lab.transfer()) == (1, 1)
+        lab.src.connected = True
+        assert lab.transfer() == 0
+    texts = mailbox.texts()
+    assert [text.count("Other users can read") for text in texts] == [1, 0]
+    exposed.chmod(0o600)
+    assert (lab.transfer(), lab.alerts()) == (0, {})
