@@ -96,9 +96,11 @@ class RunContext:
     def notifier(self) -> Notifier:
         """Where messages go."""
         settings = self.settings
+        recipients = settings.email_recipients
         return Notifier(
-            settings.email_sender,
-            settings.email_recipients,
+            # Where EMAIL_SENDER is what is wrong, the alert about that still needs a sender.
+            settings.email_sender or next(iter(recipients), ""),
+            recipients,
             settings.email_host,
             settings.alert_urls,
         )

@@ -15,6 +15,8 @@ import msgspec
 from globus_auto.files import unsafe, unsafe_file
 
 MOST = 1_000_000_000  # a sensible limit for every number
+ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+SENDER = re.compile(rf"{ADDRESS.pattern}|(\"[^\"]*\" *|[^\"<>,;@]*)<{ADDRESS.pattern}>")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -229,9 +231,9 @@ def _wrong_channels(settings: Settings) -> Iterator[tuple[str, str]]:
         if not getattr(settings, name.lower()).isprintable():
             yield name, f"{name} must be a single line of text."
     for recipient in settings.email_recipients:
-        if "@" not in recipient or not recipient.isprintable() or " " in recipient:
+        if not ADDRESS.fullmatch(recipient) or not recipient.isprintable():
             yield "EMAIL_RECIPIENTS", f"EMAIL_RECIPIENTS: {recipient!r} is not an email address."
-    if settings.email_recipients and "@" not in settings.email_sender:
+    if settings.email_recipients and not SENDER.fullmatch(settings.email_sender):
         yield "EMAIL_SENDER", "EMAIL_SENDER must be an email address if EMAIL_RECIPIENTS is set."
     port = settings.email_host.partition(":")[2]
     if not re.fullmatch(r"[^\s:/]+(:\d{1,5})?", settings.email_host) or int(port or 25) > 65535:
