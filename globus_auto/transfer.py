@@ -47,12 +47,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--probe needs --check")
     if options.json and not options.status and options.find is None:
         parser.error("--json needs --status or --find")
-    read_only = next(
-        (name for name in READ_ONLY if getattr(options, name) not in (None, False)), None
-    )
+    _refuse_combinations(parser, options)
+    read_only = next((name for name in READ_ONLY if _is_given(options, name)), None)
     if read_only:
         return utils.run_read_only(PROGRAM, options, READ_ONLY[read_only])
     return utils.run(PROGRAM, options, transfer)
+
+
+def _refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with code 2 if an option would be ignored because of another one."""
+    conflicts = dict.fromkeys(READ_ONLY, (*READ_ONLY, "dry_run", "full", "wait", "login"))
+    for name, others in {**conflicts, "dry_run": ("wait",)}.items():
+        for other in others:
+            if other != name and _is_given(options, name) and _is_given(options, other):
+                both = f"--{name} and --{other}".replace("_", "-")
+                parser.error(f"{both} cannot be used together")
+
+
+def _is_given(options: argparse.Namespace, name: str) -> bool:
+    # The empty path and 0 days are given, too.
+    return getattr(options, name) not in (None, False)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -98,7 +98,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
 def _login_accepted(session: Session) -> Line:
     # A revoked token looks valid until Globus checks it.
     session.client.new_submission_id()
-    return Line("ok", "login", "accepted by Globus")
+    return Line("ok", "login", f"accepted by Globus: {session.connection.identity}")
 
 
 def _line(what: str, context: RunContext, check: Callable[[], Line]) -> Line:

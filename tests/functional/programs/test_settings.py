@@ -172,6 +172,29 @@ def test_an_option_that_needs_another_says_so(
     assert f"error: {option} needs {needed}\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "both"),
+    [
+        (["--check", "--login"], "--check and --login"),
+        (["--status", "--login"], "--status and --login"),
+        (["--crontab", "--login"], "--crontab and --login"),
+        (["--check", "-n"], "--check and --dry-run"),
+        (["--status", "--check"], "--check and --status"),
+        (["--status", "--json", "--full"], "--status and --full"),
+        (["--crontab", "--wait"], "--crontab and --wait"),
+        (["-n", "--wait"], "--dry-run and --wait"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str], options: list[str], both: str
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        lab.transfer(*options)
+    assert exited.value.code == 2
+    assert f"error: {both} cannot be used together\n" in capsys.readouterr().err
+    assert lab.world.requests == []
+
+
 def test_a_relative_file_is_one_of_the_working_directory(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
