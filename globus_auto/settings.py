@@ -199,7 +199,7 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _replaceable(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield a sentence for each file or directory that others could change or replace."""
-    checks = {"CODE_PATH": unsafe} | dict.fromkeys(
+    checks = dict.fromkeys(("CODE_PATH", "HISTORY_PATH"), unsafe) | dict.fromkeys(
         ("DATASTORE_PATH", "TOKEN_PATH", "CLIENT_SECRET_FILE"), unsafe_file
     )
     found: set[str] = set()
@@ -212,6 +212,8 @@ def _replaceable(settings: Settings) -> Iterator[tuple[str, str]]:
         if problem and problem not in found:
             found.add(problem)
             yield name, f"{name}: {problem}"
+            if name == "CODE_PATH":
+                return  # What it contains has the same problem.
 
 
 def _unreadable_secret(settings: Settings) -> str | None:

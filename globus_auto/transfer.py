@@ -65,7 +65,7 @@ def _refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Name
 
 
 def _is_given(options: argparse.Namespace, name: str) -> bool:
-    # The empty path and 0 days are given, too.
+    """Return whether an option is on the command line."""
     return getattr(options, name) not in (None, False)
 
 

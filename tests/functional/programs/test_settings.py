@@ -183,6 +183,8 @@ def test_an_option_that_needs_another_says_so(
         (["--status", "--json", "--full"], "--status and --full"),
         (["--crontab", "--wait"], "--crontab and --wait"),
         (["-n", "--wait"], "--dry-run and --wait"),
+        (["--find", "a", "--report"], "--find and --report"),
+        (["--find", "a", "--login"], "--find and --login"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(
@@ -383,6 +385,16 @@ def test_a_file_that_others_could_replace_is_refused(lab: Lab, name: str) -> Non
             f"{name}: {path} is writable by everybody. Run `chmod o-w {path}`"
         )
         path.chmod(path.stat().st_mode & ~0o022)
+
+
+def test_a_history_that_others_could_replace_is_refused(lab: Lab) -> None:
+    history = lab.home / "shared" / "history"
+    history.mkdir(parents=True)
+    lab.configure(HISTORY_PATH=str(history))
+    assert config_file.read_settings(str(lab.config))
+    history.parent.chmod(0o777)
+    (problem,) = problems_of(lab.config)
+    assert problem.startswith(f"HISTORY_PATH: {history.parent} is writable by everybody, so others")
 
 
 def test_a_log_that_others_could_replace_is_a_note(
