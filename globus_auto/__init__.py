@@ -52,4 +52,37 @@ datastore.py: a file's record is kept only if its task is known to have delivere
 modification time, and a file without a record is sent again.
 """
 
+import importlib.util
+import os
+import shlex
+import sys
+
 __version__ = "1.0.0"
+NEEDED = ("globus_sdk", "msgspec", "rich")
+
+
+def require_packages(extra: str = "", *more: str) -> None:
+    """Exit with code 2 and one sentence if this interpreter is too old or lacks a package.
+
+    Packages are those of both programs and `more`, which the `extra` of setup.py installs. An old
+    interpreter must be able to read this file and those that call this, up to the call.
+    """
+    python, clone = sys.executable, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    own = os.path.join(clone, ".venv", "bin", "python")
+    other = own if os.path.exists(own) and own != python else "another interpreter"
+    missing = [name for name in (*NEEDED, *more) if importlib.util.find_spec(name) is None]
+    if sys.version_info < (3, 10):  # noqa: UP036 - who starts the programs chooses the interpreter
+        version = ".".join(map(str, sys.version_info[:2]))
+        text = f"{python} is Python {version}, but globus_auto needs 3.10 or newer: use {other}."
+    elif missing:
+        command = [python, "-m", "pip", "install"]
+        if os.path.exists(os.path.join(clone, "setup.py")):
+            command += ["-e", f"{clone}[{extra}]" if extra else clone]
+        else:
+            command += [name.replace("_", "-") for name in missing]
+        text = f"{python} lacks packages that globus_auto needs ({', '.join(missing)}): run"
+        text += f" `{shlex.join(command)}`, or use {other}."
+    else:
+        return
+    print(text, file=sys.stderr)
+    raise SystemExit(2)

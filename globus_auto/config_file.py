@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from globus_auto.files import unsafe
+from globus_auto.files import readable_by_others, unsafe, unsafe_file
 from globus_auto.settings import FIELDS, Settings, problems_of, resolved
 
 CONFIG = Path(__file__).with_name("config.py")
@@ -42,7 +42,8 @@ def read_settings(config: str | None = None) -> Settings:
     """
     path = Path(config).absolute() if config else CONFIG
     problems: list[str] = []
-    read = [_read(file, problems) for file in dict.fromkeys([CONFIG, path])]
+    files = list(dict.fromkeys([CONFIG, path]))
+    read = [_read(file, problems) for file in files]
     values: dict[str, Any] = {}
     for found in read:
         values |= found or {}
@@ -51,7 +52,10 @@ def read_settings(config: str | None = None) -> Settings:
     mistyped = _mistyped(values)
     right = {name: value for name, value in values.items() if name not in mistyped}
     given = msgspec.convert(right, Settings)
-    settings = msgspec.structs.replace(resolved(given), config_path=str(path))
+    secret = [str(file) for file, found in zip(files, read, strict=True) if _has_secret(found)]
+    settings = msgspec.structs.replace(
+        resolved(given), config_path=str(path), secret_configs=secret
+    )
     wrong = {**dict(problems_of(settings)), **mistyped}
     # An unusable file sets nothing, and each setting would be reported as missing.
     problems += mistyped.values() if None in read else wrong.values()
@@ -69,16 +73,35 @@ def peek(config: str) -> Settings:
         return error.usable
 
 
+def exposed_files(settings: Settings) -> list[str]:
+    """Return the files with secrets that other users can read: config files and the login."""
+    return list(filter(readable_by_others, [*settings.secret_configs, settings.token_path]))
+
+
+def unsafe_log(settings: Settings) -> str | None:
+    """Return why others could change or replace the log, or None."""
+    try:
+        return unsafe_file(settings.log_path) if settings.log_path else None
+    except OSError:
+        return None  # It cannot be written either.
+
+
+def _has_secret(found: dict[str, Any] | None) -> bool:
+    """Return whether the settings of a file contain addresses that work as passwords."""
+    return bool(found and (found.get("ALERT_URLS") or found.get("PING_URL")))
+
+
 def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
     """Return the settings that the Python file `path` sets; None if it cannot be used."""
     try:
-        problem = unsafe(path)
+        problem = unsafe(str(path))
         if problem:
             problems.append(problem)
             return None
         names = runpy.run_path(str(path))
-    except Exception as error:  # noqa: BLE001 - the file is the user's own Python
-        problems.append(f"{path} cannot be read: {type(error).__name__}: {error}.")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the file is the user's own Python
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        problems.append(f"{path} cannot be read: {reason}.")
         return None
     found = {name: value for name, value in names.items() if name.isupper()}
     for name in sorted(found.keys() - FIELDS.keys()):

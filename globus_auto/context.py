@@ -26,7 +26,7 @@ from globus_auto.alerts import (
     open_state,
     read_state,
 )
-from globus_auto.config_file import peek
+from globus_auto.config_file import exposed_files, peek, unsafe_log
 from globus_auto.datastore import Datastore, Mapping
 from globus_auto.locks import locked
 from globus_auto.settings import Settings
@@ -74,6 +74,19 @@ class RunContext:
         name = self.names.get(endpoint)
         return f"the {part}collection " + (f"{name} (id {endpoint})" if name else endpoint)
 
+    def exposed_files(self) -> Iterator[Alert]:
+        """Yield a note for each file that others can read, or the log that they could replace."""
+        for path in exposed_files(self.settings):
+            yield catalog.secrets_readable(path)
+        if problem := unsafe_log(self.settings):
+            yield catalog.log_replaceable(self.settings.log_path, problem)
+
+    def note_exposed_files(self) -> None:
+        """Fire the notes of `exposed_files`; they are sent once."""
+        for note in self.exposed_files():
+            self.alerts.fire(note)
+        self.alerts.resolve("permissions")
+
     @property
     def dry(self) -> bool:
         """Whether this run may change nothing."""
@@ -83,9 +96,11 @@ class RunContext:
     def notifier(self) -> Notifier:
         """Where messages go."""
         settings = self.settings
+        recipients = settings.email_recipients
         return Notifier(
-            settings.email_sender,
-            settings.email_recipients,
+            # Where EMAIL_SENDER is what is wrong, the alert about that still needs a sender.
+            settings.email_sender or next(iter(recipients), ""),
+            recipients,
             settings.email_host,
             settings.alert_urls,
         )

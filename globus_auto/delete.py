@@ -10,6 +10,11 @@ if not __package__:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     __package__ = "globus_auto"
 
+if __name__ == "__main__":
+    from globus_auto import require_packages
+
+    require_packages()
+
 from collections.abc import Sequence
 
 from globus_auto import report, utils

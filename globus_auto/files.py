@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import os
 import pwd
 import re
+import shlex
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +21,7 @@ OWN = ".globus_auto"
 # The name of a directory while delete.py checks whether it is empty; random digits follow.
 QUARANTINE = f"{OWN}_empty."
 MARKER = re.compile(re.escape(OWN) + r"\.[0-9a-f]{12}")
+LINKS_MOST = 40  # on the way to a file, as Linux allows
 
 
 class FileVersion(msgspec.Struct, gc=False, frozen=True):
@@ -82,29 +85,102 @@ def marker_name(source_id: str, source_dir: str) -> str:
     return f"{OWN}.{hashlib.sha256(source).hexdigest()[:12]}"
 
 
-def unsafe(path: Path) -> str | None:
-    """Return why `path` must not be trusted, or None: others could make cron run their code.
+def unsafe(path: str) -> str | None:
+    """Return why others could change or replace what is at the absolute `path`, or None.
 
-    A group may write to it only if it is the owner's own group, as after a clone under umask 002.
-    Raise OSError if `path` does not exist.
+    Others are all users except this one and root. No directory on the way may be writable by them
+    unless its sticky bit is set; what is at `path` may never be. Links are followed, and their
+    owners count as well. A path that does not exist is judged by the directories that do. Raise
+    OSError if a directory on the way cannot be searched.
     """
-    status = path.stat()
-    mode = status.st_mode
+    path = path.rstrip("/")
+    place, names, links = "/", path.split("/")[::-1], 0
+    while True:
+        while names and names[-1] in ("", "."):
+            names.pop()
+        try:
+            status = os.lstat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if problem := _open_to_others(place, status, path if names else ""):
+            return problem
+        if stat.S_ISLNK(status.st_mode):
+            links += 1
+            if links > LINKS_MOST:
+                return None  # Nobody can open it.
+            target = os.readlink(place)
+            names += target.split("/")[::-1]
+            place = "/" if target.startswith("/") else os.path.dirname(place)
+            continue
+        if not names:
+            return None
+        name = names.pop()
+        place = os.path.dirname(place) if name == ".." else os.path.join(place, name)
+
+
+def unsafe_file(path: str) -> str | None:
+    """Return why others could change or replace the file at `path`, which is written, or None.
+
+    Its directory may not be writable by others even with a sticky bit: a link that they put there
+    would be followed. Raise OSError if a directory on the way cannot be searched.
+    """
+    return unsafe(os.path.dirname(path)) or unsafe(path)
+
+
+def _open_to_others(place: str, status: os.stat_result, path: str) -> str | None:
+    """Return why others could change `place` itself or, if not "", `path` below it, or None."""
+    mode, owner = status.st_mode, status.st_uid
+    so = f", so others could replace {path}" if path else ""
+    # In a container that maps only this user, the owner of / is root.
+    if owner not in (os.getuid(), 0, os.stat("/").st_uid):
+        return f"{place} belongs to another user (uid {owner}){so or ', who could change it'}."
+    if stat.S_ISLNK(mode) or (path and mode & stat.S_ISVTX):
+        return None
+    other = ", or use another directory" if stat.S_ISDIR(mode) else ""
     if mode & stat.S_IWOTH:
-        return f"{path} is writable by everybody; run: chmod o-w {path}"
-    if status.st_uid not in (os.getuid(), 0):
-        return f"{path} belongs to another user (uid {status.st_uid}), who could change it."
-    if mode & stat.S_IWGRP and status.st_gid != own_group(status.st_uid):
-        return f"{path} is writable by a group; run: chmod g-w {path}"
+        return f"{place} is writable by everybody{so}. Run `chmod o-w {shlex.quote(place)}`{other}."
+    if mode & stat.S_IWGRP and not is_private(status):
+        group = _group_name(status.st_gid)
+        return (
+            f"{place} is writable by a group ({group}){so}."
+            f" Run `chmod g-w {shlex.quote(place)}`{other}."
+        )
     return None
 
 
-def own_group(uid: int) -> int | None:
-    """Return the id of a user's own group; None if there is no such user."""
+def is_private(status: os.stat_result) -> bool:
+    """Return whether the group of a file consists of its owner alone.
+
+    That is the group that useradd makes for each user, where umask 002 is usual. OpenSSH in Debian
+    accepts files that it may write to, and no others. Not everybody whose primary group this is
+    can be listed, so its name must be that of the owner.
+    """
     try:
-        return pwd.getpwuid(uid).pw_gid
+        user, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
     except KeyError:
-        return None
+        return False
+    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"gid {gid}"
+
+
+def readable_by_others(path: str) -> bool:
+    """Return whether other users than its owner and root can read the file at `path`."""
+    try:
+        status = os.stat(path)
+        is_open = status.st_mode & stat.S_IROTH or (
+            status.st_mode & stat.S_IRGRP and not is_private(status)
+        )
+        searchable = stat.S_IXOTH | stat.S_IXGRP
+        above = Path(os.path.realpath(path)).parents
+        return bool(is_open) and all(each.stat().st_mode & searchable for each in above)
+    except OSError:
+        return False
 
 
 def fold(name: str) -> str:

@@ -12,9 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from globus_auto.files import unsafe
+from globus_auto.files import unsafe, unsafe_file
 
 MOST = 1_000_000_000  # a sensible limit for every number
+ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+SENDER = re.compile(rf"{ADDRESS.pattern}|(\"[^\"]*\" *|[^\"<>,;@]*)<{ADDRESS.pattern}>")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -22,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """The checked settings: directories normalised, ids in lower case, paths absolute.
 
     Durations are in the unit that their names end with. `config_path` is the file that was read.
+    `secret_configs` are the config files that set ALERT_URLS or PING_URL.
     """
 
     src_dir: str = ""
@@ -55,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     list_calls_per_second: float = 20
     delete_deadline_minutes: int = 15
     config_path: str = ""
+    secret_configs: list[str] = []
 
     @property
     def mapping(self) -> tuple[str, str, str]:
@@ -70,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
 FIELDS = {
     field.encode_name: field
     for field in msgspec.structs.fields(Settings)
-    if field.name != "config_path"
+    if field.name not in ("config_path", "secret_configs")
 }
 
 
@@ -176,8 +180,8 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
         )
     elif not os.path.isdir(code_path):
         yield "CODE_PATH", f"CODE_PATH = {code_path!r} is not a directory."
-    elif problem := unsafe(Path(code_path)):
-        yield "CODE_PATH", f"CODE_PATH: {problem}"
+    else:
+        yield from _replaceable(settings)
     if not (os.path.isabs(settings.python_path) and os.path.isfile(settings.python_path)):
         path = settings.python_path
         yield "PYTHON_PATH", f"PYTHON_PATH = {path!r} must be the absolute path of a file."
@@ -191,6 +195,25 @@ def _wrong_local_paths(settings: Settings) -> Iterator[tuple[str, str]]:
         )
     if settings.client_secret_file and (problem := _unreadable_secret(settings)):
         yield "CLIENT_SECRET_FILE", problem
+
+
+def _replaceable(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield a sentence for each file or directory that others could change or replace."""
+    checks = dict.fromkeys(("CODE_PATH", "HISTORY_PATH"), unsafe) | dict.fromkeys(
+        ("DATASTORE_PATH", "TOKEN_PATH", "CLIENT_SECRET_FILE"), unsafe_file
+    )
+    found: set[str] = set()
+    for name, check in checks.items():
+        path: str = getattr(settings, name.lower())
+        try:
+            problem = check(path) if path else None
+        except OSError as error:
+            problem = f"{path} cannot be checked: {error.strerror}."
+        if problem and problem not in found:
+            found.add(problem)
+            yield name, f"{name}: {problem}"
+            if name == "CODE_PATH":
+                return  # What it contains has the same problem.
 
 
 def _unreadable_secret(settings: Settings) -> str | None:
@@ -210,9 +233,9 @@ def _wrong_channels(settings: Settings) -> Iterator[tuple[str, str]]:
         if not getattr(settings, name.lower()).isprintable():
             yield name, f"{name} must be a single line of text."
     for recipient in settings.email_recipients:
-        if "@" not in recipient or not recipient.isprintable() or " " in recipient:
+        if not ADDRESS.fullmatch(recipient) or not recipient.isprintable():
             yield "EMAIL_RECIPIENTS", f"EMAIL_RECIPIENTS: {recipient!r} is not an email address."
-    if settings.email_recipients and "@" not in settings.email_sender:
+    if settings.email_recipients and not SENDER.fullmatch(settings.email_sender):
         yield "EMAIL_SENDER", "EMAIL_SENDER must be an email address if EMAIL_RECIPIENTS is set."
     port = settings.email_host.partition(":")[2]
     if not re.fullmatch(r"[^\s:/]+(:\d{1,5})?", settings.email_host) or int(port or 25) > 65535:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 NAMES_SHOWN = 5
 DETAILS_LENGTH = 300  # characters of what a server says
+NAME_LENGTH = 128  # characters of a code or name that a server sends
 DENIED = re.compile("permission.?denied|not.?authori[sz]ed|forbidden|EACCES", re.IGNORECASE)
 TOO_LARGE = re.compile(r"\.SizeLimit|too many (files|entries)", re.IGNORECASE)
 SECRET_LENGTH = 8  # characters; every secret that Globus issues is longer
@@ -120,5 +121,9 @@ def condensed(details: str) -> str:
     message = named.get("GridFTP-Error-String") or named.get("Message")
     if message:
         text = f"{named['File']}: {message}" if "File" in named else message
-    text = " ".join(text.split())
-    return text if len(text) <= DETAILS_LENGTH else f"{text[:DETAILS_LENGTH]}..."
+    return shortened(" ".join(text.split()), DETAILS_LENGTH)
+
+
+def shortened(text: str, length: int = NAME_LENGTH) -> str:
+    """Return the first `length` characters of `text`, with dots if there are more."""
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -11,6 +11,11 @@ if not __package__:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     __package__ = "globus_auto"
 
+if __name__ == "__main__":
+    from globus_auto import require_packages
+
+    require_packages()
+
 from collections.abc import Sequence
 
 from globus_auto import report, utils
@@ -42,12 +47,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--probe needs --check")
     if options.json and not options.status and options.find is None:
         parser.error("--json needs --status or --find")
-    read_only = next(
-        (name for name in READ_ONLY if getattr(options, name) not in (None, False)), None
-    )
+    _refuse_combinations(parser, options)
+    read_only = next((name for name in READ_ONLY if _is_given(options, name)), None)
     if read_only:
         return utils.run_read_only(PROGRAM, options, READ_ONLY[read_only])
     return utils.run(PROGRAM, options, transfer)
+
+
+def _refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with code 2 if an option would be ignored because of another one."""
+    conflicts = dict.fromkeys(READ_ONLY, (*READ_ONLY, "dry_run", "full", "wait", "login"))
+    for name, others in {**conflicts, "dry_run": ("wait",)}.items():
+        for other in others:
+            if other != name and _is_given(options, name) and _is_given(options, other):
+                both = f"--{name} and --{other}".replace("_", "-")
+                parser.error(f"{both} cannot be used together")
+
+
+def _is_given(options: argparse.Namespace, name: str) -> bool:
+    """Return whether an option is on the command line."""
+    return getattr(options, name) not in (None, False)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from globus_auto import __version__, logs
 from globus_auto.alerts import (
@@ -87,28 +86,19 @@ def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], 
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     with contextlib.ExitStack() as stack:
         stack.enter_context(logs.to_stderr(options.verbose, interactive))
-        settings = _settings(options, alerts)
-        context = RunContext(
-            program, options, settings, alerts, interactive, shows_progress=interactive
-        )
-        notifies = True
         try:
-            if not alerts.fired:
-                stack.enter_context(to_file(settings.log_path, options.verbose))
-                with _signals():
-                    _work_alone(context, work)
-        except AlreadyRunning as running:
-            notifies = running.too_long(context.started, settings.stall_hours * 3600)
-            _report_lock(context, running, notifies)
-        except Exception as error:  # noqa: BLE001 - each becomes an alert
-            _report_error(context, error)
+            settings = _settings(options, alerts)
+            context = RunContext(
+                program, options, settings, alerts, interactive, shows_progress=interactive
+            )
+            notifies = _work(context, work, stack)
+            log.info("Ended %s with exit code %d", program, alerts.code)
+            if notifies and not context.dry:
+                _report(context)
+                _ping(context)
         except KeyboardInterrupt:
             log.warning("Interrupted; what was begun is finished by the next run")
             return 1
-        log.info("Ended %s with exit code %d", program, alerts.code)
-        if notifies and not context.dry:
-            _report(context)
-            _ping(context)
     return alerts.code
 
 
@@ -122,20 +112,59 @@ def run_read_only(
     alerts = Alerts(program)
     options.dry_run = True
     with to_stderr(options.verbose, interactive=False):
-        settings = _settings(options, alerts)
-        context = RunContext(
-            program, options, settings, alerts, False, shows_progress=sys.stderr.isatty()
-        )
-        if alerts.fired:
-            return alerts.code
         try:
+            settings = _settings(options, alerts)
+            context = RunContext(
+                program, options, settings, alerts, False, shows_progress=sys.stderr.isatty()
+            )
+            if alerts.fired:
+                return alerts.code
             with context.resources:
-                return max(command(context), alerts.code)
+                code = command(context)
+                print(end="", flush=True)
+            return max(code, alerts.code)
+        except (BrokenPipeError, SystemExit):
+            # rich raises SystemExit for a closed pipe.
+            _discard_stdout()
+            return alerts.code
         except Exception as error:  # noqa: BLE001 - each becomes an alert
             _report_error(context, error)
             return alerts.code
         except KeyboardInterrupt:
             return 1
+
+
+def _work(
+    context: RunContext, work: Callable[[RunContext], None], stack: contextlib.ExitStack
+) -> bool:
+    """Do `work`, unless settings are wrong; return whether to notify anybody of the result.
+
+    The log stays open until `stack` is closed.
+    """
+    settings = context.settings
+    try:
+        if not context.alerts.fired:
+            stack.enter_context(to_file(settings.log_path, context.options.verbose))
+            with _signals():
+                context.note_exposed_files()
+                _work_alone(context, work)
+                print(end="", flush=True)
+    except AlreadyRunning as running:
+        too_long = running.too_long(context.started, settings.stall_hours * 3600)
+        _report_lock(context, running, too_long)
+        return too_long
+    except Exception as error:  # noqa: BLE001 - each becomes an alert
+        if context.dry and isinstance(error, BrokenPipeError):
+            _discard_stdout()
+        else:
+            _report_error(context, error)
+    return True
+
+
+def _discard_stdout() -> None:
+    """Let nothing more be written to stdout: nobody reads it any more, as after `| head -1`."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _work_alone(context: RunContext, work: Callable[[RunContext], None]) -> None:
@@ -192,7 +221,7 @@ def _report(context: RunContext) -> None:
     notified = False
     try:
         # Write nothing where others could have put a link in place of the file.
-        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(Path(home)):
+        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(home):
             with open_state(context.health_path) as health:
                 notified = True
                 _notify(context, health)

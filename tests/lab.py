@@ -287,6 +287,20 @@ def requires_consent(lab: Lab) -> None:
     lab.dst.data_access_required = True
 
 
+@contextlib.contextmanager
+def searchable(path: Path) -> Iterator[None]:
+    """Let everybody search the directory `path` and those above it."""
+    closed = [each for each in (path, *path.parents) if not each.stat().st_mode & 0o001]
+    modes = [each.stat().st_mode & 0o7777 for each in closed]
+    for each, mode in zip(closed, modes, strict=True):
+        each.chmod(mode | 0o011)
+    try:
+        yield
+    finally:
+        for each, mode in zip(closed, modes, strict=True):
+            each.chmod(mode)
+
+
 def put(path: Path, content: str | bytes, mtime: float) -> Path:
     """Write a file with this content and mtime (seconds since 1970 UTC); make its parents."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,7 @@ class Terminal:
         self.process = process
         self.terminal = terminal
         self.shown = ""
+        self.before = ""
 
     def _read(self) -> bool:
         """Read more output; return whether the program is still running."""
@@ -74,11 +75,14 @@ class Terminal:
         return True
 
     def url(self) -> str:
-        """Wait until the program asks for a code; return the address to log in at."""
+        """Wait until the program asks for a code; return the address to log in at.
+
+        It is "" if none is shown. `before` is then what was shown before.
+        """
         while "Authorization Code here:" not in self.shown:
             assert self._read(), self.shown
-        before, _, self.shown = self.shown.partition("Authorization Code here:")
-        return str(re.findall(r"http://\S+", before)[-1])
+        self.before, _, self.shown = self.shown.partition("Authorization Code here:")
+        return str((re.findall(r"http://\S+", self.before) or [""])[-1])
 
     def type(self, text: str) -> None:
         """Type a line."""

@@ -6,7 +6,15 @@ from globus_auto.alerts import catalog
 from globus_auto.alerts.explain import Facts, explain, explain_call
 from globus_auto.alerts.message import body, subject
 from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind
-from globus_auto.alerts.notify import NO_APPRISE, Notifier, mail_server, notify_urls, send
+from globus_auto.alerts.notify import (
+    NO_APPRISE,
+    Notifier,
+    invalid_urls,
+    notify_urls,
+    reach,
+    send,
+    try_mail,
+)
 from globus_auto.alerts.state import (
     DAY,
     MAX_PATHS,
@@ -37,13 +45,15 @@ __all__ = [
     "catalog",
     "explain",
     "explain_call",
-    "mail_server",
+    "invalid_urls",
     "make_digest",
     "mark_notified",
     "notify_urls",
     "open_state",
+    "reach",
     "read_state",
     "send",
     "subject",
+    "try_mail",
     "update_open_alerts",
 ]

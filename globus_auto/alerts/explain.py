@@ -25,7 +25,7 @@ from globus_auto.errors import (
 )
 from globus_auto.globus import ENDPOINT_DOWN
 from globus_auto.settings import Settings
-from globus_auto.text import sentence
+from globus_auto.text import NAMES_SHOWN, condensed, sentence
 
 ENDPOINT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -79,8 +79,8 @@ def explain(error: Exception, context: Facts) -> Alert:
         return catalog.delete_not_cancelled(sentence(str(error)))
     silent = (globus_sdk.NetworkError, InvalidResponse)
     if isinstance(error, silent) or _is_raised_by_sdk(error):
-        return catalog.service_unreachable(sentence(str(error)))
-    return catalog.crashed(context.program, f"{type(error).__name__}: {error}")
+        return catalog.service_unreachable(sentence(condensed(str(error))))
+    return catalog.crashed(context.program, condensed(f"{type(error).__name__}: {error}"))
 
 
 def _not_ready(error: EndpointNotReady, context: Facts) -> Alert:
@@ -129,7 +129,7 @@ def explain_call(error: globus_sdk.TransferAPIError, context: Facts) -> Alert:
     what, login_command = globus.details(error), context.login_command
     if globus.requires_consent(error):
         scopes = " ".join(globus.required_scopes(error))
-        ids = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})
+        ids = sorted({found[0] for found in ENDPOINT_ID.finditer(scopes)})[:NAMES_SHOWN]
         return catalog.consent_missing(list(map(context.collection, ids)), what, login_command)
     if globus.requires_session(error):
         return catalog.session_expired(what, login_command)

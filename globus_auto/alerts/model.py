@@ -37,6 +37,7 @@ Kind = Literal[
     "stopped",
     "state",
     "crash",
+    "permissions",
     "inactive",
     "refused",
     "conflict",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import smtplib
 import socket
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from globus_auto.text import printable
 
@@ -57,7 +60,26 @@ def _mail(channels: Notifier, title: str, text: str) -> None:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     with mail_server(channels.host) as server:
-        server.send_message(message)
+        refused = server.send_message(message)
+    if refused:
+        log.error("%s refuses mail for %s", channels.host, printable(", ".join(refused)))
+
+
+def try_mail(channels: Notifier) -> None:
+    """Ask the mail server whether it accepts mail from the sender for all recipients; send nothing.
+
+    Raise OSError, ValueError or SMTPException with its answer if it does not.
+    """
+    with mail_server(channels.host) as server:
+        for ask, address in (
+            (server.mail, channels.sender),
+            *((server.rcpt, recipient) for recipient in channels.recipients),
+        ):
+            code, answer = ask(address)
+            if not 200 <= code < 300:
+                said = answer.decode("utf-8", "replace")
+                raise smtplib.SMTPException(f"{code} {said}, for {address}")
+        server.rset()
 
 
 @contextmanager
@@ -85,11 +107,11 @@ def notify_urls(urls: list[str], title: str, text: str) -> int:
     except ImportError:
         log.error(NO_APPRISE)
         return 0
-    taken = 0
+    taken, plain = 0, apprise.NotifyFormat.TEXT
     for number, url in enumerate(urls, 1):
         channel = apprise.Apprise()
         try:
-            took = bool(channel.add(url) and channel.notify(body=text, title=title))
+            took = bool(channel.add(url) and channel.notify(text, title, body_format=plain))
         except Exception as error:  # noqa: BLE001 - it must change nothing else
             log.info("Channel %d of ALERT_URLS raised %s", number, type(error).__name__)
             took = False
@@ -98,3 +120,29 @@ def notify_urls(urls: list[str], title: str, text: str) -> int:
             log.error("Channel %d of ALERT_URLS did not take the message", number)
         taken += took
     return taken
+
+
+def invalid_urls(urls: list[str]) -> list[int]:
+    """Return the numbers of those of `urls` that Apprise, which must be there, cannot use."""
+    import apprise  # noqa: PLC0415 - an optional extra, slow to import
+
+    return [number for number, url in enumerate(urls, 1) if not apprise.Apprise.instantiate(url)]
+
+
+def reach(url: str) -> str:
+    """Connect to the server of `url`, or to its proxy, and return its name; request nothing.
+
+    Raise OSError, ValueError or HTTPException if there is no connection.
+    """
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    encrypted = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if encrypted else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=CHANNEL_TIMEOUT)
+    try:
+        connection.connect()
+    finally:
+        connection.close()
+    return connection.host

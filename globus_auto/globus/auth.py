@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import globus_sdk
+from globus_sdk.gare import GlobusAuthorizationParameters
 from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.transport import RetryConfig
 
@@ -20,21 +21,50 @@ from globus_auto.globus.errors import is_revoked, requires_consent
 from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tokens import Result, TokenFile
 from globus_auto.settings import Settings
-from globus_auto.text import SECRETS, register_secret
+from globus_auto.text import SECRETS, condensed, register_secret
 from globus_auto.walk import Lister
 
 log = logging.getLogger(__name__)
 
 SECRET = "GLOBUS_CLIENT_SECRET"
+CODES_MOST = 3
+CODE_REJECTED = (
+    "Globus did not accept that code: it was mistyped, used before, or is too old. Enter it again,"
+    " or open the link once more for a new one."
+)
+LOGIN_1 = "Login 1 of 2: log in to Globus. Login 2 is for collections that require a consent."
+LOGIN_2 = "Login 2 of 2: give your consent to reach the files of {names}."
+LOGIN_2_NOT_NEEDED = "Login 2 of 2 is not needed."
 SERVER = globus_sdk.TransferClient.scopes.resource_server
 
 
 class CodePrompt(CommandLineLoginFlowManager):
-    """globus_sdk's login on a terminal; the code that you enter is registered as a secret."""
+    """globus_sdk's login on a terminal, which asks again if Globus rejects the code."""
+
+    def run_login_flow(
+        self, auth_parameters: GlobusAuthorizationParameters
+    ) -> globus_sdk.OAuthTokenResponse:
+        """Show the link, ask for the code up to CODES_MOST times, and return the tokens for it."""
+        number = 1
+        while True:
+            try:
+                if number == 1:
+                    return super().run_login_flow(auth_parameters)
+                # Another link would make the code that belongs to the first one useless.
+                return self.login_client.oauth2_exchange_code_for_tokens(self.prompt_for_code())
+            except globus_sdk.AuthAPIError as error:
+                if number == CODES_MOST or errors.oauth_error(error) != "invalid_grant":
+                    raise
+            except RecursionError as error:
+                raise InvalidResponse("Globus Auth sent no whole token.") from error
+            print(CODE_REJECTED)
+            number += 1
 
     def prompt_for_code(self) -> str:
-        """Return the code that the user enters."""
-        return text.register_secret(super().prompt_for_code())
+        """Return the code that the user enters, which is registered as a secret."""
+        while not (code := super().prompt_for_code()):
+            pass
+        return text.register_secret(code)
 
 
 class Connection:
@@ -61,6 +91,14 @@ class Connection:
         )
         return Client(transfer, self._limiter)
 
+    @property
+    def identity(self) -> str:
+        """Who is logged in, as far as the stored login shows; Globus is not asked."""
+        if isinstance(self._app, globus_sdk.ClientApp):
+            return f"service account {self._app.client_id}@clients.auth.globus.org"
+        found = self._app.token_storage.identity_id
+        return f"user with identity {found}" if found else "a user's login"
+
     @contextlib.contextmanager
     def lister(self, endpoint: str) -> Iterator[Lister]:
         """Yield a lister of directories at the collection `endpoint`, for use by one thread."""
@@ -82,7 +120,7 @@ class Connection:
             scopes = errors.required_scopes(error)
             if not (requires_consent(error) and scopes and self.may_log_in):
                 raise
-        log.info("Globus requires a consent; asking for it: %s", " ".join(scopes))
+        log.info("Globus requires a consent; asking for it: %s", condensed(" ".join(scopes)))
         self._app.add_scope_requirements({SERVER: scopes})
         self._app.login(force=True)
         return call()
@@ -111,7 +149,8 @@ def secret(settings: Settings) -> str:
 def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Connection:
     """Return a connection that holds a token for Globus Transfer.
 
-    On a terminal (`interactive`), ask the user to log in if necessary, or always if `again`.
+    On a terminal (`interactive`), ask the user to log in if there is no login that Globus accepts,
+    or always if `again`.
     Without a terminal, never ask. Raise DamagedTokenFile, NoTerminal, InvalidResponse,
     globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
@@ -122,29 +161,44 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     with contextlib.ExitStack() as resources:
         connection = Connection(app, interactive, settings.list_calls_per_second)
         resources.callback(connection.close)
-        asked = again or (interactive and app.login_required())
-        if again:
-            if not connection.may_log_in:
-                raise NoTerminal
-            app.login(force=True)
-        try:
-            _ensure_token(app)
-        except globus_sdk.AuthAPIError as error:
-            if not (interactive and is_revoked(error)):
-                raise
-            app.login(force=True)
-        if asked:
-            _ask_for_consents(app, connection.client, {settings.src_id, settings.dst_id})
+        if again and not connection.may_log_in:
+            raise NoTerminal
+        if again or (interactive and not _is_accepted(app, connection.client)):
+            _log_in(app, connection.client, {settings.src_id, settings.dst_id})
+        _ensure_token(app)
         resources.pop_all()
         return connection
 
 
-def _ask_for_consents(app: globus_sdk.GlobusApp, client: Client, endpoints: set[str]) -> None:
-    """Log in once more if a collection needs a data_access consent that was never given.
+def _is_accepted(app: globus_sdk.GlobusApp, client: Client) -> bool:
+    """Return whether there is a login that Globus accepts: one that was revoked looks valid."""
+    if app.login_required():
+        return False
+    try:
+        _ensure_token(app)
+        client.new_submission_id()
+    except globus_sdk.AuthAPIError as error:
+        if is_revoked(error):
+            return False
+        raise
+    except globus_sdk.TransferAPIError as error:
+        if error.http_status == 401:
+            return False
+        raise
+    return True
+
+
+def _log_in(app: globus_sdk.GlobusApp, client: Client, endpoints: set[str]) -> None:
+    """Log in, and once more if a collection needs a data_access consent that was never given.
 
     Then no later run stops for it. Mapped collections need one unless they are high-assurance
     (globus-sdk's user guide, "Detecting data_access requirements").
     """
+    is_user = isinstance(app, globus_sdk.UserApp)  # A service account is asked nothing.
+    if is_user:
+        print(LOGIN_1)
+    app.login(force=True)
+    _ensure_token(app)
     needed = []
     for endpoint in sorted(endpoints):
         try:
@@ -152,15 +206,18 @@ def _ask_for_consents(app: globus_sdk.GlobusApp, client: Client, endpoints: set[
         except InvalidResponse as error:
             log.info("Cannot tell which consents %s needs: %s", endpoint, error)
             continue
+        name = document.display_name or endpoint
         if document.high_assurance:
-            log.warning("%s", high_assurance(document.display_name or endpoint))
-            continue
-        if document.entity_type == "GCSv5_mapped_collection":
-            needed.append(endpoint)
+            log.warning("%s", high_assurance(name))
+        elif document.entity_type == "GCSv5_mapped_collection":
+            needed.append((endpoint, text.printable(name)))
     if needed:
-        log.info("Asking for missing data_access consents for %s", ", ".join(needed))
-        client.require_data_access(needed)
-        app.login()
+        client.require_data_access([endpoint for endpoint, _ in needed])
+    needs_consent = app.login_required()
+    if is_user:
+        names = " and ".join(name for _, name in needed)
+        print(LOGIN_2.format(names=names) if needs_consent else LOGIN_2_NOT_NEEDED)
+    app.login()
 
 
 def high_assurance(name: str) -> str:
@@ -200,7 +257,7 @@ def _ensure_token(app: globus_sdk.GlobusApp) -> None:
         authorizer = app.get_authorizer(SERVER)
         if isinstance(authorizer, globus_sdk.authorizers.RenewingAuthorizer):
             authorizer.ensure_valid_token()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, globus_sdk.GlobusError):
             raise
         # The SDK reads any response with status 200 as a token, also one of a proxy or a portal.

@@ -63,7 +63,12 @@ class Client:
     def _call(
         self, method: Callable[..., globus_sdk.GlobusHTTPResponse], *args: object, **options: object
     ) -> globus_sdk.GlobusHTTPResponse:
-        return limited(self._limiter, lambda: method(*args, **options))
+        try:
+            answer = limited(self._limiter, lambda: method(*args, **options))
+            _ = answer.data  # globus_sdk parses it now
+        except RecursionError as error:
+            raise InvalidResponse("Globus sent JSON that is nested too deeply.") from error
+        return answer
 
     # Directories
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from globus_auto.errors import EndlessList, InvalidResponse, Obstacle
+from globus_auto.text import condensed, shortened
 
 Shape = TypeVar("Shape")
 
@@ -55,6 +56,10 @@ class EndpointDocument(msgspec.Struct):
     non_functional: bool | None = None
     high_assurance: bool | None = None
     disable_verify: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Shorten what people read."""
+        self.display_name = self.display_name and shortened(self.display_name)
 
     @property
     def obstacle(self) -> Obstacle | None:
@@ -102,6 +107,10 @@ class TaskDocument(msgspec.Struct):
     files_skipped: int | None = None
     bytes_transferred: int | None = None
     effective_bytes_per_second: float | None = None
+
+    def __post_init__(self) -> None:
+        """Shorten what people read."""
+        self.nice_status = self.nice_status and shortened(self.nice_status)
 
     @property
     def progress(self) -> int:
@@ -170,7 +179,11 @@ def converted(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - any JSO
     if data is None:
         # globus_sdk uses orjson if it is installed, which rejects a whole listing for one odd name.
         raise ValueError("the answer is not valid JSON")
-    return msgspec.convert(data, shape)
+    try:
+        return msgspec.convert(data, shape)
+    # In msgspec 0.19 a ValidationError is no ValueError.
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(condensed(str(error))) from error
 
 
 def checked(data: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - any JSON value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import globus_sdk
 
 from globus_auto.errors import InvalidResponse
-from globus_auto.text import condensed
+from globus_auto.text import condensed, sentence, shortened
 
 # The codes of a 404 that is about the path; other codes are about the collection
 # (docs.globus.org/api/transfer/file_operations, section "Errors").
@@ -78,14 +78,14 @@ def api_details(error: globus_sdk.GlobusAPIError, code: str | None = None) -> st
     """Return what Globus says, and what its support asks for: message, code, request id."""
     message = condensed(error.message or "")
     parts = [f"Globus says: {message.rstrip('.')}"] if message else []
-    name = error.code or code
+    name = shortened(str(error.code or code or ""))
     parts.append(
         f"Code: {name} (HTTP {error.http_status})"
         if name
         else f"HTTP status: {error.http_status}, without a code of Globus"
     )
     if error.request_id:
-        parts.append(f"Request id: {error.request_id}")
+        parts.append(f"Request id: {shortened(str(error.request_id))}")
     return ". ".join(parts) + "."
 
 
@@ -109,9 +109,16 @@ def details(error: globus_sdk.GlobusAPIError) -> str:
     return api_details(error, code)
 
 
+def described(error: Exception) -> str:
+    """Return what is known of the failure of a call: what Globus says, or what was raised."""
+    if isinstance(error, globus_sdk.GlobusAPIError):
+        return details(error)
+    return f"Error: {sentence(condensed(str(error)))}"
+
+
 def describe_error(code: str | None, description: str | None, details: str | None = None) -> str:
     """Return what Globus says of an error of a task: in words, then its code."""
-    words = ": ".join(part for part in (description, condensed(details or "")) if part)
+    words = ": ".join(part for part in map(condensed, (description or "", details or "")) if part)
     parts = [f"Globus says: {words.rstrip('.')}"] if words else []
-    parts += [f"Code: {code}"] if code else []
+    parts += [f"Code: {shortened(code)}"] if code else []
     return f"{'. '.join(parts)}." if parts else ""

@@ -11,6 +11,7 @@ from globus_auto.files import FileVersion
 from globus_auto.globus import documents, errors
 from globus_auto.globus.documents import FileDocument, FileList
 from globus_auto.globus.errors import ENDPOINT_DOWN, ENDPOINT_FAILED, NOT_FOUND, requires_login
+from globus_auto.text import shortened
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult, sendable
 
 
@@ -47,14 +48,15 @@ def directory(path: str, document: FileList, *, filtered: bool) -> ListingResult
     for entry in document.DATA:
         name = entry.name
         if name in ("", ".", "..") or "/" in name:
-            return ListingError(path, f"Globus listed the impossible name {name!r}")
+            return ListingError(path, f"Globus listed the impossible name {shortened(repr(name))}")
         if not sendable(name):
             found.unsendable.append(name)
         elif entry.link_target is not None or entry.type == "invalid_symlink":
             found.others[name] = "symlink"
         elif entry.type == "file":
             if entry.size is None or entry.last_modified is None:
-                reason = f"Globus sent no whole listing: no size or time for {name!r}"
+                named = shortened(repr(name))
+                reason = f"Globus sent no whole listing: no size or time for {named}"
                 return ListingError(path, reason)
             found.files[name] = file_version(entry)
         elif entry.type == "dir":
@@ -67,7 +69,7 @@ def directory(path: str, document: FileList, *, filtered: bool) -> ListingResult
 def file_version(document: FileDocument) -> FileVersion:
     """Return the fingerprint in `document`; raise ValueError if it has no size or time."""
     if document.size is None or document.last_modified is None:
-        raise ValueError(f"no size or time for {document.name!r}")
+        raise ValueError(f"no size or time for {shortened(repr(document.name))}")
     return FileVersion(document.size, _seconds(document.last_modified))
 
 

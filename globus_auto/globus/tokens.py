@@ -25,6 +25,8 @@ from globus_auto.text import register_secret
 # Rewriting the token file takes milliseconds. Who holds its lock for longer than this is suspended.
 LOCK_SECONDS = 60
 LOCK_PAUSE = 0.02  # seconds
+# What globus_sdk raises for a file that it did not write.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 Result = TypeVar("Result")
 
 
@@ -54,7 +56,7 @@ class TokenFile(JSONTokenStorage):
         """Return the tokens in the file by resource server; none if there is no file."""
         try:
             found = super().get_token_data_by_resource_server()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *UNREADABLE) as error:
             self._refuse(error)
         register_tokens(found)
         return found
@@ -72,7 +74,7 @@ class TokenFile(JSONTokenStorage):
                 self._copy_to(temporary)
                 try:
                     result = change(JSONTokenStorage(temporary, namespace=self.namespace))
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except UNREADABLE as error:
                     self._refuse(error)
                 _fsync(temporary)
                 os.replace(temporary, self.filepath)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 import smtplib
@@ -11,7 +12,16 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from globus_auto import globus
-from globus_auto.alerts import NO_APPRISE, Alert, AlertError, mail_server, notify_urls, send
+from globus_auto.alerts import (
+    NO_APPRISE,
+    Alert,
+    AlertError,
+    invalid_urls,
+    notify_urls,
+    reach,
+    send,
+    try_mail,
+)
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.errors import DamagedDatastore
@@ -54,6 +64,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
     settings = context.settings
     yield Line("ok", "settings", settings.config_path)
     yield _state(context)
+    for note in context.exposed_files():
+        yield Line("warning", "permissions", note.text)
     yield from _notification_lines(context)
     try:
         store = context.load()
@@ -86,7 +98,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
 def _login_accepted(session: Session) -> Line:
     # A revoked token looks valid until Globus checks it.
     session.client.new_submission_id()
-    return Line("ok", "login", "accepted by Globus")
+    return Line("ok", "login", f"accepted by Globus: {session.connection.identity}")
 
 
 def _line(what: str, context: RunContext, check: Callable[[], Line]) -> Line:
@@ -118,6 +130,8 @@ def _notification_lines(context: RunContext) -> Iterator[Line]:
         yield _mail(context)
     if settings.alert_urls:
         yield _channels(context)
+    if settings.ping_url:
+        yield _ping(context)
     if not (settings.email_recipients or settings.alert_urls):
         text = "no alerts are sent: EMAIL_RECIPIENTS and ALERT_URLS are empty"
         yield Line("warning", "mail", text)
@@ -126,13 +140,14 @@ def _notification_lines(context: RunContext) -> Iterator[Line]:
 def _mail(context: RunContext) -> Line:
     settings = context.settings
     try:
-        with mail_server(settings.email_host) as server:
-            server.noop()
-    except (OSError, smtplib.SMTPException) as error:
+        try_mail(context.notifier)
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         text = f"{settings.email_host} does not accept mail. Set EMAIL_HOST or ALERT_URLS ({error})"
         return Line("problem", "mail", text, 1)
     if not context.options.probe:
-        return Line("ok", "mail", f"{settings.email_host} answers; --probe sends a test message")
+        return Line(
+            "ok", "mail", f"{settings.email_host} accepts mail; --probe sends a test message"
+        )
     if send(context.notifier._replace(urls=[]), _test_title(context), TEST):
         return Line("ok", "mail", f"sent a test message to {', '.join(settings.email_recipients)}")
     return Line("problem", "mail", "the test message was not accepted; see the messages above", 1)
@@ -146,14 +161,28 @@ def _channels(context: RunContext) -> Line:
     urls = context.settings.alert_urls
     if not importlib.util.find_spec("apprise"):
         return Line("problem", "ALERT_URLS", NO_APPRISE, 1)
+    if invalid := invalid_urls(urls):
+        text = f"Apprise cannot use number {', '.join(map(str, invalid))}; check ALERT_URLS"
+        return Line("problem", "ALERT_URLS", text, 1)
     if not context.options.probe:
-        text = f"{counted(len(urls), 'address', 'addresses')} set; --probe sends a test message"
+        text = f"{counted(len(urls), 'address', 'addresses')} valid; --probe sends a test message"
         return Line("ok", "ALERT_URLS", text)
     accepted = notify_urls(urls, _test_title(context), TEST)
     text = f"test messages sent: {accepted} of {len(urls)}"
     if accepted == len(urls):
         return Line("ok", "ALERT_URLS", text)
     return Line("problem", "ALERT_URLS", f"{text}; see the messages above, and check ALERT_URLS", 1)
+
+
+def _ping(context: RunContext) -> Line:
+    """Return a line about the server of PING_URL; even a test would count as a good run there."""
+    try:
+        host = reach(context.settings.ping_url.replace("{program}", context.program))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # Do not repeat the address: it may contain a password.
+        text = f"its server cannot be reached. Check PING_URL and the network ({error})"
+        return Line("problem", "PING_URL", text, 1)
+    return Line("ok", "PING_URL", f"{host} can be reached; nothing was sent to it")
 
 
 def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Iterator[Line]:

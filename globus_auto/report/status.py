@@ -18,6 +18,7 @@ from globus_auto.steps import ready, startup
 from globus_auto.steps.session import Session
 from globus_auto.text import counted, printable
 
+UNKNOWN = "unknown now; see the messages above"
 # The rows of the --status table, by the keys of the JSON document.
 ROWS = {
     "waiting": "to transfer",
@@ -40,7 +41,7 @@ def status(context: RunContext) -> int:
 def status_document(context: RunContext) -> dict[str, Any]:
     """Return the status of both programs; times in seconds since 1970 UTC, sizes in bytes.
 
-    {"source": str, "destination": str,
+    {"source": str, "destination": str, "login": str | null,
      "waiting": {"files": int, "bytes": int, "oldest": {"path": str, "modified": int} | null},
      "under_way": [{"task_id": str | null, "status": str, "since": int, "files": int | null,
                     "files_done": int | null, "bytes": int | null, "bytes_per_second": int | null,
@@ -59,7 +60,7 @@ def status_document(context: RunContext) -> dict[str, Any]:
     found: dict[str, Any] = {
         "source": f"{settings.src_id}:{settings.src_dir}",
         "destination": f"{settings.dst_id}:{settings.dst_dir}",
-        **dict.fromkeys(("waiting", "under_way", "proven", "kept")),
+        **dict.fromkeys(("login", "waiting", "under_way", "proven", "kept")),
         "last_good": health.last_good,
         "alerts": [
             {"kind": one.kind, "about": one.about, "text": printable(one.text), "since": one.since}
@@ -69,6 +70,7 @@ def status_document(context: RunContext) -> dict[str, Any]:
     }
     try:
         with startup.open_session(context, progress.progress_of(context)) as session:
+            found["login"] = session.connection.identity
             found["under_way"] = _in_progress(session)
             ready.require_ready(session)
             found |= _files(session)
@@ -131,11 +133,11 @@ def _table(found: dict[str, Any]) -> Table:
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for what in ("source", "destination"):
-        table.add_row(what, found[what])
+    for what in ("source", "destination", "login"):
+        table.add_row(what, found[what] or UNKNOWN)
     for key, row in ROWS.items():
         if found[key] is None:
-            table.add_row(row, "unknown now; see the messages above")
+            table.add_row(row, UNKNOWN)
     waiting = found["waiting"]
     if waiting:
         files = counted(waiting["files"], "file")

@@ -11,6 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+if __name__ == "__main__":
+    from globus_auto import require_packages
+
+    require_packages("sandbox", "starlette", "uvicorn")
+
 from globus_auto.sandbox import options
 from globus_auto.sandbox.faults import Request
 from globus_auto.sandbox.server import Sandbox

@@ -148,4 +148,6 @@ def _cancel_unseen(client: globus.Client, task: TaskRecord) -> None:
             client.request_cancel(task.task_id)
             log.info("Cancelled a delete task, since its end is unknown: task %s", task.task_id)
     except (globus.GlobusError, InvalidResponse) as error:
-        log.info("Cannot cancel a delete task now; the next run tries again: %s", error)
+        log.info(
+            "Cannot cancel a delete task now; the next run tries again: %s", globus.described(error)
+        )

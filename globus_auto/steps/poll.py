@@ -14,7 +14,7 @@ from globus_auto.globus import Event, TaskDocument
 from globus_auto.steps import delivered
 from globus_auto.steps.delivered import Delivery
 from globus_auto.steps.session import Session
-from globus_auto.text import counted, sentence
+from globus_auto.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -186,11 +186,9 @@ def unverified(task: TaskRecord) -> Alert:
 
 def _report_unknown(error: Exception, task: TaskRecord, alerts: Alerts) -> None:
     """Fire the alert on a task of unknown status; raise `error` if it concerns the login."""
-    reason = f"Error: {sentence(str(error))}"
-    if isinstance(error, globus.TransferAPIError):
-        if globus.requires_login(error):
-            raise error
-        reason = globus.api_details(error)
+    if isinstance(error, globus.TransferAPIError) and globus.requires_login(error):
+        raise error
+    reason = globus.described(error)
     alerts.fire(catalog.status_unknown(task.source_dir, reason))
 
 
@@ -242,7 +240,7 @@ def _newest_error(session: Session, document: TaskDocument) -> str:
     try:
         return _because(session.client.newest_event(document.task_id, errors=True))
     except (globus.GlobusError, InvalidResponse) as error:
-        log.info("Cannot get the events of task %s: %s", document.task_id, error)
+        log.info("Cannot get the events of task %s: %s", document.task_id, globus.described(error))
         return ""
 
 

@@ -39,7 +39,7 @@ def quarantine(session: Session, directories: Iterable[str]) -> None:
             session.client.rename(store.source, directory, quarantined_path)
         except globus.TransferAPIError as error:
             # Globus may have renamed it anyway: its record stays until a listing shows that.
-            log.info("Cannot quarantine %s: %s", directory, error.message)
+            log.info("Cannot quarantine %s: %s", directory, globus.described(error))
 
 
 def restore(session: Session, also: Collection[str] = ()) -> None:

@@ -14,7 +14,6 @@ from globus_auto.datastore import Datastore, TaskRecord
 from globus_auto.errors import InvalidResponse
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED
 from globus_auto.steps.session import Session
-from globus_auto.text import sentence
 
 log = logging.getLogger(__name__)
 
@@ -221,10 +220,7 @@ def _conflict(source_dir: str, error: globus.TransferAPIError, grace: float) -> 
 
 
 def _unknown(task: TaskRecord, error: Exception) -> Alert:
-    reason = f"Error: {sentence(str(error))}"
-    if isinstance(error, globus.TransferAPIError):
-        reason = globus.api_details(error)
-    return catalog.submission_unanswered(task.source_dir, reason)
+    return catalog.submission_unanswered(task.source_dir, globus.described(error))
 
 
 def explain_rejection(refusal: Rejection, context: Facts) -> Alert:

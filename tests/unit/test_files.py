@@ -1,7 +1,12 @@
-"""Names and paths: patterns of EXCLUDE, and names that differ only in case or form."""
+"""Names and paths: patterns of EXCLUDE, and names that differ only in case or form.
+
+And paths: who could replace or read what is there.
+"""
 
 import itertools
+import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +18,12 @@ from globus_auto.files import (
     marker_name,
     matcher,
     matches,
+    readable_by_others,
+    unsafe,
+    unsafe_file,
     with_parents,
 )
+from tests.lab import searchable
 
 
 @pytest.mark.parametrize(
@@ -104,3 +113,94 @@ def test_each_source_directory_has_a_marker_of_its_own() -> None:
     names = {marker_name(*source) for source in sources}
     assert len(names) == len(sources)
     assert all(map(MARKER.fullmatch, names))
+
+
+FOREIGN = 12345  # a uid and gid that nobody has
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a file in two directories that only this user may write to."""
+    path = tmp_path / "outer" / "inner" / "file"
+    path.parent.mkdir(parents=True)
+    path.write_text("", encoding="ascii")
+    for each in (path, path.parent, path.parent.parent):
+        each.chmod(0o600 if each == path else 0o700)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("which", "mode", "read", "written"),
+    [
+        ("file", 0o666, "writable by everybody", "writable by everybody"),
+        ("file", 0o660, None, None),
+        ("inner", 0o777, "so others could replace {file}", "{inner} is writable by everybody. Run"),
+        ("inner", 0o1777, None, "{inner} is writable by everybody. Run"),
+        ("inner", 0o770, None, None),
+        ("outer", 0o777, "so others could replace {file}", "so others could replace {inner}"),
+        ("outer", 0o1777, None, None),
+    ],
+)
+def test_who_may_write_on_the_way_to_a_file_decides(
+    place: Path, which: str, mode: int, read: str | None, written: str | None
+) -> None:
+    """A sticky bit is enough above what is read, and above the directory of what is written."""
+    paths = {"file": place, "inner": place.parent, "outer": place.parent.parent}
+    paths[which].chmod(mode)
+    for check, expected in ((unsafe, read), (unsafe_file, written)):
+        said = check(str(place))
+        assert (said is None) == (expected is None), said
+        if said and expected:
+            assert expected.format(**paths) in said
+            assert f"`chmod o-w {paths[which]}`" in said
+
+
+@as_root
+@pytest.mark.parametrize("which", ["file", "inner", "outer"])
+def test_another_owner_or_group_on_the_way_counts(place: Path, which: str) -> None:
+    path = {"file": place, "inner": place.parent, "outer": place.parent.parent}[which]
+    os.chown(path, -1, FOREIGN)
+    assert unsafe_file(str(place)) is None
+    path.chmod(path.stat().st_mode | 0o020)
+    said = unsafe_file(str(place))
+    assert said and f"{path} is writable by a group (gid 12345)" in said
+    assert f"`chmod g-w {path}`" in said
+    os.chown(path, FOREIGN, 0)
+    said = unsafe_file(str(place))
+    assert said and f"{path} belongs to another user (uid 12345)" in said
+
+
+@as_root
+def test_links_count_with_their_owners_and_all_that_they_lead_through(place: Path) -> None:
+    link = place.parent.parent / "link"
+    for target in (str(place.parent), "../outer/./inner/", "inner/../inner"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        assert unsafe_file(f"{link}/file") is None
+    place.parent.chmod(0o777)
+    assert unsafe(f"{link}/file")
+    place.parent.chmod(0o700)
+    os.lchown(link, FOREIGN, FOREIGN)
+    said = unsafe(f"{link}/file")
+    assert said and f"{link} belongs to another user (uid 12345), so others could" in said
+
+
+def test_a_missing_path_and_a_circle_of_links_are_safe(place: Path) -> None:
+    """Neither can be opened. A directory on the way to them counts."""
+    circle = place.parent / "circle"
+    circle.symlink_to("circle")
+    missing = place.parent / "none" / "at all"
+    assert [unsafe(str(path)) for path in (circle, missing)] == [None, None]
+    place.parent.chmod(0o777)
+    assert all(unsafe(str(path)) for path in (circle, missing))
+
+
+def test_others_can_read_a_file_only_through_open_directories(place: Path) -> None:
+    assert not readable_by_others(str(place))
+    place.chmod(0o644)
+    assert not readable_by_others(str(place)), "its directory is closed"
+    with searchable(place.parent):
+        assert readable_by_others(str(place))
+        place.chmod(0o640)
+        assert not readable_by_others(str(place)), "its group is the owner's own"

@@ -6,6 +6,8 @@ means for the data, what to do; then what Globus says, with its codes.
 
 from __future__ import annotations
 
+import shlex
+
 from globus_auto.alerts.model import Alert, Kind
 from globus_auto.text import DENIED, counted
 
@@ -149,6 +151,38 @@ def datastore_restored(path: str, dropped: int) -> Alert:
         f" {counted(dropped, 'file')} will be compared with the destination again before any is"
         " deleted. Nothing to do.",
         recovery="",
+    )
+
+
+def secrets_readable(path: str) -> Alert:
+    """Return the note that other users can read a file with secrets."""
+    return _permissions(
+        path,
+        "secrets are readable",
+        f"Other users can read {path}, which contains secrets: whoever has them can use your login"
+        f" or your alert channels. Run `chmod go-r {shlex.quote(path)}`.",
+    )
+
+
+def log_replaceable(path: str, problem: str) -> Alert:
+    """Return the note that others could change or replace the log."""
+    return _permissions(
+        path,
+        "log can be replaced",
+        f"Others could change the log {path}. Nothing is sent or deleted because of what it says,"
+        f" but do not rely on it. {problem}",
+    )
+
+
+def _permissions(path: str, title: str, text: str) -> Alert:
+    return Alert(
+        kind="permissions",
+        about=path,
+        title=title,
+        text=text,
+        recovery="",
+        code=0,
+        severity="note",
     )
 
 

@@ -58,6 +58,62 @@ def test_mail_is_encrypted_where_the_server_offers_it(lab: Lab, tmp_path: Path) 
     assert box.read(0)["To"] == "one@example.org, two@example.org"
 
 
+@pytest.mark.parametrize("sender", ["", "@", "nobody"])
+def test_without_a_usable_sender_mail_comes_from_the_first_recipient(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], sender: str
+) -> None:
+    lab.configure(EMAIL_SENDER=sender, EMAIL_RECIPIENTS=["one@example.org", "two@example.org"])
+    assert lab.transfer() == 2
+    assert mailbox.read(0)["From"] == "one@example.org"
+    assert "EMAIL_SENDER must be an email address" in mailbox.read(0).get_content()
+    assert "Cannot send mail" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sender", ["one@example.org", "Beamline 7 <b@x.org>", '"Doe, J" <a@b>'])
+def test_a_sender_may_have_a_name(lab: Lab, mailbox: Mailbox, sender: str) -> None:
+    lab.configure(EMAIL_SENDER=sender)
+    lab.src.connected = False
+    assert lab.transfer() == 1
+    assert mailbox.read(0)["From"] == sender
+
+
+class Choosy(Mailbox):
+    """A mailbox whose server has no user that begins with "no"."""
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if address.startswith("no"):
+            return "550 unknown user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
+def test_a_refused_recipient_is_found_by_check_and_named_by_a_run(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other recipients get the mail."""
+    box = Choosy()
+    server = MailServer(box, hostname="127.0.0.1", port=0)
+    server.start()
+    try:
+        lab.configure(
+            EMAIL_HOST=f"127.0.0.1:{server.port}",
+            EMAIL_SENDER="beamline@example.org",
+            EMAIL_RECIPIENTS=["one@example.org", "nobody@example.org"],
+        )
+        assert lab.transfer("--check") == 1
+        assert "(550 unknown user, for nobody@example.org)" in capsys.readouterr().out
+        assert box.messages == []
+        lab.src.connected = False
+        assert lab.transfer() == 1
+    finally:
+        server.stop()
+    said = capsys.readouterr().err
+    assert f"127.0.0.1:{server.port} refuses mail for nobody@example.org" in said
+    assert len(box.messages) == 1
+
+
 class Web:
     """A web server on this machine: the requests that it received, and the status it answers."""
 
@@ -116,6 +172,14 @@ def test_alert_urls_get_an_alert_once_and_its_end(notifying: Lab, web: Web) -> N
     assert "PROBLEM: collection offline (source -> destination)" in json.loads(first)["title"]
     assert "is not connected to Globus" in json.loads(first)["message"]
     assert "RESOLVED" in json.loads(last)["message"]
+
+
+def test_alert_urls_get_plain_text(notifying: Lab, web: Web) -> None:
+    """A channel that shows HTML gets it escaped."""
+    notifying.configure(ALERT_URLS=[f"json://{web.place}/hook?format=html"])
+    assert notifying.transfer() == 1
+    (_, _, sent) = web.received[0]
+    assert "<br" in json.loads(sent)["message"]
 
 
 def test_a_failing_alert_url_is_named_by_its_number(
@@ -241,3 +305,35 @@ def test_a_query_stays_at_the_end_of_ping_url(lab: Lab, web: Web) -> None:
     lab.src.connected = False
     assert lab.transfer() == 1
     assert web.paths == ["/transfer/fail?key=transfer"]
+
+
+def test_check_reaches_the_server_of_ping_url_and_pings_nothing(
+    lab: Lab, web: Web, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(PING_URL=f"http://{web.place}/secret/{{program}}")
+    assert lab.transfer("--check", "--probe") == 0
+    said = capsys.readouterr().out
+    assert "ok       PING_URL: 127.0.0.1 can be reached; nothing was sent to it" in said
+    assert web.paths == []
+    for url in (
+        "http://127.0.0.1:1/secret",
+        "http://127.0.0.1:99999/secret",
+        f"https://{web.place}",
+    ):
+        lab.configure(PING_URL=url)
+        assert lab.transfer("--check") == 1
+        said = capsys.readouterr().out
+        assert "problem  PING_URL: its server cannot be reached. Check PING_URL and" in said
+        assert "secret" not in said
+    assert web.paths == []
+
+
+def test_check_names_an_alert_url_that_apprise_cannot_use(
+    lab: Lab, web: Web, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(ALERT_URLS=[f"json://{web.place}/", "nosuch://pass-word"])
+    assert lab.transfer("--check") == 1
+    said = capsys.readouterr()
+    assert "problem  ALERT_URLS: Apprise cannot use number 2; check ALERT_URLS" in said.out
+    assert "pass-word" not in said.out + said.err
+    assert web.received == []

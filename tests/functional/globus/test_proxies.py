@@ -185,3 +185,18 @@ def test_an_endless_delete_task_is_dropped_after_its_deadline(lab: Lab) -> None:
     assert [lab.delete(), lab.transfer()] == [0, 0], "it is not begun with again"
     assert lab.alerts() == {}
     assert files(lab.source) == {}
+
+
+@pytest.mark.parametrize(
+    ("route", "status"),
+    [("token", 200), ("task_list", 500), ("endpoint", 200), ("ls", 200), ("transfer", 500)],
+)
+def test_json_that_is_nested_too_deeply_is_no_crash(lab: Lab, route: str, status: int) -> None:
+    """Nor does it change anything: the next run goes on."""
+    lab.write("a")
+    lab.world.faults.add(route, times=None, status=status, body="[" * 100_000 + "]" * 100_000)
+    assert lab.transfer() == 1
+    assert lab.alerts().keys() <= {"service", "endpoint"}
+    lab.world.faults.clear()
+    assert lab.transfer() == 0
+    assert (files(lab.destination), lab.alerts()) == ({"a": b"data"}, {})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import Lab, files, requires_consent, unmark
+from tests.lab import Lab, files, log_in, requires_consent, unmark
 from tests.mail import Mailbox
 from tests.processes import on_terminal
 
@@ -138,8 +138,12 @@ def test_a_person_logs_in_and_consents_on_a_terminal_once(
     requires_consent(person)
     codes = []
     with on_terminal(person, "transfer") as terminal:
-        for wanted in ("openid", "data_access"):
+        for wanted, announced in (
+            ("openid", "Login 1 of 2: log in to Globus. Login 2 is for collections that require a"),
+            ("data_access", "Login 2 of 2: give your consent to reach the files of destination."),
+        ):
             url = terminal.url()
+            assert announced in terminal.before
             assert wanted in url
             codes.append(identity.code_for(url))
             terminal.type(codes[-1])
@@ -195,10 +199,42 @@ def test_login_explains_a_high_assurance_collection(person: Lab) -> None:
     )
 
 
-def test_a_wrong_or_missing_code_is_explained(person: Lab) -> None:
+def test_a_revoked_login_asks_on_a_terminal_like_a_missing_one(person: Lab) -> None:
+    """Its token looks valid here. A collection that meanwhile requires a consent is asked for."""
+    identity = person.world.identity
+    log_in(person)
+    requires_consent(person)
+    identity.expire_access_tokens()
+    identity.revoke_refresh_tokens()
     with on_terminal(person, "transfer") as terminal:
-        terminal.url()
-        terminal.type("not-the-code")
+        for announced in ("Login 1 of 2: ", "Login 2 of 2: "):
+            terminal.type(identity.code_for(terminal.url()))
+            assert announced in terminal.before
+        assert terminal.code() == 0, terminal.shown
+    assert files(person.destination) == {"a": b"data"}
+
+
+def test_a_wrong_code_is_asked_for_again(person: Lab) -> None:
+    """The first link serves for the right one. After three wrong ones the run ends."""
+    with on_terminal(person, "transfer") as terminal:
+        url = terminal.url()
+        for wrong in ("not-the-code", "", "nor-this"):
+            terminal.type(wrong)
+            assert terminal.url() == ""
+            assert ("Globus did not accept that code: it was mistyped" in terminal.before) == bool(
+                wrong
+            )
+        terminal.type(person.world.identity.code_for(url))
+        assert terminal.code() == 0, terminal.shown
+    assert "Login 2 of 2 is not needed." in terminal.shown
+    assert files(person.destination) == {"a": b"data"}
+
+
+def test_a_third_wrong_or_a_missing_code_is_explained(person: Lab) -> None:
+    with on_terminal(person, "transfer") as terminal:
+        for _ in range(3):
+            terminal.url()
+            terminal.type("not-the-code")
         assert terminal.code() == 3
         assert "did not accept the authorization code" in terminal.shown
     with on_terminal(person, "delete") as terminal:

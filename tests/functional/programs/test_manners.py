@@ -260,3 +260,45 @@ def test_an_absurd_answer_of_globus_auth_is_one_line(
     lab.world.faults.clear()
     assert lab.transfer() == 0
     assert "RESOLVED" in mailbox.read(1).get_content()
+
+
+def test_a_reader_that_leaves_ends_a_program_quietly(lab: Lab) -> None:
+    """As in `transfer.py --status | head -1`."""
+    lab.write("a")
+    commands = [("transfer", "--status"), ("transfer", "--check"), ("transfer", "-n")]
+    started = [lab.start(*command) for command in commands]
+    for process in started:
+        assert process.stdout
+        process.stdout.close()
+    for process in started:
+        with process:
+            assert process.stderr
+            assert process.stderr.read() == ""
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("option", [[], ["--check"], ["-n"]])
+@pytest.mark.parametrize(
+    ("line", "code", "sentence"),
+    [
+        ("raise SystemExit(7)", 2, "{config} cannot be read: SystemExit: 7. Nothing is sent or"),
+        ("import sys; sys.exit()", 2, "{config} cannot be read: SystemExit. Nothing is sent or"),
+        ("raise KeyboardInterrupt", 1, "Interrupted; what was begun is finished by the next run"),
+    ],
+)
+def test_a_config_that_exits_is_one_line(
+    lab: Lab,
+    capsys: pytest.CaptureFixture[str],
+    option: list[str],
+    line: str,
+    code: int,
+    sentence: str,
+) -> None:
+    lab.config.write_text(f"{line}\n", encoding="utf-8")
+    assert lab.transfer(*option) == code
+    said = capsys.readouterr().err
+    assert said.startswith(sentence.format(config=lab.config)) or (option, said) == (
+        ["--check"],
+        "",
+    )
+    assert said.count("\n") <= 1

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from globus_auto import config_file
-from tests.lab import Lab, files
+from tests.lab import Lab, files, searchable
 from tests.mail import Mailbox
 from tests.processes import LEFT
 
@@ -50,6 +50,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"PYTHON_PATH": "/nowhere/python"}, "must be the absolute path of a file"),
     ({"EMAIL_SENDER": "me@example.org\nBcc: x"}, "EMAIL_SENDER must be a single line"),
     ({"EMAIL_RECIPIENTS": ["a@example.org"]}, "EMAIL_SENDER must be an email address"),
+    ({"EMAIL_RECIPIENTS": ["a@b"], "EMAIL_SENDER": "@"}, "EMAIL_SENDER must be an email address"),
+    ({"EMAIL_RECIPIENTS": ["a@b"], "EMAIL_SENDER": "a@"}, "EMAIL_SENDER must be an email address"),
+    ({"EMAIL_RECIPIENTS": ["a@b"], "EMAIL_SENDER": "Do, J <a@b>"}, "EMAIL_SENDER must be an email"),
+    ({"EMAIL_RECIPIENTS": ["a@"], "EMAIL_SENDER": "a@b"}, "'a@' is not an email address"),
     ({"EMAIL_RECIPIENTS": "a@example.org"}, "EMAIL_RECIPIENTS must be a list of strings"),
     ({"EMAIL_RECIPIENTS": ["staff"], "EMAIL_SENDER": "a@b"}, "'staff' is not an email address"),
     ({"EMAIL_RECIPIENTS": ["a@b\nBcc: c@d"], "EMAIL_SENDER": "a@b"}, "is not an email address"),
@@ -166,6 +170,31 @@ def test_an_option_that_needs_another_says_so(
         lab.transfer(option)
     assert exited.value.code == 2
     assert f"error: {option} needs {needed}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "both"),
+    [
+        (["--check", "--login"], "--check and --login"),
+        (["--status", "--login"], "--status and --login"),
+        (["--crontab", "--login"], "--crontab and --login"),
+        (["--check", "-n"], "--check and --dry-run"),
+        (["--status", "--check"], "--check and --status"),
+        (["--status", "--json", "--full"], "--status and --full"),
+        (["--crontab", "--wait"], "--crontab and --wait"),
+        (["-n", "--wait"], "--dry-run and --wait"),
+        (["--find", "a", "--report"], "--find and --report"),
+        (["--find", "a", "--login"], "--find and --login"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str], options: list[str], both: str
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        lab.transfer(*options)
+    assert exited.value.code == 2
+    assert f"error: {both} cannot be used together\n" in capsys.readouterr().err
+    assert lab.world.requests == []
 
 
 def test_a_relative_file_is_one_of_the_working_directory(
@@ -338,3 +367,74 @@ def test_a_clone_under_umask_002_works(lab: Lab, clone: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert files(lab.destination) == {"a": b"data"}
     assert (clone / "datastore").exists(), 'CODE_PATH = "" is the folder of config.py'
+
+
+@pytest.mark.parametrize("name", ["DATASTORE_PATH", "TOKEN_PATH", "CLIENT_SECRET_FILE"])
+def test_a_file_that_others_could_replace_is_refused(lab: Lab, name: str) -> None:
+    """Wherever a setting moves it. A secret file may not even be readable."""
+    shared = lab.home / "shared"
+    shared.mkdir()
+    (shared / "x").write_text("secret", encoding="ascii")
+    (shared / "x").chmod(0o600)
+    lab.configure(**{name: str(shared / "x")})
+    assert config_file.read_settings(str(lab.config))
+    for path in (shared, shared / "x")[: 1 if name == "CLIENT_SECRET_FILE" else 2]:
+        path.chmod(path.stat().st_mode | 0o022)
+        (problem,) = problems_of(lab.config)
+        assert problem.startswith(
+            f"{name}: {path} is writable by everybody. Run `chmod o-w {path}`"
+        )
+        path.chmod(path.stat().st_mode & ~0o022)
+
+
+def test_a_history_that_others_could_replace_is_refused(lab: Lab) -> None:
+    history = lab.home / "shared" / "history"
+    history.mkdir(parents=True)
+    lab.configure(HISTORY_PATH=str(history))
+    assert config_file.read_settings(str(lab.config))
+    history.parent.chmod(0o777)
+    (problem,) = problems_of(lab.config)
+    assert problem.startswith(f"HISTORY_PATH: {history.parent} is writable by everybody, so others")
+
+
+def test_a_log_that_others_could_replace_is_a_note(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = lab.home / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    lab.configure(LOG_PATH=str(shared / "log"))
+    assert lab.transfer() == 0
+    assert capsys.readouterr().err == ""
+    assert f"Others could change the log {shared}/log." in lab.alerts()["permissions"]
+    lab.configure(LOG_PATH="globus_auto.log")
+    assert lab.transfer() == 0
+    assert lab.alerts() == {}
+
+
+@pytest.mark.parametrize("which", ["config", "token"])
+def test_readable_secrets_are_a_note_and_a_warning(
+    lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    """The note is sent once, with the next message."""
+    token = lab.state / "refresh_token"
+    assert lab.transfer() == 0
+    exposed = {"config": lab.config, "token": token}[which]
+    exposed.chmod(0o644)
+    with searchable(lab.state):
+        assert (lab.transfer(), lab.alerts()) == (0, {}) or which == "token"
+        lab.configure(PING_URL="http://127.0.0.1:1/secret" if which == "config" else "")
+        assert lab.transfer() == 0
+        assert lab.alerts()["permissions"].startswith(f"Other users can read {exposed}, which")
+        capsys.readouterr()
+        assert lab.transfer("--check") == (1 if which == "config" else 0)
+        assert f"warning  permissions: Other users can read {exposed}" in capsys.readouterr().out
+        assert mailbox.messages == []
+        lab.src.connected = False
+        assert (lab.transfer(), lab.transfer()) == (1, 1)
+        lab.src.connected = True
+        assert lab.transfer() == 0
+    texts = mailbox.texts()
+    assert [text.count("Other users can read") for text in texts] == [1, 0]
+    exposed.chmod(0o600)
+    assert (lab.transfer(), lab.alerts()) == (0, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
 from email.utils import formatdate
@@ -379,3 +381,30 @@ def test_check_works_during_another_run_and_writes_nothing(
     assert code == 0, output
     assert tree(lab.home) == before
     assert len(mailbox.messages) == 1
+
+
+@pytest.mark.parametrize("login", ["service account", "person", "person without an identity"])
+def test_check_and_status_say_who_is_logged_in(
+    request: pytest.FixtureRequest, lab: Lab, capsys: pytest.CaptureFixture[str], login: str
+) -> None:
+    who = f"service account {lab.client_id}@clients.auth.globus.org"
+    if login != "service account":
+        request.getfixturevalue("logged_in")
+        who = f"user with identity {lab.world.identity.person}"
+    if login == "person without an identity":
+        tokens = lab.state / "refresh_token"
+        text = tokens.read_text(encoding="utf-8")
+        tokens.write_text(re.sub(r'"identity_id": "[^"]*", ', "", text), encoding="utf-8")
+        who = "a user's login"
+    code, output = run_transfer(lab, capsys, "--check")
+    assert code == 0, output
+    assert line(output, "login") == f"ok       login: accepted by Globus: {who}"
+    code, output = run_transfer(lab, capsys, "--status", "--json")
+    assert (code, json.loads(output)["login"]) == (0, who)
+
+
+def test_status_without_a_login_does_not_know_who_is_logged_in(
+    person: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output = run_transfer(person, capsys, "--status", "--json")
+    assert (code, json.loads(output)["login"]) == (3, None)

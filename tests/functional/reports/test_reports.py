@@ -77,6 +77,7 @@ def test_status_as_json_has_the_documented_shape(
         {
             "source": f"{lab.src.id}:/src",
             "destination": f"{lab.dst.id}:/dst",
+            "login": f"service account {lab.client_id}@clients.auth.globus.org",
             "waiting": {"files": 1, "bytes": 4, "oldest": {"path": "/src/b"}},
             "proven": 0,
             "kept": {"its transfer is in progress": 1},

@@ -8,11 +8,13 @@ import globus_sdk
 import requests
 
 
-def api_error(status: int, code: str = "", **headers: str) -> globus_sdk.TransferAPIError:
+def api_error(
+    status: int, code: str = "", *, message: str = "planned", **headers: str
+) -> globus_sdk.TransferAPIError:
     """Return what globus-sdk raises for this answer; without a `code` it is not of Globus."""
     response = requests.Response()
     response.status_code = status
     response.headers.update({"Content-Type": "application/json", **headers})
-    response._content = json.dumps({"code": code, "message": "planned"} if code else {}).encode()
+    response._content = json.dumps({"code": code, "message": message} if code else {}).encode()
     response.request = requests.Request("POST", "https://transfer.api.globus.org/").prepare()
     return globus_sdk.TransferAPIError(response)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from globus_auto.globus import errors
+from globus_auto.errors import InvalidResponse
+from globus_auto.globus import documents, errors
+from globus_auto.globus.documents import EndpointDocument, TaskDocument
 from tests.unit.globus.samples import api_error
 from tests.unit.test_text import EVENT, REASON
 
@@ -16,6 +18,27 @@ def test_what_globus_says_ends_with_its_code() -> None:
     )
     assert errors.describe_error("EXPIRED", None) == "Code: EXPIRED."
     assert errors.describe_error(None, None) == ""
+
+
+def test_what_globus_says_is_cut_at_a_sane_length() -> None:
+    """A message, a code and an id, and names in documents."""
+    error = api_error(400, "x" * 10_000, message="x " * 5000)
+    error.request_id = "x" * 10_000
+    for said in (
+        errors.details(error),
+        errors.described(error),
+        errors.described(InvalidResponse("x" * 10_000)),
+        errors.describe_error("x" * 10_000, "x " * 5000, "x " * 5000),
+    ):
+        assert "..." in said
+        assert len(said) < 1000, len(said)
+    with pytest.raises(InvalidResponse) as caught:
+        documents.checked({"task_id": "t", "status": "x" * 10_000}, TaskDocument)
+    assert len(str(caught.value)) < 1000
+    task = {"task_id": "t", "status": "ACTIVE", "nice_status": "x" * 10_000}
+    assert documents.checked(task, TaskDocument).nice_status == "x" * 128 + "..."
+    collection = {"id": "c", "display_name": "x" * 10_000}
+    assert documents.checked(collection, EndpointDocument).display_name == "x" * 128 + "..."
 
 
 @pytest.mark.parametrize(
