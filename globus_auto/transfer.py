@@ -34,7 +34,6 @@ MOST_DAYS = 36_500
 EPILOG = """examples:
   python transfer.py -n               show what would be transferred, and why
   python transfer.py --check --probe  check the setup; send a test message
-  python transfer.py --wait           transfer, and wait for the results
 """
 
 
@@ -56,9 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Exit with code 2 if an option would be ignored because of another one."""
-    conflicts = dict.fromkeys(READ_ONLY, (*READ_ONLY, "dry_run", "full", "wait", "login"))
-    for name, others in {**conflicts, "dry_run": ("wait",)}.items():
-        for other in others:
+    for name in READ_ONLY:
+        for other in (*READ_ONLY, "full", "wait", "login"):
             if other != name and _is_given(options, name) and _is_given(options, other):
                 both = f"--{name} and --{other}".replace("_", "-")
                 parser.error(f"{both} cannot be used together")
@@ -90,7 +88,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=7.0,
         type=_days,
-        help="show what was delivered and deleted in the last 7, or DAYS, days",
+        help="print one page about the last 7 days, or DAYS",
     )
     add("--crontab", action="store_true", help="print the lines for your crontab")
 

@@ -64,8 +64,8 @@ class Witness:
         """Check that no secret is anywhere but in the token file."""
         left = {
             path.name: path.read_text(encoding="utf-8")
-            for path in self.lab.state.iterdir()
-            if path.name != "refresh_token"
+            for path in self.lab.state.rglob("*")
+            if path.is_file() and path.name != "refresh_token"
         }
         for number in range(len(self.mailbox.messages)):
             message = self.mailbox.read(number)
