@@ -27,10 +27,10 @@ from globus_auto.alerts import (
     read_state,
 )
 from globus_auto.config_file import exposed_files, peek, unsafe_log
-from globus_auto.datastore import Datastore, Mapping
+from globus_auto.datastore import Datastore, Mapping, TaskRecord
 from globus_auto.locks import locked
 from globus_auto.settings import Settings
-from globus_auto.storage import save
+from globus_auto.storage import Deletion
 from globus_auto.text import utf8
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class RunContext:
     `started` is in seconds since 1970 UTC. `interactive` says that a person at a terminal may be
     asked, `shows_progress` that a terminal is there. `resources` are closed at the end of the run.
     `names` are the display names of collections by id, as far as they are known. `scan` and `kept`
-    are what this run found, to be remembered.
+    are what this run found, to be remembered. `saved_at` is when the datastore was loaded or saved
+    last, in seconds UTC.
     """
 
     program: str
@@ -60,6 +61,7 @@ class RunContext:
     names: dict[str, str] = field(default_factory=dict)
     scan: ScanSummary | None = None
     kept: KeptSummary | None = None
+    saved_at: int = field(default_factory=lambda: int(time.time()))
 
     def explain(self, error: Exception) -> Alert:
         """Return the alert for `error`: what happened, what it means, what to do."""
@@ -127,6 +129,11 @@ class RunContext:
         with locked(path, timeout=0) if not self.dry else contextlib.nullcontext():
             self.alerts.resolve("lock", path)
             yield
+
+    @property
+    def deletion_path(self) -> str:
+        """The path of datastore.delete: the batch being deleted."""
+        return f"{self.settings.datastore_path}.delete"
 
     @property
     def health_path(self) -> str:
@@ -205,11 +212,31 @@ class RunContext:
 
     def save(self, store: Datastore) -> None:
         """Save the datastore, unless this is a dry run."""
-        if not self.dry and save(self.settings.datastore_path, store):
+        if self.dry:
+            return
+        written = storage.save(self.settings.datastore_path, store)
+        self.saved_at = int(time.time())
+        storage.end_deletion(self.deletion_path)
+        if written:
             newest = store.generation
             self.remember(
                 lambda health: setattr(health, "generation", max(health.generation, newest))
             )
+
+    def begin_deletion(self, task: TaskRecord | None) -> None:
+        """Record the batch that is about to be deleted, or none; it replaces the one before.
+
+        Together with the history this records all deletions until the datastore is saved.
+        """
+        storage.begin_deletion(self.deletion_path, self.saved_at, task)
+
+    def add_deletion_id(self, task_id: str) -> None:
+        """Add the id of its task to the record of the batch being deleted."""
+        storage.add_task_id(self.deletion_path, task_id)
+
+    def read_deletion(self) -> Deletion | None:
+        """Return the batch that an interrupted run was deleting, or None."""
+        return storage.load_deletion(self.deletion_path)
 
     def read_health(self) -> AlertState:
         """Return what is remembered beside the datastore, and may be lost."""

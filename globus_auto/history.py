@@ -131,7 +131,7 @@ def _containing(file: io.BufferedIOBase, needle: bytes) -> Iterator[bytes]:
 def _months(directory: str) -> dict[str, str]:
     """Return the path of the file of each month; of one that is being compressed the old one."""
     found: dict[str, str] = {}
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         # Names with .gz come last, and so replace no other.
         for name in sorted(os.listdir(directory)):
             match = MONTH.fullmatch(name)

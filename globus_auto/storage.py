@@ -1,16 +1,21 @@
-"""The datastore's file: read and write it, and upgrade what earlier versions wrote."""
+"""The datastore's file, and that of the batch being deleted; upgrades of earlier versions."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
+import os
 import re
 from collections.abc import Iterator
 
 import msgspec
 
-from globus_auto.datastore import Datastore
+from globus_auto.datastore import Datastore, TaskRecord
 from globus_auto.errors import DamagedDatastore, NewerDatastore
-from globus_auto.files import write_atomically
+from globus_auto.files import private, write_atomically
+
+log = logging.getLogger(__name__)
 
 VERSION = 2
 SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
@@ -94,6 +99,56 @@ def save(path: str, store: Datastore) -> bool:
     store.sum = digest.hexdigest()
     store.changed = False
     return True
+
+
+class Deletion(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The batch being deleted: its delete task, and since when the datastore was not saved.
+
+    What the history says was deleted since `since`, in seconds since 1970 UTC, has records in the
+    saved datastore that must be dropped.
+    """
+
+    since: int
+    task: TaskRecord | None
+
+
+def begin_deletion(path: str, since: int, task: TaskRecord | None) -> None:
+    """Record `task` in the file at `path` before it is submitted; None once Globus rejected it."""
+    write_atomically(path, [msgspec.json.encode(Deletion(since=since, task=task)), b"\n"])
+
+
+def add_task_id(path: str, task_id: str) -> None:
+    """Add the id of the submitted task to the file at `path`."""
+    with open(path, "ab", opener=private) as file:
+        file.write(msgspec.json.encode(task_id) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def end_deletion(path: str) -> None:
+    """Remove the file at `path`: the datastore has been saved since."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
+
+
+def load_deletion(path: str) -> Deletion | None:
+    """Return the batch that an interrupted run was deleting; None if there is none.
+
+    One that cannot be read is left out: Globus's list shows its task as well.
+    """
+    try:
+        with open(path, "rb") as file:
+            first, _, rest = file.read().partition(b"\n")
+        deletion = msgspec.json.decode(first, type=Deletion)
+        # The machine may have stopped while the id was added.
+        if deletion.task and rest.endswith(b"\n"):
+            deletion.task.task_id = msgspec.json.decode(rest, type=str)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        log.info("Cannot read %s: %s", path, error)
+        return None
+    return deletion
 
 
 def _generation(number: int) -> bytes:

@@ -133,9 +133,12 @@ class Lab:
         assert process.returncode == -signal.SIGKILL, stderr
 
     def store(self) -> datastore.Datastore:
-        """Return the datastore."""
+        """Return the datastore, with the task of the batch being deleted."""
         found = storage_module.load(f"{self.state}/datastore")
         assert found is not None, "there is no datastore"
+        deletion = storage_module.load_deletion(f"{self.state}/datastore.delete")
+        if deletion and deletion.task:
+            found.tasks[found.next_task_number()] = deletion.task
         return found
 
     def records(self) -> set[str]:

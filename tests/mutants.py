@@ -86,7 +86,7 @@ MUTANTS = [
         "test_a_leftover_delete_task_is_found_by_its_label",
         "steps/delete_task.py",
         "delete",
-        "    store.tasks[number] = task\n    session.save()\n",
+        "    store.tasks[number] = task\n    session.context.begin_deletion(task)\n",
         "    store.tasks[number] = task\n",
     ),
     Mutant(

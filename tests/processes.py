@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 # What running the programs leaves in a clone; copies of the clone leave it out.
 LEFT = (
-    *("__pycache__", "datastore", "datastore.health*", "datastore.*lock", "datastore.v1"),
+    *(
+        "__pycache__",
+        "datastore",
+        "datastore.delete",
+        "datastore.health*",
+        "history",
+        "datastore.*lock",
+        "datastore.v1",
+    ),
     *("datastore.new", "refresh_token*", "*.log*"),
 )
 

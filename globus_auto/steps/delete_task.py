@@ -65,7 +65,7 @@ class Ended(NamedTuple):
 def delete(session: Session, deletion: Deletion) -> Ended:
     """Delete only what `deletion` names at the source; return the ended task.
 
-    Save the task record first, with a short deadline. Cancel the task if it has not ended after two
+    Record the task first, with a short deadline. Cancel the task if it has not ended after two
     minutes: a delete task must not wait in Globus's queue while files change.
 
     Raise ListingTooOld if the listing is too old now, and whatever the calls raise. Before that,
@@ -87,14 +87,15 @@ def delete(session: Session, deletion: Deletion) -> Ended:
     )
     task.deletes = paths
     store.tasks[number] = task
-    session.save()
+    session.context.begin_deletion(task)
     document = globus.delete_document(task, paths, directories=deletion.directories)
     if deletion.age.seconds > deletion.most_seconds:
         del store.tasks[number]
+        session.context.begin_deletion(None)
         raise ListingTooOld
     try:
         task.task_id = client.submit(document)
-        session.save()
+        session.context.add_deletion_id(task.task_id)
         with session.progress.task(_description(deletion)) as show:
             ended = client.wait(task.task_id, DELETE_TIMEOUT, show)
         if ended.status in OPEN:
@@ -102,7 +103,7 @@ def delete(session: Session, deletion: Deletion) -> Ended:
     except globus.TransferAPIError as error:
         if task.task_id is None and globus.is_rejected(error):
             del store.tasks[number]
-            session.save()
+            session.context.begin_deletion(None)
         else:
             _cancel_unseen(client, task)
         raise

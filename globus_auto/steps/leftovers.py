@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from globus_auto import globus
+from globus_auto import globus, history
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.alerts.catalog import LEFTOVER
 from globus_auto.datastore import TaskRecord
@@ -15,6 +15,27 @@ from globus_auto.steps.rules import KeepReason
 from globus_auto.steps.session import Session
 
 log = logging.getLogger(__name__)
+
+
+def recover(session: Session) -> None:
+    """Take over what an interrupted run was deleting, and what it had deleted before.
+
+    The datastore was not saved since; what is in the history since then is no longer there.
+    """
+    store, found = session.store, session.context.read_deletion()
+    if found is None:
+        return
+    log.info("An interrupted run was deleting files")
+    since = history.moment(found.since)
+    for line in history.lines(session.context.settings.history_path, b'"deleted"', since[:7]):
+        fact = history.parsed(line)
+        record = store.record(fact.path) if fact and fact.at >= since else None
+        if fact and record and (fact.size, fact.mtime) == (record.size, record.mtime):
+            store.drop(fact.path)
+    recorded = {task.submission_id for task in store.tasks.values()}
+    if found.task and found.task.submission_id not in recorded:
+        store.tasks[store.next_task_number()] = found.task
+    store.changed = True
 
 
 def cancel(session: Session) -> None:

@@ -32,7 +32,7 @@ def prune(session: Session) -> None:
     if session.context.settings.src_local_dir:
         _remove_here(session, plan.directories)
         return
-    count = max(len(plan.directories), len(session.store.quarantined), 1)
+    count = max(len(plan.directories), len(session.store.quarantined))
     for start in range(0, count, DIRECTORIES_PER_GROUP):
         _remove_group(session, plan.directories[start : start + DIRECTORIES_PER_GROUP])
     if not plan.postponed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from globus_auto import globus
 from globus_auto.alerts import catalog
@@ -17,6 +18,9 @@ from globus_auto.steps.session import Session
 
 log = logging.getLogger(__name__)
 
+# The history records each deletion; the datastore is saved so often while files are deleted.
+SAVE_SECONDS = 600
+
 
 def remove(session: Session, plan: DeletionPlan) -> None:
     """Delete the files of `plan` that are unchanged at the source, batch by batch.
@@ -27,6 +31,8 @@ def remove(session: Session, plan: DeletionPlan) -> None:
     try:
         for deletion in removal.batches:
             removal.delete(deletion)
+            if time.time() - session.context.saved_at > SAVE_SECONDS:
+                session.save()
             if removal.failed >= FAILED_TASKS or removal.rejected > MOST_REJECTED:
                 break
     finally:
@@ -93,8 +99,6 @@ class Removal:
         )
 
     def _conclude(self, ended: Ended, paths: list[str]) -> None:
-        # Saved with the next delete task, or at the end of the run. If the run is killed before
-        # that, the saved task record still shows what this task has deleted.
         if log.isEnabledFor(logging.DEBUG):
             for path in paths:
                 size = self.verified[path].size

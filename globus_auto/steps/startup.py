@@ -52,6 +52,7 @@ def _start_up(session: Session) -> None:
     """Finish the work of earlier runs, whose tasks may have ended since."""
     context, store = session.context, session.store
     before = _all_but_records(store)
+    leftovers.recover(session)
     # If loading already found the datastore restored, its delivered records are dropped by now.
     if compare_with_list(session) and not store.restored:
         context.restored(store)
