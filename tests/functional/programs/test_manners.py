@@ -326,8 +326,16 @@ def test_a_reader_that_leaves_ends_a_program_quietly(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "sentence"),
     [
-        ("raise SystemExit(7)", 2, "{config} cannot be read: SystemExit: 7. Nothing is sent or"),
-        ("import sys; sys.exit()", 2, "{config} cannot be read: SystemExit. Nothing is sent or"),
+        (
+            "raise SystemExit(7)",
+            2,
+            "settings: {config} cannot be read: SystemExit: 7. Nothing is sent or",
+        ),
+        (
+            "import sys; sys.exit()",
+            2,
+            "settings: {config} cannot be read: SystemExit. Nothing is sent or",
+        ),
         ("raise KeyboardInterrupt", 1, "Interrupted; what was begun is finished by the next run"),
     ],
 )
