@@ -28,7 +28,7 @@ from globus_auto.alerts import (
 )
 from globus_auto.config_file import exposed_files, peek, unsafe_log
 from globus_auto.datastore import Datastore, Mapping, TaskRecord
-from globus_auto.locks import locked
+from globus_auto.locks import holder, locked
 from globus_auto.settings import Settings
 from globus_auto.storage import Deletion
 from globus_auto.text import utf8
@@ -68,13 +68,22 @@ class RunContext:
         return explain(error, self)
 
     def collection(self, endpoint: str) -> str:
-        """Return a collection in words: source or destination, its name and its id."""
+        """Return a collection in words: source or destination, and its name, or its id."""
         source, destination = self.settings.src_id, self.settings.dst_id
         part = ""
         if endpoint in (source, destination) and source != destination:
             part = "source " if endpoint == source else "destination "
-        name = self.names.get(endpoint)
-        return f"the {part}collection " + (f"{name} (id {endpoint})" if name else endpoint)
+        return f"the {part}collection {self.name(endpoint)}"
+
+    def name(self, endpoint: str) -> str:
+        """Return the name of a collection, or its id if the name is not known."""
+        return self.names.get(endpoint, endpoint)
+
+    def active_runs(self) -> dict[str, tuple[int, int]]:
+        """Return PID and start (seconds UTC) of each program that is running now, by its name."""
+        path = self.settings.datastore_path
+        found = {name: holder(f"{path}.{name}.lock") for name in ("transfer", "delete")}
+        return {name: run for name, run in found.items() if run}
 
     def exposed_files(self) -> Iterator[Alert]:
         """Yield a note for each file that others can read, or the log that they could replace."""

@@ -257,12 +257,6 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             for task in self.tasks.values()
         )
 
-    def count(self, numbers: set[int]) -> int:
-        """Return how many file records belong to the tasks `numbers`."""
-        return sum(
-            record.task in numbers for records in self.files.values() for record in records.values()
-        )
-
     def paths_by_task(self, numbers: Iterable[int]) -> dict[int, list[str]]:
         """Return the sorted paths of the files of each of the tasks `numbers`, by number."""
         found: dict[int, list[str]] = {number: [] for number in numbers}

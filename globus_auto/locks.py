@@ -33,6 +33,23 @@ def locked(path: str, timeout: float) -> Iterator[None]:
         yield
 
 
+def holder(path: str) -> tuple[int, int] | None:
+    """Return PID and start (seconds UTC) of the run that holds the lock at `path`, or None.
+
+    A lock whose process is gone is not touched, so that this hinders no run that starts now.
+    """
+    try:
+        with open(path, encoding="ascii") as file:
+            pid, since = map(int, file.read().split())
+            os.kill(pid, 0)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return pid, since
+    except (OSError, ValueError, OverflowError):
+        return None
+    return None
+
+
 def _taken(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

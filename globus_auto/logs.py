@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging.handlers
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
+from typing import TextIO
 
 from globus_auto import files, text
-from globus_auto.text import redact
+from globus_auto.text import redact, wrapped
 
 LOG_BYTES, LOG_FILES = 10_000_000, 5
 
@@ -31,6 +33,30 @@ class Readable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record` and its traceback, redacted: it may contain secrets."""
         return redact(super().format(record))
+
+
+class TerminalLines(Readable):
+    """A formatter for people: on a terminal it breaks long lines at blanks."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of `record`, as wide as the terminal."""
+        line = super().formatMessage(record)
+        return wrapped(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else line
+
+
+class Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+    """A handler that writes to what sys.stderr is at that moment.
+
+    While a progress bar is shown, rich replaces sys.stderr, and writes lines above the bar.
+    """
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """Where to write now."""
+        return sys.stderr
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
@@ -65,21 +91,25 @@ class LogFile(logging.handlers.RotatingFileHandler):
 @contextlib.contextmanager
 def to_stderr(verbose: bool, interactive: bool) -> Iterator[None]:
     """Log warnings to stderr, on a terminal (`interactive`) also progress; with `verbose` all."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Readable("%(message)s"))
+    handler = Stderr()
+    handler.setFormatter(TerminalLines("%(message)s"))
     handler.setLevel(logging.DEBUG if verbose else logging.INFO if interactive else logging.WARNING)
     with _handler(handler):
         yield
 
 
 @contextlib.contextmanager
-def to_file(path: str, verbose: bool) -> Iterator[None]:
-    """Log to the rotating file at `path`, with `verbose` all, file by file; "" means no file."""
+def to_file(path: str, verbose: bool, dry: bool = False) -> Iterator[None]:
+    """Log to the rotating file at `path`, with `verbose` all, file by file; "" means no file.
+
+    Each line of a `dry` run says so, since nothing of what it says was done.
+    """
     if not path:
         yield
         return
     handler = LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
-    handler.setFormatter(Readable("%(asctime)sZ %(process)d %(levelname)s %(message)s"))
+    mark = "dry run: " if dry else ""
+    handler.setFormatter(Readable(f"%(asctime)sZ %(process)d %(levelname)s {mark}%(message)s"))
     handler.setLevel(logging.DEBUG if verbose else logging.INFO)
     with _handler(handler):
         yield

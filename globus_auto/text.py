@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import time
 from collections.abc import Iterable
 from urllib.parse import unquote
@@ -65,6 +66,30 @@ def moment(seconds: float) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: 1 file, 2 files."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def sized(number: float) -> str:
+    """Return a number of bytes as text: 1 byte, 2.5 MB."""
+    if number < 1000:
+        return counted(int(number), "byte")
+    power = 1
+    while number >= 999.95 * 1000**power and power < len("kMGTPE"):
+        power += 1
+    return f"{number / 1000**power:.1f} {'kMGTPE'[power - 1]}B"
+
+
+def wrapped(text: str, width: int, indent: int = 0) -> str:
+    """Return one line of `text` as lines of at most `width` characters, broken at blanks only.
+
+    Later lines are indented. A URL or path that is longer stays whole, so that it can be copied.
+    """
+    return textwrap.fill(
+        text,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def are(number: int) -> str:

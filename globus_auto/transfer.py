@@ -114,7 +114,7 @@ def transfer(context: RunContext) -> None:
         forget.forget(session, plan)
         findings.report(session, plan)
         if context.dry:
-            report.print_transfers(plan)
+            report.print_transfers(session, plan)
         elif plan.transfers or plan.forced:
             record.submit_plan(session, plan)
     if context.options.wait and not context.dry:

@@ -28,6 +28,7 @@ from globus_auto.alerts import (
     make_digest,
     mark_notified,
     open_state,
+    recall,
     send,
     subject,
     update_open_alerts,
@@ -144,7 +145,7 @@ def _work(
     settings = context.settings
     try:
         if not context.alerts.fired:
-            stack.enter_context(to_file(settings.log_path, context.options.verbose))
+            stack.enter_context(to_file(settings.log_path, context.options.verbose, context.dry))
             with _signals():
                 context.note_exposed_files()
                 _work_alone(context, work)
@@ -192,13 +193,18 @@ def _report_lock(context: RunContext, running: AlreadyRunning, too_long: bool) -
 
 def _settings(options: argparse.Namespace, alerts: Alerts) -> Settings:
     """Return the usable settings; fire an alert for each wrong one."""
+    problems: list[str] = []
     try:
         settings = read_settings(options.config)
     except SettingsError as error:
-        for problem in error.problems:
-            alerts.fire(catalog.setting_wrong(error.usable.config_path, problem))
-        return error.usable
-    alerts.resolve("settings", lambda about: about.startswith(f"{settings.config_path}: "))
+        settings, problems = error.usable, error.problems
+    if not options.dry_run and os.path.isabs(settings.datastore_path):
+        # In a dry run a person waits for an answer, even if earlier runs have said it.
+        alerts.said = recall(f"{settings.datastore_path}.health", settings.email_repeat_hours)
+    for problem in problems:
+        alerts.fire(catalog.setting_wrong(settings.config_path, problem))
+    if not problems:
+        alerts.resolve("settings", lambda about: about.startswith(f"{settings.config_path}: "))
     return settings
 
 

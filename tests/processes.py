@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import resource
 import select
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +99,21 @@ class Terminal:
         """Type a line."""
         os.write(self.terminal, f"{text}\n".encode())
 
+    def lines(self) -> list[str]:
+        """Return what is left on the terminal, as lines; cleared ones are gone."""
+        lines, row = [""], 0
+        for part in re.split(r"(\n|\x1b\[[0-9;?]*[A-Za-z])", self.shown):
+            if part == "\n":
+                row += 1
+                lines += [""] * (row == len(lines))
+            elif part.endswith("A") and part.startswith("\x1b["):
+                row -= int(part[2:-1] or 1)
+            elif part == "\x1b[2K":
+                lines[row] = ""
+            elif not part.startswith("\x1b["):
+                lines[row] += part
+        return lines
+
     def code(self) -> int:
         """Wait until the program exits; return its exit code."""
         while self._read():
@@ -104,16 +122,20 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def on_terminal(lab: Lab, program: str, *options: str) -> Iterator[Terminal]:
-    """Start a program on a terminal."""
+def on_terminal(
+    lab: Lab, program: str, *options: str, columns: int = 80, no_color: str = ""
+) -> Iterator[Terminal]:
+    """Start a program on a terminal with so many columns; `no_color` is $NO_COLOR."""
     lab.real_time()
     ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
     with subprocess.Popen(
         command(program, lab.config, *options),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": no_color},
     ) as process:
         os.close(theirs)
         try:

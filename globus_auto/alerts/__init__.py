@@ -25,6 +25,7 @@ from globus_auto.alerts.state import (
     mark_notified,
     open_state,
     read_state,
+    recall,
     update_open_alerts,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "open_state",
     "reach",
     "read_state",
+    "recall",
     "send",
     "subject",
     "try_mail",

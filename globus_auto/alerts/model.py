@@ -128,10 +128,14 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Alerts:
-    """The alerts that one run of `program` fires, and those that it resolves."""
+    """The alerts that one run of `program` fires, and those that it resolves.
+
+    `said` are the open alerts that an earlier run has said on stderr, by key.
+    """
 
     def __init__(self, program: str = "") -> None:
         self.program = program
+        self.said: dict[tuple[str, str], OpenAlert] = {}
         self.fired: dict[tuple[str, str], Alert] = {}
         self._resolved: list[tuple[str, Callable[[str], bool]]] = []
 
@@ -141,8 +145,17 @@ class Alerts:
         texts = {name: utf8(getattr(alert, name)) for name in ("about", "text", "recovery")}
         alert = msgspec.structs.replace(alert, **texts)
         if self.fired.setdefault(alert.key, alert) is alert:
-            quiet = not alert.code and (alert.severity == "note" or alert.for_seconds)
-            log.log(logging.INFO if quiet else logging.WARNING, "%s", printable(alert.text))
+            log.log(self._level(alert), "%s: %s", alert.kind, printable(alert.text))
+
+    def _level(self, alert: Alert) -> int:
+        """Return how loud to log `alert`: cron mails warnings, so what is not new is none."""
+        old = self.said.get(alert.key)
+        if alert.severity == "note":
+            return logging.DEBUG if old and old.text == alert.text else logging.INFO
+        again = old is not None and (old.title, old.code) == (alert.title, alert.code)
+        inhibited = any(kind in alert.inhibited_by for kind, _ in self.said)
+        waits = not alert.code and alert.for_seconds > 0
+        return logging.INFO if again or inhibited or waits else logging.WARNING
 
     def resolve(self, kind: Kind, about: str | Callable[[str], bool] | None = None) -> None:
         """Resolve alerts of `kind`: the one about `about`, those for which it is true, or all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -150,6 +151,31 @@ def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -
             )
         )
     return result
+
+
+def said_before(
+    open_alerts: list[OpenAlert], now: int, repeat: float
+) -> dict[tuple[str, str], OpenAlert]:
+    """Return the open alerts that need not be said on stderr at `now` (seconds UTC), by key.
+
+    An earlier run has said them. Every `repeat` seconds one is said again, as it is by mail. If the
+    clock was set back, it is said as well.
+    """
+
+    def reminders(one: OpenAlert, at: int) -> float:
+        return (at - one.since + min(EARLY, repeat / 4)) // max(repeat, 1)
+
+    return {
+        one.key: one
+        for one in open_alerts
+        if not one.resolved
+        and (one.severity == "note" or reminders(one, now) == reminders(one, one.seen_at))
+    }
+
+
+def recall(path: str, repeat_hours: float) -> dict[tuple[str, str], OpenAlert]:
+    """Return what `said_before` returns now of the open alerts in the health file at `path`."""
+    return said_before(read_state(path).alerts, int(time.time()), repeat_hours * 3600)
 
 
 def make_digest(open_alerts: list[OpenAlert], alerts: Alerts, now: int, repeat: float) -> Digest:

@@ -8,8 +8,8 @@ import os
 import smtplib
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
 
 from globus_auto import globus
 from globus_auto.alerts import (
@@ -25,27 +25,13 @@ from globus_auto.alerts import (
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.errors import DamagedDatastore
-from globus_auto.files import marker_name
-from globus_auto.steps import marker
+from globus_auto.report.places import directory_line, local_line, write_line
+from globus_auto.report.screen import STYLES, Line, Screen
 from globus_auto.steps.session import Progress, Session
-from globus_auto.text import counted, printable
-from globus_auto.walk import ListingError
+from globus_auto.text import counted
 
 CLOCK_SECONDS = 30
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
-
-
-class Line(NamedTuple):
-    """What was checked, the result, and how to fix it; `code` is the exit code of a problem.
-
-    `lists` says that a directory was listed, or can be created.
-    """
-
-    level: Literal["ok", "warning", "problem"]
-    what: str
-    text: str
-    code: int = 0
-    lists: bool = False
 
 
 def check(context: RunContext) -> int:
@@ -53,11 +39,23 @@ def check(context: RunContext) -> int:
 
     Change nothing. Only with --probe, make the marker at the destination and send a test message.
     """
+    screen = Screen()
+    levels: Counter[str] = Counter()
     code = 0
     for line in _lines(context):
-        print(f"{line.level:8} {line.what}: {printable(line.text)}")
+        screen.show(line)
+        levels[line.level] += 1
         code = max(code, line.code)
+    screen.print(head=_verdict(levels), style=STYLES["problem" if code else "ok"])
     return code
+
+
+def _verdict(levels: Counter[str]) -> str:
+    """Return the last line: ready, or how many problems there are; and how many warnings."""
+    problems, warnings = levels["problem"], levels["warning"]
+    parts = [counted(problems, "problem") if problems else "ready"]
+    parts += [counted(warnings, "warning")] if warnings else []
+    return ", ".join(parts)
 
 
 def _lines(context: RunContext) -> Iterator[Line]:
@@ -71,8 +69,9 @@ def _lines(context: RunContext) -> Iterator[Line]:
         store = context.load()
     except (DamagedDatastore, AlertError) as error:
         yield _problem("datastore", context.explain(error))
-        store = Datastore(source=settings.src_id)
+        store, is_loaded = Datastore(source=settings.src_id), False
     else:
+        is_loaded = True
         files = sum(map(len, store.files.values()))
         yield Line("ok", "datastore", f"{counted(files, 'file')} recorded")
     try:
@@ -91,8 +90,12 @@ def _lines(context: RunContext) -> Iterator[Line]:
     yield from found
     if sum(line.lists for line in found) == 2:
         yield Line("ok", "consents", "both collections have all consents that they need")
-    if context.options.probe:
-        yield _line("write access", context, lambda: _write(session))
+    if context.options.probe and is_loaded:
+        yield _line("write access", context, lambda: write_line(session))
+    elif context.options.probe:
+        # Only the datastore shows whether anything else is sent there.
+        text = "not tested: that needs the datastore"
+        yield Line("warning", "write access", text)
 
 
 def _login_accepted(session: Session) -> Line:
@@ -206,9 +209,12 @@ def _endpoint(session: Session, what: str, endpoint: str, directory: str) -> Ite
         yield Line("problem", what, text, 1)
     if document.high_assurance:
         yield Line("warning", what, globus.high_assurance(document.display_name or endpoint))
-    yield _line(
-        f"{what} directory", context, lambda: _directory(session, what, endpoint, directory)
+    listed = _line(
+        f"{what} directory", context, lambda: directory_line(session, what, endpoint, directory)
     )
+    yield listed
+    if what == "source" and context.settings.src_local_dir and listed.lists:
+        yield _line("SRC_LOCAL_DIR", context, lambda: local_line(session))
 
 
 def _clock(session: Session, endpoint: str) -> Line:
@@ -225,34 +231,3 @@ def _clock(session: Session, endpoint: str) -> Line:
     words = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Globus's clock"
     advice = "Synchronise this machine's clock, or new files may look old"
     return Line("warning", "clock", f"{words}. {advice}.")
-
-
-def _directory(session: Session, what: str, endpoint: str, directory: str) -> Line:
-    refused = session.client.listing_error(endpoint, directory)
-    if refused is None:
-        return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
-    if refused.gone and what == "destination":
-        text = f"{directory} does not exist yet; the first transfer creates it"
-        return Line("ok", f"{what} directory", text, lists=True)
-    name = "SRC_DIR" if what == "source" else "DST_DIR"
-    text = f"{directory} cannot be listed. Check {name} and the permissions there. {refused.reason}"
-    return Line("problem", f"{what} directory", text, 1)
-
-
-def _write(session: Session) -> Line:
-    settings = session.context.settings
-    beside = session.client.listing_error(settings.dst_id, settings.dst_dir)
-    if isinstance(beside, ListingError) and beside.gone:
-        text = f"not tested: {settings.dst_dir} does not exist yet"
-        return Line("warning", "write access", text)
-    reason = marker.make(session)
-    if reason:
-        text = (
-            f"Globus cannot create a directory in {settings.dst_dir}. Give the account that Globus"
-            f" uses there write access. {reason}"
-        )
-        return Line("problem", "write access", text, 1)
-    # Raises AlertError if the marker is at the source too: then both are one directory.
-    list(session.walk(settings.src_id, [settings.src_dir]))
-    text = f"{settings.dst_dir} has the marker {marker_name(settings.src_id, settings.src_dir)}"
-    return Line("ok", "write access", text)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
-from rich.filesize import decimal
-
+from globus_auto.report.screen import Screen
 from globus_auto.steps import candidates, findings, prune, scan
 from globus_auto.steps.batches import Batches
 from globus_auto.steps.plan import DeletionPlan, TransferPlan
 from globus_auto.steps.session import Session
-from globus_auto.text import counted, printable
+from globus_auto.text import counted, sized
 
 
 def plan_transfer(session: Session) -> TransferPlan:
@@ -20,53 +20,77 @@ def plan_transfer(session: Session) -> TransferPlan:
     return plan
 
 
-def print_transfers(plan: TransferPlan) -> None:
-    """Print what transfer.py would do with each new or changed file, and why."""
-    planned = ("defer", plan.deferred), ("transfer", plan.transfers)
-    for verb, found in planned:
-        for path in sorted(found, key=lambda path: (found[path][1].group, path)):
-            version, decision = found[path]
-            print(f"{verb} {printable(path)} ({decimal(version.size)}): {decision}")
-    for verb, found in planned:
+def print_transfers(session: Session, plan: TransferPlan) -> None:
+    """Print what transfer.py would do: totals, then each directory; with -v each file, and why."""
+    screen = Screen()
+    by_directory: _Directories = {}
+    for verb, found in (("transfer", plan.transfers), ("defer", plan.deferred)):
+        screen.print(f"{verb}: {total(version.size for version, _ in found.values())}")
         groups: dict[str, list[int]] = {}
-        for version, decision in found.values():
+        for path in sorted(found):
+            version, decision = found[path]
             groups.setdefault(decision.group, []).append(version.size)
+            why = f"{verb} {path} ({sized(version.size)}): {decision}"
+            _add(by_directory, path, verb, version.size, why)
         for group, sizes in sorted(groups.items()):
-            print(f"{verb}: {total(sizes)}: {group}")
-    for verb, found in planned:
-        print(f"{verb}: {total(version.size for version, _ in found.values())} in total")
+            screen.print(f"  {total(sizes)}: {group}", 4)
     if plan.recursive and (plan.transfers or plan.forced):
-        print("one recursive task, which compares every file with the destination")
+        screen.print("one recursive task, which compares every file with the destination")
     unchanged = plan.files - len(plan.transfers) - len(plan.deferred) - plan.excluded
-    print(f"skip: {counted(unchanged, 'file')}: unchanged")
-    print(f"skip: {counted(plan.excluded, 'file')}: excluded")
-
-
-def total(sizes: Iterable[int]) -> str:
-    """Return how many files there are, and their size, as text."""
-    numbers = list(sizes)
-    return f"{counted(len(numbers), 'file')}, {decimal(sum(numbers))}"
+    screen.print(f"skip: {counted(unchanged, 'file')}: unchanged")
+    screen.print(f"skip: {counted(plan.excluded, 'file')}: excluded")
+    _print_directories(screen, by_directory, session.context.options.verbose)
 
 
 def print_deletions(session: Session, plan: DeletionPlan) -> None:
-    """Print what delete.py would do with each transferred file and empty directory, and why."""
+    """Print what delete.py would do: totals, then each directory; with -v each file, and why."""
+    screen = Screen()
+    by_directory: _Directories = {}
     deletable = [path for deletion in Batches(session, plan) for path in deletion.paths]
     is_verified = session.context.settings.verify_destination
     reason = "its copy is verified" if is_verified else "it was transferred"
-    for path, why in sorted(session.kept.paths, key=lambda kept: (str(kept[1]), kept[0])):
-        # The reason may contain text that a server sent.
-        print(printable(f"keep {path}: {why}"))
+    for path, why in sorted(session.kept.paths):
+        _add(by_directory, path, "keep", None, f"keep {path}: {why}")
     for path in deletable:
-        size = decimal(plan.verified[path].size)
-        print(f"delete {printable(path)} ({size}): {reason}")
+        size = plan.verified[path].size
+        _add(by_directory, path, "delete", size, f"delete {path} ({sized(size)}): {reason}")
     pruning = prune.plan_pruning(session)
     directories = pruning.directories if pruning else []
-    for directory in directories:
-        print(f"remove {printable(directory)}: empty directory")
+    screen.print(f"delete: {total(plan.verified[path].size for path in deletable)}")
+    screen.print(f"remove: {counted(len(directories), 'empty directory', 'empty directories')}")
+    screen.print(f"keep: {counted(session.kept.counts.total(), 'file')}")
     for kept_for, number in session.kept.counts.most_common():
-        print(f"keep: {counted(number, 'file')}: {kept_for.value}")
-    print(f"delete: {total(plan.verified[path].size for path in deletable)}")
-    print(f"remove: {counted(len(directories), 'empty directory', 'empty directories')}")
+        screen.print(f"  {counted(number, 'file')}: {kept_for.value}", 4)
+    _print_directories(screen, by_directory, session.context.options.verbose)
+    for directory in directories:
+        screen.print(f"remove {directory}: empty directory", 4)
+
+
+def total(sizes: Iterable[int | None]) -> str:
+    """Return how many files there are, and their size unless one is None, as text."""
+    numbers = list(sizes)
+    sizes_only = [number for number in numbers if number is not None]
+    size = f", {sized(sum(sizes_only))}" if len(sizes_only) == len(numbers) else ""
+    return counted(len(numbers), "file") + size
+
+
+# By directory: the sizes of files by what would be done with them, and a line for each file.
+_Directories: TypeAlias = dict[str, tuple[dict[str, list[int | None]], list[str]]]
+
+
+def _add(found: _Directories, path: str, verb: str, size: int | None, line: str) -> None:
+    sizes, lines = found.setdefault(path.rpartition("/")[0] or "/", ({}, []))
+    sizes.setdefault(verb, []).append(size)
+    lines.append(line)
+
+
+def _print_directories(screen: Screen, found: _Directories, verbose: bool) -> None:
+    """Print what would be done in each directory; if `verbose`, with each file."""
+    for directory, (sizes, lines) in sorted(found.items()):
+        done = "; ".join(f"{verb} {total(each)}" for verb, each in sizes.items())
+        screen.print(f"{directory}: {done}", 4)
+        for line in lines if verbose else ():
+            screen.print(f"  {line}", 4)
 
 
 def deletable_files(session: Session) -> list[str]:

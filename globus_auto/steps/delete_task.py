@@ -15,7 +15,7 @@ from globus_auto.globus import TaskDocument
 from globus_auto.history import Event
 from globus_auto.steps import facts
 from globus_auto.steps.session import Session
-from globus_auto.text import counted
+from globus_auto.text import counted, sized
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,8 @@ def delete(session: Session, deletion: Deletion) -> Ended:
     try:
         task.task_id = client.submit(document)
         session.context.add_deletion_id(task.task_id)
-        with session.progress.task(_description(deletion)) as show:
+        _log_submission(session, task, deletion)
+        with session.progress.task(f"Deleting {_what(deletion)}") as show:
             ended = client.wait(task.task_id, DELETE_TIMEOUT, show)
         if ended.status in OPEN:
             ended = client.cancel(task.task_id)
@@ -127,9 +128,17 @@ def conclude(
     del session.store.tasks[number]
 
 
-def _description(deletion: Deletion) -> str:
+def _what(deletion: Deletion) -> str:
     nouns = ("directory", "directories") if deletion.directories else ("file", "files")
-    return f"Deleting {counted(len(deletion.paths), *nouns)}"
+    return counted(len(deletion.paths), *nouns)
+
+
+def _log_submission(session: Session, task: TaskRecord, deletion: Deletion) -> None:
+    records = [session.store.record(path) for path in deletion.paths]
+    size = sized(sum(record.size for record in records if record))
+    what = _what(deletion) + ("" if deletion.directories else f", {size}")
+    link = globus.link(task.task_id or "")
+    log.info("Submitted delete task %s: %s; %s", task.task_id, what, link)
 
 
 def reason_of(ended: TaskDocument) -> str:

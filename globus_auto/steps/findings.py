@@ -11,7 +11,7 @@ from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.forget import _remembers
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.session import Session
-from globus_auto.text import sentence, utf8
+from globus_auto.text import counted, sentence, utf8
 from globus_auto.walk import DirectoryListing
 
 log = logging.getLogger(__name__)
@@ -79,14 +79,15 @@ def report(session: Session, plan: TransferPlan) -> None:
             oldest=oldest,
             oldest_path=utf8(oldest_path),
         )
+    unlisted = counted(len(plan.listing_errors), "directory", "directories")
     log.info(
-        "Scanned %s: directories %d, files %d, to send %d, deferred %d, not listed %d",
+        "Scanned %s: %s, %s; to transfer: %d, deferred: %d%s",
         settings.src_dir,
-        len(plan.listed),
-        plan.files,
+        counted(len(plan.listed), "directory", "directories"),
+        counted(plan.files, "file"),
         len(plan.transfers),
         len(plan.deferred),
-        len(plan.listing_errors),
+        f", not listed: {unlisted}" if plan.listing_errors else "",
     )
 
 

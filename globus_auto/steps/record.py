@@ -19,20 +19,10 @@ PARTS = 10  # files of failed tasks are sent again in about this many tasks
 
 def submit_plan(session: Session, plan: TransferPlan) -> None:
     """Record tasks for the files to transfer, and submit them."""
-    store = session.store
-    before = store.next_task_number()
     record_tasks(session, plan)
     if not (submit.submit_unaccepted(session) or plan.rejected):
         session.context.alerts.resolve("refused")
     session.save()
-    accepted = {
-        number
-        for number, task in store.tasks.items()
-        if number >= before and task.kind == "transfer" and task.task_id
-    }
-    along = ", in one recursive task" if plan.recursive else ""
-    files = store.count(accepted)
-    log.info("Files of %s sent to Globus: %d%s", session.context.settings.src_dir, files, along)
 
 
 def record_tasks(session: Session, plan: TransferPlan) -> None:

@@ -15,6 +15,7 @@ from globus_auto.steps.delete_task import FAILED_TASKS, Deletion, Ended
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import KeepReason, Why
 from globus_auto.steps.session import Session
+from globus_auto.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ class Removal:
         """Halve a batch whose listing took too long; keep files of a directory that is too slow."""
         if self.batches.retry_by_directory(paths):
             return
-        log.warning("Deleted nothing in %s: listing it is too slow", paths[0].rpartition("/")[0])
+        # No warning: what stays for too long is an alert.
+        log.info("Deleted nothing in %s: listing it is too slow", paths[0].rpartition("/")[0])
         for path in paths:
             self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
 
@@ -119,14 +121,13 @@ class Removal:
 
     def report(self) -> None:
         """Fire or resolve the alert about failed deletions; remember what is left."""
-        session = self.session
+        session, source_dir = self.session, self.session.context.settings.src_dir
         if self.ended:
             reason, link = delete_task.reason_of(self.ended), globus.link(self.ended.task_id)
-            source_dir = session.context.settings.src_dir
             session.context.alerts.fire(catalog.delete_failed(source_dir, reason, link))
         elif self.removed or not (self.verified or session.kept.counts):
-            session.context.alerts.resolve("delete failed", session.context.settings.src_dir)
+            session.context.alerts.resolve("delete failed", source_dir)
         left = sorted(self.left)
         if left != session.context.read_health().undeleted:
             session.context.remember(lambda health: health.keep_undeleted(left))
-        log.info("Files deleted from %s: %d", session.context.settings.src_dir, self.removed)
+        log.info("Deleted %s from %s", counted(self.removed, "file"), source_dir)

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import FileVersion
+from globus_auto.text import counted
 
 # mtimes are in whole seconds, so a file that is written twice within one looks unchanged.
 RACE_SECONDS = 2
@@ -183,7 +184,7 @@ def classify(
     if terms.recursive_in_progress or (task is not None and task.in_progress):
         return decision.deferred(DeferReason.IN_PROGRESS)
     if not is_stable(version.mtime, terms.began, terms.settle_seconds):
-        age = f"{terms.began - version.mtime} seconds ago"
+        age = f"{counted(terms.began - version.mtime, 'second')} ago"
         return decision.deferred(DeferReason.NOT_STABLE, age)
     return decision
 
@@ -210,9 +211,9 @@ def is_stable(mtime: int, now: int, settle_seconds: float) -> bool:
 
 def _difference(record: FileRecord, version: FileVersion) -> str:
     if record.size != version.size:
-        return f"{record.size} bytes before, {version.size} now"
+        return f"{counted(record.size, 'byte')} before, {version.size} now"
     later = version.mtime - record.mtime
-    return f"modified {abs(later)} seconds {'later' if later > 0 else 'earlier'}"
+    return f"modified {counted(abs(later), 'second')} {'later' if later > 0 else 'earlier'}"
 
 
 class KeepTerms(NamedTuple):
@@ -273,7 +274,7 @@ def doubt(record: FileRecord, task: TaskRecord, found: FileVersion | None) -> Do
     if found is None:
         return Doubt(Why(KeepReason.MISSING))
     if found.size != record.size:
-        size = f"{found.size} bytes instead of {record.size}"
+        size = f"{counted(found.size, 'byte')} instead of {record.size}"
         return Doubt(Why(KeepReason.OTHER_SIZE, size))
     if found.mtime == record.mtime:
         return None
@@ -283,10 +284,10 @@ def doubt(record: FileRecord, task: TaskRecord, found: FileVersion | None) -> Do
         return Doubt(Why(KeepReason.NO_END))
     if found.mtime > end + SLACK:
         later = found.mtime - end
-        return Doubt(Why(KeepReason.COPY_CHANGED, f"{later} seconds later"), later)
+        return Doubt(Why(KeepReason.COPY_CHANGED, f"{counted(later, 'second')} later"), later)
     if task.equal or found.mtime >= begin - SLACK:
         return None
-    return Doubt(Why(KeepReason.COPY_OLDER, f"by {begin - found.mtime} seconds"))
+    return Doubt(Why(KeepReason.COPY_OLDER, f"by {counted(begin - found.mtime, 'second')}"))
 
 
 def reason_at_source(record: FileRecord, found: FileVersion | None) -> Why | None:

@@ -138,7 +138,8 @@ def _classify_directory(
         plan.add_undelivered(joined(path, name), version)
         if decision.verdict is Verdict.DEFER:
             plan.deferred[joined(path, name)] = version, decision
-            log.debug("Defer %s: %s", joined(path, name), decision)
+            if not context.dry:  # a dry run prints it
+                log.debug("Defer %s: %s", joined(path, name), decision)
         else:
             plan.transfers[joined(path, name)] = version, decision
     plan.bytes += size

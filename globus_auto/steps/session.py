@@ -39,10 +39,11 @@ class KeepLog:
 
     def add(self, path: str, why: Why) -> None:
         """Count the file at `path` as kept because of `why`."""
-        log.debug("Keep %s: %s", path, why)
         self.counts[why.reason] += 1
         if self.listed:
             self.paths.append((path, why))
+        else:
+            log.debug("Keep %s: %s", path, why)
         if why.reason in PASSING:
             record = self.store.record(path)
             ended = record and self.store.tasks[record.task].ended_at
@@ -72,8 +73,8 @@ class Progress:
         yield from results
 
     @contextmanager
-    def task(self, what: str) -> Iterator[Callable[[TaskDocument], None]]:  # noqa: ARG002
-        """Yield a function that shows how far a task is."""
+    def task(self, what: str, size: int = 0) -> Iterator[Callable[[TaskDocument], None]]:  # noqa: ARG002
+        """Yield a function that shows how far a task is, which has `size` bytes (0: unknown)."""
         yield lambda _document: None
 
 
@@ -152,3 +153,14 @@ def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[Lis
                 catalog.source_is_destination(settings.src_dir, result.path, name, settings.dst_dir)
             )
         yield result
+
+
+def totals(store: Datastore, numbers: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Return how many files each of the tasks `numbers` has, and their bytes, by number."""
+    found = dict.fromkeys(numbers, (0, 0))
+    for records in store.files.values() if found else ():
+        for record in records.values():
+            if record.task in found:
+                files, size = found[record.task]
+                found[record.task] = files + 1, size + record.size
+    return found

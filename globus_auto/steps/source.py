@@ -30,7 +30,7 @@ def walk_source(session: Session) -> Iterator[ListingResult]:
         session.context.alerts.resolve("mount")
         yield from session.walk(settings.src_id, [settings.src_dir], enter)
         return
-    _require_same_directory(session)
+    require_same_directory(session)
     yield from distinct(
         session,
         walk.walk(
@@ -41,7 +41,7 @@ def walk_source(session: Session) -> Iterator[ListingResult]:
     )
 
 
-def _require_same_directory(session: Session) -> None:
+def require_same_directory(session: Session) -> None:
     """Return if SRC_LOCAL_DIR shows what Globus shows in SRC_DIR; else raise AlertError.
 
     A disk that is not mounted, or another disk, must never be read as "all gone". A snapshot, which

@@ -13,7 +13,8 @@ from globus_auto.alerts import Alert, Facts, catalog, explain_call
 from globus_auto.datastore import Datastore, TaskRecord
 from globus_auto.errors import InvalidResponse
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED
-from globus_auto.steps.session import Session
+from globus_auto.steps.session import Session, totals
+from globus_auto.text import counted, sized
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class _Submitting:
                 raise
             else:
                 self.unknown = 0
+                self._log_submission(number, task)
                 self.store.add_mapping(task)
                 self.alerts.resolve("conflict", task.source_dir)
         return self.refusals
@@ -120,6 +122,22 @@ class _Submitting:
             record = self.store.record(path)
             mtimes[path] = record.mtime if record else 0
         return sorted(mtimes, key=lambda path: (mtimes[path], path))
+
+    def _log_submission(self, number: int, task: TaskRecord) -> None:
+        if task.recursive:
+            files, size = totals(self.store, [number])[number]
+        else:
+            # There may be many such tasks, and a million records.
+            records = [self.store.record(path) for path in self.paths[number]]
+            files, size = len(records), sum(record.size for record in records if record)
+        log.info(
+            "Submitted transfer task %s: %s, %s%s; %s",
+            task.task_id,
+            counted(files, "file"),
+            sized(size),
+            ", as one recursive task" if task.recursive else "",
+            globus.link(task.task_id or ""),
+        )
 
     def _give_up(self, number: int, task: TaskRecord) -> None:
         """Halve a task whose submission never got through in several runs; reject a single file.

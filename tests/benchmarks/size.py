@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,7 +70,8 @@ def _changed(site: Site, number: int) -> Cost:
     for path, mtime in before:
         os.utime(path, ns=(mtime, mtime))
     tasks = site.calls("/transfer")
-    if tasks != -(-number // 5000) or f"sent to Globus: {number}" not in site.log():
+    sent = sum(map(int, re.findall(r"Submitted transfer task \S+: (\d+) file", site.log())))
+    if tasks != -(-number // 5000) or sent != number:
         raise RuntimeError(f"{number} files changed, but {tasks} tasks were submitted")
     return _without_service(site, cost)
 

@@ -53,6 +53,24 @@ def test_every_alert_has_its_row_and_every_row_its_alert() -> None:
     }
 
 
+def test_the_row_of_an_alert_has_all_its_subjects_and_no_other() -> None:
+    section = README.partition("## When something goes wrong")[2].partition("\n## ")[0]
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| *")]
+    listed = {
+        (kind, row[0].rpartition("(")[2].rstrip(" )"), row[1])
+        for row in rows
+        for kind in re.findall(r"\*([a-z ]+)\*", row[0])
+    }
+    missing, titles = [], set()
+    for alert in every_alert():
+        code = "note" if alert.severity == "note" else str(alert.code)
+        (subjects,) = [each for *row, each in listed if row == [alert.kind, code]]
+        missing += [alert.title] if alert.title not in subjects.split("; ") else []
+        titles.add(alert.title)
+    assert missing == []
+    assert {title for row in rows for title in row[1].split("; ")} == titles
+
+
 def test_the_readme_lists_every_exit_code_and_no_other() -> None:
     section = README.partition("## Exit codes")[2].partition("\n## ")[0]
     listed = {int(code) for code in re.findall(r"^\| (\d) \|", section, re.MULTILINE)}

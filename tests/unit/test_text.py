@@ -111,3 +111,30 @@ def test_a_reason_is_named_unless_globus_gives_it(reason: str, said: str) -> Non
 )
 def test_advice_fits_the_reason(reason: str, advice: str) -> None:
     assert text.access_advice(reason, "Mount it.", "the account").startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (2_500_000, "2.5 MB"),
+        (3.2e21, "3200.0 EB"),
+    ],
+)
+def test_sizes_have_a_unit_that_suits_them(number: float, said: str) -> None:
+    assert text.sized(number) == said
+
+
+def test_lines_break_at_blanks_and_never_in_a_url() -> None:
+    url = f"https://app.globus.org/activity/{'x' * 36}"
+    assert text.wrapped(f"See the well-known task at {url} now", 20, 4).splitlines() == [
+        "See the well-known",
+        "    task at",
+        f"    {url}",
+        "    now",
+    ]

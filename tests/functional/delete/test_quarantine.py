@@ -142,7 +142,7 @@ def test_if_the_old_name_is_taken_both_are_kept_and_reported(
     assert "its old name has been taken" in capsys.readouterr().err
     assert left.store().quarantined == {}
     assert left.transfer() == 1
-    assert f"/src/{name} was renamed to check" in capsys.readouterr().err
+    assert f"/src/{name} was renamed to check" in left.alerts()["quarantine"]
     assert tree(left.destination)["x/other"] == b"took the name"
     assert name not in tree(left.destination), "it is still quarantined"
     assert tree(left.source).items() >= both.items()

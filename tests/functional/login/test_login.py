@@ -22,18 +22,22 @@ NEW_LOGIN = "Run on a terminal: "
 def asks_for_a_person(
     lab: Lab, capsys: pytest.CaptureFixture[str], sentence: str, *, again: str = NEW_LOGIN
 ) -> None:
-    """Run both programs; check that each says what to do, changes nothing and asks nobody."""
+    """Run both programs; check that the first says what to do, and that they ask nobody.
+
+    Neither changes anything.
+    """
     before = files(lab.source), files(lab.destination), lab.datastore_bytes()
     lab.world.requests.clear()
-    for program in (lab.transfer, lab.delete):
-        capsys.readouterr()
-        assert program() == 3
-        said = capsys.readouterr()
-        assert said.out == ""
-        assert said.err.count("\n") == 1
-        assert sentence in said.err
-        assert f"{again}" in said.err
-        assert f"transfer.py --login --config {lab.config}" in said.err
+    capsys.readouterr()
+    assert lab.transfer() == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert sentence in said.err
+    assert f"{again}" in said.err
+    assert f"transfer.py --login --config {lab.config}" in said.err
+    assert lab.delete() == 3
+    assert capsys.readouterr() == ("", "")
     assert (files(lab.source), files(lab.destination), lab.datastore_bytes()) == before
     assert lab.submitted("transfer") + lab.submitted("delete") == []
 
@@ -198,7 +202,8 @@ def test_a_login_or_consent_lost_during_a_run_is_one_alert(
         "consent": "Globus needs your consent to reach the files of the destination collection",
     }[trouble]
     said = capsys.readouterr().err.splitlines()
-    assert all(line.startswith(sentence) for line in said)
+    assert len(said) <= 1, "the first run may have said it"
+    assert all(line.startswith(f"{trouble}: {sentence}") for line in said)
     assert all(f"transfer.py --login --config {lab.config}`." in line for line in said)
     assert len(mailbox.messages) == 1, mailbox.texts()
     assert sentence in mailbox.texts()[0]
@@ -316,6 +321,7 @@ def test_an_unreadable_token_file_is_explained(
     )
     file.unlink()
     file.mkdir()
+    (logged_in.state / "datastore.health").unlink()  # the alert is new
     asks_for_a_person(
         logged_in,
         capsys,

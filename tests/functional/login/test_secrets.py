@@ -138,7 +138,7 @@ def test_a_dry_run_shows_no_secret(lab: Lab, capsys: pytest.CaptureFixture[str])
     lab.given_transferred("run/a")
     too_large(lab, "/dst/run")
     lab.world.faults.add("stat", times=None, status=403, body=repeated(lab))
-    assert lab.delete("-n") == 1
+    assert lab.delete("-n", "-v") == 1
     said = capsys.readouterr().out
     reason = "the destination could not be asked about its copy: Globus says: [a secret]"
     assert f"keep /src/run/a: {reason}" in said

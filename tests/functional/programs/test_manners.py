@@ -90,7 +90,7 @@ def test_a_good_run_says_nothing_and_logs_each_decision(
     assert mailbox.messages == []
     lines = lab.log().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z \d+ [A-Z]+ \S", x) for x in lines)
-    assert "Files of /src sent to Globus: 1, in one recursive task" in lab.log()
+    assert ": 1 file, 4 bytes, as one recursive task; https://app.globus.org/" in lab.log()
     assert not [line for line in lines if "/src/d/a" in line]
     assert (lab.history("delivered"), lab.history("deleted")) == (["/src/d/a"], ["/src/d/a"])
 
@@ -108,6 +108,50 @@ def test_verbose_shows_on_stderr_what_the_log_has(
     shown = {"transfer": "Send /src/b (4 bytes): new", "delete": "Deleted /src/a (4 bytes)"}
     assert shown[program] in said.err
     assert f"Ended {program} with exit code 0" in said.err
+
+
+def test_cron_mails_an_alert_once_and_as_a_reminder(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Between them both programs are silent, and the exit code and the log show that it is open."""
+    lab.given_transferred("a")
+    lab.src.connected = False
+    assert lab.transfer() == 1
+    assert capfd.readouterr().err.startswith("endpoint: The source collection source is not")
+    for hours in (0.5, 12, 11):
+        lab.advance(hours * 3600)
+        assert (lab.transfer(), lab.delete()) == (1, 1)
+        assert capfd.readouterr() == ("", "")
+    assert lab.log().count(" INFO endpoint: The source collection source is not connected") == 6
+    lab.advance(1800)
+    assert (lab.delete(), lab.transfer()) == (1, 1)
+    assert capfd.readouterr().err.count("is not connected") == 1
+    lab.src.connected = True
+    assert lab.transfer() == 0
+    lab.src.connected = False
+    assert (lab.transfer(), lab.transfer("-n")) == (1, 1)
+    assert capfd.readouterr().err.count("is not connected") == 2, "a person wants to know now"
+
+
+def test_links_are_logged_once(lab: Lab) -> None:
+    (lab.source / "link").symlink_to("a")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert lab.log().count("left alone: Not sent from /src: link (symlink).") == 1
+    (lab.source / "more").symlink_to("a")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert lab.log().count("left alone: ") == 2
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_log_has_task_link_files_and_bytes(lab: Lab, program: str) -> None:
+    lab.given_transferred("old", "d/a")
+    lab.write("b")
+    assert PROGRAMS[program](["--config", str(lab.config)]) == 0
+    said = {"transfer": "1 file, 4 bytes", "delete": "2 files, 8 bytes"}[program]
+    line = next(each for each in lab.log().splitlines() if f": {said}; " in each)
+    task = re.search(rf" Submitted {program} task (\S+): ", line)
+    assert task and task[1] in lab.world.tasks
+    assert line.endswith(f": {said}; https://app.globus.org/activity/{task[1]}")
 
 
 def damage(lab: Lab) -> None:
@@ -156,7 +200,8 @@ def test_after_sigterm_the_next_run_finishes_the_work(lab: Lab) -> None:
         answer.set()
     assert process.returncode == 1
     assert said == (
-        "transfer.py was stopped by a signal. Nothing is lost: the next run finishes its work.\n"
+        "stopped: transfer.py was stopped by a signal. Nothing is lost: the next run finishes its"
+        " work.\n"
     )
     assert lab.transfer() == 0
     assert files(lab.destination) == {"a": b"data"}
@@ -203,7 +248,7 @@ def test_the_log_is_rotated_and_old_ones_are_dropped(lab: Lab) -> None:
         assert lab.transfer() == 0
     logs = sorted(path.name for path in lab.state.glob("globus_auto.log*"))
     assert logs == ["globus_auto.log", *(f"globus_auto.log.{number}" for number in range(1, 6))]
-    assert "Files of /src sent to Globus: 1" in lab.log()
+    assert ": 1 file, 4 bytes; https://app.globus.org/" in lab.log()
     assert log.stat().st_mode & 0o7777 == 0o600
 
 
@@ -229,7 +274,7 @@ def test_an_unwritable_log_is_one_line_and_an_alert(
     assert lab.transfer() == 1
     said = capfd.readouterr().err
     assert said == (
-        f"transfer.py cannot read or write {lab.state}/globus_auto.log, and stopped."
+        f"state: transfer.py cannot read or write {lab.state}/globus_auto.log, and stopped."
         " Nothing is lost: the next run tries again. Check the room on its disk, and its"
         " permissions. Reason: Is a directory.\n"
     )
@@ -281,8 +326,16 @@ def test_a_reader_that_leaves_ends_a_program_quietly(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "sentence"),
     [
-        ("raise SystemExit(7)", 2, "{config} cannot be read: SystemExit: 7. Nothing is sent or"),
-        ("import sys; sys.exit()", 2, "{config} cannot be read: SystemExit. Nothing is sent or"),
+        (
+            "raise SystemExit(7)",
+            2,
+            "settings: {config} cannot be read: SystemExit: 7. Nothing is sent or",
+        ),
+        (
+            "import sys; sys.exit()",
+            2,
+            "settings: {config} cannot be read: SystemExit. Nothing is sent or",
+        ),
         ("raise KeyboardInterrupt", 1, "Interrupted; what was begun is finished by the next run"),
     ],
 )

@@ -123,7 +123,7 @@ def test_an_endpoint_that_is_not_ready_sends_an_error_mail(
     lab.given_transferred("a.txt")
     getattr(lab, which).connected = False
     assert getattr(lab, program)() == 1
-    assert getattr(lab, which).id in mailbox.texts()[0]
+    assert f"collection {getattr(lab, which).name}" in mailbox.texts()[0]
     assert files(lab.source).keys() == {"a.txt"}
 
 

@@ -17,8 +17,8 @@ from tests.mail import Mailbox
 
 
 def levels(output: str) -> dict[str, str]:
-    """Return the level of each line of a check by its subject."""
-    return {line[9:].partition(":")[0]: line[:9].strip() for line in output.splitlines()}
+    """Return the level of each line of a check by its subject; the last line is the verdict."""
+    return {line[9:].partition(":")[0]: line[:9].strip() for line in output.splitlines()[:-1]}
 
 
 def test_check_says_ok_and_changes_nothing(
@@ -33,6 +33,7 @@ def test_check_says_ok_and_changes_nothing(
     assert {"settings", "state directory", "datastore", "login", "mail", "clock"} <= {
         *levels(output)
     }
+    assert output.splitlines()[-1] == "ready"
     assert not changes(lab)
     assert (lab.datastore_bytes(), tree(lab.source), tree(lab.destination), lab.health()) == before
     assert not mailbox.messages
@@ -65,6 +66,7 @@ def test_check_names_each_problem_and_the_remedy(
     assert code == 3
     found = levels(output)
     assert [found[what] for what in ("mail", "datastore", "source")] == ["problem"] * 3
+    assert output.splitlines()[-1] == "3 problems, 1 warning"
     assert "Start Globus Connect Personal" in output
     assert "high-assurance" in output
     assert (lab.state / "datastore").read_bytes() == b"{}"
@@ -203,18 +205,84 @@ def test_each_problem_has_a_line_with_the_remedy(
     assert not changes(lab) or changes(lab) == ["transfer"]
 
 
-def test_a_missing_destination_directory_is_no_problem(
+def test_probe_makes_a_missing_destination_with_its_marker(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--probe does not make it: the first transfer does."""
-    lab.destination.rmdir()
-    code, output = run_transfer(lab, capsys, "--check", "--probe")
+    """It says so; without --probe a missing directory is no problem."""
+    lab.configure(DST_DIR="/dst/new/deep")
+    code, output = run_transfer(lab, capsys, "--check")
     assert code == 0
-    assert "/dst does not exist yet; the first transfer creates it" in line(
+    assert "/dst/new/deep does not exist yet; the first transfer creates it" in line(
         output, "destination directory"
     )
-    assert line(output, "write access").startswith("warning")
-    assert not lab.destination.exists()
+    assert not list(lab.destination.iterdir())
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
+    assert code == 0, output
+    assert line(output, "write access").endswith(
+        "; created /dst/new, /dst/new/deep, as the first transfer would have"
+    )
+    (marker,) = (lab.destination / "new" / "deep").iterdir()
+    assert MARKER.fullmatch(marker.name)
+    lab.write_and_transfer("a")
+    assert (lab.destination / "new" / "deep" / "a").exists()
+
+
+def test_probe_makes_no_destination_that_has_vanished(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its disk may not be mounted."""
+    lab.configure(DST_DIR="/dst/new")
+    lab.given_transferred("a")
+    (lab.destination / "new").rename(lab.home / "elsewhere")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
+    assert code == 0
+    assert line(output, "write access").startswith("warning  write access: not tested: /dst/new")
+    assert not changes(lab)
+    assert not list(lab.destination.iterdir())
+
+
+def test_probe_names_the_directory_that_cannot_be_made(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(DST_DIR="/dst/new/deep")
+    refuse(lab, "mkdir", 502, "ExternalError.MkdirFailed.PermissionDenied")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
+    assert code == 1
+    assert "Globus cannot create the directory /dst/new. Give" in line(output, "write access")
+
+
+def test_probe_writes_nothing_if_the_datastore_is_damaged(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It alone shows whether another source is sent there."""
+    (lab.state / "datastore").write_bytes(b"{}")
+    code, output = run_transfer(lab, capsys, "--check", "--probe")
+    assert code == 3
+    assert line(output, "write access").startswith("warning  write access: not tested: ")
+    assert not list(lab.destination.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("local_dir", "level", "said"),
+    [
+        ("source", "ok", "shows what Globus shows in SRC_DIR"),
+        ("state", "problem", "have no name in common"),
+        ("nowhere", "problem", "cannot be listed"),
+        ("snapshot", "warning", "does not show what Globus shows in /src: b."),
+    ],
+)
+def test_check_tries_src_local_dir(
+    lab: Lab, capsys: pytest.CaptureFixture[str], local_dir: str, level: str, said: str
+) -> None:
+    for name in "ab":
+        lab.write(name)
+    (lab.home / "snapshot").mkdir()
+    (lab.home / "snapshot" / "a").touch()
+    lab.configure(SRC_LOCAL_DIR=str(lab.home / local_dir))
+    code, output = run_transfer(lab, capsys, "--check")
+    assert code == (level == "problem")
+    assert line(output, "SRC_LOCAL_DIR").startswith(f"{level:8} SRC_LOCAL_DIR: ")
+    assert said in line(output, "SRC_LOCAL_DIR")
 
 
 def test_one_directory_under_two_names_is_a_problem(
@@ -327,7 +395,7 @@ def test_check_finds_a_revoked_login(
     code, output = run_transfer(lab, capsys, "--check")
     assert code == 3
     assert "Globus no longer accepts the stored login" in line(output, "login")
-    assert output.count("problem") == 1
+    assert output.splitlines()[-1] == "1 problem, 1 warning"
 
 
 def test_no_recipient_for_alerts_is_a_warning(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

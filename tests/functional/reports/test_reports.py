@@ -43,8 +43,11 @@ def test_status_shows_the_state_of_all_files(lab: Lab, capsys: pytest.CaptureFix
     assert set(found["last_good"]) == {"transfer"}
     assert not changes(lab)
     assert tree(lab.home) == before
-    assert "/src/waiting" in table.replace("\n", "")
-    assert "app.globus.org/activity" in table
+    assert found["delivered"] == {"files": 2, "bytes": 46}
+    assert "\ndelivered   2 files, 46 bytes, still at the source\n" in table
+    assert "\nto transfer 1 file, 3 bytes\n            the oldest is /src/waiting, mod" in table
+    assert f"\n            {found['under_way'][0]['link']}\n" in table
+    assert table.startswith("source      source:/src\ndestination destination:/dst\n")
 
 
 def test_status_shows_open_alerts(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +69,9 @@ def test_status_as_json_has_the_documented_shape(
     (task,) = found["under_way"]
     assert task.pop("link") == f"https://app.globus.org/activity/{task['task_id']}"
     assert isinstance(task.pop("since"), int)
-    assert {*task} == {"task_id", "status", "files", "files_done", "bytes", "bytes_per_second"}
+    names = {"task_id", "status", "files", "files_done", "bytes", "bytes_per_second"}
+    assert {*task} == names | {"bytes_total", "seconds_left"}
+    assert task["bytes_total"] == 5
     assert (task["status"], task["files_done"], task["bytes"]) == ("OK", 0, 0)
     del found["under_way"]
     since = found["last_good"].pop("transfer")
@@ -79,6 +84,8 @@ def test_status_as_json_has_the_documented_shape(
             "destination": f"{lab.dst.id}:/dst",
             "login": f"service account {lab.client_id}@clients.auth.globus.org",
             "waiting": {"files": 1, "bytes": 4, "oldest": {"path": "/src/b"}},
+            "running": [],
+            "delivered": {"files": 0, "bytes": 0},
             "proven": 0,
             "kept": {"its transfer is in progress": 1},
             "last_good": {},
@@ -107,7 +114,8 @@ def test_status_shows_what_it_can_if_globus_is_unreachable(
     code, table = run_transfer(lab, capsys, "--status")
     assert code == 1
     assert table.count("unknown now; see the messages above") == 3
-    assert "last good transfer.py" in table
+    assert "\nlast good   transfer.py: 2026-" in table
+    assert "\nalert       endpoint, open since 2026-" in table
 
 
 def test_status_shows_tasks_of_unknown_status(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +132,7 @@ def test_status_shows_tasks_of_unknown_status(lab: Lab, capsys: pytest.CaptureFi
     code, table = run_transfer(lab, capsys, "--status")
     assert code == 1
     assert "not yet accepted" in table
-    assert table.count("│ in progress ") == 2
+    assert table.count("\nin progress ") == 2
 
 
 def test_status_reports_a_damaged_datastore_or_no_login(
@@ -153,26 +161,32 @@ def test_a_dry_run_prints_reason_and_size_of_every_group(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(EXCLUDE=["*.tmp"], SETTLE_SECONDS=30)
-    lab.given_transferred("a", "b", "same")
+    lab.given_transferred("a", "x/b", "same")
     lab.write("a", b"x" * 2_500_000)
-    lab.write("b", age=40)
+    lab.write("x/b", age=40)
     lab.write("c", b"x" * 1200)
     lab.write("d", age=3)
     lab.write("e.tmp")
     code, output = run_transfer(lab, capsys, "-n")
     assert code == 0
     assert output.splitlines() == [
-        "defer /src/d (4 bytes): new, but modified too recently: 3 seconds ago",
-        "transfer /src/a (2.5 MB): changed: 4 bytes before, 2500000 now",
-        "transfer /src/b (4 bytes): changed: modified 20 seconds later",
-        "transfer /src/c (1.2 kB): new",
-        "defer: 1 file, 4 bytes: new, but modified too recently",
-        "transfer: 2 files, 2.5 MB: changed",
-        "transfer: 1 file, 1.2 kB: new",
-        "defer: 1 file, 4 bytes in total",
-        "transfer: 3 files, 2.5 MB in total",
+        "transfer: 3 files, 2.5 MB",
+        "  2 files, 2.5 MB: changed",
+        "  1 file, 1.2 kB: new",
+        "defer: 1 file, 4 bytes",
+        "  1 file, 4 bytes: new, but modified too recently",
         "skip: 1 file: unchanged",
         "skip: 1 file: excluded",
+        "/src: transfer 2 files, 2.5 MB; defer 1 file, 4 bytes",
+        "/src/x: transfer 1 file, 4 bytes",
+    ]
+    code, output = run_transfer(lab, capsys, "-n", "-v")
+    assert code == 0
+    assert [line for line in output.splitlines() if line.startswith("  ")][3:] == [
+        "  transfer /src/a (2.5 MB): changed: 4 bytes before, 2500000 now",
+        "  transfer /src/c (1.2 kB): new",
+        "  defer /src/d (4 bytes): new, but modified too recently: 3 seconds ago",
+        "  transfer /src/x/b (4 bytes): changed: modified 20 seconds later",
     ]
 
 

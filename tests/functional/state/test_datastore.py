@@ -62,9 +62,9 @@ def test_a_damaged_datastore_stops_both_programs(
         transferred.transfer,
     ):
         assert program() == 3
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert f"{path} is damaged" in said
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{path} is damaged" in said
     assert (untouched(path), files(transferred.source), files(transferred.destination)) == before
     assert transferred.world.requests == []
     assert len(mailbox.messages) == 1

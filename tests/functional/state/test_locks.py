@@ -129,8 +129,8 @@ def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]
         assert (lab.transfer("-n"), lab.delete("-n")) == (0, 0)
     assert time.time() - began < 60
     out = capsys.readouterr().out
-    assert "transfer /src/b" in out
-    assert "delete /src/a" in out
+    assert "/src: transfer 1 file" in out
+    assert "/src: delete 1 file" in out
 
 
 def test_locks_are_private_and_end_with_the_run(lab: Lab) -> None:

@@ -170,10 +170,10 @@ def test_a_dry_full_run_prints_new_files_and_its_one_task(
     """It says that the task compares everything with the destination."""
     lab.given_transferred("a.txt", "b.txt")
     lab.write("c.txt")
-    assert lab.transfer("--full", "-n") == 0
+    assert lab.transfer("--full", "-n", "-v") == 0
     shown = capfd.readouterr().out.splitlines()
-    assert [line for line in shown if line.startswith("transfer /")] == [
-        "transfer /src/c.txt (4 bytes): new",
+    assert [line for line in shown if line.startswith("  transfer /")] == [
+        "  transfer /src/c.txt (4 bytes): new",
     ]
     assert "one recursive task, which compares every file with the destination" in shown
     assert lab.submitted() == []
@@ -185,12 +185,12 @@ def test_a_dry_full_run_to_another_destination_prints_everything(
     lab.configure(DST_DIR="/dst/one")
     lab.given_transferred("a.txt", "b.txt")
     lab.configure(DST_DIR="/dst/two")
-    assert lab.transfer("--full", "-n") == 0
+    assert lab.transfer("--full", "-n", "-v") == 0
     shown = capfd.readouterr().out.splitlines()
     reason = "transferred elsewhere before, and --full asks for everything"
-    assert [line for line in shown if line.startswith("transfer /")] == [
-        f"transfer /src/a.txt (4 bytes): {reason}",
-        f"transfer /src/b.txt (4 bytes): {reason}",
+    assert [line for line in shown if line.startswith("  transfer /")] == [
+        f"  transfer /src/a.txt (4 bytes): {reason}",
+        f"  transfer /src/b.txt (4 bytes): {reason}",
     ]
     assert lab.submitted() == []
     assert [lab.transfer("--full"), lab.transfer()] == [0, 0]

@@ -59,7 +59,7 @@ def test_a_source_that_globus_cannot_list_ends_the_run(lab: Lab) -> None:
     fault = {"status": 403, "body": {"code": "EndpointPermissionDenied", "message": "no"}}
     lab.world.faults.add("ls", match=lambda request: request.query["path"] == "/src", **fault)
     assert lab.transfer() == 1
-    assert "/src at the source collection source (id" in lab.alerts()["endpoint"]
+    assert "/src at the source collection source cannot be listed" in lab.alerts()["endpoint"]
     assert lab.submitted() == []
 
 

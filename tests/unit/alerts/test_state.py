@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,3 +217,52 @@ def test_alerts_of_kinds_that_are_no_more_are_dropped(tmp_path: Path) -> None:
         json.dumps({"alerts": [{**known, "kind": kind} for kind in ("usage", "unclear", "kept")]})
     )
     assert [alert.kind for alert in state.read_state(str(path)).alerts] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "is_said"),
+    [
+        ({}, HOUR, True),
+        ({"seen_at": 23 * HOUR}, 24 * HOUR, False),
+        ({"seen_at": 23 * HOUR}, 24 * HOUR - 900, False),
+        ({"since": 60, "seen_at": 60}, 0, True),
+        ({"seen_at": 24 * HOUR}, 25 * HOUR, True),
+        ({"resolved": True}, HOUR, False),
+        ({"severity": "note"}, 99 * HOUR, True),
+        ({"since": 9 * HOUR, "seen_at": 9 * HOUR}, HOUR, False),
+    ],
+)
+def test_an_open_alert_is_said_once_and_when_a_reminder_is_due(
+    changes: dict[str, Any], now: int, is_said: bool
+) -> None:
+    """If the clock was set back, it is said again."""
+    known = [open_alert(**changes)]
+    assert bool(state.said_before(known, now, 24 * HOUR)) is is_said
+
+
+@pytest.mark.parametrize(
+    ("said", "new", "level"),
+    [
+        ([], {}, "WARNING"),
+        ([open_alert(title="bad")], {}, "INFO"),
+        ([open_alert(title="better")], {}, "WARNING"),
+        ([open_alert(title="bad")], {"code": 3}, "WARNING"),
+        ([open_alert("/e", title="bad")], {}, "WARNING"),
+        # Its cause was said, and it goes on.
+        ([open_alert(kind="endpoint")], {"inhibited_by": ("endpoint",)}, "INFO"),
+        ([], {"code": 0, "for_seconds": 5}, "INFO"),
+        ([], {"code": 0, "severity": "note"}, "INFO"),
+        ([open_alert(severity="note")], {"code": 0, "severity": "note"}, "INFO"),
+        ([open_alert(text="/d is bad")], {"code": 0, "severity": "note"}, "DEBUG"),
+    ],
+)
+def test_only_a_new_alert_is_a_warning(
+    caplog: pytest.LogCaptureFixture, said: list[Any], new: dict[str, Any], level: str
+) -> None:
+    """It is new with another title or exit code, a note with another text."""
+    caplog.set_level("DEBUG")
+    alerts = Alerts("transfer")
+    alerts.said = {one.key: one for one in said}
+    alerts.fire(alert(**new))
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == (level, "unlisted: /d is bad")
