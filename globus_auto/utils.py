@@ -25,12 +25,9 @@ from globus_auto.alerts import (
     AlertState,
     body,
     catalog,
-    make_digest,
-    mark_notified,
     open_state,
     send,
     subject,
-    update_open_alerts,
 )
 from globus_auto.config_file import SettingsError, read_settings
 from globus_auto.context import RunContext
@@ -244,8 +241,8 @@ def _notify(context: RunContext, health: AlertState) -> None:
     now = int(time.time())
     settings, notifier = context.settings, context.notifier
     host = socket.gethostname()
-    health.alerts = update_open_alerts(health.alerts, context.alerts, now)
-    what = make_digest(health.alerts, context.alerts, now, settings.email_repeat_hours * 3600)
+    repeat = settings.email_repeat_hours * 3600
+    what = health.update(context.alerts, now, repeat)
     if not any(what) or not (notifier.recipients or notifier.urls):
         return
     title = subject(what, settings.email_subject, host, _pair(context))
@@ -257,7 +254,7 @@ def _notify(context: RunContext, health: AlertState) -> None:
         f"More is in {printable(settings.log_path)} there; README.md explains each alert."
     )
     if send(notifier, title, body(what, now, source)):
-        health.alerts = mark_notified(health.alerts, what, now)
+        health.mark_sent(what, now, repeat)
 
 
 def _pair(context: RunContext) -> str:

@@ -21,11 +21,8 @@ from globus_auto.alerts.state import (
     AlertState,
     KeptSummary,
     ScanSummary,
-    make_digest,
-    mark_notified,
     open_state,
     read_state,
-    update_open_alerts,
 )
 
 __all__ = [
@@ -46,8 +43,6 @@ __all__ = [
     "explain",
     "explain_call",
     "invalid_urls",
-    "make_digest",
-    "mark_notified",
     "notify_urls",
     "open_state",
     "reach",
@@ -55,5 +50,4 @@ __all__ = [
     "send",
     "subject",
     "try_mail",
-    "update_open_alerts",
 ]

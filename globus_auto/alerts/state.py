@@ -5,14 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from globus_auto import files
-from globus_auto.alerts.model import KINDS, Alerts, Digest, OpenAlert
+from globus_auto.alerts.model import KINDS, Alert, Alerts, Digest, OpenAlert
 from globus_auto.files import write_atomically
 from globus_auto.text import utf8
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 EARLY = 900  # seconds
 DAY = 86_400  # seconds
 MAX_PATHS = 10_000  # paths of one kind, so that the file stays small
+ROOM = 4096  # bytes; the file has at least so many spaces at its end, for more alerts
 
 
 class ScanSummary(msgspec.Struct, kw_only=True):
@@ -55,7 +57,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     both collections by id. `empty_since` is when SRC_DIR was found empty although files had been
     there. By path: `undeleted` are files that could not be deleted, `doubted` is when a file was
     last sent again because its copy could not be verified, and `refused` when Globus last rejected
-    it. `scan` and `kept` are for reports.
+    it. `resolved_at` is when a message said that an alert was resolved, by its kind and subject.
+    `scan` and `kept` are for reports.
     """
 
     alerts: list[OpenAlert] = []
@@ -68,6 +71,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     refused: dict[str, int] = {}
     scan: ScanSummary | None = None
     kept: KeptSummary | None = None
+    resolved_at: dict[str, int] = {}
 
     @property
     def doubted_is_full(self) -> bool:
@@ -90,19 +94,50 @@ class AlertState(msgspec.Struct, kw_only=True):
         """Remember that `paths` are sent again at `now`, as their copies could not be verified."""
         self.doubted = _noted(self.doubted, paths, now, 7 * DAY)
 
+    def update(self, alerts: Alerts, now: int, repeat: float) -> Digest:
+        """Update the alerts after a run that fired and resolved `alerts`; return what to send.
 
-def _noted(before: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
+        `now` is in seconds UTC, and reminders go every `repeat` seconds.
+        """
+        lately = {key for key, at in self.resolved_at.items() if 0 <= now - at < repeat}
+        self.alerts = update_open_alerts(self.alerts, alerts, now, repeat, lately)
+        return make_digest(self.alerts, alerts, now, repeat)
+
+    def mark_sent(self, what: Digest, now: int, repeat: float) -> None:
+        """Remember that the digest `what` was sent at `now`."""
+        self.alerts = mark_notified(self.alerts, what, now)
+        resolved = [_subject(alert) for alert in what.resolved]
+        self.resolved_at = _noted(self.resolved_at, resolved, now, repeat)
+
+
+def _subject(alert: Alert | OpenAlert) -> str:
+    """Return the key of an alert as a key of JSON."""
+    return f"{alert.kind}: {alert.about}"
+
+
+def _noted(before: dict[str, int], paths: list[str], now: int, kept: float) -> dict[str, int]:
     """Return `before`, less what is older than `kept` seconds, with `paths` at `now`."""
     recent = {path: at for path, at in before.items() if 0 <= now - at < kept}
     return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-MAX_PATHS:])
 
 
-def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -> list[OpenAlert]:
+def update_open_alerts(
+    open_alerts: list[OpenAlert],
+    alerts: Alerts,
+    now: int,
+    repeat: float = DAY,
+    lately: Collection[str] = (),
+) -> list[OpenAlert]:
     """Return the alerts that are open after a run that fired and resolved `alerts` at `now`.
 
     A resolved alert stays until the message about that is sent, if the alert was sent at all. An
     alert that was never sent is dropped while its cause is open, or if that was just resolved.
+
+    An alert that comes back `lately` after it was resolved would come and go with every run, as
+    where a collection flaps. From then on it is resolved only if it stays away for `repeat`
+    seconds.
     """
+    open_alerts = [alert.until(now) for alert in open_alerts]
     causes = {one.kind for one in open_alerts if not one.resolved}
     causes |= {alert.kind for alert in alerts.fired.values()}
     raised = {
@@ -125,12 +160,15 @@ def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -
                     seen_at=now,
                     by=alerts.seen_by(new),
                     resolved=False,
+                    resolved_since=None,
                 )
             )
         elif old.key in alerts.fired:
             log.info("Not sent, since its cause has an alert: %s", old.text)
         elif not alerts.is_resolved(old.key, old.by):
             result.append(old)
+        elif old.recurring and now - _resolved_since(old, now) < repeat:
+            result.append(msgspec.structs.replace(old, resolved_since=_resolved_since(old, now)))
         elif old.notified_at is not None and old.severity == "alert" and old.recovery != "":
             result.append(msgspec.structs.replace(old, resolved=True))
     for alert in raised.values():
@@ -147,9 +185,14 @@ def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -
                 for_seconds=alert.for_seconds,
                 severity=alert.severity,
                 recovery=alert.recovery,
+                recurring=_subject(alert) in lately,
             )
         )
     return result
+
+
+def _resolved_since(alert: OpenAlert, now: int) -> int:
+    return now if alert.resolved_since is None else alert.resolved_since
 
 
 def make_digest(open_alerts: list[OpenAlert], alerts: Alerts, now: int, repeat: float) -> Digest:
@@ -167,7 +210,11 @@ def make_digest(open_alerts: list[OpenAlert], alerts: Alerts, now: int, repeat: 
         elif alert.notified_at is None:
             if max(alert.seen_at, alert.since) - alert.since >= alert.for_seconds:
                 new.append(alert)
-        elif alert.severity == "alert" and not alerts.is_over(alert.key):
+        elif (
+            alert.severity == "alert"
+            and alert.resolved_since is None
+            and not alerts.is_over(alert.key)
+        ):
             again.append(alert)
     if all((alert.notified_at or 0) > due for alert in again):
         again = []
@@ -203,7 +250,25 @@ def open_state(path: str) -> Iterator[AlertState]:
         after = msgspec.to_builtins(health)
         if after != before:
             # As ASCII, which holds names that are not UTF-8 as well.
-            write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
+            _save(path, json.dumps(after, indent=1).encode())
+
+
+def _save(path: str, data: bytes) -> None:
+    """Replace the file at `path` by `data`, with spaces at its end.
+
+    On a full disk no file can be written, and one that has room for `data` is overwritten in place:
+    otherwise each run would send the same alerts again. Raise OSError if it has no room.
+    """
+    size = (len(data) // ROOM + 2) * ROOM
+    try:
+        write_atomically(path, [data.ljust(size - 1), b"\n"])
+    except OSError as error:
+        room = os.stat(path).st_size if os.path.exists(path) else 0
+        if room < len(data):
+            raise
+        log.info("Overwriting %s in place: %s", path, error)
+        with open(path, "r+b") as file:
+            file.write(data.ljust(room))
 
 
 def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything
