@@ -32,6 +32,14 @@ def is_of_service(error: globus_sdk.TransferAPIError) -> bool:
     return error.http_status >= 500 and error.http_status != 501 and not from_collection
 
 
+def is_about_path(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether Globus answered that just this path cannot be used, though it exists."""
+    code = error.code or ""
+    others = (*ENDPOINT_DOWN, "NotFound")
+    elsewhere = requires_login(error) or is_of_service(error) or error.http_status in (404, 429)
+    return bool(code) and not elsewhere and not any(part in code for part in others)
+
+
 def is_revoked(error: globus_sdk.AuthAPIError) -> bool:
     """Return whether Globus Auth no longer knows the refresh token.
 

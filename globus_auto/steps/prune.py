@@ -69,11 +69,12 @@ def plan_pruning(session: Session) -> PruningPlan | None:
 def _remove_group(session: Session, directories: list[str]) -> None:
     """Quarantine `directories`, delete those that are empty in quarantine, and restore the rest."""
     store = session.store
-    if directories:
-        quarantine.quarantine(session, directories)
+    refused = quarantine.quarantine(session, directories) if directories else {}
+    for reason in refused.values():
+        _report_failure(session, reason)
     stuck = _delete_quarantined(session)
-    if stuck:
-        paths = [store.quarantined[quarantined_path] for quarantined_path in stuck]
+    paths = [*refused, *(store.quarantined[quarantined_path] for quarantined_path in stuck)]
+    if paths:
         session.context.remember(lambda health: health.refuse(paths, session.context.started))
     quarantine.restore(session, also=stuck)
     session.save()
