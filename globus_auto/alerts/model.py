@@ -105,8 +105,8 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     A `resolved` one stays until the message about that is sent. It was found first at `since`, last
     at `seen_at`, by the program `by`, which alone can resolve it; if `by` is empty, either can. A
-    `recurring` one came back soon after a message that it was resolved. `resolved_since` is since when
-    each run has found that one resolved.
+    `recurring` one came back soon after a message that it was resolved; each run has found it
+    resolved since `resolved_since`.
     """
 
     kind: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 
 from globus_auto.alerts import Kind, ScanSummary, catalog
@@ -25,7 +24,11 @@ def report_oddities(
     `ahead` are the files whose mtimes are more than a day in the future.
     """
     alerts, path = session.context.alerts, directory.path
-    others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
+    others = [
+        f"{name} ({kind})"
+        for name, kind in directory.others.items()
+        if not (excluded(name) or name in directory.unknown)
+    ]
     if others:
         alerts.fire(catalog.entries_ignored(path, others))
     if ahead:
@@ -55,11 +58,12 @@ def report(session: Session, plan: TransferPlan) -> None:
         alerts.resolve("quarantine", lambda about: about not in session.store.quarantined.values())
     for path in plan.unsendable:
         alerts.fire(catalog.name_unsendable(path))
+    for directory, names in plan.unknown.items():
+        alerts.fire(catalog.fingerprints_impossible(directory, names))
     alerts.resolve("source")
     kind: Kind
-    for kind in ("unlisted", "left alone", "future"):
+    for kind in ("unlisted", "unsendable", "left alone", "future"):
         alerts.resolve(kind, plan.covers)
-    alerts.resolve("unsendable", lambda path: plan.covers(os.path.dirname(path)))
     for kind in ("skipped", "not at the destination"):
         alerts.resolve(kind, lambda where: plan.covers(where) and where not in plan.pending)
     left = plan.transfers or plan.deferred or session.store.tasks_in_progress("transfer")

@@ -107,6 +107,20 @@ def name_unsendable(path: str) -> Alert:
     )
 
 
+def fingerprints_impossible(directory: str, names: list[str]) -> Alert:
+    """Return the alert that Globus sends an impossible size or time of files, `names` with both."""
+    count = len(names)
+    return Alert(
+        kind="unsendable",
+        about=directory,
+        title="impossible size or time of a file",
+        text=f"Globus sends an impossible size or modification time of {counted(count, 'file')} in"
+        f" {directory}: {some(names)}. {they_stay(count)} at the source and {are(count)} neither"
+        " sent nor deleted. Set the modification time, for example by touch.",
+        recovery=f"Globus sends the size and time of every file in {directory}.",
+    )
+
+
 def entries_ignored(directory: str, names: list[str]) -> Alert:
     """Return the note that some entries of a directory are neither files nor directories."""
     return Alert(
