@@ -15,8 +15,8 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         source.py scan.py plan.py findings.py forget.py spelling.py
                             scan the source, classify its files, report what needs attention
         record.py submit.py record tasks, then submit each exactly once
-        poll.py delivered.py wait.py
-                            ended tasks: what counts as delivered
+        poll.py delivered.py failures.py wait.py
+                            ended tasks: what counts as delivered; why a task failed
         candidates.py verify.py compare.py fingerprints.py marker.py
                             what may be deleted, and counts as verified; source and
                             destination are distinct

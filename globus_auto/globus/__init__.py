@@ -5,7 +5,7 @@ from __future__ import annotations
 from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 
 from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
-from globus_auto.globus.client import Client
+from globus_auto.globus.client import ENDINGS, Client
 from globus_auto.globus.documents import (
     ROWS_MOST,
     Event,
@@ -45,6 +45,7 @@ from globus_auto.globus.tasks import (
 
 __all__ = [
     "DIVISIBLE",
+    "ENDINGS",
     "ENDPOINT_DOWN",
     "FAILURES",
     "MOST_REJECTED",

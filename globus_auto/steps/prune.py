@@ -10,6 +10,7 @@ from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
 from globus_auto.steps import delete_task, empty, facts, quarantine
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion, Ended
+from globus_auto.steps.failures import reason_of_failure
 from globus_auto.steps.plan import PruningPlan
 from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
@@ -118,7 +119,7 @@ def _delete_quarantined(session: Session) -> list[str]:
             continue
         failed += 1
         if ended:
-            _report_failure(session, delete_task.reason_of(ended.document))
+            _report_failure(session, reason_of_failure(session, ended.document))
         left = [
             quarantined_path
             for quarantined_path in empty_paths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import Alert
-from globus_auto.text import because, capital, counted, some
+from globus_auto.text import access_advice, because, capital, counted, some, they_stay
 
 LEFTOVER = "a leftover delete task below "
 
@@ -83,25 +83,27 @@ def sources_altered(source_dir: str, paths: list[str]) -> Alert:
     )
 
 
-def delete_rejected(source_dir: str, path: str, details: str) -> Alert:
-    """Return the alert that Globus rejects the deletion of one file."""
+def delete_rejected(source_dir: str, paths: list[str], details: str) -> Alert:
+    """Return the alert that Globus rejects the deletion of each of `paths`."""
+    one = len(paths) == 1
     return _delete(
         source_dir,
         "deletion rejected",
-        f"Globus rejected the deletion of {path}. It stays at the source. Rename it; or check its"
-        f" copy yourself and delete it by hand. {details}",
+        f"Globus rejected the deletion of {some(paths)}. {they_stay(len(paths))} at the source."
+        f" Rename {'it' if one else 'them'}; or check {'its copy' if one else 'their copies'}"
+        f" yourself and delete {'it' if one else 'them'} by hand. {details}",
     )
 
 
 def delete_failed(source_dir: str, error: str, link: str) -> Alert:
     """Return the alert that a deletion of verified files failed."""
+    advice = access_advice(error, "Check that Globus may delete there.")
     return _delete(
         source_dir,
         "delete failed",
         f"Globus did not delete verified files below {source_dir}: the task failed, or did not end"
         " within two minutes. What it did not delete stays at the source, and the next run tries"
-        " again. Check that Globus may delete there. The task is at"
-        f" {link} {error}".rstrip(),
+        f" again. {advice} The task is at {link} {error}".rstrip(),
     )
 
 
