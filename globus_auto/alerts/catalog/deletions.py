@@ -26,6 +26,8 @@ def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) 
     `name` is that of the reason, as a member of an enumeration, and `reason` says it in words.
     """
     count = len(paths)
+    # transfer.py forgets files that are gone; an emptied source has its own alert meanwhile.
+    gone = name == "GONE"
     return Alert(
         kind="kept",
         about=reason,
@@ -34,6 +36,9 @@ def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) 
         f" h ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
         f" each: {reason}. {HINTS.get(name, NO_HINT)}",
         recovery=f"No file is kept too long any more for this reason: {reason}.",
+        code=0 if gone else 1,
+        for_seconds=hours * 3600 if gone else 0,
+        inhibited_by=("source",) if gone else (),
     )
 
 
