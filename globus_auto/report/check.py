@@ -32,13 +32,14 @@ from globus_auto.text import counted, printable
 from globus_auto.walk import ListingError
 
 CLOCK_SECONDS = 30
+SWAPPED = "both are missing: check whether SRC_ID and DST_ID are swapped"
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
 class Line(NamedTuple):
     """What was checked, the result, and how to fix it; `code` is the exit code of a problem.
 
-    `lists` says that a directory was listed, or can be created.
+    `lists` says that a directory was listed, or can be created; `missing` that there is none.
     """
 
     level: Literal["ok", "warning", "problem"]
@@ -46,6 +47,7 @@ class Line(NamedTuple):
     text: str
     code: int = 0
     lists: bool = False
+    missing: bool = False
 
 
 def check(context: RunContext) -> int:
@@ -89,6 +91,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
     found = [*_endpoint(session, "source", settings.src_id, settings.src_dir)]
     found += _endpoint(session, "destination", settings.dst_id, settings.dst_dir)
     yield from found
+    if sum(line.missing for line in found) == 2:
+        yield Line("warning", "directories", SWAPPED)
     if sum(line.lists for line in found) == 2:
         yield Line("ok", "consents", "both collections have all consents that they need")
     if context.options.probe:
@@ -233,10 +237,10 @@ def _directory(session: Session, what: str, endpoint: str, directory: str) -> Li
         return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
     if refused.gone and what == "destination":
         text = f"{directory} does not exist yet; the first transfer creates it"
-        return Line("ok", f"{what} directory", text, lists=True)
+        return Line("ok", f"{what} directory", text, lists=True, missing=True)
     name = "SRC_DIR" if what == "source" else "DST_DIR"
     text = f"{directory} cannot be listed. Check {name} and the permissions there. {refused.reason}"
-    return Line("problem", f"{what} directory", text, 1)
+    return Line("problem", f"{what} directory", text, 1, missing=refused.gone)
 
 
 def _write(session: Session) -> Line:

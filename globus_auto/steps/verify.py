@@ -70,6 +70,7 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
         session.store.drop(path)
     session.context.alerts.fire(
         catalog.destination_gone(
+            endpoint,
             session.context.settings.src_dir,
             len(paths),
             session.context.collection(endpoint),

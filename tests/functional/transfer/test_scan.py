@@ -185,14 +185,22 @@ def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab) -> None:
     assert lab.records() == {"/src/a.txt", "/src/b.txt"}
 
 
-def test_a_missing_source_directory_is_an_alert(lab: Lab) -> None:
-    """No record changes, and nothing is submitted."""
+def test_a_missing_source_directory_is_an_alert(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No record changes, and nothing is submitted. Where both are missing, the ids may be wrong."""
     lab.given_transferred("d/a.txt")
     before = lab.datastore_bytes()
     lab.configure(SRC_DIR="/src/nowhere", DST_DIR="/dst/nowhere")
     assert lab.transfer() == 1
     assert "SRC_DIR /src/nowhere cannot be listed" in lab.alerts()["source"]
+    assert "whether SRC_ID and DST_ID are swapped" in lab.alerts()["source"]
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
+    assert lab.transfer("--check") == 1
+    assert "whether SRC_ID and DST_ID are swapped" in capsys.readouterr().out
+    (lab.destination / "nowhere").mkdir()
+    assert lab.transfer() == 1
+    assert "swapped" not in lab.alerts()["source"]
 
 
 def test_symlinks_pipes_and_sockets_are_named_once(
