@@ -77,9 +77,10 @@ def explain(error: Exception, context: Facts) -> Alert:
         return explain_call(error, context)
     if isinstance(error, CancelTimeout):
         return catalog.delete_not_cancelled(sentence(str(error)))
-    silent = (globus_sdk.NetworkError, InvalidResponse)
-    if isinstance(error, silent) or _is_raised_by_sdk(error):
-        return catalog.service_unreachable(sentence(condensed(str(error))))
+    if isinstance(error, globus_sdk.NetworkError):
+        return catalog.service_unreachable(*globus.unreached(error))
+    if isinstance(error, InvalidResponse) or _is_raised_by_sdk(error):
+        return catalog.service_answer_invalid(sentence(condensed(str(error))))
     return catalog.crashed(context.program, condensed(f"{type(error).__name__}: {error}"))
 
 

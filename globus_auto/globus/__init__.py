@@ -42,6 +42,7 @@ from globus_auto.globus.tasks import (
     parse_label,
     transfer_document,
 )
+from globus_auto.globus.unreached import Unreached, unreached
 
 __all__ = [
     "DIVISIBLE",
@@ -62,6 +63,7 @@ __all__ = [
     "SuccessfulTransfer",
     "TaskDocument",
     "TransferAPIError",
+    "Unreached",
     "api_details",
     "connect",
     "delete_document",
@@ -84,4 +86,5 @@ __all__ = [
     "requires_session",
     "seconds",
     "transfer_document",
+    "unreached",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import globus_sdk
 
 from globus_auto.errors import InvalidResponse
+from globus_auto.globus.unreached import unreached
 from globus_auto.text import condensed, sentence, shortened
 
 # The codes of a 404 that is about the path; other codes are about the collection
@@ -121,6 +122,8 @@ def described(error: Exception) -> str:
     """Return what is known of the failure of a call: what Globus says, or what was raised."""
     if isinstance(error, globus_sdk.GlobusAPIError):
         return details(error)
+    if isinstance(error, globus_sdk.NetworkError):
+        return f"Globus cannot be reached: {unreached(error)}."
     return f"Error: {sentence(condensed(str(error)))}"
 
 
