@@ -21,6 +21,7 @@ from globus_auto.errors import (
     InvalidResponse,
     NewerDatastore,
     NoTerminal,
+    SecretMissing,
     StopSignal,
 )
 from globus_auto.globus import ENDPOINT_DOWN
@@ -63,6 +64,8 @@ def explain(error: Exception, context: Facts) -> Alert:
         return catalog.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, NoTerminal):
         return catalog.login_needs_terminal(login_command)
+    if isinstance(error, SecretMissing):
+        return catalog.secret_missing(context.settings.client_id, globus.SECRET)
     if isinstance(error, CommandLineLoginFlowEOFError):
         return catalog.login_without_code(login_command)
     if isinstance(error, IdentityMismatchError):
