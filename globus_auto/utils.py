@@ -23,11 +23,13 @@ from globus_auto import __version__, logs
 from globus_auto.alerts import (
     Alerts,
     AlertState,
+    OpenAlert,
     body,
     catalog,
     open_state,
     send,
     subject,
+    take_alerts,
 )
 from globus_auto.config_file import SettingsError, read_settings
 from globus_auto.context import RunContext
@@ -40,6 +42,8 @@ from globus_auto.text import printable
 log = logging.getLogger(__name__)
 
 PING_TIMEOUT = 10  # seconds
+# Where alerts about a config file are recorded, in its directory, if it cannot be read.
+BESIDE = "datastore.health"
 
 
 def parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
@@ -214,13 +218,18 @@ def _signals() -> Iterator[None]:
 def _report(context: RunContext) -> None:
     """Send new, due and resolved alerts, and remember that they were sent."""
     settings = context.settings
-    home = os.path.dirname(settings.datastore_path)
+    beside = os.path.join(os.path.dirname(settings.config_path), BESIDE)
+    # What a config file that cannot be read has as CODE_PATH is unknown: often its own directory.
+    path = context.health_path if settings.code_path else beside
     notified = False
     try:
-        # Write nothing where others could have put a link in place of the file.
-        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(home):
-            with open_state(context.health_path) as health:
+        if (settings.code_path or os.path.exists(beside)) and _is_safe(os.path.dirname(path)):
+            with open_state(path) as health:
                 notified = True
+                if path != beside and (
+                    "settings" not in {kind for kind, _ in context.alerts.fired}
+                ):
+                    health.alerts += _settings_alerts(settings, beside)
                 _notify(context, health)
                 health.names = {
                     endpoint: context.names[endpoint]
@@ -235,6 +244,18 @@ def _report(context: RunContext) -> None:
         log.error("Cannot record which alerts were sent: %s", error)
     if not notified:
         _notify(context, AlertState())
+
+
+def _is_safe(home: str) -> bool:
+    """Return whether nobody else could have put a link in place of a file in `home`."""
+    return os.path.isabs(home) and os.path.isdir(home) and not unsafe(home)
+
+
+def _settings_alerts(settings: Settings, beside: str) -> list[OpenAlert]:
+    """Take the alerts from `beside` that are there since this config file could not be read."""
+    if not os.path.exists(beside) or not _is_safe(os.path.dirname(beside)):
+        return []
+    return take_alerts(beside, "settings", f"{settings.config_path}: ")
 
 
 def _notify(context: RunContext, health: AlertState) -> None:

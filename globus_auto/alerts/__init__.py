@@ -5,7 +5,7 @@ from __future__ import annotations
 from globus_auto.alerts import catalog
 from globus_auto.alerts.explain import Facts, explain, explain_call
 from globus_auto.alerts.message import body, subject
-from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind
+from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind, OpenAlert
 from globus_auto.alerts.notify import (
     NO_APPRISE,
     Notifier,
@@ -23,6 +23,7 @@ from globus_auto.alerts.state import (
     ScanSummary,
     open_state,
     read_state,
+    take_alerts,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "KeptSummary",
     "Kind",
     "Notifier",
+    "OpenAlert",
     "ScanSummary",
     "body",
     "catalog",
@@ -49,5 +51,6 @@ __all__ = [
     "read_state",
     "send",
     "subject",
+    "take_alerts",
     "try_mail",
 ]

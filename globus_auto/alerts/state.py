@@ -253,6 +253,26 @@ def open_state(path: str) -> Iterator[AlertState]:
             _save(path, json.dumps(after, indent=1).encode())
 
 
+def take_alerts(path: str, kind: str, prefix: str) -> list[OpenAlert]:
+    """Remove the alerts of `kind` about what begins with `prefix` from a state, and return them.
+
+    Return none if the state at `path` cannot be saved.
+    """
+
+    def is_wanted(alert: OpenAlert) -> bool:
+        return alert.kind == kind and alert.about.startswith(prefix)
+
+    taken = list(filter(is_wanted, read_state(path).alerts))
+    try:
+        if taken:
+            with open_state(path) as state:
+                state.alerts = [alert for alert in state.alerts if not is_wanted(alert)]
+    except OSError as error:
+        log.info("Cannot write %s: %s", path, error)
+        return []
+    return taken
+
+
 def _save(path: str, data: bytes) -> None:
     """Replace the file at `path` by `data`, with spaces at its end.
 
