@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import Alert
-from globus_auto.text import access_advice, because, capital, counted, some, they_stay
+from globus_auto.text import DENIED, because, capital, counted, some, they_stay
 
 LEFTOVER = "a leftover delete task below "
 
@@ -102,7 +102,10 @@ def delete_rejected(source_dir: str, paths: list[str], details: str) -> Alert:
 
 def delete_failed(source_dir: str, error: str, link: str) -> Alert:
     """Return the alert that a deletion of verified files failed."""
-    advice = access_advice(error, "Check that Globus may delete there.")
+    if DENIED.search(error):
+        advice = "Let the account that Globus uses there write in the directories of these files."
+    else:
+        advice = "Check that Globus may delete there."
     return _delete(
         source_dir,
         "delete failed",

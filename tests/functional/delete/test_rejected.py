@@ -105,7 +105,7 @@ def test_a_deletion_without_permission_says_so(lab: Lab) -> None:
     lab.world.stall_next("PERMISSION_DENIED", kind="DELETE")
     assert lab.delete() == 1
     text = lab.alerts()["delete failed"]
-    assert "Give the account that Globus uses there access to it." in text
+    assert "Let the account that Globus uses there write in the directories" in text
     assert text.endswith("Code: PERMISSION_DENIED.")
 
 
