@@ -27,7 +27,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
                             delete empty directories
     context.py utils.py     one run as a cron job: settings, locks, signals, exit codes, alerts
     alerts/                 who is notified of what, and how often
-        model.py state.py message.py notify.py explain.py
+        model.py due.py state.py message.py notify.py explain.py
         catalog/            every alert: one function each, with its text
     globus/                 the only code that imports globus_sdk
         auth.py tokens.py client.py limiter.py listing.py tasks.py documents.py errors.py

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,13 +66,13 @@ def full_disk(directory: Path) -> Iterator[Path]:
     What is in the directory is copied to the disk before that. Skip the test where nothing may be
     mounted.
     """
-    before = {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+    before = directory.with_name("before")
+    shutil.copytree(directory, before)
     command = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(directory)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small disk")
     try:
-        for name, content in before.items():
-            (directory / name).write_bytes(content)
+        shutil.copytree(before, directory, dirs_exist_ok=True)
         filling = directory / "filling"
         with contextlib.suppress(OSError), open(filling, "wb", buffering=0) as file:
             while True:

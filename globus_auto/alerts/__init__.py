@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts import catalog
+from globus_auto.alerts.due import DAY
 from globus_auto.alerts.explain import Facts, explain, explain_call
 from globus_auto.alerts.message import body, subject
 from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind, OpenAlert
@@ -16,7 +17,6 @@ from globus_auto.alerts.notify import (
     try_mail,
 )
 from globus_auto.alerts.state import (
-    DAY,
     MAX_PATHS,
     AlertState,
     KeptSummary,

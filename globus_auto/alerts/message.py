@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from globus_auto.alerts.due import DAY
 from globus_auto.alerts.model import ACTION_CODE, Digest, OpenAlert
-from globus_auto.alerts.state import DAY
 from globus_auto.text import counted, moment, printable
 
 FLAPS = " It comes and goes: it is resolved when it stays away for EMAIL_REPEAT_HOURS."

@@ -13,7 +13,6 @@ from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Delet
 from globus_auto.steps.failures import reason_of_failure
 from globus_auto.steps.plan import PruningPlan
 from globus_auto.steps.session import Session
-from globus_auto.walk import ListingError
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +133,8 @@ def _delete_quarantined(session: Session) -> list[str]:
 
 
 def _is_gone(session: Session, directory: str) -> bool:
-    source = session.context.settings.src_id
-    result = session.client.list_directory(source, directory)
-    return isinstance(result, ListingError) and result.gone
+    failure = session.client.listing_error(session.context.settings.src_id, directory)
+    return failure is not None and failure.gone
 
 
 def _conclude(session: Session, ended: Ended | None, deleted: list[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from globus_auto.alerts import state
+from globus_auto.alerts import due, state
 from globus_auto.alerts.model import Alert, Alerts, OpenAlert
 from tests.unit.alerts.samples import alert, findings, open_alert
 
@@ -150,13 +150,11 @@ def test_only_what_was_checked_is_resolved() -> None:
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.resolved for each in state.update_open_alerts(known, found, 1)] == [True, False]
+    assert [each.resolved for each in due.update_open_alerts(known, found, 1)] == [True, False]
 
 
 def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
-    (kept,) = state.update_open_alerts(
-        [open_alert(notified_at=5)], findings(alert(text="newer")), 9
-    )
+    (kept,) = due.update_open_alerts([open_alert(notified_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.notified_at) == ("newer", 0, 5)
 
 
@@ -200,12 +198,12 @@ def of(program: str, *raised: Alert) -> Alerts:
 
 
 def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
-    known = state.update_open_alerts([open_alert(notified_at=0)], of("transfer", alert()), 1)
-    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 2)] == [False]
-    assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 2)] == [True]
-    known = state.update_open_alerts(known, of("delete", alert()), 3)
-    assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 4)] == [False]
-    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 4)] == [True]
+    known = due.update_open_alerts([open_alert(notified_at=0)], of("transfer", alert()), 1)
+    assert [each.resolved for each in due.update_open_alerts(known, of("delete"), 2)] == [False]
+    assert [each.resolved for each in due.update_open_alerts(known, of("transfer"), 2)] == [True]
+    known = due.update_open_alerts(known, of("delete", alert()), 3)
+    assert [each.resolved for each in due.update_open_alerts(known, of("transfer"), 4)] == [False]
+    assert [each.resolved for each in due.update_open_alerts(known, of("delete"), 4)] == [True]
 
 
 def test_no_program_reminds_of_what_it_found_resolved() -> None:
@@ -218,12 +216,12 @@ def test_no_program_reminds_of_what_it_found_resolved() -> None:
 
 
 def test_either_program_resolves_a_shared_alert() -> None:
-    known = state.update_open_alerts(
+    known = due.update_open_alerts(
         [open_alert(notified_at=0)], of("transfer", alert(shared=True)), 1
     )
-    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 2)] == [True]
+    assert [each.resolved for each in due.update_open_alerts(known, of("delete"), 2)] == [True]
     earlier = [open_alert(notified_at=0, by="")]
-    assert [each.resolved for each in state.update_open_alerts(earlier, of("delete"), 2)] == [True]
+    assert [each.resolved for each in due.update_open_alerts(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(
