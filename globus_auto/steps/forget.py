@@ -11,7 +11,8 @@ def forget(session: Session, plan: TransferPlan) -> None:
     """Drop the records of files that are gone from the source, unless their task is in progress.
 
     Drop nothing below a directory that could not be listed, and nothing while SRC_DIR is suddenly
-    empty. Save at once: delete.py would go on to look for those files.
+    empty. Save only if delete.py would report these files as kept for too long: missing files start
+    nothing, so otherwise the next change saves this as well.
     """
     settings, store = session.context.settings, session.store
     if _is_suddenly_empty(session, plan):
@@ -29,11 +30,19 @@ def forget(session: Session, plan: TransferPlan) -> None:
         elif plan.covers(directory):
             gone += [joined(directory, name) for name in records if not excluded(name)]
     held = _held(session)
+    overdue = any(_is_overdue(session, path) for path in gone)
     for path in gone:
         if path not in held:
             store.forget(path)
-    if gone:
+    if overdue:
         session.save()
+
+
+def _is_overdue(session: Session, path: str) -> bool:
+    """Return whether a file was delivered more than STALL_HOURS ago."""
+    context, record = session.context, session.store.record(path)
+    ended = session.store.tasks[record.task].ended_at if record else None
+    return ended is not None and context.started - ended > context.settings.stall_hours * 3600
 
 
 def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
