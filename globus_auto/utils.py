@@ -23,7 +23,6 @@ from globus_auto import __version__, logs
 from globus_auto.alerts import (
     Alerts,
     AlertState,
-    OpenAlert,
     body,
     catalog,
     open_state,
@@ -34,7 +33,7 @@ from globus_auto.alerts import (
 from globus_auto.config_file import SettingsError, read_settings
 from globus_auto.context import RunContext
 from globus_auto.errors import AlreadyRunning, StopSignal
-from globus_auto.files import unsafe
+from globus_auto.files import in_safe_directory
 from globus_auto.logs import to_file, to_stderr
 from globus_auto.settings import Settings
 from globus_auto.text import printable
@@ -223,13 +222,11 @@ def _report(context: RunContext) -> None:
     path = context.health_path if settings.code_path else beside
     notified = False
     try:
-        if (settings.code_path or os.path.exists(beside)) and _is_safe(os.path.dirname(path)):
+        if (settings.code_path or os.path.exists(beside)) and in_safe_directory(path):
             with open_state(path) as health:
                 notified = True
-                if path != beside and (
-                    "settings" not in {kind for kind, _ in context.alerts.fired}
-                ):
-                    health.alerts += _settings_alerts(settings, beside)
+                if path != beside and all(kind != "settings" for kind, _ in context.alerts.fired):
+                    health.alerts += take_alerts(beside, f"{settings.config_path}: ")
                 _notify(context, health)
                 health.names = {
                     endpoint: context.names[endpoint]
@@ -244,18 +241,6 @@ def _report(context: RunContext) -> None:
         log.error("Cannot record which alerts were sent: %s", error)
     if not notified:
         _notify(context, AlertState())
-
-
-def _is_safe(home: str) -> bool:
-    """Return whether nobody else could have put a link in place of a file in `home`."""
-    return os.path.isabs(home) and os.path.isdir(home) and not unsafe(home)
-
-
-def _settings_alerts(settings: Settings, beside: str) -> list[OpenAlert]:
-    """Take the alerts from `beside` that are there since this config file could not be read."""
-    if not os.path.exists(beside) or not _is_safe(os.path.dirname(beside)):
-        return []
-    return take_alerts(beside, "settings", f"{settings.config_path}: ")
 
 
 def _notify(context: RunContext, health: AlertState) -> None:

@@ -133,17 +133,19 @@ def open_state(path: str) -> Iterator[AlertState]:
             _save(path, json.dumps(after, indent=1).encode())
 
 
-def take_alerts(path: str, kind: str, prefix: str) -> list[OpenAlert]:
-    """Remove the alerts of `kind` about what begins with `prefix` from a state, and return them.
+def take_alerts(path: str, about: str) -> list[OpenAlert]:
+    """Remove the alerts on settings whose subject begins with `about` from a state; return them.
 
     Return none if the state at `path` cannot be saved.
     """
 
     def is_wanted(alert: OpenAlert) -> bool:
-        return alert.kind == kind and alert.about.startswith(prefix)
+        return alert.kind == "settings" and alert.about.startswith(about)
 
-    taken = list(filter(is_wanted, read_state(path).alerts))
     try:
+        if not (os.path.exists(path) and files.in_safe_directory(path)):
+            return []
+        taken = list(filter(is_wanted, read_state(path).alerts))
         if taken:
             with open_state(path) as state:
                 state.alerts = [alert for alert in state.alerts if not is_wanted(alert)]

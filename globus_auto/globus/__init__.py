@@ -5,8 +5,9 @@ from __future__ import annotations
 from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 
 from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
-from globus_auto.globus.client import ENDINGS, Client
+from globus_auto.globus.client import Client
 from globus_auto.globus.documents import (
+    ENDINGS,
     ROWS_MOST,
     Event,
     Shape,

@@ -39,8 +39,6 @@ from globus_auto.walk import ListingError, ListingResult
 
 LISTED_AT_MOST = 1000  # tasks: globus_sdk's paginator for task_list stops there as well
 CANCEL_SECONDS = 60
-# The codes of events with which a task ends before its work is done.
-ENDINGS = ("CANCELED", "EXPIRED")
 # The code with which Globus reports that it made a directory.
 MADE = "DirectoryCreated"
 
@@ -232,14 +230,11 @@ class Client:
         return document
 
     def newest_event(self, task_id: str, *, errors: bool = False) -> Event | None:
-        """Return the newest event of a task, None if there is none.
-
-        With `errors`, return its newest error that is not just its end, as CANCELED is.
-        """
+        """Return the newest event of a task, or of its `errors` before its end; None without."""
         query = {"filter": "is_error:1"} if errors else None
         page = self._call(self._transfer.task_event_list, task_id, limit=10, query_params=query)
         events = paged(lambda _marker: {**page.data, "next_marker": None}, Event)
-        return next((each for each in events if not errors or each.code not in ENDINGS), None)
+        return next((each for each in events if not (errors and each.is_end)), None)
 
     def skipped_errors(self, task_id: str, most: int = ROWS_MOST) -> list[SkippedError]:
         """Return the paths that a task skipped; raise EndlessList if they are more than `most`.

@@ -19,6 +19,8 @@ ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID in everything that is publis
 ROWS_MOST = 10_000_000
 PAGES_MOST = 100_000
 EMPTY_PAGES = 3
+# The codes with which a task ends before its work is done: an earlier error says why.
+ENDINGS = ("CANCELED", "EXPIRED")
 
 
 class FileDocument(msgspec.Struct):
@@ -139,6 +141,11 @@ class Event(msgspec.Struct):
     time: datetime
     description: str | None = None
     details: str | None = None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it only says that the task ended before its work was done."""
+        return self.code in ENDINGS
 
 
 class SkippedError(msgspec.Struct):
