@@ -16,8 +16,8 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         source.py scan.py plan.py findings.py forget.py spelling.py
                             scan the source, classify its files, report what needs attention
         record.py submit.py record tasks, then submit each exactly once
-        poll.py delivered.py wait.py
-                            ended tasks: what counts as delivered
+        poll.py delivered.py failures.py wait.py
+                            ended tasks: what counts as delivered; why a task failed
         candidates.py verify.py compare.py fingerprints.py marker.py
                             what may be deleted, and counts as verified; source and
                             destination are distinct
@@ -28,10 +28,11 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
                             delete empty directories
     context.py utils.py     one run as a cron job: settings, locks, signals, exit codes, alerts
     alerts/                 who is notified of what, and how often
-        model.py state.py message.py notify.py explain.py
+        model.py due.py state.py message.py notify.py explain.py
         catalog/            every alert: one function each, with its text
     globus/                 the only code that imports globus_sdk
         auth.py tokens.py client.py limiter.py listing.py tasks.py documents.py errors.py
+        unreached.py
     local.py walk.py        list a mounted directory; walk over many directories at once
     history.py              what happened to each file, for good
     datastore.py storage.py the records of files and tasks, and the invariant; their file

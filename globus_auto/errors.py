@@ -79,6 +79,10 @@ class NoTerminal(Exception):
     """A login is needed, but there is no terminal to log in on."""
 
 
+class SecretMissing(Exception):
+    """CLIENT_ID has logged in as a service account before, and its secret is not known now."""
+
+
 class StopSignal(Exception):
     """The program was asked to end by SIGTERM."""
 

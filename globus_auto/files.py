@@ -118,6 +118,12 @@ def unsafe(path: str) -> str | None:
         place = os.path.dirname(place) if name == ".." else os.path.join(place, name)
 
 
+def in_safe_directory(path: str) -> bool:
+    """Return whether nobody else could put a link in place of the file at `path`."""
+    home = os.path.dirname(path)
+    return os.path.isabs(home) and os.path.isdir(home) and not unsafe(home)
+
+
 def unsafe_file(path: str) -> str | None:
     """Return why others could change or replace the file at `path`, which is written, or None.
 

@@ -11,7 +11,10 @@ from urllib.parse import unquote
 NAMES_SHOWN = 5
 DETAILS_LENGTH = 300  # characters of what a server says
 NAME_LENGTH = 128  # characters of a code or name that a server sends
-DENIED = re.compile("permission.?denied|not.?authori[sz]ed|forbidden|EACCES", re.IGNORECASE)
+DENIED = re.compile(
+    "(permission|access).?denied|not.?(authori[sz]ed|permitted|allowed)|forbidden|EACCES|EPERM",
+    re.IGNORECASE,
+)
 TOO_LARGE = re.compile(r"\.SizeLimit|too many (files|entries)", re.IGNORECASE)
 SECRET_LENGTH = 8  # characters; every secret that Globus issues is longer
 SECRETS: set[str] = set()  # used by this process; see redact()

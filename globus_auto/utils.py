@@ -8,15 +8,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-import http.client
 import logging
 import os
 import signal
 import socket
 import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 
 from globus_auto import __version__, logs
@@ -25,25 +22,25 @@ from globus_auto.alerts import (
     AlertState,
     body,
     catalog,
-    make_digest,
-    mark_notified,
     open_state,
+    ping,
     recall,
     send,
     subject,
-    update_open_alerts,
+    take_alerts,
 )
 from globus_auto.config_file import SettingsError, read_settings
 from globus_auto.context import RunContext
 from globus_auto.errors import AlreadyRunning, StopSignal
-from globus_auto.files import unsafe
+from globus_auto.files import in_safe_directory
 from globus_auto.logs import to_file, to_stderr
 from globus_auto.settings import Settings
 from globus_auto.text import printable
 
 log = logging.getLogger(__name__)
 
-PING_TIMEOUT = 10  # seconds
+# Where alerts about a config file are recorded, in its directory, if it cannot be read.
+BESIDE = "datastore.health"
 
 
 def parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
@@ -96,7 +93,8 @@ def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], 
             log.info("Ended %s with exit code %d", program, alerts.code)
             if notifies and not context.dry:
                 _report(context)
-                _ping(context)
+                url = settings.ping_url.replace("{program}", program)
+            ping(url, failed=alerts.code != 0)
         except KeyboardInterrupt:
             log.warning("Interrupted; what was begun is finished by the next run")
             return 1
@@ -223,13 +221,16 @@ def _signals() -> Iterator[None]:
 def _report(context: RunContext) -> None:
     """Send new, due and resolved alerts, and remember that they were sent."""
     settings = context.settings
-    home = os.path.dirname(settings.datastore_path)
+    beside = os.path.join(os.path.dirname(settings.config_path), BESIDE)
+    # What a config file that cannot be read has as CODE_PATH is unknown: often its own directory.
+    path = context.health_path if settings.code_path else beside
     notified = False
     try:
-        # Write nothing where others could have put a link in place of the file.
-        if os.path.isabs(home) and os.path.isdir(home) and not unsafe(home):
-            with open_state(context.health_path) as health:
+        if (settings.code_path or os.path.exists(beside)) and in_safe_directory(path):
+            with open_state(path) as health:
                 notified = True
+                if path != beside and all(kind != "settings" for kind, _ in context.alerts.fired):
+                    health.alerts += take_alerts(beside, f"{settings.config_path}: ")
                 _notify(context, health)
                 health.names = {
                     endpoint: context.names[endpoint]
@@ -250,8 +251,8 @@ def _notify(context: RunContext, health: AlertState) -> None:
     now = int(time.time())
     settings, notifier = context.settings, context.notifier
     host = socket.gethostname()
-    health.alerts = update_open_alerts(health.alerts, context.alerts, now)
-    what = make_digest(health.alerts, context.alerts, now, settings.email_repeat_hours * 3600)
+    repeat = settings.email_repeat_hours * 3600
+    what = health.update(context.alerts, now, repeat)
     if not any(what) or not (notifier.recipients or notifier.urls):
         return
     title = subject(what, settings.email_subject, host, _pair(context))
@@ -263,7 +264,7 @@ def _notify(context: RunContext, health: AlertState) -> None:
         f"More is in {printable(settings.log_path)} there; README.md explains each alert."
     )
     if send(notifier, title, body(what, now, source)):
-        health.alerts = mark_notified(health.alerts, what, now)
+        health.mark_sent(what, now, repeat)
 
 
 def _pair(context: RunContext) -> str:
@@ -275,26 +276,3 @@ def _pair(context: RunContext) -> str:
     if None in names or names[0] == names[1]:
         return f"{settings.src_dir} -> {settings.dst_dir}"
     return f"{names[0]} -> {names[1]}"
-
-
-def _ping(context: RunContext) -> None:
-    """Report the result to PING_URL, which can neither delay nor fail the run."""
-    url = context.settings.ping_url.replace("{program}", context.program)
-    if not url:
-        return
-    if context.alerts.code:
-        address, mark, query = url.partition("?")
-        url = f"{address.rstrip('/')}/fail{mark}{query}"
-    # A slow name server or service is left behind with its thread.
-    fetching = threading.Thread(target=_fetch, args=(url,), daemon=True)
-    fetching.start()
-    fetching.join(PING_TIMEOUT)
-    if fetching.is_alive():
-        log.info("Cannot reach PING_URL: no answer within %d seconds", PING_TIMEOUT)
-
-
-def _fetch(url: str) -> None:
-    try:
-        urllib.request.urlopen(url, timeout=PING_TIMEOUT).close()
-    except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:
-        log.info("Cannot reach PING_URL: %s", type(error).__name__)

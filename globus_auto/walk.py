@@ -23,6 +23,8 @@ class DirectoryListing(NamedTuple):
 
     mtimes are in seconds UTC. `others` maps symlinks, devices and sockets to what they are.
     `unsendable` are the names that Globus cannot transfer; they are in none of the other fields.
+    `unknown` are files in `others` whose fingerprint is unknown, each with what Globus sent of it:
+    an impossible size or time.
     """
 
     path: str
@@ -30,6 +32,7 @@ class DirectoryListing(NamedTuple):
     directories: dict[str, int]
     others: dict[str, str]
     unsendable: list[str]
+    unknown: dict[str, str] = {}  # noqa: RUF012 - nobody changes the default
     rename_supported: bool = True
 
     @property

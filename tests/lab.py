@@ -25,7 +25,7 @@ from globus_auto import storage as storage_module
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import MARKER
 from globus_auto.sandbox.server import Sandbox
-from globus_auto.sandbox.world import World
+from globus_auto.sandbox.world import CompletionPolicy, World
 from tests import processes
 
 START = 1_795_428_000.0  # seconds since 1970 UTC
@@ -241,6 +241,18 @@ def deleted(lab: Lab) -> list[list[str]]:
         for document in lab.submitted("delete")
         if document["endpoint"] == lab.src.id and not document["recursive"]
     ]
+
+
+def fail_after_deleting(lab: Lab) -> None:
+    """Let the next delete task fail although it has deleted all files of the source."""
+    lab.world.completion = CompletionPolicy.after_polls(9)
+
+    def end(_request: object) -> None:
+        for path in lab.source.iterdir():
+            path.unlink()
+        list(lab.world.tasks.values())[-1].finish("FAILED", "ENDPOINT_ERROR")
+
+    lab.world.faults.add_hook("delete", end, when="after")
 
 
 def too_large(lab: Lab, path: str) -> None:

@@ -422,7 +422,7 @@ MUTANTS = [
     Mutant(
         "an alert is inhibited by its cause",
         "test_an_alert_is_inhibited_by_its_cause",
-        "alerts/state.py",
+        "alerts/due.py",
         "update_open_alerts",
         "if causes.isdisjoint(alert.inhibited_by)",
         "if True",

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.lab import Lab
@@ -65,6 +68,29 @@ def no_file_above(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def full_disk(directory: Path) -> Iterator[Path]:
+    """Make a small disk at `directory`, fill it, and yield the file that fills it.
+
+    What is in the directory is copied to the disk before that. Skip the test where nothing may be
+    mounted.
+    """
+    before = directory.with_name("before")
+    shutil.copytree(directory, before)
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(directory)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        shutil.copytree(before, directory, dirs_exist_ok=True)
+        filling = directory / "filling"
+        with contextlib.suppress(OSError), open(filling, "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        yield filling
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
 class Terminal:

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from globus_auto.alerts import catalog
+from globus_auto.alerts.due import DAY
 from globus_auto.alerts.explain import Facts, explain, explain_call
 from globus_auto.alerts.message import body, subject
-from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind
+from globus_auto.alerts.model import Alert, AlertError, Alerts, Kind, OpenAlert
 from globus_auto.alerts.notify import (
     NO_APPRISE,
     Notifier,
     invalid_urls,
     notify_urls,
+    ping,
     reach,
     send,
     try_mail,
 )
 from globus_auto.alerts.state import (
-    DAY,
     MAX_PATHS,
     AlertState,
     KeptSummary,
     ScanSummary,
-    make_digest,
-    mark_notified,
     open_state,
     read_state,
     recall,
-    update_open_alerts,
+    take_alerts,
 )
 
 __all__ = [
@@ -41,21 +40,21 @@ __all__ = [
     "KeptSummary",
     "Kind",
     "Notifier",
+    "OpenAlert",
     "ScanSummary",
     "body",
     "catalog",
     "explain",
     "explain_call",
     "invalid_urls",
-    "make_digest",
-    "mark_notified",
     "notify_urls",
     "open_state",
+    "ping",
     "reach",
     "read_state",
     "recall",
     "send",
     "subject",
+    "take_alerts",
     "try_mail",
-    "update_open_alerts",
 ]

@@ -21,6 +21,7 @@ from globus_auto.errors import (
     InvalidResponse,
     NewerDatastore,
     NoTerminal,
+    SecretMissing,
     StopSignal,
 )
 from globus_auto.globus import ENDPOINT_DOWN
@@ -63,6 +64,8 @@ def explain(error: Exception, context: Facts) -> Alert:
         return catalog.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, NoTerminal):
         return catalog.login_needs_terminal(login_command)
+    if isinstance(error, SecretMissing):
+        return catalog.secret_missing(context.settings.client_id, globus.SECRET)
     if isinstance(error, CommandLineLoginFlowEOFError):
         return catalog.login_without_code(login_command)
     if isinstance(error, IdentityMismatchError):
@@ -77,9 +80,10 @@ def explain(error: Exception, context: Facts) -> Alert:
         return explain_call(error, context)
     if isinstance(error, CancelTimeout):
         return catalog.delete_not_cancelled(sentence(str(error)))
-    silent = (globus_sdk.NetworkError, InvalidResponse)
-    if isinstance(error, silent) or _is_raised_by_sdk(error):
-        return catalog.service_unreachable(sentence(condensed(str(error))))
+    if isinstance(error, globus_sdk.NetworkError):
+        return catalog.service_unreachable(*globus.unreached(error))
+    if isinstance(error, InvalidResponse) or _is_raised_by_sdk(error):
+        return catalog.service_answer_invalid(sentence(condensed(str(error))))
     return catalog.crashed(context.program, condensed(f"{type(error).__name__}: {error}"))
 
 

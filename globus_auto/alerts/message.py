@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from globus_auto.alerts.due import DAY
 from globus_auto.alerts.model import ACTION_CODE, Digest, OpenAlert
-from globus_auto.alerts.state import DAY
 from globus_auto.text import counted, moment, printable
 
+FLAPS = " It comes and goes: it is resolved when it stays away for EMAIL_REPEAT_HOURS."
 PARAGRAPHS = 25  # of one kind in a message, so that it can be read on a phone
 
 
@@ -51,6 +52,7 @@ def _paragraph(alert: OpenAlert, now: int) -> str:
     else:
         text = alert.text
         end = f"Open since {moment(alert.since)}."
+        end += FLAPS if alert.recurring else ""
     return f"* {alert.kind}: {printable(text)} ({end})"
 
 

@@ -104,7 +104,9 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An open alert. Times are seconds since 1970 UTC.
 
     A `resolved` one stays until the message about that is sent. It was found first at `since`, last
-    at `seen_at`, by the program `by`, which alone can resolve it; if `by` is empty, either can.
+    at `seen_at`, by the program `by`, which alone can resolve it; if `by` is empty, either can. A
+    `recurring` one came back soon after a message that it was resolved; each run has found it
+    resolved since `resolved_since`.
     """
 
     kind: str
@@ -120,11 +122,26 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     severity: Severity = "alert"
     recovery: str | None = None
     resolved: bool = msgspec.field(default=False, name="over")
+    recurring: bool = False
+    resolved_since: int | None = None
 
     @property
     def key(self) -> tuple[str, str]:
         """What makes this the same alert in the next run."""
         return self.kind, self.about
+
+    def until(self, now: int) -> OpenAlert:
+        """Return this alert without times after `now`, which come from a wrong clock."""
+        times = (self.since, self.seen_at, self.notified_at or 0, self.resolved_since or 0)
+        if max(times) <= now:
+            return self
+        return msgspec.structs.replace(
+            self,
+            since=min(self.since, now),
+            seen_at=min(self.seen_at, now),
+            notified_at=None if self.notified_at is None else min(self.notified_at, now),
+            resolved_since=None if self.resolved_since is None else min(self.resolved_since, now),
+        )
 
 
 class Alerts:

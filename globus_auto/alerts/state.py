@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +14,22 @@ from typing import Any
 import msgspec
 
 from globus_auto import files
+from globus_auto.alerts.due import (
+    DAY,
+    key_of,
+    make_digest,
+    mark_notified,
+    said_before,
+    update_open_alerts,
+)
 from globus_auto.alerts.model import KINDS, Alerts, Digest, OpenAlert
 from globus_auto.files import write_atomically
 from globus_auto.text import utf8
 
 log = logging.getLogger(__name__)
 
-EARLY = 900  # seconds
-DAY = 86_400  # seconds
 MAX_PATHS = 10_000  # paths of one kind, so that the file stays small
+ROOM = 4096  # bytes; the file has at least so many spaces at its end, for more alerts
 
 
 class ScanSummary(msgspec.Struct, kw_only=True):
@@ -56,7 +64,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     both collections by id. `empty_since` is when SRC_DIR was found empty although files had been
     there. By path: `undeleted` are files that could not be deleted, `doubted` is when a file was
     last sent again because its copy could not be verified, and `refused` when Globus last rejected
-    it. `scan` and `kept` are for reports.
+    it. `resolved_at` is when a message said that an alert was resolved, by its kind and subject.
+    `scan` and `kept` are for reports.
     """
 
     alerts: list[OpenAlert] = []
@@ -69,6 +78,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     refused: dict[str, int] = {}
     scan: ScanSummary | None = None
     kept: KeptSummary | None = None
+    resolved_at: dict[str, int] = {}
 
     @property
     def doubted_is_full(self) -> bool:
@@ -91,127 +101,31 @@ class AlertState(msgspec.Struct, kw_only=True):
         """Remember that `paths` are sent again at `now`, as their copies could not be verified."""
         self.doubted = _noted(self.doubted, paths, now, 7 * DAY)
 
+    def update(self, alerts: Alerts, now: int, repeat: float) -> Digest:
+        """Update the alerts after a run that fired and resolved `alerts`; return what to send.
 
-def _noted(before: dict[str, int], paths: list[str], now: int, kept: int) -> dict[str, int]:
+        `now` is in seconds UTC, and reminders go every `repeat` seconds.
+        """
+        lately = {key for key, at in self.resolved_at.items() if 0 <= now - at < repeat}
+        self.alerts = update_open_alerts(self.alerts, alerts, now, repeat, lately)
+        return make_digest(self.alerts, alerts, now, repeat)
+
+    def mark_sent(self, what: Digest, now: int, repeat: float) -> None:
+        """Remember that the digest `what` was sent at `now`."""
+        self.alerts = mark_notified(self.alerts, what, now)
+        resolved = [key_of(alert) for alert in what.resolved]
+        self.resolved_at = _noted(self.resolved_at, resolved, now, repeat)
+
+
+def _noted(before: dict[str, int], paths: list[str], now: int, kept: float) -> dict[str, int]:
     """Return `before`, less what is older than `kept` seconds, with `paths` at `now`."""
     recent = {path: at for path, at in before.items() if 0 <= now - at < kept}
     return dict(list({**recent, **dict.fromkeys(map(utf8, paths), now)}.items())[-MAX_PATHS:])
 
 
-def update_open_alerts(open_alerts: list[OpenAlert], alerts: Alerts, now: int) -> list[OpenAlert]:
-    """Return the alerts that are open after a run that fired and resolved `alerts` at `now`.
-
-    A resolved alert stays until the message about that is sent, if the alert was sent at all. An
-    alert that was never sent is dropped while its cause is open, or if that was just resolved.
-    """
-    causes = {one.kind for one in open_alerts if not one.resolved}
-    causes |= {alert.kind for alert in alerts.fired.values()}
-    raised = {
-        alert.key: alert for alert in alerts.fired.values() if causes.isdisjoint(alert.inhibited_by)
-    }
-    result = []
-    for old in open_alerts:
-        new = raised.pop(old.key, None)
-        new = new or (alerts.fired.get(old.key) if old.notified_at is not None else None)
-        if new:
-            result.append(
-                msgspec.structs.replace(
-                    old,
-                    title=new.title,
-                    text=new.text,
-                    code=new.code,
-                    for_seconds=new.for_seconds,
-                    severity=new.severity,
-                    recovery=new.recovery,
-                    seen_at=now,
-                    by=alerts.seen_by(new),
-                    resolved=False,
-                )
-            )
-        elif old.key in alerts.fired:
-            log.info("Not sent, since its cause has an alert: %s", old.text)
-        elif not alerts.is_resolved(old.key, old.by):
-            result.append(old)
-        elif old.notified_at is not None and old.severity == "alert" and old.recovery != "":
-            result.append(msgspec.structs.replace(old, resolved=True))
-    for alert in raised.values():
-        result.append(
-            OpenAlert(
-                kind=alert.kind,
-                about=alert.about,
-                title=alert.title,
-                text=alert.text,
-                code=alert.code,
-                since=now,
-                seen_at=now,
-                by=alerts.seen_by(alert),
-                for_seconds=alert.for_seconds,
-                severity=alert.severity,
-                recovery=alert.recovery,
-            )
-        )
-    return result
-
-
-def said_before(
-    open_alerts: list[OpenAlert], now: int, repeat: float
-) -> dict[tuple[str, str], OpenAlert]:
-    """Return the open alerts that need not be said on stderr at `now` (seconds UTC), by key.
-
-    An earlier run has said them. Every `repeat` seconds one is said again, as it is by mail. If the
-    clock was set back, it is said as well.
-    """
-
-    def reminders(one: OpenAlert, at: int) -> float:
-        return (at - one.since + min(EARLY, repeat / 4)) // max(repeat, 1)
-
-    return {
-        one.key: one
-        for one in open_alerts
-        if not one.resolved
-        and (one.severity == "note" or reminders(one, now) == reminders(one, one.seen_at))
-    }
-
-
 def recall(path: str, repeat_hours: float) -> dict[tuple[str, str], OpenAlert]:
     """Return what `said_before` returns now of the open alerts in the health file at `path`."""
     return said_before(read_state(path).alerts, int(time.time()), repeat_hours * 3600)
-
-
-def make_digest(open_alerts: list[OpenAlert], alerts: Alerts, now: int, repeat: float) -> Digest:
-    """Return what to send at `now` (seconds UTC), with reminders every `repeat` seconds.
-
-    All reminders go in one message, so that several problems are one message a day; none for an
-    alert that this run found resolved, and that the other program, which saw it last, will resolve.
-    A reminder may be a quarter of an hour early, since cron's runs are not a whole day apart.
-    """
-    due = now - repeat + min(EARLY, repeat / 4)
-    new, again, resolved = [], [], []
-    for alert in open_alerts:
-        if alert.resolved:
-            resolved.append(alert)
-        elif alert.notified_at is None:
-            if max(alert.seen_at, alert.since) - alert.since >= alert.for_seconds:
-                new.append(alert)
-        elif alert.severity == "alert" and not alerts.is_over(alert.key):
-            again.append(alert)
-    if all((alert.notified_at or 0) > due for alert in again):
-        again = []
-    # Stable: alerts come first. Notes alone are no reason for a message.
-    new.sort(key=lambda alert: alert.severity)
-    if not (again or resolved) and all(alert.severity == "note" for alert in new):
-        new = []
-    return Digest(new, again, resolved)
-
-
-def mark_notified(open_alerts: list[OpenAlert], what: Digest, now: int) -> list[OpenAlert]:
-    """Return what stays open after the digest `what` was sent at `now`."""
-    said = {alert.key for alert in [*what.new, *what.still_open]}
-    return [
-        msgspec.structs.replace(alert, notified_at=now) if alert.key in said else alert
-        for alert in open_alerts
-        if not alert.resolved
-    ]
 
 
 @contextmanager
@@ -229,7 +143,47 @@ def open_state(path: str) -> Iterator[AlertState]:
         after = msgspec.to_builtins(health)
         if after != before:
             # As ASCII, which holds names that are not UTF-8 as well.
-            write_atomically(path, [json.dumps(after, indent=1).encode(), b"\n"])
+            _save(path, json.dumps(after, indent=1).encode())
+
+
+def take_alerts(path: str, about: str) -> list[OpenAlert]:
+    """Remove the alerts on settings whose subject begins with `about` from a state; return them.
+
+    Return none if the state at `path` cannot be saved.
+    """
+
+    def is_wanted(alert: OpenAlert) -> bool:
+        return alert.kind == "settings" and alert.about.startswith(about)
+
+    try:
+        if not (os.path.exists(path) and files.in_safe_directory(path)):
+            return []
+        taken = list(filter(is_wanted, read_state(path).alerts))
+        if taken:
+            with open_state(path) as state:
+                state.alerts = [alert for alert in state.alerts if not is_wanted(alert)]
+    except OSError as error:
+        log.info("Cannot write %s: %s", path, error)
+        return []
+    return taken
+
+
+def _save(path: str, data: bytes) -> None:
+    """Replace the file at `path` by `data`, with spaces at its end.
+
+    On a full disk no file can be written, and one that has room for `data` is overwritten in place:
+    otherwise each run would send the same alerts again. Raise OSError if it has no room.
+    """
+    size = (len(data) // ROOM + 2) * ROOM
+    try:
+        write_atomically(path, [data.ljust(size - 1), b"\n"])
+    except OSError as error:
+        room = os.stat(path).st_size if os.path.exists(path) else 0
+        if room < len(data):
+            raise
+        log.info("Overwriting %s in place: %s", path, error)
+        with open(path, "r+b") as file:
+            file.write(data.ljust(room))
 
 
 def _upgraded(document: Any) -> Any:  # noqa: ANN401 - it may be anything

@@ -7,6 +7,7 @@ from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
 from globus_auto.globus.client import Client
 from globus_auto.globus.documents import (
+    ENDINGS,
     ROWS_MOST,
     Event,
     Shape,
@@ -24,6 +25,7 @@ from globus_auto.globus.errors import (
     describe_error,
     described,
     details,
+    is_about_path,
     is_rejected,
     is_revoked,
     oauth_error,
@@ -41,9 +43,11 @@ from globus_auto.globus.tasks import (
     parse_label,
     transfer_document,
 )
+from globus_auto.globus.unreached import Unreached, unreached
 
 __all__ = [
     "DIVISIBLE",
+    "ENDINGS",
     "ENDPOINT_DOWN",
     "FAILURES",
     "MOST_REJECTED",
@@ -60,6 +64,7 @@ __all__ = [
     "SuccessfulTransfer",
     "TaskDocument",
     "TransferAPIError",
+    "Unreached",
     "api_details",
     "connect",
     "delete_document",
@@ -67,6 +72,7 @@ __all__ = [
     "described",
     "details",
     "high_assurance",
+    "is_about_path",
     "is_rejected",
     "is_revoked",
     "link",
@@ -81,4 +87,5 @@ __all__ = [
     "requires_session",
     "seconds",
     "transfer_document",
+    "unreached",
 ]

@@ -14,7 +14,7 @@ from globus_sdk.login_flows import CommandLineLoginFlowManager
 from globus_sdk.transport import RetryConfig
 
 from globus_auto import text
-from globus_auto.errors import InvalidResponse, NoTerminal
+from globus_auto.errors import InvalidResponse, NoTerminal, SecretMissing
 from globus_auto.globus import errors
 from globus_auto.globus.client import Client
 from globus_auto.globus.errors import is_revoked, requires_consent
@@ -151,13 +151,15 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
 
     On a terminal (`interactive`), ask the user to log in if there is no login that Globus accepts,
     or always if `again`.
-    Without a terminal, never ask. Raise DamagedTokenFile, NoTerminal, InvalidResponse,
-    globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
+    Without a terminal, never ask. Raise DamagedTokenFile, NoTerminal, SecretMissing,
+    InvalidResponse, globus_sdk.AuthAPIError, globus_sdk.token_storage.TokenValidationError or
     globus_sdk.NetworkError.
     """
     # Secrets of an earlier run in this process are no longer in use.
     SECRETS.clear()
     app = _app(settings, interactive)
+    if not again and isinstance(app, globus_sdk.UserApp) and app.login_required():
+        _require_no_secret(settings)
     with contextlib.ExitStack() as resources:
         connection = Connection(app, interactive, settings.list_calls_per_second)
         resources.callback(connection.close)
@@ -228,10 +230,21 @@ def high_assurance(name: str) -> str:
     )
 
 
+def _namespace(settings: Settings) -> str:
+    """Return the namespace that keeps the tokens of a service account apart from a user's."""
+    return f"client {settings.client_id}"
+
+
+def _require_no_secret(settings: Settings) -> None:
+    """Raise SecretMissing if the token file has tokens of a service account with this CLIENT_ID."""
+    stored = TokenFile(settings.token_path, _namespace(settings))
+    if stored.get_token_data_by_resource_server():
+        raise SecretMissing
+
+
 def _app(settings: Settings, interactive: bool) -> globus_sdk.GlobusApp:
     password = register_secret(secret(settings))
-    # Separate namespaces keep the tokens of a user and of a service account apart.
-    namespace = f"client {settings.client_id}" if password else "DEFAULT"
+    namespace = _namespace(settings) if password else "DEFAULT"
     storage = TokenFile(settings.token_path, namespace)
     if password:
         return globus_sdk.ClientApp(

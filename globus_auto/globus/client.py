@@ -230,11 +230,11 @@ class Client:
         return document
 
     def newest_event(self, task_id: str, *, errors: bool = False) -> Event | None:
-        """Return the newest event of a task, or its newest error; None if there is none."""
+        """Return the newest event of a task, or of its `errors` before its end; None without."""
         query = {"filter": "is_error:1"} if errors else None
-        page = self._call(self._transfer.task_event_list, task_id, limit=1, query_params=query)
+        page = self._call(self._transfer.task_event_list, task_id, limit=10, query_params=query)
         events = paged(lambda _marker: {**page.data, "next_marker": None}, Event)
-        return events[0] if events else None
+        return next((each for each in events if not (errors and each.is_end)), None)
 
     def skipped_errors(self, task_id: str, most: int = ROWS_MOST) -> list[SkippedError]:
         """Return the paths that a task skipped; raise EndlessList if they are more than `most`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -19,19 +19,29 @@ ID = re.compile(r"[\w-]{8,64}", re.ASCII)  # a UUID in everything that is publis
 ROWS_MOST = 10_000_000
 PAGES_MOST = 100_000
 EMPTY_PAGES = 3
+# The codes with which a task ends before its work is done: an earlier error says why.
+ENDINGS = ("CANCELED", "EXPIRED")
 
 
 class FileDocument(msgspec.Struct):
     """A file or directory in a listing, as Globus sends it.
 
-    Source: docs.globus.org/api/transfer/file_operations.
+    Source: docs.globus.org/api/transfer/file_operations. `size` and `last_modified` may be
+    anything: one file with an impossible time must not hide all others.
     """
 
     name: str
     type: str
-    size: int | None = None
-    last_modified: datetime | None = None
+    size: object = None
+    last_modified: object = None
     link_target: str | None = None
+
+
+class Fingerprint(msgspec.Struct):
+    """What the fingerprint of a file is made of."""
+
+    size: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+    last_modified: datetime
 
 
 class FileList(msgspec.Struct):
@@ -131,6 +141,11 @@ class Event(msgspec.Struct):
     time: datetime
     description: str | None = None
     details: str | None = None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it only says that the task ended before its work was done."""
+        return self.code in ENDINGS
 
 
 class SkippedError(msgspec.Struct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import globus_sdk
 
 from globus_auto.errors import InvalidResponse
+from globus_auto.globus.unreached import unreached
 from globus_auto.text import condensed, sentence, shortened
 
 # The codes of a 404 that is about the path; other codes are about the collection
@@ -30,6 +31,14 @@ def is_of_service(error: globus_sdk.TransferAPIError) -> bool:
     code = error.code or ""
     from_collection = "ExternalError" in code or "EndpointError" in code
     return error.http_status >= 500 and error.http_status != 501 and not from_collection
+
+
+def is_about_path(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether Globus answered that just this path cannot be used, though it exists."""
+    code = error.code or ""
+    others = (*ENDPOINT_DOWN, "NotFound")
+    elsewhere = requires_login(error) or is_of_service(error) or error.http_status in (404, 429)
+    return bool(code) and not elsewhere and not any(part in code for part in others)
 
 
 def is_revoked(error: globus_sdk.AuthAPIError) -> bool:
@@ -113,6 +122,8 @@ def described(error: Exception) -> str:
     """Return what is known of the failure of a call: what Globus says, or what was raised."""
     if isinstance(error, globus_sdk.GlobusAPIError):
         return details(error)
+    if isinstance(error, globus_sdk.NetworkError):
+        return f"Globus cannot be reached: {unreached(error)}."
     return f"Error: {sentence(condensed(str(error)))}"
 
 

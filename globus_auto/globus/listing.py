@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 import globus_sdk
+import msgspec
 
 from globus_auto.errors import EndpointNotReady
 from globus_auto.files import FileVersion
 from globus_auto.globus import documents, errors
-from globus_auto.globus.documents import FileDocument, FileList
+from globus_auto.globus.documents import FileDocument, FileList, Fingerprint
 from globus_auto.globus.errors import ENDPOINT_DOWN, ENDPOINT_FAILED, NOT_FOUND, requires_login
 from globus_auto.text import shortened
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult, sendable
+
+IMPOSSIBLE_LENGTH = 80  # characters of what Globus sent as size and time
 
 
 def why_unlisted(
@@ -44,7 +47,7 @@ def directory(path: str, document: FileList, *, filtered: bool) -> ListingResult
     # It is not documented whether `total` counts names that a filter left out.
     if len(document.DATA) < document.total and not filtered:
         return ListingError(path, f"Globus listed {len(document.DATA)} of {document.total} entries")
-    found = DirectoryListing(path, {}, {}, {}, [], document.rename_supported is not False)
+    found = DirectoryListing(path, {}, {}, {}, [], {}, document.rename_supported is not False)
     for entry in document.DATA:
         name = entry.name
         if name in ("", ".", "..") or "/" in name:
@@ -54,24 +57,32 @@ def directory(path: str, document: FileList, *, filtered: bool) -> ListingResult
         elif entry.link_target is not None or entry.type == "invalid_symlink":
             found.others[name] = "symlink"
         elif entry.type == "file":
-            if entry.size is None or entry.last_modified is None:
-                named = shortened(repr(name))
-                reason = f"Globus sent no whole listing: no size or time for {named}"
-                return ListingError(path, reason)
-            found.files[name] = file_version(entry)
+            try:
+                found.files[name] = file_version(entry)
+            except ValueError as error:
+                found.others[name] = "file"
+                found.unknown[name] = str(error)
         elif entry.type == "dir":
-            found.directories[name] = _seconds(entry.last_modified)
+            found.directories[name] = _directory_mtime(entry)
         else:
             found.others[name] = entry.type
     return found
 
 
 def file_version(document: FileDocument) -> FileVersion:
-    """Return the fingerprint in `document`; raise ValueError if it has no size or time."""
-    if document.size is None or document.last_modified is None:
-        raise ValueError(f"no size or time for {shortened(repr(document.name))}")
-    return FileVersion(document.size, _seconds(document.last_modified))
+    """Return the fingerprint in `document`; raise ValueError if its size or time is impossible."""
+    try:
+        found = msgspec.convert(document, Fingerprint, from_attributes=True)
+        return FileVersion(found.size, documents.seconds(found.last_modified) or 0)
+    except (ValueError, OverflowError, msgspec.ValidationError) as error:
+        size, moment = document.size, document.last_modified
+        raise ValueError(f"size {size}, modified {moment}"[:IMPOSSIBLE_LENGTH]) from error
 
 
-def _seconds(moment: datetime | None) -> int:
-    return documents.seconds(moment) or 0
+def _directory_mtime(document: FileDocument) -> int:
+    """Return the mtime of a directory, 0 if it is missing or impossible."""
+    try:
+        moment = msgspec.convert(document.last_modified, datetime | None)
+        return documents.seconds(moment) or 0
+    except (ValueError, OverflowError, msgspec.ValidationError):
+        return 0

@@ -31,6 +31,7 @@ from globus_auto.steps.session import Progress, Session
 from globus_auto.text import counted
 
 CLOCK_SECONDS = 30
+SWAPPED = "both are missing: check whether SRC_ID and DST_ID are swapped"
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
@@ -88,6 +89,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
     found = [*_endpoint(session, "source", settings.src_id, settings.src_dir)]
     found += _endpoint(session, "destination", settings.dst_id, settings.dst_dir)
     yield from found
+    if sum(line.missing for line in found) == 2:
+        yield Line("warning", "directories", SWAPPED)
     if sum(line.lists for line in found) == 2:
         yield Line("ok", "consents", "both collections have all consents that they need")
     if context.options.probe and is_loaded:

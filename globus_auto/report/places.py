@@ -18,10 +18,10 @@ def directory_line(session: Session, what: str, endpoint: str, directory: str) -
         return Line("ok", f"{what} directory", f"{directory} can be listed", lists=True)
     if refused.gone and what == "destination":
         text = f"{directory} does not exist yet; the first transfer creates it"
-        return Line("ok", f"{what} directory", text, lists=True)
+        return Line("ok", f"{what} directory", text, lists=True, missing=True)
     name = "SRC_DIR" if what == "source" else "DST_DIR"
     text = f"{directory} cannot be listed. Check {name} and the permissions there. {refused.reason}"
-    return Line("problem", f"{what} directory", text, 1)
+    return Line("problem", f"{what} directory", text, 1, missing=refused.gone)
 
 
 def local_line(session: Session) -> Line:

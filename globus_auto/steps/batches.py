@@ -112,10 +112,11 @@ class Listed(NamedTuple):
     kept: list[tuple[str, Why]]
 
 
-def list_again(session: Session, group: dict[str, FileRecord]) -> Listed:
+def list_again(session: Session, group: dict[str, FileRecord], *, deleting: bool = False) -> Listed:
     """List the source now, and compare the files in `group` with their records.
 
-    A file that is gone is in `gone` only if the listing shows that the source's disk is mounted.
+    A file that is gone is in `gone` only if the listing shows that the source's disk is mounted, or
+    after a task that was `deleting` these files.
     """
     listed, mounted = Listed([], [], []), False
     gone = []
@@ -125,6 +126,9 @@ def list_again(session: Session, group: dict[str, FileRecord]) -> Listed:
         if isinstance(answer, ListingError):
             unknown = Why(KeepReason.UNKNOWN, answer.reason)
             listed.kept.append((path, Why(KeepReason.COLLISION) if answer.collides else unknown))
+            continue
+        if deleting and answer is None:
+            listed.gone.append(path)
             continue
         directory = path.rpartition("/")[0]
         reason = rules.reason_at_source(group[path], answer)

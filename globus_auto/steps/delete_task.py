@@ -141,12 +141,6 @@ def _log_submission(session: Session, task: TaskRecord, deletion: Deletion) -> N
     log.info("Submitted delete task %s: %s; %s", task.task_id, what, link)
 
 
-def reason_of(ended: TaskDocument) -> str:
-    """Return why a delete task failed; "" if Globus gives no reason."""
-    fault = ended.fatal_error
-    return globus.describe_error(fault.code, fault.description) if fault else ""
-
-
 def _cancel_unseen(client: globus.Client, task: TaskRecord) -> None:
     """Cancel a delete task whose end is unknown; the next run checks it again by its record."""
     try:

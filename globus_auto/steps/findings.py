@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 
 from globus_auto.alerts import Kind, ScanSummary, catalog
@@ -25,7 +24,11 @@ def report_oddities(
     `ahead` are the files whose mtimes are more than a day in the future.
     """
     alerts, path = session.context.alerts, directory.path
-    others = [f"{name} ({kind})" for name, kind in directory.others.items() if not excluded(name)]
+    others = [
+        f"{name} ({kind})"
+        for name, kind in directory.others.items()
+        if not (excluded(name) or name in directory.unknown)
+    ]
     if others:
         alerts.fire(catalog.entries_ignored(path, others))
     if ahead:
@@ -35,14 +38,19 @@ def report_oddities(
 def report(session: Session, plan: TransferPlan) -> None:
     """Fire and resolve the alerts about the scan, and log what it found."""
     settings, alerts = session.context.settings, session.context.alerts
+    local = bool(settings.src_local_dir)
     for error in plan.listing_errors:
+        reason = sentence(error.reason)
         if error.path == settings.src_dir:
-            alerts.fire(catalog.source_unlisted(settings.src_dir, sentence(error.reason)))
+            swapped = error.gone and session.marker == "nowhere"
+            alerts.fire(
+                catalog.source_unlisted(settings.src_dir, reason, local=local, swapped=swapped)
+            )
         elif error.gone:
             # It may have been removed since its parent was listed.
             alerts.fire(catalog.directory_missing(error.path))
         else:
-            alerts.fire(catalog.directory_unlisted(error.path, sentence(error.reason)))
+            alerts.fire(catalog.directory_unlisted(error.path, reason, local=local))
     if plan.empty and _remembers(session):
         alerts.fire(catalog.source_empty(settings.src_dir, settings.stall_hours))
     for quarantined, names in plan.stranded.items():
@@ -55,13 +63,23 @@ def report(session: Session, plan: TransferPlan) -> None:
         alerts.resolve("quarantine", lambda about: about not in session.store.quarantined.values())
     for path in plan.unsendable:
         alerts.fire(catalog.name_unsendable(path))
+    for directory, names in plan.unknown.items():
+        alerts.fire(catalog.fingerprints_impossible(directory, names))
     alerts.resolve("source")
     kind: Kind
-    for kind in ("unlisted", "left alone", "future"):
+    for kind in ("unlisted", "unsendable", "left alone", "future"):
         alerts.resolve(kind, plan.covers)
-    alerts.resolve("unsendable", lambda path: plan.covers(os.path.dirname(path)))
-    for kind in ("skipped", "not at the destination"):
-        alerts.resolve(kind, lambda where: plan.covers(where) and where not in plan.pending)
+    alerts.resolve("skipped", lambda where: plan.covers(where) and where not in plan.pending)
+    unsent = _sent_again(session, plan)
+    alerts.resolve(
+        "not at the destination",
+        lambda about: (
+            plan.covers(about) and about not in unsent
+            if about.startswith("/")
+            # An earlier destination, a collection that no longer exists.
+            else plan.covers(settings.src_dir) and settings.src_dir not in plan.pending
+        ),
+    )
     left = plan.transfers or plan.deferred or session.store.tasks_in_progress("transfer")
     if plan.complete and not left:
         for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
@@ -89,6 +107,22 @@ def report(session: Session, plan: TransferPlan) -> None:
         len(plan.deferred),
         f", not listed: {unlisted}" if plan.listing_errors else "",
     )
+
+
+def _sent_again(session: Session, plan: TransferPlan) -> set[str]:
+    """Return the directories of files that must be sent again and are not delivered yet.
+
+    Other files in these directories do not matter: new ones may arrive before each run.
+    """
+    in_progress = session.store.tasks_in_progress("transfer")
+
+    def is_waiting(path: str) -> bool:
+        record = session.store.record(path)
+        planned = path in plan.transfers or path in plan.deferred
+        return planned or (record is not None and record.task in in_progress)
+
+    paths = filter(is_waiting, session.context.read_health().doubted)
+    return {path.rpartition("/")[0] for path in paths}
 
 
 def _report_skipped(session: Session, plan: TransferPlan) -> None:

@@ -33,9 +33,7 @@ def current_versions(
             there = [*result.files, *result.directories, *result.others]
             colliding = colliding_names(there) if collisions else set()
             for name in names:
-                path = joined(result.path, name)
-                collision = ListingError(path, "another name collides with it", collides=True)
-                yield path, collision if name in colliding else result.files.get(name)
+                yield joined(result.path, name), _answer(result, name, colliding)
             continue
         no_answer = None
         for name in names:
@@ -45,3 +43,13 @@ def current_versions(
                 answer = session.client.stat_file(endpoint, path)
                 no_answer = answer if isinstance(answer, ListingError) else None
             yield path, answer
+
+
+def _answer(listing: DirectoryListing, name: str, colliding: set[str]) -> Answer:
+    path = joined(listing.path, name)
+    if name in colliding:
+        return ListingError(path, "another name collides with it", collides=True)
+    if name in listing.unknown:
+        what = f"Globus sent an impossible size or time of {path}: {listing.unknown[name]}"
+        return ListingError(path, what)
+    return listing.files.get(name)

@@ -11,7 +11,8 @@ def forget(session: Session, plan: TransferPlan) -> None:
     """Drop the records of files that are gone from the source, unless their task is in progress.
 
     Drop nothing below a directory that could not be listed, and nothing while SRC_DIR is suddenly
-    empty. Do not save: missing files start nothing, so the next change saves this as well.
+    empty. Save only if delete.py would report these files as kept for too long: missing files start
+    nothing, so otherwise the next change saves this as well.
     """
     settings, store = session.context.settings, session.store
     if _is_suddenly_empty(session, plan):
@@ -19,14 +20,29 @@ def forget(session: Session, plan: TransferPlan) -> None:
     excluded = matcher(settings.exclude)
     gone = plan.missing
     for directory, records in store.files.items():
-        if directory in plan.listed or not below(directory, settings.src_dir):
+        if not below(directory, settings.src_dir):
             continue
-        if plan.covers(directory) and not matches(directory, settings.src_dir, excluded):
+        if plan.empty:
+            # Excluded files are gone as well.
+            gone += [joined(directory, name) for name in records]
+        elif directory in plan.listed or matches(directory, settings.src_dir, excluded):
+            continue
+        elif plan.covers(directory):
             gone += [joined(directory, name) for name in records if not excluded(name)]
     held = _held(session)
+    overdue = any(_is_overdue(session, path) for path in gone)
     for path in gone:
         if path not in held:
             store.forget(path)
+    if overdue:
+        session.save()
+
+
+def _is_overdue(session: Session, path: str) -> bool:
+    """Return whether a file was delivered more than STALL_HOURS ago."""
+    context, record = session.context, session.store.record(path)
+    ended = session.store.tasks[record.task].ended_at if record else None
+    return ended is not None and context.started - ended > context.settings.stall_hours * 3600
 
 
 def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
@@ -41,9 +57,11 @@ def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
         if since is not None:
             context.remember(lambda health: setattr(health, "empty_since", None))
         return False
-    if since is None:
+    # A time in the future comes from a clock that was wrong.
+    if since is None or since > context.started:
         context.remember(lambda health: setattr(health, "empty_since", context.started))
-    return since is None or context.started - since < context.settings.stall_hours * 3600
+        return True
+    return context.started - since < context.settings.stall_hours * 3600
 
 
 def _remembers(session: Session) -> bool:

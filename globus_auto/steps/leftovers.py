@@ -93,7 +93,7 @@ def _gone(session: Session, paths: list[str]) -> list[str] | None:
     if not group:
         return []
     try:
-        listed = batches.list_again(session, group)
+        listed = batches.list_again(session, group, deleting=True)
     except (globus.TransferAPIError, EndpointNotReady) as error:
         log.info("The source cannot be listed: %s", error)
         return None

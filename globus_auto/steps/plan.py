@@ -27,7 +27,8 @@ class TransferPlan:
     those left out because of EXCLUDE or
     because their names are globus_auto's own. `missing` are recorded files that are gone from a
     directory that was listed. `listed` are the directories that were listed, `pending` those with
-    files that are not delivered yet. `unsendable` are paths that Globus cannot transfer. `empty`:
+    files that are not delivered yet. `unsendable` are paths that Globus cannot transfer, and
+    `unknown` the files by directory, with what Globus sent, whose fingerprint is unknown. `empty`:
     SRC_DIR contains nothing. `rejected` are files that Globus rejected less than a day ago.
     `collisions` maps each file whose copy would overwrite another file to the path of that file.
     `stranded` maps each quarantined directory whose old name is no longer known to the names in it.
@@ -50,6 +51,7 @@ class TransferPlan:
     pending: set[str] = field(default_factory=set)
     listing_errors: list[ListingError] = field(default_factory=list)
     unsendable: list[str] = field(default_factory=list)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
     empty: bool = False
     rejected: list[str] = field(default_factory=list)
     collisions: dict[str, str] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from globus_auto import globus
 from globus_auto.alerts import Alert, Alerts, catalog
 from globus_auto.datastore import OPEN, TaskRecord
 from globus_auto.errors import EndpointNotReady, InvalidResponse
-from globus_auto.globus import Event, TaskDocument
-from globus_auto.steps import delivered
+from globus_auto.globus import TaskDocument
+from globus_auto.steps import delivered, failures
 from globus_auto.steps.delivered import Delivery
 from globus_auto.steps.session import Session
 from globus_auto.text import counted
@@ -197,10 +197,10 @@ def _check_progress(session: Session, task: TaskRecord, document: TaskDocument) 
     now, stall_seconds = session.context.started, session.context.settings.stall_hours * 3600
     link = globus.link(document.task_id)
     if document.status == "INACTIVE":
-        reason = _newest_error(session, document)
+        reason = failures.newest_error(session, document)
         return catalog.transfer_suspended(task.source_dir, task.destination_dir, reason, link)
     if document.nice_status not in (None, "OK", "Queued"):
-        reason = _newest_error(session, document) or globus.describe_error(
+        reason = failures.newest_error(session, document) or globus.describe_error(
             document.nice_status, None
         )
         if not _is_stuck(task, document, now, stall_seconds):
@@ -217,7 +217,7 @@ def _check_progress(session: Session, task: TaskRecord, document: TaskDocument) 
     if now - last <= stall_seconds:
         return True
     return catalog.transfer_silent(
-        task.source_dir, task.destination_dir, (now - last) / 3600, _because(event), link
+        task.source_dir, task.destination_dir, (now - last) / 3600, failures.described(event), link
     )
 
 
@@ -235,31 +235,16 @@ def _is_stuck(task: TaskRecord, document: TaskDocument, now: int, stall_seconds:
     )
 
 
-def _newest_error(session: Session, document: TaskDocument) -> str:
-    """Return the newest error of a task; "" if it is not available."""
-    try:
-        return _because(session.client.newest_event(document.task_id, errors=True))
-    except (globus.GlobusError, InvalidResponse) as error:
-        log.info("Cannot get the events of task %s: %s", document.task_id, globus.described(error))
-        return ""
-
-
-def _because(event: Event | None) -> str:
-    return globus.describe_error(event.code, event.description, event.details) if event else ""
-
-
 def _between(earliest: int, moment: int | None, latest: int) -> int:
     """Return `moment` (seconds UTC), limited to a plausible range: clocks differ."""
     return max(earliest, min(latest if moment is None else moment, latest))
 
 
 def _failure(session: Session, task: TaskRecord, document: TaskDocument) -> Alert:
-    fault = document.fatal_error
-    code = fault.code if fault else None
-    if fault and code:
-        reason = globus.describe_error(code, fault.description)
-    else:
-        reason = _newest_error(session, document)
     return catalog.transfer_failed(
-        task.source_dir, task.destination_dir, code, reason, globus.link(document.task_id)
+        task.source_dir,
+        task.destination_dir,
+        document.fatal_error.code if document.fatal_error else None,
+        failures.reason_of_failure(session, document),
+        globus.link(document.task_id),
     )

@@ -10,9 +10,9 @@ from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
 from globus_auto.steps import delete_task, empty, facts, quarantine
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion, Ended
+from globus_auto.steps.failures import reason_of_failure
 from globus_auto.steps.plan import PruningPlan
 from globus_auto.steps.session import Session
-from globus_auto.walk import ListingError
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +69,12 @@ def plan_pruning(session: Session) -> PruningPlan | None:
 def _remove_group(session: Session, directories: list[str]) -> None:
     """Quarantine `directories`, delete those that are empty in quarantine, and restore the rest."""
     store = session.store
-    if directories:
-        quarantine.quarantine(session, directories)
+    refused = quarantine.quarantine(session, directories) if directories else {}
+    for reason in refused.values():
+        _report_failure(session, reason)
     stuck = _delete_quarantined(session)
-    if stuck:
-        paths = [store.quarantined[quarantined_path] for quarantined_path in stuck]
+    paths = [*refused, *(store.quarantined[quarantined_path] for quarantined_path in stuck)]
+    if paths:
         session.context.remember(lambda health: health.refuse(paths, session.context.started))
     quarantine.restore(session, also=stuck)
     session.save()
@@ -117,7 +118,7 @@ def _delete_quarantined(session: Session) -> list[str]:
             continue
         failed += 1
         if ended:
-            _report_failure(session, delete_task.reason_of(ended.document))
+            _report_failure(session, reason_of_failure(session, ended.document))
         left = [
             quarantined_path
             for quarantined_path in empty_paths
@@ -132,9 +133,8 @@ def _delete_quarantined(session: Session) -> list[str]:
 
 
 def _is_gone(session: Session, directory: str) -> bool:
-    source = session.context.settings.src_id
-    result = session.client.list_directory(source, directory)
-    return isinstance(result, ListingError) and result.gone
+    failure = session.client.listing_error(session.context.settings.src_id, directory)
+    return failure is not None and failure.gone
 
 
 def _conclude(session: Session, ended: Ended | None, deleted: list[str]) -> None:

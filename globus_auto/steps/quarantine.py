@@ -21,13 +21,13 @@ from globus_auto.walk import ListingError
 log = logging.getLogger(__name__)
 
 
-def quarantine(session: Session, directories: Iterable[str]) -> None:
+def quarantine(session: Session, directories: Iterable[str]) -> dict[str, str]:
     """Rename each of `directories` to a sibling name that no writer knows; save both names first.
 
-    A directory that cannot be renamed keeps its name. Raise errors that affect more than one
-    directory.
+    Return those that Globus refuses to rename, which keep their names, each with what Globus says.
+    Raise errors that affect more than one directory.
     """
-    store = session.store
+    store, refused = session.store, {}
     for directory in directories:
         parent = directory.rpartition("/")[0]
         store.quarantined[f"{parent}/{QUARANTINE}{secrets.token_hex(6)}"] = directory
@@ -40,6 +40,9 @@ def quarantine(session: Session, directories: Iterable[str]) -> None:
         except globus.TransferAPIError as error:
             # Globus may have renamed it anyway: its record stays until a listing shows that.
             log.info("Cannot quarantine %s: %s", directory, globus.described(error))
+            if globus.is_about_path(error):
+                refused[directory] = globus.api_details(error)
+    return refused
 
 
 def restore(session: Session, also: Collection[str] = ()) -> None:

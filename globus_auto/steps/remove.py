@@ -12,6 +12,7 @@ from globus_auto.globus import DIVISIBLE, MOST_REJECTED, TaskDocument
 from globus_auto.steps import delete_task
 from globus_auto.steps.batches import Batches, list_again
 from globus_auto.steps.delete_task import FAILED_TASKS, Deletion, Ended
+from globus_auto.steps.failures import reason_of_failure
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import KeepReason, Why
 from globus_auto.steps.session import Session
@@ -49,6 +50,7 @@ class Removal:
         self.batches = Batches(session, plan)
         self.removed = self.failed = self.rejected = 0
         self.left: list[str] = []
+        self.refusals: dict[str, str] = {}
         self.ended: TaskDocument | None = None
 
     def delete(self, deletion: Deletion) -> None:
@@ -86,7 +88,7 @@ class Removal:
             self.session.kept.add(path, Why(KeepReason.TOO_SLOW))
 
     def _rejected(self, paths: list[str], error: globus.TransferAPIError) -> None:
-        """Halve a batch that Globus rejects; fire an alert for a single file."""
+        """Halve a batch that Globus rejects; remember what it says of a single file."""
         self.rejected += 1
         if len(paths) > 1:
             middle = len(paths) // 2
@@ -94,11 +96,7 @@ class Removal:
             return
         self.left += paths
         self.session.kept.add(paths[0], Why(KeepReason.REJECTED))
-        self.session.context.alerts.fire(
-            catalog.delete_rejected(
-                self.session.context.settings.src_dir, paths[0], globus.details(error)
-            )
-        )
+        self.refusals[paths[0]] = globus.details(error)
 
     def _conclude(self, ended: Ended, paths: list[str]) -> None:
         if log.isEnabledFor(logging.DEBUG):
@@ -110,10 +108,10 @@ class Removal:
 
     def _list_again(self, paths: list[str], ended: Ended) -> None:
         """Find out which files a failed or cancelled delete task has deleted anyway."""
-        listed = list_again(self.session, {path: self.verified[path] for path in paths})
+        group = {path: self.verified[path] for path in paths}
+        listed = list_again(self.session, group, deleting=True)
         for path, why in listed.kept:
-            if path not in listed.gone:
-                self.session.kept.add(path, why)
+            self.session.kept.add(path, why)
         for path in listed.unchanged:
             self.session.kept.add(path, Why(KeepReason.NOT_DELETED))
         self.left += sorted({*paths} - {*listed.gone})
@@ -122,8 +120,12 @@ class Removal:
     def report(self) -> None:
         """Fire or resolve the alert about failed deletions; remember what is left."""
         session, source_dir = self.session, self.session.context.settings.src_dir
+        if self.refusals:
+            paths, details = sorted(self.refusals), next(iter(self.refusals.values()))
+            session.context.alerts.fire(catalog.delete_rejected(source_dir, paths, details))
         if self.ended:
-            reason, link = delete_task.reason_of(self.ended), globus.link(self.ended.task_id)
+            reason = reason_of_failure(session, self.ended)
+            link = globus.link(self.ended.task_id)
             session.context.alerts.fire(catalog.delete_failed(source_dir, reason, link))
         elif self.removed or not (self.verified or session.kept.counts):
             session.context.alerts.resolve("delete failed", source_dir)

@@ -53,7 +53,7 @@ def scan(session: Session) -> TransferPlan:
                 safe_until,
             )
     _defer_rejected_and_colliding(session, plan)
-    if first and not wanted and (plan.deferred or plan.unsendable):
+    if first and not wanted and (plan.deferred or plan.unsendable or plan.unknown):
         # A recursive task would also transfer files that are still being written.
         plan.recursive = False
     if plan.recursive:
@@ -146,12 +146,15 @@ def _classify_directory(
     if newest > NEVER:
         plan.newest = newest if plan.newest is None else max(plan.newest, newest)
     if len(directory.files) - new < len(records):
-        gone = records.keys() - directory.files.keys()
+        gone = records.keys() - directory.files.keys() - directory.unknown.keys()
         plan.missing += [joined(path, name) for name in sorted(gone) if not excluded(name)]
     for name in directory.directories:
         if name.startswith(OWN) and not (name.startswith(QUARANTINE) or MARKER.fullmatch(name)):
             directory.others[name] = "a name of globus_auto's own"
     plan.unsendable += [joined(path, name) for name in directory.unsendable if not excluded(name)]
+    unknown = [f"{name} ({what})" for name, what in directory.unknown.items() if not excluded(name)]
+    if unknown:
+        plan.unknown[path] = unknown
     report_oddities(session, directory, ahead, excluded)
 
 

@@ -38,8 +38,8 @@ def submit_unaccepted(session: Session) -> bool:
     """
     context = session.context
     rejections = _Submitting(session).run()
-    for rejection in rejections:
-        context.alerts.fire(explain_rejection(rejection, context))
+    for group in _grouped(rejections):
+        context.alerts.fire(explain_rejections(group, context))
     paths = [each.path for each in rejections if each.path and each.once_a_day]
     if paths:
         context.remember(lambda health: health.refuse(paths, context.started))
@@ -63,9 +63,9 @@ class Rejection(NamedTuple):
         return self.error is None or self.error.http_status in DIVISIBLE
 
     @property
-    def what(self) -> str:
-        """The file or files that it is about."""
-        return self.path or f"files of {self.source_dir}"
+    def group(self) -> tuple[str, bool, bool]:
+        """What is equal for all rejections that one alert explains."""
+        return self.source_dir, self.error is None, bool(self.path) and self.once_a_day
 
 
 class _Submitting:
@@ -241,16 +241,20 @@ def _unknown(task: TaskRecord, error: Exception) -> Alert:
     return catalog.submission_unanswered(task.source_dir, globus.described(error))
 
 
-def explain_rejection(refusal: Rejection, context: Facts) -> Alert:
-    """Return the alert for a submission that did not lead to a task."""
-    if refusal.error is None:
-        return catalog.transfer_blocked(refusal.source_dir, refusal.what)
-    alert = explain_call(refusal.error, context)
+def _grouped(rejections: list[Rejection]) -> list[list[Rejection]]:
+    groups: dict[tuple[str, bool, bool], list[Rejection]] = {}
+    for rejection in rejections:
+        groups.setdefault(rejection.group, []).append(rejection)
+    return list(groups.values())
+
+
+def explain_rejections(group: list[Rejection], context: Facts) -> Alert:
+    """Return the alert for submissions of one group that did not lead to a task."""
+    (source_dir, _, malformed), error = group[0].group, group[0].error
+    paths = [each.path for each in group if each.path]
+    if error is None:
+        return catalog.transfer_blocked(source_dir, paths)
+    alert = explain_call(error, context)
     if alert.kind != "service":
         return alert
-    return catalog.transfer_rejected(
-        refusal.source_dir,
-        refusal.what,
-        globus.details(refusal.error),
-        malformed=bool(refusal.path) and refusal.error.http_status in DIVISIBLE,
-    )
+    return catalog.transfer_rejected(source_dir, paths, globus.details(error), malformed=malformed)

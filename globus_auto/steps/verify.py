@@ -70,6 +70,7 @@ def _resend(session: Session, endpoint: str, paths: list[str]) -> None:
         session.store.drop(path)
     session.context.alerts.fire(
         catalog.destination_gone(
+            endpoint,
             session.context.settings.src_dir,
             len(paths),
             session.context.collection(endpoint),
@@ -160,7 +161,7 @@ def _resend_or_keep(session: Session, doubts: dict[str, Doubt]) -> _Doubtful:
         ended = (session.store.tasks[record.task].ended_at if record else None) or 0
         at = before.get(path, ended if full else None)
         ahead = found.newer_by and ended + found.newer_by > now
-        repeated = at is not None and now - at < DAY
+        repeated = at is not None and 0 <= now - at < DAY
         (lost.kept if ahead or repeated else lost.again)[path] = found
     if lost.again:
         session.context.remember(lambda health: health.doubt(list(lost.again), now))

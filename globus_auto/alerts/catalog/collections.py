@@ -140,13 +140,27 @@ def collection_unknown(details: str) -> Alert:
     )
 
 
-def service_unreachable(error: str) -> Alert:
-    """Return the alert that Globus cannot be reached, or answers nonsense."""
+def service_unreachable(host: str, proxy: str, cause: str) -> Alert:
+    """Return the alert that `host` of Globus cannot be reached, by `proxy` if that is not empty."""
+    if proxy:
+        way, check = f" by the proxy {proxy}", "the proxy, and its address in this environment"
+    else:
+        way, check = "", "the network and the firewall of this machine"
     return _service(
         "Globus unreachable",
-        "Globus cannot be reached, or its answer was not valid. Nothing is lost, and no files were"
+        f"Globus cannot be reached: {host}{way}: {cause}. Nothing is lost, and no files were"
         " marked as sent or deleted because of this. The next run tries again. If it lasts, check"
-        f" the network of this machine. Error: {error}",
+        f" {check}.",
+    )
+
+
+def service_answer_invalid(error: str) -> Alert:
+    """Return the alert that an answer makes no sense, and may not be of Globus."""
+    return _service(
+        "invalid answer from Globus",
+        "An answer to a request was not valid. Nothing is lost, and no files were marked as sent or"
+        " deleted because of this. The next run tries again. If it lasts, check whether something"
+        f" on the way answers for Globus, such as a proxy or a login page. Error: {error}",
     )
 
 

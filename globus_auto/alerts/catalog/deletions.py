@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import Alert
-from globus_auto.text import because, capital, counted, some
+from globus_auto.text import DENIED, because, capital, counted, some, they_stay
 
 LEFTOVER = "a leftover delete task below "
 
@@ -26,6 +26,8 @@ def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) 
     `name` is that of the reason, as a member of an enumeration, and `reason` says it in words.
     """
     count = len(paths)
+    # transfer.py forgets files that are gone; an emptied source has its own alert meanwhile.
+    gone = name == "GONE"
     return Alert(
         kind="kept",
         about=reason,
@@ -34,6 +36,9 @@ def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) 
         f" h ago and cannot be deleted at the source: {some(sorted(paths))}. The reason for"
         f" each: {reason}. {HINTS.get(name, NO_HINT)}",
         recovery=f"No file is kept too long any more for this reason: {reason}.",
+        code=0 if gone else 1,
+        for_seconds=hours * 3600 if gone else 0,
+        inhibited_by=("source",) if gone else (),
     )
 
 
@@ -83,25 +88,30 @@ def sources_altered(source_dir: str, paths: list[str]) -> Alert:
     )
 
 
-def delete_rejected(source_dir: str, path: str, details: str) -> Alert:
-    """Return the alert that Globus rejects the deletion of one file."""
+def delete_rejected(source_dir: str, paths: list[str], details: str) -> Alert:
+    """Return the alert that Globus rejects the deletion of each of `paths`."""
+    one = len(paths) == 1
     return _delete(
         source_dir,
         "deletion rejected",
-        f"Globus rejected the deletion of {path}. It stays at the source. Rename it; or check its"
-        f" copy yourself and delete it by hand. {details}",
+        f"Globus rejected the deletion of {some(paths)}. {they_stay(len(paths))} at the source."
+        f" Rename {'it' if one else 'them'}; or check {'its copy' if one else 'their copies'}"
+        f" yourself and delete {'it' if one else 'them'} by hand. {details}",
     )
 
 
 def delete_failed(source_dir: str, error: str, link: str) -> Alert:
     """Return the alert that a deletion of verified files failed."""
+    if DENIED.search(error):
+        advice = "Let the account that Globus uses there write in the directories of these files."
+    else:
+        advice = "Check that Globus may delete there."
     return _delete(
         source_dir,
         "delete failed",
         f"Globus did not delete verified files below {source_dir}: the task failed, or did not end"
         " within two minutes. What it did not delete stays at the source, and the next run tries"
-        " again. Check that Globus may delete there. The task is at"
-        f" {link} {error}".rstrip(),
+        f" again. {advice} The task is at {link} {error}".rstrip(),
     )
 
 

@@ -9,9 +9,23 @@ LASTING_SECONDS = 600  # what may pass by the next run is told if it has lasted 
 LOCAL_DIR_SECONDS = 3600
 
 
-def source_unlisted(source_dir: str, reason: str) -> Alert:
-    """Return the alert that SRC_DIR cannot be listed."""
-    advice = access_advice(reason, "Check SRC_DIR, and whether its disk is mounted.")
+# Who must have access to a directory that is listed on this machine, by SRC_LOCAL_DIR.
+LOCAL_USER = "the user who runs the programs on this machine"
+
+
+def source_unlisted(source_dir: str, reason: str, *, local: bool, swapped: bool) -> Alert:
+    """Return the alert that SRC_DIR cannot be listed, on this machine if `local`.
+
+    `swapped`: both SRC_DIR and DST_DIR are missing, as where SRC_ID and DST_ID are swapped.
+    """
+    if swapped:
+        otherwise = (
+            "DST_DIR is missing at the destination, too: check whether SRC_ID and DST_ID are"
+            " swapped, then SRC_DIR and DST_DIR."
+        )
+    else:
+        otherwise = "Check SRC_DIR, and whether its disk is mounted."
+    advice = access_advice(reason, otherwise, *([LOCAL_USER] if local else []))
     return Alert(
         kind="source",
         about=source_dir,
@@ -50,12 +64,13 @@ def directory_missing(directory: str) -> Alert:
     )
 
 
-def directory_unlisted(directory: str, reason: str) -> Alert:
-    """Return the alert that a directory cannot be listed."""
-    advice = access_advice(
-        reason,
-        "Check that Globus can read it, and that it has at most 100,000 entries.",
-    )
+def directory_unlisted(directory: str, reason: str, *, local: bool) -> Alert:
+    """Return the alert that a directory cannot be listed, on this machine if `local`."""
+    if local:
+        advice = access_advice(reason, f"Check that {LOCAL_USER} can read it.", LOCAL_USER)
+    else:
+        otherwise = "Check that Globus can read it, and that it has at most 100,000 entries."
+        advice = access_advice(reason, otherwise)
     return Alert(
         kind="unlisted",
         about=directory,
@@ -104,6 +119,20 @@ def name_unsendable(path: str) -> Alert:
         text=f"Globus cannot take the name {path!r}: it has a line break, or is not UTF-8. It stays"
         " at the source. Rename it.",
         recovery=f"{path!r} was renamed or is gone.",
+    )
+
+
+def fingerprints_impossible(directory: str, names: list[str]) -> Alert:
+    """Return the alert that Globus sends an impossible size or time of files, `names` with both."""
+    count = len(names)
+    return Alert(
+        kind="unsendable",
+        about=directory,
+        title="impossible size or time of a file",
+        text=f"Globus sends an impossible size or modification time of {counted(count, 'file')} in"
+        f" {directory}: {some(names)}. {they_stay(count)} at the source and {are(count)} neither"
+        " sent nor deleted. Set the modification time, for example by touch.",
+        recovery=f"Globus sends the size and time of every file in {directory}.",
     )
 
 
@@ -192,11 +221,13 @@ def _destination(endpoint: str, directory: str, title: str, text: str) -> Alert:
     )
 
 
-def destination_gone(source_dir: str, files: int, collection: str, destination: str) -> Alert:
+def destination_gone(
+    endpoint: str, source_dir: str, files: int, collection: str, destination: str
+) -> Alert:
     """Return the alert that `files` went to a collection that no longer exists."""
     return Alert(
         kind="not at the destination",
-        about=source_dir,
+        about=endpoint,
         title="destination no longer exists",
         text=f"{counted(files, 'file')} {'was' if files == 1 else 'were'} sent to {collection},"
         f" which no longer exists at Globus. {they_stay(files)} at the source and {are(files)} sent"

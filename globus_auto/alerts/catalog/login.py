@@ -23,6 +23,17 @@ def login_needs_terminal(login_command: str) -> Alert:
     )
 
 
+def secret_missing(client_id: str, variable: str) -> Alert:
+    """Return the alert that the secret of a service account is not set, by `variable` or a file."""
+    return _login(
+        "secret not set",
+        f"CLIENT_ID {client_id} has logged in as a service account, but its secret is not set now."
+        " Cron does not have the variables of your shell.",
+        f"Write the secret into a file that only you can read, and set CLIENT_SECRET_FILE to it; or"
+        f" set {variable} in the crontab.",
+    )
+
+
 def login_without_code(login_command: str) -> Alert:
     """Return the alert that nobody entered an authorization code."""
     return _login(

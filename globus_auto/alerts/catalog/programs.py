@@ -21,6 +21,7 @@ def setting_wrong(config_path: str, problem: str) -> Alert:
         text=f"{problem} Nothing is sent or deleted until this is corrected in {config_path}.",
         recovery=f"The settings in {config_path} are valid again.",
         code=2,
+        shared=True,
     )
 
 

@@ -22,28 +22,35 @@ NO_ROOM = ("QUOTA_EXCEEDED", "NO_SPACE_LEFT")
 BLOCKERS = (*OUT_OF_REACH, "stalled", "inactive", "login", "consent", "session")
 
 
-def transfer_blocked(source_dir: str, what: str) -> Alert:
-    """Return the alert that a submission never reached Globus in several runs."""
+def transfer_blocked(source_dir: str, paths: list[str]) -> Alert:
+    """Return the alert that transfers of `paths` never reached Globus in several runs."""
+    count = len(paths)
+    them = "it" if count == 1 else "them"
     return Alert(
         kind="refused",
-        about=source_dir,
+        about=f"blocked files of {source_dir}",
         title="transfer blocked",
-        text=f"A transfer of {what} never reached Globus in several runs, though other requests"
-        " did: something between this machine and Globus, such as a proxy, blocks it. The file"
-        " stays at the source, and is tried again once a day. Rename it, exclude it by EXCLUDE, or"
-        " let requests to Globus pass.",
+        text=f"A transfer of {some(paths)} never reached Globus in several runs, though other"
+        f" requests did: something between this machine and Globus, such as a proxy, blocks {them}."
+        f" {they_stay(count)} at the source and {are(count)} tried again once a day. Rename {them},"
+        f" exclude {them} by EXCLUDE, or let requests to Globus pass.",
         recovery=f"No transfer of {source_dir} is rejected any more.",
         shared=True,
     )
 
 
-def transfer_rejected(source_dir: str, what: str, details: str, *, malformed: bool) -> Alert:
-    """Return the alert that Globus rejected a transfer of `what`.
+def transfer_rejected(source_dir: str, paths: list[str], details: str, *, malformed: bool) -> Alert:
+    """Return the alert that Globus rejected transfers of `paths`, if empty of several files each.
 
-    `malformed`: because of that one file; otherwise because of the destination, or the request.
+    `malformed`: because of those files; otherwise because of the destination, or the request.
     """
+    what = some(paths) or f"files of {source_dir}"
     if malformed:
-        hint = "It stays at the source, and is tried again once a day. Rename or EXCLUDE it."
+        count = len(paths)
+        hint = (
+            f"{they_stay(count)} at the source and {are(count)} tried again once a day. Rename or"
+            f" EXCLUDE {'it' if count == 1 else 'them'}."
+        )
     else:
         hint = (
             "Nothing leaves the source, and the next run tries again. Check that you may write at"

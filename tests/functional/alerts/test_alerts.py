@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab import Lab, files
 from tests.mail import Mailbox, counts
+from tests.processes import full_disk
 
 HOUR = 3600
 
@@ -218,3 +219,32 @@ def test_the_last_good_run_of_each_program_is_recorded(lab: Lab) -> None:
     lab.advance(HOUR)
     assert (lab.transfer(), lab.delete()) == (1, 1)
     assert lab.health()["last_good"] == before
+
+
+def test_a_full_disk_is_mailed_once(lab: Lab, mailbox: Mailbox) -> None:
+    """Although nothing that is new can be remembered there."""
+    lab.given_transferred("a")
+    with full_disk(lab.state) as filling:
+        lab.write("b")
+        assert [lab.transfer() for _ in range(3)] == [1, 1, 1]
+        assert [counts(text) for text in mailbox.texts()] == ["1 new"]
+        assert "No space left on device" in mailbox.texts()[0]
+        filling.unlink()
+        assert lab.transfer() == 0
+        assert [counts(text) for text in mailbox.texts()] == ["1 new", "1 resolved"]
+    assert files(lab.destination).keys() == {"a", "b"}
+
+
+def test_a_flapping_collection_is_not_mailed_each_time(lab: Lab, mailbox: Mailbox) -> None:
+    for _ in range(3):
+        lab.src.paused = True
+        assert lab.transfer() == 1
+        lab.advance(HOUR)
+        lab.src.paused = False
+        assert lab.transfer() == 0
+        lab.advance(HOUR)
+    assert [counts(text) for text in mailbox.texts()] == ["1 new", "1 resolved", "1 new"]
+    assert "It comes and goes" in mailbox.texts()[2]
+    lab.advance(23 * HOUR)
+    assert lab.transfer() == 0
+    assert [counts(text) for text in mailbox.texts()][3:] == ["1 resolved"]

@@ -21,6 +21,17 @@ def test_a_skipped_file_is_an_alert_until_its_next_task_ends(lab: Lab) -> None:
     assert lab.alerts() == {}
 
 
+def test_a_copy_sent_again_is_resolved_in_a_busy_directory(lab: Lab) -> None:
+    """New files that arrive before each run do not keep the alert open."""
+    lab.given_transferred("a", "b")
+    (lab.destination / "a").unlink()
+    assert lab.delete() == 1
+    lab.world.completion = CompletionPolicy.after_polls(1)
+    for number, alerts in enumerate([{"not at the destination"}] * 2 + [set()] * 2):
+        lab.write(f"new{number}")
+        assert (lab.transfer(), lab.alerts().keys()) == (0, alerts)
+
+
 def test_delete_raises_no_alert_for_a_skipped_file_now_gone(lab: Lab) -> None:
     lab.world.skip_paths("/src/a")
     lab.write_and_transfer("a", "b")

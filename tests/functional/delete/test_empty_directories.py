@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.lab import Lab, files, tree
+from tests.lab import Lab, files, tree, untouched
 
 QUARANTINE = ".globus_auto_empty."
 
@@ -227,7 +227,8 @@ def test_a_symlink_can_take_the_old_name_too(lab: Lab) -> None:
     assert lab.delete() == 0
 
 
-def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
+def test_a_directory_that_cannot_be_renamed_is_tried_daily(lab: Lab) -> None:
+    """Until then it costs nothing: no request, and no write of the datastore."""
     make(lab, "x/y", "z")
     lab.world.faults.add(
         "rename",
@@ -236,9 +237,18 @@ def test_a_directory_that_cannot_be_renamed_stays(lab: Lab) -> None:
         body={"code": "PermissionDenied"},
         match=lambda request: request.body["old_path"] == "/src/x",
     )
-    assert lab.delete() == 0
+    assert lab.delete() == 1
     assert tree(lab.source).keys() == {"x", "x/y"}
     assert lab.store().quarantined == {}
+    assert "Code: PermissionDenied (HTTP 403)" in lab.alerts()["delete failed"]
+    before = untouched(lab.state / "datastore")
+    lab.world.requests.clear()
+    assert (lab.delete(), renames(lab)) == (0, [])
+    assert untouched(lab.state / "datastore") == before
+    assert lab.alerts().keys() == {"delete failed"}
+    lab.world.faults.clear()
+    lab.advance(90_000)
+    assert (lab.delete(), tree(lab.source), lab.alerts()) == (0, {}, {})
 
 
 def test_a_rename_whose_answer_is_lost_does_no_harm(lab: Lab) -> None:

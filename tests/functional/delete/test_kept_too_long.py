@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lab import Lab, files, put, tree, unmark
-from tests.mail import Mailbox
+from tests.mail import Mailbox, counts
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -224,6 +224,33 @@ def test_a_source_emptied_by_hand_is_an_alert_for_stall_hours(
     stalls.write("new")
     assert (stalls.transfer(), stalls.records()) == (0, {"/src/new"})
     assert files(stalls.destination).keys() == {"a", "b", "new"}
+
+
+@pytest.mark.parametrize("exclude", [[], ["*.tmp"]])
+def test_both_programs_forget_an_emptied_source(
+    stalls: Lab, mailbox: Mailbox, exclude: list[str]
+) -> None:
+    """It is one alert, which ends, also with files that are excluded now."""
+    stalls.given_transferred("a", "d/b", "c.tmp")
+    stalls.configure(EXCLUDE=exclude)
+    stalls.advance(2 * DAY)
+    shutil.rmtree(stalls.source)
+    stalls.source.mkdir()
+    for _ in range(7):
+        stalls.delete()
+        stalls.transfer()
+        stalls.advance(HOUR)
+    assert (stalls.delete(), stalls.alerts(), stalls.records()) == (0, {}, set())
+    assert [counts(text) for text in mailbox.texts()] == ["1 new", "1 resolved"]
+
+
+def test_a_directory_removed_by_hand_is_forgotten_at_once(stalls: Lab) -> None:
+    """By transfer.py; delete.py alone reports it only if that lasts."""
+    stalls.given_transferred("a", "d/b")
+    stalls.advance(2 * DAY)
+    shutil.rmtree(stalls.source / "d")
+    stalls.configure(KEEP_DAYS=9)
+    assert (stalls.transfer(), stalls.records()) == (0, {"/src/a"})
 
 
 def test_a_source_disk_that_comes_back_lost_no_records(stalls: Lab) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from globus_auto.sandbox.world import CompletionPolicy
-from tests.lab import Lab, files
+from tests.lab import Lab, fail_after_deleting, files
 
 
 @pytest.fixture
@@ -88,6 +88,14 @@ def test_a_delete_task_may_end_before_its_answer_comes(deletable: Lab) -> None:
     assert deletable.transfer() == 0
     assert deletable.records() == {"/src/a"}
     assert files(deletable.destination)["a"] == b"a new file of that name"
+
+
+def test_a_leftover_task_may_have_deleted_files_and_failed(deletable: Lab) -> None:
+    """An empty source is then no sign of a disk that is not mounted."""
+    fail_after_deleting(deletable)
+    deletable.kill("delete", "delete")
+    assert (files(deletable.source), deletable.records()) == ({}, {"/src/a", "/src/b"})
+    assert (deletable.transfer(), deletable.alerts(), deletable.records()) == (0, {}, set())
 
 
 def test_a_delete_task_that_never_arrived_stays_recorded(deletable: Lab) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import Lab, another_destination, files
+from tests.lab import Lab, another_destination, fail_after_deleting, files
 
 HOUR = 3600
 
@@ -89,6 +89,40 @@ def test_files_deleted_by_a_failed_task_count_as_deleted(lab: Lab) -> None:
     (left,) = files(lab.source)
     assert lab.records() == {f"/src/{left}"}
     assert (lab.delete(), files(lab.source), lab.alerts()) == (0, {}, {})
+
+
+def test_a_failed_task_that_emptied_the_source_is_no_lost_disk(lab: Lab) -> None:
+    lab.given_transferred("a", "b")
+    fail_after_deleting(lab)
+    assert lab.delete() == 1
+    assert (files(lab.source), lab.records()) == ({}, set())
+    assert (lab.transfer(), lab.alerts().keys()) == (0, {"delete failed"})
+
+
+def test_a_deletion_without_permission_says_so(lab: Lab) -> None:
+    """The delete task is cancelled after two minutes; its events have the reason."""
+    lab.given_transferred("a")
+    lab.world.stall_next("PERMISSION_DENIED", kind="DELETE")
+    assert lab.delete() == 1
+    text = lab.alerts()["delete failed"]
+    assert "Let the account that Globus uses there write in the directories" in text
+    assert text.endswith("Code: PERMISSION_DENIED.")
+
+
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_all_rejected_files_are_named(lab: Lab, program: str) -> None:
+    if program == "delete":
+        lab.given_transferred("a", "b", "c")
+    else:
+        lab.given_transferred("old")
+        for name in "abc":
+            lab.write(name)
+    body = {"code": "ClientError.BadRequest", "message": "no"}
+    for name in "ab":
+        lab.world.faults.add(program, times=None, status=400, body=body, match=has(f"/src/{name}"))
+    assert getattr(lab, program)() == 1
+    (text,) = lab.alerts().values()
+    assert "/src/a, /src/b. They stay at the source" in text
 
 
 def run_hourly(lab: Lab, runs: int) -> None:

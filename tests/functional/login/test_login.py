@@ -64,6 +64,17 @@ def test_a_service_account_from_a_secret_file(lab: Lab, monkeypatch: pytest.Monk
     assert files(lab.destination) == {"a": b"data"}
 
 
+def test_a_service_account_without_its_secret_is_no_person(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in cron, which does not have the variables of the shell."""
+    lab.given_transferred("a")
+    monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
+    assert lab.transfer() == 3
+    assert "set CLIENT_SECRET_FILE to it; or set GLOBUS_CLIENT_SECRET" in lab.alerts()["login"]
+    assert "--login" not in lab.alerts()["login"]
+
+
 def test_a_wrong_secret_is_refused(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from globus_auto import config_file
 from tests.lab import Lab, files, searchable
-from tests.mail import Mailbox
+from tests.mail import Mailbox, counts
 from tests.processes import LEFT
 
 FOREIGN = 12345  # a uid and gid that nobody has
@@ -236,7 +236,7 @@ def test_a_file_must_set_code_path(lab: Lab, line: str) -> None:
 def test_an_unreadable_config_is_mailed_as_config_py_says(
     lab: Lab, mailbox: Mailbox, clone: Path
 ) -> None:
-    """Nothing is recorded, since CODE_PATH is not known."""
+    """Nothing is recorded: CODE_PATH is not known, and no run has recorded anything beside it."""
     with (clone / "config.py").open("a", encoding="utf-8") as config:
         mail = ("EMAIL_HOST", "EMAIL_SENDER", "EMAIL_RECIPIENTS")
         config.write("".join(f"{name} = {lab.settings[name]!r}\n" for name in mail))
@@ -245,6 +245,27 @@ def test_an_unreadable_config_is_mailed_as_config_py_says(
     assert subprocess.run(command, capture_output=True, check=False).returncode == 2
     assert "cannot be read: SyntaxError" in mailbox.read(0).get_content()
     assert not list(clone.glob("datastore.health*"))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_config_that_vanished_is_mailed_once_and_resolved(
+    lab: Lab, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """By either program; until it is back, that is recorded beside it, wherever CODE_PATH is."""
+    base = lab.home / "base.py"
+    mail = ("EMAIL_HOST", "EMAIL_SENDER", "EMAIL_RECIPIENTS")
+    base.write_text("".join(f"{name} = {lab.settings[name]!r}\n" for name in mail))
+    monkeypatch.setattr(config_file, "CONFIG", base)
+    (lab.home / "datastore.health").write_text("{}")
+    if not moved:
+        lab.configure(CODE_PATH=f"{lab.home}/")
+    text = lab.config.read_text(encoding="utf-8")
+    lab.config.unlink()
+    assert [lab.transfer(), lab.transfer()] == [2, 2]
+    lab.config.write_text(text, encoding="utf-8")
+    assert (lab.delete(), lab.transfer()) == (0, 0)
+    assert [counts(text) for text in mailbox.texts()] == ["1 new", "1 resolved"]
+    assert '"kind": "settings"' not in (lab.home / "datastore.health").read_text()
 
 
 def test_settings_missing_in_a_config_are_those_of_config_py(lab: Lab) -> None:

@@ -101,4 +101,5 @@ def test_an_unreadable_directory_on_a_mount_keeps_its_records(lab: Lab) -> None:
     (lab.source / "d").chmod(0o755)
     assert process.returncode == 1
     assert "/src/d cannot be listed. Nothing in it is sent or deleted until it can." in stderr
+    assert "Give the user who runs the programs on this machine access to it." in stderr
     assert (lab.records(), lab.submitted()) == ({"/src/a.txt", "/src/d/b.txt"}, [])

@@ -200,6 +200,13 @@ def test_a_failure_without_fatal_error_shows_the_last_error(lab: Lab, task: Task
     )
 
 
+def test_an_expired_task_shows_what_held_it_up(lab: Lab, task: Task) -> None:
+    task.add_event("PERMISSION_DENIED", "the last", is_error=True)
+    task.finish("FAILED", "EXPIRED", "planned")
+    assert poll(lab, task, 1) == PATHS
+    assert lab.alerts()["failed"].endswith("the last. Code: PERMISSION_DENIED.")
+
+
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "body": {"DATA": []}}])
 def test_a_failure_without_any_reason_is_an_alert_too(
     lab: Lab, task: Task, fault: dict[str, Any]

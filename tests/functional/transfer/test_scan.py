@@ -3,6 +3,8 @@
 import os
 import socket
 from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,11 +46,6 @@ HOLES = [
     pytest.param({"status": 200, "body": {"DATA": []}}, "no whole listing", id="no total"),
     pytest.param(
         {"status": 200, "body": {"DATA": [], "total": 2}}, "listed 0 of 2 entries", id="short"
-    ),
-    pytest.param(
-        {"status": 200, "body": {"DATA": [{"name": "a", "type": "file"}], "total": 1}},
-        "no size or time",
-        id="no size",
     ),
     pytest.param(
         {"status": 200, "body": {"DATA": [{"name": "../x", "type": "dir"}], "total": 1}},
@@ -188,14 +185,22 @@ def test_a_missing_disk_during_a_deletion_drops_no_records(lab: Lab) -> None:
     assert lab.records() == {"/src/a.txt", "/src/b.txt"}
 
 
-def test_a_missing_source_directory_is_an_alert(lab: Lab) -> None:
-    """No record changes, and nothing is submitted."""
+def test_a_missing_source_directory_is_an_alert(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No record changes, and nothing is submitted. Where both are missing, the ids may be wrong."""
     lab.given_transferred("d/a.txt")
     before = lab.datastore_bytes()
     lab.configure(SRC_DIR="/src/nowhere", DST_DIR="/dst/nowhere")
     assert lab.transfer() == 1
     assert "SRC_DIR /src/nowhere cannot be listed" in lab.alerts()["source"]
+    assert "whether SRC_ID and DST_ID are swapped" in lab.alerts()["source"]
     assert (lab.datastore_bytes(), lab.submitted()) == (before, [])
+    assert lab.transfer("--check") == 1
+    assert "whether SRC_ID and DST_ID are swapped" in capsys.readouterr().out
+    (lab.destination / "nowhere").mkdir()
+    assert lab.transfer() == 1
+    assert "swapped" not in lab.alerts()["source"]
 
 
 def test_symlinks_pipes_and_sockets_are_named_once(
@@ -301,6 +306,53 @@ def test_a_very_old_mtime_is_ordinary(lab: Lab) -> None:
     put(lab.source / "b.txt", "data", -100_000)
     assert [lab.transfer() for _ in range(2)] == [0, 0]
     assert sent_paths(lab) == ["/src/b.txt", "/src/a.txt"], "oldest first"
+
+
+IMPOSSIBLE = ["0000-01-01 00:00:00+00:00", "12345-01-01 00:00:00+00:00", "soon", 12345, None]
+
+
+def impossible_time(lab: Lab, moment: object, root: str, directory: Path) -> None:
+    """Let Globus list `directory` at `root` as it is, with this `moment` as the mtime of a.txt."""
+    entries = [
+        {
+            "name": path.name,
+            "type": "file",
+            "size": path.stat().st_size,
+            "last_modified": moment
+            if path.name == "a.txt"
+            else datetime.fromtimestamp(int(path.stat().st_mtime), timezone.utc).isoformat(" "),
+        }
+        for path in directory.iterdir()
+        if path.is_file()
+    ]
+    body = {"DATA": entries, "total": len(entries)}
+    lab.world.faults.add("ls", match=listing_of(root), status=200, body=body, times=None)
+
+
+@pytest.mark.parametrize("moment", IMPOSSIBLE)
+def test_an_impossible_time_concerns_only_its_file(lab: Lab, moment: object) -> None:
+    """It is reported and left alone, with its record, by both programs; all others go on."""
+    lab.given_transferred("a.txt", "b.txt")
+    lab.write("new.txt")
+    impossible_time(lab, moment, "/src", lab.source)
+    assert lab.transfer() == 1
+    assert sent_paths(lab) == ["/src/new.txt"]
+    assert lab.alerts().keys() == {"unsendable"}
+    assert f"1 file in /src: a.txt (size 4, modified {moment})." in lab.alerts()["unsendable"]
+    assert lab.delete() == 0
+    assert files(lab.source).keys() == {"a.txt"}
+    assert lab.records() == {"/src/a.txt"}
+    lab.world.faults.clear()
+    assert (lab.transfer(), lab.alerts(), sent_paths(lab)) == (0, {}, ["/src/new.txt"])
+    assert (lab.delete(), files(lab.source)) == (0, {})
+
+
+def test_a_copy_with_an_impossible_time_is_not_missing(lab: Lab) -> None:
+    lab.given_transferred("a.txt", "b.txt")
+    impossible_time(lab, "soon", "/dst", lab.destination)
+    assert lab.delete() == 1
+    assert (files(lab.source).keys(), lab.records()) == ({"a.txt"}, {"/src/a.txt"})
+    assert "time of /dst/a.txt: size 4, modified soon." in lab.alerts()["destination"]
 
 
 def test_rename_support_may_be_unknown(lab: Lab) -> None:

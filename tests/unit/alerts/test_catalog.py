@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from globus_auto.alerts.catalog import collections, files
 from globus_auto.alerts.model import KINDS, Alert
 from tests import PACKAGE
-from tests.catalogue import MODULES, alerts_of, every_alert, functions
+from tests.catalogue import MODULES, SAMPLES, alerts_of, every_alert, functions
 
 SOURCES = [path for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts]
 
@@ -68,14 +69,46 @@ def test_every_kind_is_one_of_the_catalogue() -> None:
     assert {alert.kind for alert in every_alert()} == set(KINDS)
 
 
-@pytest.mark.parametrize("reason", ["Permission denied (/mnt/x).", "Code: PERMISSION_DENIED."])
+DENIALS = [
+    "Permission denied (/mnt/x).",
+    "Code: PERMISSION_DENIED.",
+    "Operation not permitted (/mnt/x).",
+    "Globus says: Access denied. Code: EndpointError.",
+    "Globus says: Path not allowed.",
+]
+
+
+@pytest.mark.parametrize("reason", DENIALS)
 def test_who_is_denied_access_is_not_sent_to_look_for_a_mount(reason: str) -> None:
     for alert in (
-        files.source_unlisted("/src", reason),
-        files.directory_unlisted("/src/d", reason),
+        files.source_unlisted("/src", reason, local=False, swapped=False),
+        files.directory_unlisted("/src/d", reason, local=False),
         collections.collection_unlisted("id", "the source collection id", "/src", reason),
         collections.local_dir_unlisted("id", "the source collection id", "/mnt", reason),
         files.destination_unlisted("id", "the collection id", "/dst", ["/dst"], reason),
     ):
         assert "access to it" in alert.text
         assert "mounted" not in alert.text
+
+
+@pytest.mark.parametrize("denial", DENIALS)
+def test_no_alert_about_a_denied_access_suggests_a_mount(denial: str) -> None:
+    """Of all alerts that repeat what Globus or this machine says."""
+    seen = 0
+    for function in functions():
+        parameters = inspect.signature(function).parameters
+        given = {name: SAMPLES[each.annotation][0] for name, each in parameters.items()}
+        said = given.keys() & {"reason", "details", "error"}
+        text = function(**{**given, **dict.fromkeys(said, denial)}).text
+        seen += bool(said)
+        assert not said or "mount" not in text
+    assert seen > 20
+
+
+def test_directories_listed_on_this_machine_need_this_user() -> None:
+    for alert in (
+        files.source_unlisted("/src", "Permission denied (/mnt).", local=True, swapped=False),
+        files.directory_unlisted("/src/d", "Permission denied (/mnt/d).", local=True),
+    ):
+        assert "Give the user who runs the programs on this machine access" in alert.text
+        assert "Globus" not in alert.text

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from globus_auto.alerts import state
+from globus_auto.alerts import due, state
 from globus_auto.alerts.model import Alert, Alerts, OpenAlert
 from tests.unit.alerts.samples import alert, findings, open_alert
 
@@ -21,15 +21,18 @@ class Reader:
     """Someone who is notified of what is due after each run; `notified` is what, as counts."""
 
     def __init__(self) -> None:
-        self.open: list[OpenAlert] = []
+        self.state = state.AlertState()
         self.notified: list[tuple[int, int, int]] = []
 
+    @property
+    def open(self) -> list[OpenAlert]:
+        return self.state.alerts
+
     def run(self, now: int, found: Alerts, *, delivered: bool = True) -> None:
-        self.open = state.update_open_alerts(self.open, found, now)
-        what = state.make_digest(self.open, found, now, 24 * HOUR)
+        what = self.state.update(found, now, 24 * HOUR)
         if any(what) and delivered:
             self.notified.append((len(what.new), len(what.still_open), len(what.resolved)))
-            self.open = state.mark_notified(self.open, what, now)
+            self.state.mark_sent(what, now, 24 * HOUR)
 
 
 def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
@@ -41,6 +44,49 @@ def test_an_alert_is_sent_once_repeated_daily_and_resolved_once() -> None:
         reader.run(hour * HOUR, findings(well=("unlisted",)))
     assert reader.notified[3:] == [(0, 0, 1)]
     assert reader.open == []
+
+
+def test_an_alert_that_comes_and_goes_is_not_sent_each_time() -> None:
+    """The first recovery is sent at once; after a second failure, it must stay well for a day."""
+    reader = Reader()
+    for hour in range(50):
+        reader.run(hour * HOUR, findings(*([] if hour % 2 else [alert()]), well=("unlisted",)))
+    assert reader.notified == [(1, 0, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0)]
+    for hour in range(50, 73):
+        reader.run(hour * HOUR, findings(well=("unlisted",)))
+    assert len(reader.notified) == 4, "no reminder of what is well"
+    assert len(reader.open) == 1
+    reader.run(73 * HOUR, findings(well=("unlisted",)))
+    assert reader.notified[4:] == [(0, 0, 1)]
+    assert reader.open == []
+    reader.run(98 * HOUR, findings(alert()))
+    reader.run(99 * HOUR, findings(well=("unlisted",)))
+    assert reader.notified[5:] == [(1, 0, 0), (0, 0, 1)], "a day later it is a new problem"
+
+
+def test_a_clock_that_was_wrong_once_silences_nothing() -> None:
+    reader = Reader()
+    reader.run(1000 * HOUR, findings(alert(), alert("/e", for_seconds=HOUR)))
+    reader.run(HOUR, findings(alert(), alert("/e", for_seconds=HOUR)))
+    reader.run(25 * HOUR, findings(alert(), alert("/e", for_seconds=HOUR)))
+    assert reader.notified == [(1, 0, 0), (1, 1, 0)]
+
+
+def test_a_file_that_cannot_be_replaced_is_overwritten(tmp_path: Path) -> None:
+    """As on a full disk: nothing new can be written there."""
+    path = tmp_path / "health"
+    with state.open_state(str(path)) as health:
+        health.generation = 1
+    size, inode = path.stat().st_size, path.stat().st_ino
+    (tmp_path / "health.new").mkdir()
+    with state.open_state(str(path)) as health:
+        health.alerts = [open_alert(text="t" * 300) for _ in range(8)]
+    assert (path.stat().st_size, path.stat().st_ino) == (size, inode)
+    after = state.read_state(str(path))
+    assert (after.generation, len(after.alerts)) == (1, 8)
+    with pytest.raises(OSError), state.open_state(str(path)) as health:
+        health.undeleted = ["/d" * 100] * 100
+    assert state.read_state(str(path)) == after, "it has no room for more"
 
 
 def test_an_unsent_message_stays_due() -> None:
@@ -105,13 +151,11 @@ def test_only_what_was_checked_is_resolved() -> None:
     found.resolve("unlisted", "/d")
     found.resolve("stalled", "/e")
     found.resolve("unlisted", lambda about: about.startswith("/f"))
-    assert [each.resolved for each in state.update_open_alerts(known, found, 1)] == [True, False]
+    assert [each.resolved for each in due.update_open_alerts(known, found, 1)] == [True, False]
 
 
 def test_an_open_alert_has_the_newest_text_and_oldest_age() -> None:
-    (kept,) = state.update_open_alerts(
-        [open_alert(notified_at=5)], findings(alert(text="newer")), 9
-    )
+    (kept,) = due.update_open_alerts([open_alert(notified_at=5)], findings(alert(text="newer")), 9)
     assert (kept.text, kept.since, kept.notified_at) == ("newer", 0, 5)
 
 
@@ -155,12 +199,12 @@ def of(program: str, *raised: Alert) -> Alerts:
 
 
 def test_the_program_that_saw_an_alert_last_resolves_it() -> None:
-    known = state.update_open_alerts([open_alert(notified_at=0)], of("transfer", alert()), 1)
-    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 2)] == [False]
-    assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 2)] == [True]
-    known = state.update_open_alerts(known, of("delete", alert()), 3)
-    assert [each.resolved for each in state.update_open_alerts(known, of("transfer"), 4)] == [False]
-    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 4)] == [True]
+    known = due.update_open_alerts([open_alert(notified_at=0)], of("transfer", alert()), 1)
+    assert [each.resolved for each in due.update_open_alerts(known, of("delete"), 2)] == [False]
+    assert [each.resolved for each in due.update_open_alerts(known, of("transfer"), 2)] == [True]
+    known = due.update_open_alerts(known, of("delete", alert()), 3)
+    assert [each.resolved for each in due.update_open_alerts(known, of("transfer"), 4)] == [False]
+    assert [each.resolved for each in due.update_open_alerts(known, of("delete"), 4)] == [True]
 
 
 def test_no_program_reminds_of_what_it_found_resolved() -> None:
@@ -173,12 +217,12 @@ def test_no_program_reminds_of_what_it_found_resolved() -> None:
 
 
 def test_either_program_resolves_a_shared_alert() -> None:
-    known = state.update_open_alerts(
+    known = due.update_open_alerts(
         [open_alert(notified_at=0)], of("transfer", alert(shared=True)), 1
     )
-    assert [each.resolved for each in state.update_open_alerts(known, of("delete"), 2)] == [True]
+    assert [each.resolved for each in due.update_open_alerts(known, of("delete"), 2)] == [True]
     earlier = [open_alert(notified_at=0, by="")]
-    assert [each.resolved for each in state.update_open_alerts(earlier, of("delete"), 2)] == [True]
+    assert [each.resolved for each in due.update_open_alerts(earlier, of("delete"), 2)] == [True]
 
 
 EVENTS = st.lists(
@@ -237,7 +281,7 @@ def test_an_open_alert_is_said_once_and_when_a_reminder_is_due(
 ) -> None:
     """If the clock was set back, it is said again."""
     known = [open_alert(**changes)]
-    assert bool(state.said_before(known, now, 24 * HOUR)) is is_said
+    assert bool(due.said_before(known, now, 24 * HOUR)) is is_said
 
 
 @pytest.mark.parametrize(
