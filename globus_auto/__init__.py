@@ -31,8 +31,8 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         model.py due.py state.py message.py notify.py explain.py
         catalog/            every alert: one function each, with its text
     globus/                 the only code that imports globus_sdk
-        auth.py tokens.py client.py limiter.py listing.py tasks.py documents.py errors.py
-        unreached.py
+        auth.py tokens.py connection.py client.py limiter.py listing.py tasks.py documents.py
+        errors.py unreached.py
     local.py walk.py        list a mounted directory; walk over many directories at once
     history.py              what happened to each file, for good
     datastore.py storage.py the records of files and tasks, and the invariant; their file

@@ -310,26 +310,25 @@ MUTANTS = [
         "test_a_file_that_arrives_under_the_old_name_survives",
         "steps/quarantine.py",
         "quarantine",
-        "            session.client.rename(store.source, directory, quarantined_path)",
+        "            client.rename(store.source, new[quarantined_path], quarantined_path)\n",
         "            store.quarantined.pop(quarantined_path)\n"
-        "            store.quarantined[directory] = directory",
+        "            store.quarantined[new[quarantined_path]] = new[quarantined_path]\n",
     ),
     Mutant(
         "a quarantined directory is listed again",
         "test_a_file_that_arrives_in_a_quarantine_survives",
         "steps/prune.py",
         "_delete_quarantined",
-        "            if empty.is_empty_tree(session.walk(source, [quarantined_path], lambda _name:"
-        " True))",
-        "            if True",
+        "empty_paths = empty.empty_trees_of(group, walk)",
+        "empty_paths = group",
     ),
     Mutant(
         "a quarantine is saved before the rename",
         "test_a_kill_after_the_rename_leaves_no_quarantine",
         "steps/quarantine.py",
         "quarantine",
-        "    session.save()\n    for quarantined_path, directory in list(",
-        "    for quarantined_path, directory in list(",
+        "    session.save()\n",
+        "",
     ),
     Mutant(
         "on a mount only empty directories are removed",

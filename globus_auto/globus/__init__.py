@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 
-from globus_auto.globus.auth import SECRET, Connection, connect, high_assurance
+from globus_auto.globus.auth import SECRET, connect, high_assurance
 from globus_auto.globus.client import Client
+from globus_auto.globus.connection import Connection
 from globus_auto.globus.documents import (
     ENDINGS,
     ROWS_MOST,

@@ -5,24 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import globus_sdk
 from globus_sdk.gare import GlobusAuthorizationParameters
 from globus_sdk.login_flows import CommandLineLoginFlowManager
-from globus_sdk.transport import RetryConfig
 
 from globus_auto import text
 from globus_auto.errors import InvalidResponse, NoTerminal, SecretMissing
 from globus_auto.globus import errors
 from globus_auto.globus.client import Client
-from globus_auto.globus.errors import is_revoked, requires_consent
-from globus_auto.globus.limiter import RateLimiter
-from globus_auto.globus.tokens import Result, TokenFile
+from globus_auto.globus.connection import SERVER, Connection
+from globus_auto.globus.errors import is_revoked
+from globus_auto.globus.tokens import TokenFile
 from globus_auto.settings import Settings
-from globus_auto.text import SECRETS, condensed, register_secret
-from globus_auto.walk import Lister
+from globus_auto.text import SECRETS, register_secret
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +32,6 @@ CODE_REJECTED = (
 LOGIN_1 = "Login 1 of 2: log in to Globus. Login 2 is for collections that require a consent."
 LOGIN_2 = "Login 2 of 2: give your consent to reach the files of {names}."
 LOGIN_2_NOT_NEEDED = "Login 2 of 2 is not needed."
-SERVER = globus_sdk.TransferClient.scopes.resource_server
 
 
 class CodePrompt(CommandLineLoginFlowManager):
@@ -65,78 +61,6 @@ class CodePrompt(CommandLineLoginFlowManager):
         while not (code := super().prompt_for_code()):
             pass
         return text.register_secret(code)
-
-
-class Connection:
-    """Globus as this program's identity: `client` for the main thread, new_client() for others.
-
-    `may_log_in` says whether a login is possible: on a terminal, or with a service account.
-    """
-
-    def __init__(
-        self, app: globus_sdk.GlobusApp, interactive: bool, calls_per_second: float
-    ) -> None:
-        self._app = app
-        self._limiter = RateLimiter(calls_per_second)
-        self.may_log_in = interactive or isinstance(app, globus_sdk.ClientApp)
-        transfer = globus_sdk.TransferClient(app=app, retry_config=_retries())
-        self.client = Client(transfer, self._limiter)
-
-    def new_client(self) -> Client:
-        """Return a client for one thread, with connections of its own."""
-        transfer = globus_sdk.TransferClient(
-            authorizer=self._app.get_authorizer(SERVER),
-            app_name=self._app.app_name,
-            retry_config=_retries(),
-        )
-        return Client(transfer, self._limiter)
-
-    @property
-    def identity(self) -> str:
-        """Who is logged in, as far as the stored login shows; Globus is not asked."""
-        if isinstance(self._app, globus_sdk.ClientApp):
-            return f"service account {self._app.client_id}@clients.auth.globus.org"
-        found = self._app.token_storage.identity_id
-        return f"user with identity {found}" if found else "a user's login"
-
-    @contextlib.contextmanager
-    def lister(self, endpoint: str) -> Iterator[Lister]:
-        """Yield a lister of directories at the collection `endpoint`, for use by one thread."""
-        client = self.new_client()
-        try:
-            yield lambda path: client.list_directory(endpoint, path)
-        finally:
-            client.close()
-
-    def with_consent(self, call: Callable[[], Result]) -> Result:
-        """Return what `call` returns; if Globus requires a consent for it, ask for it once.
-
-        Ask the user on a terminal, or Globus Auth itself for a service account. If neither is
-        possible, raise what `call` raises.
-        """
-        try:
-            return call()
-        except globus_sdk.TransferAPIError as error:
-            scopes = errors.required_scopes(error)
-            if not (requires_consent(error) and scopes and self.may_log_in):
-                raise
-        log.info("Globus requires a consent; asking for it: %s", condensed(" ".join(scopes)))
-        self._app.add_scope_requirements({SERVER: scopes})
-        self._app.login(force=True)
-        return call()
-
-    def close(self) -> None:
-        """Close the main thread's connections to Globus."""
-        self.client.close()
-        self._app.close()
-
-
-def _retries() -> RetryConfig:
-    """Return which answers globus_sdk tries again: not 429, which all threads wait for together."""
-    return RetryConfig(
-        retry_after_status_codes=(503,),
-        transient_error_status_codes=(500, 502, 503, 504),
-    )
 
 
 def secret(settings: Settings) -> str:

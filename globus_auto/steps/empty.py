@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from globus_auto.files import OWN, joined, matcher
+from globus_auto.files import OWN, joined, matcher, with_parents
 from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
@@ -66,6 +66,20 @@ def topmost_empty_trees(
             empty_trees.add(path)
     empty_trees.discard(root)
     return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
+
+
+def empty_trees_of(roots: list[str], results: Iterable[ListingResult]) -> list[str]:
+    """Return those of `roots` in which a walk of all of them found nothing but directories."""
+    found: dict[str, list[ListingResult]] = {root: [] for root in roots}
+    for result in results:
+        root = next(path for path in with_parents(result.path) if path in found)
+        found[root].append(result)
+    return [root for root in roots if found[root] and is_empty_tree(found[root])]
+
+
+def gone(results: Iterable[ListingResult]) -> set[str]:
+    """Return the paths of directories that do not exist."""
+    return {each.path for each in results if isinstance(each, ListingError) and each.gone}
 
 
 def is_empty_tree(results: Iterable[ListingResult]) -> bool:

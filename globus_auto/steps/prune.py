@@ -93,11 +93,8 @@ def _delete_quarantined(session: Session) -> list[str]:
             stuck += group
             continue
         age = Age()
-        empty_paths = [
-            quarantined_path
-            for quarantined_path in group
-            if empty.is_empty_tree(session.walk(source, [quarantined_path], lambda _name: True))
-        ]
+        walk = list(session.walk(source, group, lambda _name: True))
+        empty_paths = empty.empty_trees_of(group, walk)
         if not empty_paths:
             continue
         ended = None
@@ -119,22 +116,14 @@ def _delete_quarantined(session: Session) -> list[str]:
         failed += 1
         if ended:
             _report_failure(session, reason_of_failure(session, ended.document))
-        left = [
-            quarantined_path
-            for quarantined_path in empty_paths
-            if not _is_gone(session, quarantined_path)
-        ]
+        gone = empty.gone(session.walk(source, empty_paths))
+        left = [path for path in empty_paths if path not in gone]
         _conclude(session, ended, [path for path in empty_paths if path not in left])
         if len(left) > 1:
             groups += [left[: len(left) // 2], left[len(left) // 2 :]]
         else:
             stuck += left
     return stuck
-
-
-def _is_gone(session: Session, directory: str) -> bool:
-    failure = session.client.listing_error(session.context.settings.src_id, directory)
-    return failure is not None and failure.gone
 
 
 def _conclude(session: Session, ended: Ended | None, deleted: list[str]) -> None:

@@ -27,22 +27,26 @@ def quarantine(session: Session, directories: Iterable[str]) -> dict[str, str]:
     Return those that Globus refuses to rename, which keep their names, each with what Globus says.
     Raise errors that affect more than one directory.
     """
-    store, refused = session.store, {}
+    store, new = session.store, {}
     for directory in directories:
         parent = directory.rpartition("/")[0]
-        store.quarantined[f"{parent}/{QUARANTINE}{secrets.token_hex(6)}"] = directory
+        new[f"{parent}/{QUARANTINE}{secrets.token_hex(6)}"] = directory
+    store.quarantined |= new
     session.save()
-    for quarantined_path, directory in list(store.quarantined.items()):
-        if directory not in directories:
-            continue
+
+    def rename(client: globus.Client, quarantined_path: str) -> str | None:
+        """Quarantine a directory; return what Globus says if it refuses that."""
         try:
-            session.client.rename(store.source, directory, quarantined_path)
+            client.rename(store.source, new[quarantined_path], quarantined_path)
         except globus.TransferAPIError as error:
             # Globus may have renamed it anyway: its record stays until a listing shows that.
-            log.info("Cannot quarantine %s: %s", directory, globus.described(error))
+            log.info("Cannot quarantine %s: %s", new[quarantined_path], globus.described(error))
             if globus.is_about_path(error):
-                refused[directory] = globus.api_details(error)
-    return refused
+                return globus.api_details(error)
+        return None
+
+    said = zip(new.values(), session.concurrently(rename, new), strict=True)
+    return {directory: reason for directory, reason in said if reason}
 
 
 def restore(session: Session, also: Collection[str] = ()) -> None:
@@ -53,8 +57,8 @@ def restore(session: Session, also: Collection[str] = ()) -> None:
     one directory.
     """
     store, alerts = session.store, session.context.alerts
-    for quarantined_path, directory in sorted(store.quarantined.items()):
-        result = session.client.list_directory(store.source, quarantined_path)
+    for result in list(session.walk(store.source, sorted(store.quarantined))):
+        quarantined_path, directory = result.path, store.quarantined[result.path]
         if isinstance(result, ListingError):
             if result.gone:
                 _forget_gone(session, quarantined_path)

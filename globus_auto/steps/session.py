@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from globus_auto import globus, walk
 from globus_auto.alerts import AlertError, KeptSummary, catalog
@@ -62,6 +62,8 @@ class KeepLog:
         alerts.resolve("kept")
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 MarkerState = Literal["unknown", "there", "nowhere", "refused"]
 
 
@@ -110,6 +112,12 @@ class Session:
     def client(self) -> Client:
         """The main thread's client."""
         return self.connection.client
+
+    def concurrently(
+        self, call: Callable[[Client, Item], Result], items: Iterable[Item]
+    ) -> list[Result]:
+        """Return what `call` returns for each of `items`, from several threads at once."""
+        return self.connection.concurrently(call, items, self.context.settings.list_concurrency)
 
     def save(self) -> None:
         """Save the datastore, unless this run may change nothing."""

@@ -17,6 +17,7 @@ from globus_auto.files import FileVersion
 from globus_auto.globus import auth
 from globus_auto.globus import limiter as limiter_module
 from globus_auto.globus.client import Client
+from globus_auto.globus.connection import Connection
 from globus_auto.walk import DirectoryListing, Lister, ListingError
 from tests.lab import Lab, files
 
@@ -38,7 +39,7 @@ def api_error(code: str, message: str = "planned") -> dict[str, str]:
 
 
 @pytest.fixture
-def connection(lab: Lab) -> Iterator[auth.Connection]:
+def connection(lab: Lab) -> Iterator[Connection]:
     """Yield a connection as the programs use it."""
     with_token = auth.connect(config_file.read_settings(str(lab.config)), interactive=False)
     yield with_token
@@ -46,7 +47,7 @@ def connection(lab: Lab) -> Iterator[auth.Connection]:
 
 
 @pytest.fixture
-def client(connection: auth.Connection) -> Client:
+def client(connection: Connection) -> Client:
     """Return the client of that connection."""
     return connection.client
 
@@ -354,7 +355,7 @@ def test_a_gateway_with_json_of_its_own_is_no_crash(lab: Lab, body: object) -> N
 
 @pytest.mark.parametrize("by", ["an error", "the reader"])
 def test_a_scan_that_stops_early_closes_its_connections(
-    lab: Lab, connection: auth.Connection, by: str
+    lab: Lab, connection: Connection, by: str
 ) -> None:
     for name in DIRECTORIES:
         lab.write(name)
