@@ -17,7 +17,7 @@ from globus_auto.datastore import OPEN, FileRecord, TaskRecord
 from globus_auto.errors import InvalidResponse
 from globus_auto.files import FileVersion
 from globus_auto.globus import TaskDocument
-from globus_auto.steps import delivered, failures
+from globus_auto.steps import delivered
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.rules import DAY, KeepReason, Why
 from globus_auto.steps.session import Session
@@ -157,7 +157,8 @@ def _record_result(session: Session, task: TaskRecord, document: TaskDocument) -
     alerts, source_dir, now = session.context.alerts, task.source_dir, session.context.started
     link = globus.link(document.task_id)
     if document.status != "SUCCEEDED":
-        reason = failures.reason_of_failure(session, document)
+        fault = document.fatal_error
+        reason = globus.describe_error(fault.code, fault.description) if fault else ""
         alerts.fire(catalog.comparison_failed(source_dir, reason, link))
         _fail(session, task)
         return
