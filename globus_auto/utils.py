@@ -94,7 +94,7 @@ def run(program: str, options: argparse.Namespace, work: Callable[[RunContext], 
             if notifies and not context.dry:
                 _report(context)
                 url = settings.ping_url.replace("{program}", program)
-            ping(url, failed=alerts.code != 0)
+                ping(url, failed=alerts.code != 0)
         except KeyboardInterrupt:
             log.warning("Interrupted; what was begun is finished by the next run")
             return 1
