@@ -158,7 +158,7 @@ def test_a_running_process_excludes_a_second_one(lab: Lab, monkeypatch: pytest.M
 
     def hold(_request: object) -> None:
         reached.set()
-        go_on.wait()
+        go_on.wait(60)
 
     lab.world.faults.add_hook("ls", hold)
     with lab.start("delete") as process:
