@@ -147,6 +147,7 @@ def test_a_comparison_without_a_result_is_repeated_a_day_later(checked: Lab, how
     assert (1 in codes) == (how in ("fails", "expires"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("route", ["submission_id", "transfer", "task", "successful_transfers"])
 def test_a_kill_at_any_step_never_deletes_what_differs(lab: Lab, route: str, when: Any) -> None:
