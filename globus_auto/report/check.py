@@ -73,7 +73,7 @@ def _lines(context: RunContext) -> Iterator[Line]:
         store, is_loaded = Datastore(source=settings.src_id), False
     else:
         is_loaded = True
-        files = sum(map(len, store.files.values()))
+        files = sum(len(records) for _, records in store.files.items())
         yield Line("ok", "datastore", f"{counted(files, 'file')} recorded")
     try:
         connection = globus.connect(settings, interactive=False)
