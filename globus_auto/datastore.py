@@ -1,4 +1,9 @@
-"""What is remembered between runs: tasks, mappings, and the records of files."""
+"""The datastore: which files were submitted to Globus, and in which tasks.
+
+The invariant: a file's record is written when its task is recorded, kept when the task is known to
+have delivered exactly that size and mtime, and dropped in every other case. A dropped record means:
+transfer the file again.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,19 @@ from typing import Literal
 
 import msgspec
 
-from globus_auto.datastore.records import FileRecord, Files
 from globus_auto.files import below, joined, with_parents
+from globus_auto.records import FileRecord, Files
+
+__all__ = [
+    "LOST_SECONDS",
+    "OPEN",
+    "Datastore",
+    "FileRecord",
+    "Files",
+    "Mapping",
+    "SavedFields",
+    "TaskRecord",
+]
 
 log = logging.getLogger(__name__)
 
