@@ -196,7 +196,7 @@ MUTANTS = [
     Mutant(
         "a recursive task has every file",
         "test_everything_is_deferred_during_a_recursive_task",
-        "datastore.py",
+        "datastore/store.py",
         "Datastore.recursive_in_progress",
         "        task.recursive and task.in_progress and below(path, task.source_dir)",
         "        False and below(path, task.source_dir)",
@@ -589,7 +589,7 @@ MUTANTS = [
     Mutant(
         "no destination lies inside that of another source",
         "test_a_destination_inside_another_mapping_is_refused",
-        "datastore.py",
+        "datastore/store.py",
         "Mapping.agrees_with",
         "    if one.destination != two.destination:\n",
         "    if True:\n",
@@ -623,7 +623,7 @@ MUTANTS = [
         "test_another_spelling_is_held_back_until_it_is_renamed",
         "steps/scan.py",
         "_defer_rejected_and_colliding",
-        "    for path, other in spelling.find_collisions(session, new):\n",
+        "    for path, other in list(spelling.find_collisions(session, new)):\n",
         "    for path, other in list(spelling.find_collisions(session, new))[:0]:\n",
     ),
     Mutant(

@@ -13,8 +13,6 @@ from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.rules import NEVER, KeepReason, KeepTerms, Why, reason_to_keep
 from globus_auto.steps.session import Session
 
-NONE: dict[int, int] = {}
-
 
 def plan_deletion(session: Session) -> DeletionPlan:
     """Return the files that delete.py may delete now: those whose copies are verified.
@@ -53,10 +51,10 @@ def candidates(session: Session) -> dict[str, FileRecord]:
             recursive_in_progress = store.recursive_in_progress(directory)
             all_lost = any(below(directory, each) for each in lost_below)
             plain = not (hidden or recursive_in_progress or all_lost)
-            latest = (young if plain else NONE).get
+            latest = young if plain else {}
             waiting = []
             for name, record in sorted(store.files.read(directory).items()):
-                if record.mtime <= latest(record.task, NEVER) and not excluded(name):
+                if record.mtime <= latest.get(record.task, NEVER) and not excluded(name):
                     # Nearly all files in nearly all runs wait for KEEP_DAYS.
                     waiting.append(name)
                     continue
