@@ -196,7 +196,7 @@ MUTANTS = [
     Mutant(
         "a recursive task has every file",
         "test_everything_is_deferred_during_a_recursive_task",
-        "datastore/store.py",
+        "datastore.py",
         "Datastore.recursive_in_progress",
         "        task.recursive and task.in_progress and below(path, task.source_dir)",
         "        False and below(path, task.source_dir)",
@@ -589,7 +589,7 @@ MUTANTS = [
     Mutant(
         "no destination lies inside that of another source",
         "test_a_destination_inside_another_mapping_is_refused",
-        "datastore/store.py",
+        "datastore.py",
         "Mapping.agrees_with",
         "    if one.destination != two.destination:\n",
         "    if True:\n",

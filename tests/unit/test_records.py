@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from globus_auto import storage
-from globus_auto.datastore import FileRecord, Files, records
+from globus_auto import records, storage
+from globus_auto.datastore import FileRecord, Files
 from globus_auto.storage import _chunks
 from tests import ROOT
 
@@ -104,9 +104,7 @@ def test_each_directory_of_a_golden_file_is_saved_byte_for_byte(
     store = storage.load(str(path))
     assert store
     lines = re.findall(rb'^  ".*?\}(?=[,}])', data, re.M)
-    assert [line for line in re.findall(rb'^  ".*?\}(?=[,}])', b"".join(_chunks(store)), re.M)] == (
-        lines
-    )
+    assert re.findall(rb'^  ".*?\}(?=[,}])', b"".join(_chunks(store)), re.M) == (lines)
     store.drop("/data/em1/2026-09-21/grid_002.mrc")
     saved = re.findall(rb'^  ".*?\}(?=[,}])', b"".join(_chunks(store)), re.M)
     changed = [(old, new) for old, new in zip(lines, saved, strict=True) if old != new]
