@@ -35,7 +35,8 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         errors.py unreached.py
     local.py walk.py        list a mounted directory; walk over many directories at once
     history.py              what happened to each file, for good
-    datastore.py storage.py the records of files and tasks, and the invariant; their file
+    datastore.py records.py storage.py
+                            the records of files and tasks, and the invariant; their file
     locks.py logs.py        one run at a time; the log
     config_file.py settings.py
                             read and check config.py

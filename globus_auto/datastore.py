@@ -13,27 +13,25 @@ from typing import Literal
 
 import msgspec
 
-from globus_auto.files import FileVersion, below, joined, with_parents
+from globus_auto.files import below, joined, with_parents
+from globus_auto.records import FileRecord, Files
+
+__all__ = [
+    "LOST_SECONDS",
+    "OPEN",
+    "Datastore",
+    "FileRecord",
+    "Files",
+    "Mapping",
+    "SavedFields",
+    "TaskRecord",
+]
 
 log = logging.getLogger(__name__)
 
 OPEN = ("ACTIVE", "INACTIVE")
 # Seconds for which a transfer that Globus no longer shows may still write its copies.
 LOST_SECONDS = 86_400
-
-
-class FileRecord(
-    msgspec.Struct, array_like=True, gc=False, frozen=True, forbid_unknown_fields=True
-):
-    """The fingerprint of a file as it was last submitted to Globus, and the number of its task."""
-
-    size: int
-    mtime: int
-    task: int
-
-    def is_of(self, version: FileVersion) -> bool:
-        """Return whether this record has exactly the fingerprint `version`."""
-        return self.size == version.size and self.mtime == version.mtime
 
 
 class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -140,7 +138,20 @@ class Mapping(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return below(two.source_dir, one.source_dir) and same
 
 
-class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class SavedFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the datastore's file has beside the records of files: see Datastore."""
+
+    version: Literal[1, 2] = 2
+    source: str
+    generation: int = 0
+    config: str = ""
+    mappings: list[Mapping] = []
+    tasks: dict[int, TaskRecord] = {}
+    quarantined: dict[str, str] = msgspec.field(default_factory=dict, name="asides")
+    sum: str = ""
+
+
+class Datastore(SavedFields, kw_only=True):
     """Everything that is remembered between runs, except what alerts.AlertState has.
 
     `tasks` are by number, `files` by directory and name. `quarantined` maps the path of a
@@ -151,15 +162,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     from a backup; `changed`, whether loading changed it, so that it must be saved.
     """
 
-    version: Literal[1, 2] = 2
-    source: str
-    generation: int = 0
-    config: str = ""
-    mappings: list[Mapping] = []
-    tasks: dict[int, TaskRecord] = {}
-    quarantined: dict[str, str] = msgspec.field(default_factory=dict, name="asides")
-    files: dict[str, dict[str, FileRecord]] = {}
-    sum: str = ""
+    files: Files = msgspec.field(default_factory=Files)
     upgraded: bool = False
     restored: bool = False
     changed: bool = False
@@ -188,20 +191,17 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def record(self, path: str) -> FileRecord | None:
         """Return the record of the file at `path`, or None."""
         directory, _, name = path.rpartition("/")
-        return self.files.get(directory or "/", {}).get(name)
+        return self.files.get(directory or "/", name)
 
     def put(self, path: str, record: FileRecord) -> None:
         """Store `record` for the file at `path`."""
         directory, _, name = path.rpartition("/")
-        self.files.setdefault(directory or "/", {})[name] = record
+        self.files.update(directory or "/", {name: record})
 
     def drop(self, path: str) -> None:
         """Drop the record of the file at `path`, if there is one."""
         directory, _, name = path.rpartition("/")
-        records = self.files.get(directory or "/", {})
-        records.pop(name, None)
-        if not records:
-            self.files.pop(directory or "/", None)
+        self.files.drop(directory or "/", name)
 
     def forget(self, path: str) -> None:
         """Drop the record of a file that is gone from the source.
@@ -217,22 +217,20 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Forget all files in and below `directories`, which are gone from the source."""
         for directory in list(self.files):
             if not directories.isdisjoint(with_parents(directory)):
-                for name in list(self.files[directory]):
+                for name in list(self.files.read(directory)):
                     self.forget(joined(directory, name))
 
     def drop_delivered(self) -> int:
         """Drop all file records except those of tasks in progress; return how many were dropped."""
         dropped = 0
-        for directory, records in list(self.files.items()):
-            left = {
-                name: record
-                for name, record in records.items()
-                if self.tasks[record.task].in_progress
-            }
-            dropped += len(records) - len(left)
-            self.files[directory] = left
-            if not left:
-                del self.files[directory]
+        ended = {number for number, task in self.tasks.items() if not task.in_progress}
+        for directory in list(self.files):
+            if ended.isdisjoint(self.files.tasks(directory)):
+                continue
+            for name, record in list(self.files.read(directory).items()):
+                if record.task in ended:
+                    self.files.drop(directory, name)
+                    dropped += 1
         return dropped
 
     def lost(self, now: int) -> tuple[set[str], list[str]]:
@@ -260,9 +258,7 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def paths_by_task(self, numbers: Iterable[int]) -> dict[int, list[str]]:
         """Return the sorted paths of the files of each of the tasks `numbers`, by number."""
         found: dict[int, list[str]] = {number: [] for number in numbers}
-        if not found:
-            return found
-        for directory, records in self.files.items():
+        for directory, records in self.files.items(found.keys()):
             for name, record in records.items():
                 if record.task in found:
                     found[record.task].append(joined(directory, name))
@@ -284,8 +280,8 @@ class Datastore(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             and task.status == status
             and (task.lost is msgspec.UNSET or now - (task.ended_at or 0) >= LOST_SECONDS)
         }
-        for records in self.files.values() if ended else ():
-            ended -= {record.task for record in records.values()}
+        for directory in self.files if ended else ():
+            ended -= self.files.tasks(directory)
             if not ended:
                 break
         for number in ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from globus_auto.datastore import Datastore, TaskRecord
+from globus_auto.datastore import Datastore, Files, SavedFields, TaskRecord
 from globus_auto.errors import DamagedDatastore, NewerDatastore
 from globus_auto.files import private, write_atomically
 
@@ -20,6 +21,12 @@ log = logging.getLogger(__name__)
 VERSION = 2
 SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
 WRITTEN = re.compile(rb'\s*{\s*"version":\s*(\d+)')
+
+
+class _Document(SavedFields, kw_only=True):
+    """The file: `files` has a JSON object for each directory, which is not decoded."""
+
+    files: dict[str, msgspec.Raw]
 
 
 def load(path: str) -> Datastore | None:
@@ -45,12 +52,16 @@ def load(path: str) -> Datastore | None:
     if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:
         raise DamagedDatastore(path, "checksum mismatch")
     try:
-        store = msgspec.json.decode(data, type=Datastore)
+        document = msgspec.json.decode(data, type=_Document)
+        files = Files(document.files)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedDatastore(path, str(error)) from error
-    used = {record.task for records in store.files.values() for record in records.values()}
-    if not used <= store.tasks.keys():
-        raise DamagedDatastore(path, f"records refer to missing tasks {used - store.tasks.keys()}")
+    missing = {number for directory in files for number in files.tasks(directory)}
+    missing -= document.tasks.keys()
+    if missing:
+        raise DamagedDatastore(path, f"records refer to missing tasks {missing}")
+    saved = {name: getattr(document, name) for name in SavedFields.__struct_fields__}
+    store = Datastore(**saved, files=files)
     if store.version == 1:
         _upgrade(store)
     return store
@@ -79,22 +90,21 @@ def save(path: str, store: Datastore) -> bool:
     `path`.v1. Raise OSError if the file cannot be written; then it is unchanged.
     """
     digest = hashlib.sha256()
-    chunks = []
+    # Twice through all of it costs less than to hold a second copy.
     for chunk in _chunks(store):
         digest.update(chunk)
-        chunks.append(chunk)
     unchanged = digest.copy()
     unchanged.update(_generation(store.generation))
     if unchanged.hexdigest() == store.sum:
         return False
-    chunks.append(_generation(store.generation + 1))
-    digest.update(chunks[-1])
-    chunks.append(f'"sum": "{digest.hexdigest()}"}}\n'.encode())
+    generation = _generation(store.generation + 1)
+    digest.update(generation)
+    end = f'"sum": "{digest.hexdigest()}"}}\n'.encode()
     if store.upgraded:
         with open(path, "rb") as old:
-            write_atomically(f"{path}.v1", [old.read()])
+            write_atomically(f"{path}.v1", old)
         store.upgraded = False
-    write_atomically(path, chunks)
+    write_atomically(path, itertools.chain(_chunks(store), (generation, end)))
     store.generation += 1
     store.sum = digest.hexdigest()
     store.changed = False
@@ -165,6 +175,6 @@ def _chunks(store: Datastore) -> Iterator[bytes]:
     yield b' "files": {'
     comma = b"\n"
     for directory in sorted(store.files):
-        yield b"%s  %s: %s" % (comma, encode(directory), encode(store.files[directory]))
+        yield b"%s  %s: %s" % (comma, encode(directory), store.files.line(directory))
         comma = b",\n"
     yield b"},\n "

@@ -623,7 +623,7 @@ MUTANTS = [
         "test_another_spelling_is_held_back_until_it_is_renamed",
         "steps/scan.py",
         "_defer_rejected_and_colliding",
-        "    for path, other in spelling.find_collisions(session, new):\n",
+        "    for path, other in list(spelling.find_collisions(session, new)):\n",
         "    for path, other in list(spelling.find_collisions(session, new))[:0]:\n",
     ),
     Mutant(

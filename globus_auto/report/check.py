@@ -15,7 +15,6 @@ from globus_auto import globus
 from globus_auto.alerts import (
     NO_APPRISE,
     Alert,
-    AlertError,
     invalid_urls,
     notify_urls,
     reach,
@@ -24,7 +23,6 @@ from globus_auto.alerts import (
 )
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
-from globus_auto.errors import DamagedDatastore
 from globus_auto.report.places import directory_line, local_line, write_line
 from globus_auto.report.screen import STYLES, Line, Screen
 from globus_auto.steps.session import Progress, Session
@@ -68,12 +66,12 @@ def _lines(context: RunContext) -> Iterator[Line]:
     yield from _notification_lines(context)
     try:
         store = context.load()
-    except (DamagedDatastore, AlertError) as error:
+    except Exception as error:  # noqa: BLE001 - each becomes a line
         yield _problem("datastore", context.explain(error))
         store, is_loaded = Datastore(source=settings.src_id), False
     else:
         is_loaded = True
-        files = sum(map(len, store.files.values()))
+        files = sum(len(records) for _, records in store.files.items())
         yield Line("ok", "datastore", f"{counted(files, 'file')} recorded")
     try:
         connection = globus.connect(settings, interactive=False)

@@ -25,10 +25,9 @@ def print_transfers(session: Session, plan: TransferPlan) -> None:
     screen = Screen()
     by_directory: _Directories = {}
     for verb, found in (("transfer", plan.transfers), ("defer", plan.deferred)):
-        screen.print(f"{verb}: {total(version.size for version, _ in found.values())}")
+        screen.print(f"{verb}: {total(planned.version.size for _, planned in found.items())}")
         groups: dict[str, list[int]] = {}
-        for path in sorted(found):
-            version, decision = found[path]
+        for path, (version, decision) in sorted(found.items(), key=lambda item: item[0]):
             groups.setdefault(decision.group, []).append(version.size)
             why = f"{verb} {path} ({sized(version.size)}): {decision}"
             _add(by_directory, path, verb, version.size, why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -96,15 +97,18 @@ def status_document(context: RunContext) -> dict[str, Any]:
 def _files(session: Session) -> dict[str, Any]:
     """Return the parts of `status_document` for which both collections must be listed."""
     plan, deletable = preview.plan_transfer(session), preview.deletable_files(session)
-    unsent = {path: version for path, (version, _) in (plan.transfers | plan.deferred).items()}
-    oldest = min(unsent, key=lambda path: unsent[path].mtime, default=None)
+    files = size = 0
+    oldest: tuple[int, str] | None = None
+    for path, (version, _) in itertools.chain(plan.transfers.items(), plan.deferred.items()):
+        files += 1
+        size += version.size
+        if oldest is None or version.mtime < oldest[0]:
+            oldest = version.mtime, path
     return {
         "waiting": {
-            "files": len(unsent),
-            "bytes": sum(version.size for version in unsent.values()),
-            "oldest": {"path": printable(oldest), "modified": unsent[oldest].mtime}
-            if oldest
-            else None,
+            "files": files,
+            "bytes": size,
+            "oldest": {"path": printable(oldest[1]), "modified": oldest[0]} if oldest else None,
         },
         "proven": len(deletable),
         "kept": {reason.value: count for reason, count in session.kept.counts.most_common()},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import below, colliding_names, fold, joined, matcher, matches
-from globus_auto.steps import compare, facts, verify
+from globus_auto.steps import compare, facts, rules, verify
 from globus_auto.steps.plan import DeletionPlan
-from globus_auto.steps.rules import KeepReason, KeepTerms, reason_to_keep
+from globus_auto.steps.rules import NEVER, KeepReason, KeepTerms, Why, reason_to_keep
 from globus_auto.steps.session import Session
 
 
@@ -41,14 +43,25 @@ def candidates(session: Session) -> dict[str, FileRecord]:
     unverified: dict[str, TaskRecord] = {}
     excluded = matcher(settings.exclude)
     found = {}
+    young = {} if lost else _young_until(store.tasks, keeping)
     for group in _directories_by_fold(session):
-        names = [name for directory in group for name in store.files[directory]]
-        colliding = colliding_names(names)
+        colliding: set[str] | None = None
         for directory in group:
             hidden = matches(directory, settings.src_dir, excluded)
             recursive_in_progress = store.recursive_in_progress(directory)
             all_lost = any(below(directory, each) for each in lost_below)
-            for name, record in sorted(store.files[directory].items()):
+            plain = not (hidden or recursive_in_progress or all_lost)
+            latest = young if plain else {}
+            waiting = []
+            for name, record in sorted(store.files.read(directory).items()):
+                if record.mtime <= latest.get(record.task, NEVER) and not excluded(name):
+                    # Nearly all files in nearly all runs wait for KEEP_DAYS.
+                    waiting.append(name)
+                    continue
+                if colliding is None:
+                    colliding = colliding_names(
+                        [name for each in group for name in store.files.read(each)]
+                    )
                 path, task = joined(directory, name), store.tasks[record.task]
                 reason = reason_to_keep(
                     record,
@@ -65,6 +78,7 @@ def candidates(session: Session) -> dict[str, FileRecord]:
                     session.kept.add(path, reason)
                 else:
                     found[path] = record
+            session.kept.add_all(directory, waiting, Why(KeepReason.KEEP_DAYS))
     for task in unverified.values():
         session.context.alerts.fire(
             catalog.checksums_unverified(
@@ -85,3 +99,17 @@ def _directories_by_fold(session: Session) -> list[list[str]]:
         if below(directory, session.context.settings.src_dir):
             groups.setdefault(fold(directory), []).append(directory)
     return list(groups.values())
+
+
+def _young_until(tasks: Mapping[int, TaskRecord], keeping: KeepTerms) -> dict[int, int]:
+    """Return for each task that ended less than KEEP_DAYS ago the latest mtime that is not racy.
+
+    A file of such a task with an mtime up to that one stays because of KEEP_DAYS, unless what
+    `reason_to_keep` looks at before is a reason as well.
+    """
+    least = keeping.keep_days * rules.DAY
+    return {
+        number: latest
+        for number, latest in rules.safe_until(tasks).items()
+        if least and keeping.now - (tasks[number].ended_at or keeping.now) < least
+    }

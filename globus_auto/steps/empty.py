@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from globus_auto.files import OWN, joined, matcher, with_parents
 from globus_auto.steps.rules import is_stable
@@ -24,20 +24,21 @@ def empty_directories(session: Session) -> tuple[list[str], bool]:
         own = name.startswith(OWN) and name not in quarantined
         return own or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
 
-    walk = walk_source(session)
-    results = list(session.progress.scan(walk, settings.src_dir))
-    empty_trees = topmost_empty_trees(results, settings.src_dir, is_content)
+    unable: list[str] = []
+
+    def listings() -> Iterator[ListingResult]:
+        # One by one: those of a million files would take 200 MiB.
+        for result in session.progress.scan(walk_source(session), settings.src_dir):
+            if isinstance(result, DirectoryListing) and not result.rename_supported:
+                unable.append(result.path)
+            yield result
+
+    empty_trees = topmost_empty_trees(listings(), settings.src_dir, is_content)
     if not settings.src_local_dir:
         empty_trees = [
             directory for directory in empty_trees if directory not in session.store.quarantined
         ]
-    return empty_trees, _can_rename(results)
-
-
-def _can_rename(results: list[ListingResult]) -> bool:
-    return all(
-        result.rename_supported for result in results if isinstance(result, DirectoryListing)
-    )
+    return empty_trees, not unable
 
 
 def topmost_empty_trees(

@@ -53,7 +53,7 @@ def _deliveries(session: Session, ended: dict[int, TaskRecord]) -> Iterator[Fact
         number: history.moment(now if task.task_id in session.ended else task.ended_at or now)
         for number, task in ended.items()
     }
-    for directory, records in session.store.files.items():
+    for directory, records in session.store.files.items(ended.keys()):
         for name, record in records.items():
             task = ended.get(record.task)
             if task:

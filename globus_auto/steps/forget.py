@@ -19,16 +19,17 @@ def forget(session: Session, plan: TransferPlan) -> None:
         return
     excluded = matcher(settings.exclude)
     gone = plan.missing
-    for directory, records in store.files.items():
+    for directory in store.files:
         if not below(directory, settings.src_dir):
             continue
         if plan.empty:
             # Excluded files are gone as well.
-            gone += [joined(directory, name) for name in records]
+            gone += [joined(directory, name) for name in store.files.read(directory)]
         elif directory in plan.listed or matches(directory, settings.src_dir, excluded):
             continue
         elif plan.covers(directory):
-            gone += [joined(directory, name) for name in records if not excluded(name)]
+            names = store.files.read(directory)
+            gone += [joined(directory, name) for name in names if not excluded(name)]
     held = _held(session)
     overdue = any(_is_overdue(session, path) for path in gone)
     for path in gone:
@@ -69,9 +70,9 @@ def _remembers(session: Session) -> bool:
     root, held = session.context.settings.src_dir, _held(session)
     return any(
         joined(directory, name) not in held
-        for directory, records in session.store.files.items()
+        for directory in session.store.files
         if below(directory, root)
-        for name in records
+        for name in session.store.files.read(directory)
     )
 
 

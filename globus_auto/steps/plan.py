@@ -4,13 +4,82 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from globus_auto.datastore import FileRecord
-from globus_auto.files import FileVersion, with_parents
+from globus_auto.datastore import FileRecord, Files
+from globus_auto.files import FileVersion, joined, with_parents
 from globus_auto.steps.rules import Decision
 from globus_auto.walk import ListingError
+
+
+class Planned(NamedTuple):
+    """What is planned for a file: its fingerprint, and the decision."""
+
+    version: FileVersion
+    decision: Decision
+
+
+class PlannedFiles:
+    """The files of a plan, by directory and name.
+
+    There may be a million. So they are held as the datastore holds records, with the number of the
+    decision in place of that of the task: many files have the same decision.
+    """
+
+    def __init__(self) -> None:
+        self._files = Files()
+        self._decisions: list[Decision] = []
+        self._numbers: dict[Decision, int] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return how many files there are."""
+        return self._count
+
+    def __contains__(self, path: str) -> bool:
+        directory, _, name = path.rpartition("/")
+        return self._files.get(directory or "/", name) is not None
+
+    def add(
+        self, directory: str, versions: Mapping[str, FileVersion], decisions: Mapping[str, Decision]
+    ) -> None:
+        """Add files of `directory`, by name, that are not in it yet: those with `decisions`."""
+        records, last, number = {}, None, 0
+        for name, decision in decisions.items():
+            if decision is not last:
+                last, number = decision, self._numbers.setdefault(decision, len(self._decisions))
+                if number == len(self._decisions):
+                    self._decisions.append(decision)
+            version = versions[name]
+            records[name] = FileRecord(version.size, version.mtime, number)
+        self._files.update(directory, records)
+        self._count += len(records)
+
+    def pop(self, path: str) -> Planned:
+        """Remove the file at `path`, which must be there, and return what was planned for it."""
+        directory, _, name = path.rpartition("/")
+        record = self._files.get(directory or "/", name)
+        assert record
+        self._files.drop(directory or "/", name)
+        self._count -= 1
+        return self.planned(record)
+
+    def directories(self) -> Iterator[tuple[str, Mapping[str, FileRecord]]]:
+        """Yield each directory with its files as they are held, by name; directories are sorted."""
+        for directory in sorted(self._files):
+            yield directory, self._files.read(directory)
+
+    def items(self) -> Iterator[tuple[str, Planned]]:
+        """Yield the path of each file with what is planned for it."""
+        for directory, records in self.directories():
+            for name, record in records.items():
+                yield joined(directory, name), self.planned(record)
+
+    def planned(self, record: FileRecord) -> Planned:
+        """Return what is planned for a file that is held as `record`."""
+        return Planned(FileVersion(record.size, record.mtime), self._decisions[record.task])
 
 
 @dataclass
@@ -37,8 +106,8 @@ class TransferPlan:
     began: int
     recursive: bool = False
     forced: bool = False
-    transfers: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
-    deferred: dict[str, tuple[FileVersion, Decision]] = field(default_factory=dict)
+    transfers: PlannedFiles = field(default_factory=PlannedFiles)
+    deferred: PlannedFiles = field(default_factory=PlannedFiles)
     files: int = 0
     bytes: int = 0
     newest: int | None = None
@@ -57,12 +126,16 @@ class TransferPlan:
     collisions: dict[str, str] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
 
-    def add_undelivered(self, path: str, version: FileVersion) -> None:
-        """Count a file that is not delivered yet."""
-        self.undelivered += 1
-        self.undelivered_bytes += version.size
-        if self.oldest is None or version.mtime < self.oldest[0]:
-            self.oldest = version.mtime, path
+    def add_undelivered(self, directory: str, found: Mapping[str, FileVersion]) -> None:
+        """Count files of `directory`, by name, that are not delivered yet."""
+        if not found:
+            return
+        self.pending.add(directory)
+        self.undelivered += len(found)
+        for name, version in found.items():
+            self.undelivered_bytes += version.size
+            if self.oldest is None or version.mtime < self.oldest[0]:
+                self.oldest = version.mtime, joined(directory, name)
 
     @property
     def complete(self) -> bool:

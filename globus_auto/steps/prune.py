@@ -134,13 +134,11 @@ def _conclude(session: Session, ended: Ended | None, deleted: list[str]) -> None
     else:
         facts.record(session, "pruned", sorted(removed))
     for path in deleted:
-        del session.store.quarantined[path]
+        log.debug("Removed the empty directory %s", session.store.quarantined.pop(path))
     _forget_below(session, removed)
 
 
 def _forget_below(session: Session, removed: set[str]) -> None:
-    for directory in sorted(removed):
-        log.debug("Removed the empty directory %s", directory)
     if removed:
         log.info("Empty directories removed: %d", len(removed))
     session.store.forget_below(removed)
@@ -164,5 +162,6 @@ def _remove_here(session: Session, directories: list[str]) -> None:
             log.info("Kept the directory %s: %s", directory, error.strerror)
         else:
             removed.add(directory)
+            log.debug("Removed the empty directory %s", directory)
     facts.record(session, "pruned", sorted(removed))
     _forget_below(session, removed)

@@ -8,6 +8,7 @@ import math
 
 from globus_auto import globus
 from globus_auto.datastore import FileRecord
+from globus_auto.files import joined
 from globus_auto.steps import submit
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.session import Session
@@ -26,38 +27,51 @@ def submit_plan(session: Session, plan: TransferPlan) -> None:
 
 
 def record_tasks(session: Session, plan: TransferPlan) -> None:
-    """Move the files to transfer from `plan` to the datastore, as records of unsubmitted tasks.
-
-    There may be a million of them, so they are never in both.
-    """
+    """Add unsubmitted tasks to the datastore, with records of all files to transfer."""
     store, settings = session.store, session.context.settings
-    paths = sorted(plan.transfers)
     most = settings.files_per_task
     if store.forget_ended_tasks(session.context.started, failed=True):
         # One file that the destination rejects makes its whole task fail, and a failed task does
         # not list files that it found equal. In smaller tasks, that file holds up fewer others.
-        most = min(most, math.ceil(len(paths) / PARTS) or 1)
+        most = min(most, math.ceil(len(plan.transfers) / PARTS) or 1)
+    if plan.recursive:
+        most = len(plan.transfers)
+        number = _new_task(session, plan)
+    room = most if plan.recursive else 0
+    verbose = log.isEnabledFor(logging.DEBUG)
+    for directory, found in plan.transfers.directories():
+        names = sorted(found)
+        while names:
+            if not room:
+                number, room = _new_task(session, plan), most
+            part, names = names[:room], names[room:]
+            room -= len(part)
+            records = {}
+            for name in part:
+                size, mtime = found[name].size, found[name].mtime
+                records[name] = FileRecord(size, mtime, number)
+            store.files.update(directory, records)
+            for name in part if verbose else ():
+                version, decision = plan.transfers.planned(found[name])
+                path = joined(directory, name)
+                log.debug("Send %s (%d bytes): %s; task %d", path, version.size, decision, number)
+
+
+def _new_task(session: Session, plan: TransferPlan) -> int:
+    """Add an unsubmitted task without files to the datastore; return its number."""
+    store, settings = session.store, session.context.settings
     # A recursive task would transfer these as well, so a filter rule excludes each name.
     left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
-    verbose = log.isEnabledFor(logging.DEBUG)
-    parts = [paths[start : start + most] for start in range(0, len(paths), most)]
-    for part in [paths] if plan.recursive else parts:
-        number, new_id = store.next_task_number(), session.client.new_submission_id()
-        store.tasks[number] = globus.new_task(
-            "transfer",
-            new_id,
-            label=session.label("transfer", new_id),
-            scanned_at=plan.began,
-            source_dir=settings.src_dir,
-            destination=settings.dst_id,
-            destination_dir=settings.dst_dir,
-            recursive=plan.recursive,
-            exclude=[*settings.exclude, *left_out] if plan.recursive else [],
-        )
-        for path in part:
-            version, decision = plan.transfers.pop(path)
-            store.put(path, FileRecord(version.size, version.mtime, number))
-            if verbose:
-                log.debug("Send %s (%d bytes): %s; task %d", path, version.size, decision, number)
-    # A dict does not free memory when its items are removed one by one.
-    plan.transfers.clear()
+    number, new_id = store.next_task_number(), session.client.new_submission_id()
+    store.tasks[number] = globus.new_task(
+        "transfer",
+        new_id,
+        label=session.label("transfer", new_id),
+        scanned_at=plan.began,
+        source_dir=settings.src_dir,
+        destination=settings.dst_id,
+        destination_dir=settings.dst_dir,
+        recursive=plan.recursive,
+        exclude=[*settings.exclude, *left_out] if plan.recursive else [],
+    )
+    return number

@@ -20,6 +20,7 @@ DAY = 86_400  # seconds
 FUTURE_SECONDS = 86_400
 # Seconds: mtimes of copies are in whole seconds, and times of tasks are rounded.
 SLACK = 2
+NEVER = -(1 << 63)  # seconds: before any modification time
 
 
 class Verdict(enum.Enum):

@@ -8,18 +8,25 @@ from collections.abc import Callable
 
 from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore
-from globus_auto.files import MARKER, OWN, QUARANTINE, joined, matcher
+from globus_auto.files import MARKER, OWN, QUARANTINE, FileVersion, joined, matcher
 from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan
-from globus_auto.steps.rules import DeferReason, ScanTerms, Verdict, classify, is_future_mtime
+from globus_auto.steps.rules import (
+    NEVER,
+    NEW,
+    Decision,
+    DeferReason,
+    ScanTerms,
+    Verdict,
+    classify,
+    is_future_mtime,
+)
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
 from globus_auto.walk import DirectoryListing, ListingError
 
 log = logging.getLogger(__name__)
-
-NEVER = -(1 << 63)  # seconds: before any modification time
 
 
 def scan(session: Session) -> TransferPlan:
@@ -69,15 +76,19 @@ def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
         if path in plan.transfers and health.was_refused(path, now):
             _defer(plan, path, DeferReason.REJECTED)
             plan.rejected.append(path)
-    new = (path for path in plan.transfers if store.record(path) is None)
-    for path, other in spelling.find_collisions(session, new):
+    new = (
+        (directory, sorted(found.keys() - store.files.read(directory).keys()))
+        for directory, found in plan.transfers.directories()
+    )
+    for path, other in list(spelling.find_collisions(session, new)):
         _defer(plan, path, DeferReason.COLLISION, other)
         plan.collisions[path] = other
 
 
 def _defer(plan: TransferPlan, path: str, reason: DeferReason, detail: str = "") -> None:
     version, decision = plan.transfers.pop(path)
-    plan.deferred[path] = version, decision.deferred(reason, detail)
+    directory, _, name = path.rpartition("/")
+    plan.deferred.add(directory or "/", {name: version}, {name: decision.deferred(reason, detail)})
 
 
 def _classify_directory(
@@ -94,7 +105,7 @@ def _classify_directory(
     of a record that is not racy. Both are the same for the whole scan.
     """
     path, store, context = directory.path, session.store, session.context
-    records = store.files.get(path, {})
+    records = store.files.read(path)
     plan.listed.add(path)
     if f"/{QUARANTINE}" in path:
         _strand(plan, store, directory)
@@ -104,16 +115,21 @@ def _classify_directory(
     new = size = 0
     newest, latest = NEVER, plan.began
     ahead: list[str] = []
+    undelivered: dict[str, FileVersion] = {}
+    transfers: dict[str, Decision] = {}
+    deferred: dict[str, Decision] = {}
+    new_until = NEVER if terms.recursive_in_progress else latest - terms.settle_seconds
+    recorded, safe = records.get, safe_until.get
     for name, version in directory.files.items():
-        record = records.get(name)
+        record, mtime = recorded(name), version.mtime
         size += version.size
-        if newest < version.mtime <= latest:
-            newest = version.mtime
+        if newest < mtime <= latest:
+            newest = mtime
         if (
             record is not None
-            and record.mtime == version.mtime
+            and record.mtime == mtime
             and record.size == version.size
-            and record.mtime <= safe_until.get(record.task, NEVER)
+            and mtime <= safe(record.task, NEVER)
         ):
             # Nearly all files in nearly all runs are unchanged, so they cost no more than this.
             continue
@@ -125,23 +141,26 @@ def _classify_directory(
             plan.excluded += 1
             directory.others[name] = "a name of globus_auto's own"
             continue
-        if is_future_mtime(version.mtime, plan.began):
+        if record is None and mtime <= new_until:
+            # Nearly all files of a first run.
+            transfers[name] = NEW
+            undelivered[name] = version
+            continue
+        if is_future_mtime(mtime, latest):
             ahead.append(name)
         task = store.tasks[record.task] if record else None
         decision = classify(version, record, task, terms)
-        if decision.verdict is Verdict.SKIP:
-            if task and task.in_progress:
-                plan.pending.add(path)
-                plan.add_undelivered(joined(path, name), version)
+        if decision.verdict is not Verdict.SKIP:
+            (deferred if decision.verdict is Verdict.DEFER else transfers)[name] = decision
+        elif not (task and task.in_progress):
             continue
-        plan.pending.add(path)
-        plan.add_undelivered(joined(path, name), version)
-        if decision.verdict is Verdict.DEFER:
-            plan.deferred[joined(path, name)] = version, decision
-            if not context.dry:  # a dry run prints it
-                log.debug("Defer %s: %s", joined(path, name), decision)
-        else:
-            plan.transfers[joined(path, name)] = version, decision
+        undelivered[name] = version
+    plan.add_undelivered(path, undelivered)
+    plan.transfers.add(path, directory.files, transfers)
+    plan.deferred.add(path, directory.files, deferred)
+    if log.isEnabledFor(logging.DEBUG) and not context.dry:  # a dry run prints it
+        for name, decision in deferred.items():
+            log.debug("Defer %s: %s", joined(path, name), decision)
     plan.bytes += size
     if newest > NEVER:
         plan.newest = newest if plan.newest is None else max(plan.newest, newest)

@@ -13,7 +13,7 @@ from globus_auto import globus, walk
 from globus_auto.alerts import AlertError, KeptSummary, catalog
 from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
-from globus_auto.files import below, marker_name
+from globus_auto.files import below, joined, marker_name
 from globus_auto.globus import Client, Connection, TaskDocument
 from globus_auto.steps.rules import PASSING, Reason, Why
 from globus_auto.text import counted
@@ -49,6 +49,14 @@ class KeepLog:
             ended = record and self.store.tasks[record.task].ended_at
             if ended and ended < self.due:
                 self.overdue.setdefault(why.reason, []).append(path)
+
+    def add_all(self, directory: str, names: list[str], why: Why) -> None:
+        """Count the files `names` of a directory as kept because of `why`, which is in order."""
+        if self.listed or log.isEnabledFor(logging.DEBUG):
+            for name in names:
+                self.add(joined(directory, name), why)
+        elif names:
+            self.counts[why.reason] += len(names)
 
     def report(self, context: RunContext) -> None:
         """Log how many files stay for which reason, and fire alerts about those kept too long."""
@@ -166,7 +174,7 @@ def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[Lis
 def totals(store: Datastore, numbers: Iterable[int]) -> dict[int, tuple[int, int]]:
     """Return how many files each of the tasks `numbers` has, and their bytes, by number."""
     found = dict.fromkeys(numbers, (0, 0))
-    for records in store.files.values() if found else ():
+    for _, records in store.files.items(found.keys()):
         for record in records.values():
             if record.task in found:
                 files, size = found[record.task]

@@ -16,24 +16,31 @@ from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
 
 
-def find_collisions(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield those of `paths` whose copy would collide, each with the colliding path there.
+def find_collisions(
+    session: Session, found: Iterable[tuple[str, list[str]]]
+) -> Iterator[tuple[str, str]]:
+    """Yield the path of each file whose copy would collide, with the colliding path there.
 
-    `paths` are files at the source without a record, so what they would overwrite at the
-    destination is not their own copy. List only directories at the destination in which a collision
-    is possible.
+    `found` are directories, each with names of files at the source that have no record, so that
+    what they would overwrite at the destination is not their own copy. List only directories at the
+    destination in which a collision is possible.
     """
-    paths = list(paths)
-    if not paths or session.marker == "nowhere":
+    if session.marker == "nowhere":
         return
-    ignores_case = marker.ignores_case(session)
-    names = _Names(session, ignores_case)
-    for path in paths:
-        if ignores_case is False and not _has_forms(path):
+    there: _Names | None = None
+    for directory, names in found:
+        if not names:
             continue
-        other = names.other(path)
-        if other:
-            yield path, other
+        there = there or _Names(session, marker.ignores_case(session))
+        exact = there.ignores_case is False
+        if exact and directory.isascii() and "".join(names).isascii():
+            continue
+        for path in (joined(directory, name) for name in names):
+            if exact and not _has_forms(path):
+                continue
+            other = there.other(path)
+            if other:
+                yield path, other
 
 
 def _has_forms(path: str) -> bool:
@@ -48,7 +55,7 @@ class _Names:
 
     def __init__(self, session: Session, ignores_case: bool | None) -> None:
         self._session = session
-        self._ignores_case = ignores_case
+        self.ignores_case = ignores_case
         self._by_directory: dict[str, dict[str, set[str]] | ListingError] = {}
 
     def other(self, path: str) -> str | None:
@@ -70,7 +77,7 @@ class _Names:
             if name not in similar:
                 if not similar:
                     return None
-                certain = self._ignores_case and not self._differ_in_form(name, similar)
+                certain = self.ignores_case and not self._differ_in_form(name, similar)
                 there = certain or self._exists(place)
                 return joined(directory, min(similar)) if there else None
             directory = place

@@ -56,6 +56,7 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
         completed_at=now,
         verify_checksum=True,
         encrypt_data=True,
+        in_history=True,
         source_dir=src_dir,
         destination=dst_id,
         destination_dir=dst_dir,
@@ -66,10 +67,11 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
     results = walk.walk(lambda: local.local_lister(src_dir, src_dir), [src_dir], lambda _name: True)
     for result in results:
         if isinstance(result, walk.DirectoryListing) and result.files:
-            store.files[result.path] = {
+            records = {
                 name: FileRecord(version.size, version.mtime, 1)
                 for name, version in result.files.items()
             }
+            store.files.update(result.path, records)
     storage.save(path, store)
 
 

@@ -89,6 +89,8 @@ class Site:
             names = ("SRC_ID", "SRC_DIR", "DST_ID", "DST_DIR")
             grow("datastore", kept, *(self.settings[name] for name in names))
         shutil.copyfile(kept, self.home / "datastore")
+        # Without a history, the deliveries would be added to a new one.
+        (self.home / "history").mkdir(exist_ok=True)
 
     def forget(self) -> None:
         """Remove the datastore, and what else earlier runs have left here and at the service."""

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from globus_auto import storage
-from globus_auto.datastore import Datastore, FileRecord, Mapping, TaskRecord
+from globus_auto.datastore import Datastore, FileRecord, Files, Mapping, TaskRecord
 from globus_auto.errors import DamagedDatastore, NewerDatastore
 from tests.lab import untouched
 from tests.processes import no_file_above
@@ -55,6 +55,14 @@ MAPPINGS = st.builds(
 )
 
 
+def files_of(directories: dict[str, dict[str, FileRecord]]) -> Files:
+    """Return file records by directory and name as a datastore holds them."""
+    files = Files()
+    for directory, records in directories.items():
+        files.update(directory, records)
+    return files
+
+
 @st.composite
 def stores(draw: Any) -> Datastore:
     """Draw a datastore whose file records refer to its tasks."""
@@ -68,7 +76,7 @@ def stores(draw: Any) -> Datastore:
         mappings=draw(st.lists(MAPPINGS, max_size=3)),
         tasks=tasks,
         quarantined=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
-        files=draw(st.dictionaries(TEXT, names, max_size=4)),
+        files=files_of(draw(st.dictionaries(TEXT, names, max_size=4))),
     )
 
 

@@ -47,7 +47,7 @@ def test_version_1_is_upgraded_when_it_is_first_saved(tmp_path: Path) -> None:
     assert store.quarantined == {
         "/data/em1/.globus_auto_empty.3f9a1c0b7d22": "/data/em1/2026-09-20"
     }
-    assert sum(map(len, store.files.values())) == 6
+    assert sum(len(records) for _, records in store.files.items()) == 6
     assert store.record('/data/em1/2026-09-21/Übersicht "α".txt') == FileRecord(
         312, 1_790_000_300, 2
     )

@@ -21,7 +21,7 @@ def on_disk(lab: Lab) -> set[str]:
     """Return the names of the records in the datastore's file."""
     store = storage.load(f"{lab.state}/datastore")
     assert store
-    return {name for names in store.files.values() for name in names}
+    return {name for _, names in store.files.items() for name in names}
 
 
 def test_a_deletion_in_many_batches_saves_the_datastore_once(many: Lab) -> None:

@@ -1,5 +1,6 @@
 """delete.py keeps every file that is not verified, and -v shows the reason."""
 
+import logging
 import os
 import shutil
 import unicodedata
@@ -406,3 +407,23 @@ def test_a_file_stays_while_a_similar_name_is_not_yet_sent(
     assert lab.delete("-v") == 0
     assert set(files(lab.source)) == {"A.txt", "a.txt"}
     assert "Keep /src/A.txt: another name differs" in capsys.readouterr().err
+
+
+def test_keep_days_is_the_reason_only_after_the_others_whoever_looks(
+    lab: Lab, delete: Delete
+) -> None:
+    """The counts are the same with a log file by file and without one."""
+    lab.configure(KEEP_DAYS=1)
+    lab.write_and_transfer("a", "b", "out/c", "d.tmp")
+    lab.write_and_transfer("racy", age=0)
+    lab.configure(KEEP_DAYS=1, EXCLUDE=["*.tmp", "out"])
+    days, out = "transferred less than KEEP_DAYS ago", "it is excluded"
+    assert delete() == {"a": days, "b": days, "out/c": out, "d.tmp": out, "racy": RACY}
+    shown = lab.health()["kept"]["files"]
+    logger = logging.getLogger("globus_auto.steps.session")
+    logger.setLevel(logging.INFO)
+    try:
+        assert lab.delete() == 0
+    finally:
+        logger.setLevel(logging.NOTSET)
+    assert lab.health()["kept"]["files"] == shown == {days: 2, out: 2, RACY: 1}

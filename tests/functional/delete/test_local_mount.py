@@ -139,7 +139,7 @@ def test_on_a_mount_a_file_that_arrives_after_the_scan_survives(mounted: Lab) ->
 
     writer = Writer()
     logging.getLogger("globus_auto").addHandler(writer)
-    assert mounted.delete() == 0
+    assert mounted.delete("-v") == 0
     logging.getLogger("globus_auto").removeHandler(writer)
     assert tree(mounted.source) == {"y": None, "y/new": b"arrived"}
 
