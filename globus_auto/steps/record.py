@@ -15,6 +15,8 @@ from globus_auto.steps.session import Session
 
 log = logging.getLogger(__name__)
 
+# Globus rejects more tasks of one user in progress (docs.globus.org/faq, on transfer limits).
+PENDING_MOST = 100
 PARTS = 10  # files of failed tasks are sent again in about this many tasks
 
 
@@ -27,7 +29,10 @@ def submit_plan(session: Session, plan: TransferPlan) -> None:
 
 
 def record_tasks(session: Session, plan: TransferPlan) -> None:
-    """Add unsubmitted tasks to the datastore, with records of all files to transfer."""
+    """Add unsubmitted tasks to the datastore, with records of the files to transfer.
+
+    That are all of them, unless there are too many tasks in progress.
+    """
     store, settings = session.store, session.context.settings
     most = settings.files_per_task
     if store.forget_ended_tasks(session.context.started, failed=True):
@@ -42,6 +47,9 @@ def record_tasks(session: Session, plan: TransferPlan) -> None:
     for directory, found in plan.transfers.directories():
         names = sorted(found)
         while names:
+            if not room and sum(task.in_progress for task in store.tasks.values()) >= PENDING_MOST:
+                log.info("Tasks in progress: %d; the next run sends the rest", PENDING_MOST)
+                return
             if not room:
                 number, room = _new_task(session, plan), most
             part, names = names[:room], names[room:]

@@ -426,3 +426,17 @@ def test_a_dry_run_leaves_an_unsubmitted_task_alone(ready: Lab) -> None:
     before = ready.datastore_bytes()
     assert ready.transfer("-n") == 0
     assert (ready.submitted(), ready.datastore_bytes()) == ([], before)
+
+
+def test_no_more_tasks_are_begun_than_globus_takes(lab: Lab) -> None:
+    lab.configure(FILES_PER_TASK=1)
+    lab.write_and_transfer("first")
+    lab.world.completion = CompletionPolicy.after_seconds(3 * HOUR)
+    for number in range(130):
+        lab.write(f"{number:03}")
+    assert lab.transfer() == 0
+    ids = [request for request in lab.world.requests if request.route == "submission_id"]
+    assert (len(ids), len(lab.submitted())) == (101, 101)
+    assert (lab.transfer(), len(lab.submitted()), lab.alerts()) == (0, 101, {})
+    lab.advance(4 * HOUR)
+    assert (lab.transfer(), len(lab.submitted()) > 101) == (0, True)
