@@ -153,6 +153,9 @@ def on_terminal(
 ) -> Iterator[Terminal]:
     """Start a program on a terminal with so many columns; `no_color` is $NO_COLOR."""
     lab.real_time()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    if no_color:
+        environment["NO_COLOR"] = no_color
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
     with subprocess.Popen(
@@ -161,7 +164,7 @@ def on_terminal(
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        env={**os.environ, "TERM": "xterm", "NO_COLOR": no_color},
+        env={**environment, "TERM": "xterm"},
     ) as process:
         os.close(theirs)
         try:
