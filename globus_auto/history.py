@@ -7,6 +7,7 @@ month is compressed and never written again. The datastore's lock protects the f
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import logging
@@ -82,6 +83,21 @@ def append(directory: str, facts: Iterable[Fact]) -> None:
 def check(directory: str) -> None:
     """Raise OSError if no line can be added to the history in `directory`."""
     append(directory, ())
+
+
+def reserve(directory: str, size: int) -> None:
+    """Raise OSError if there is no room on the disk for lines of `size` bytes, where that shows."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with _opened(directory) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            os.posix_fallocate(file.fileno(), end, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+        finally:
+            file.truncate(end)
 
 
 def lines(directory: str, needle: bytes = b"", since: str = "") -> Iterator[bytes]:

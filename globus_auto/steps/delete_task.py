@@ -73,6 +73,7 @@ def delete(session: Session, deletion: Deletion) -> Ended:
     request.
     """
     client, store, paths = session.client, session.store, deletion.paths
+    facts.reserve(session, paths)
     number, new_id = store.next_task_number(), client.new_submission_id()
     deadline_seconds = session.context.settings.delete_deadline_minutes * 60
     task = globus.new_task(

@@ -13,6 +13,8 @@ from globus_auto.files import joined
 from globus_auto.history import Event, Fact
 from globus_auto.steps.session import Session
 
+LINE_BYTES = 400  # of a line, at most, without its two paths
+
 
 def record_deliveries(session: Session) -> None:
     """Add a line for each delivered file that has none yet, of all ended tasks.
@@ -72,6 +74,15 @@ def require(session: Session) -> None:
         raise AlertError(_unwritable(session, error)) from error
     record_deliveries(session)
     session.context.alerts.resolve("history")
+
+
+def reserve(session: Session, paths: Collection[str]) -> None:
+    """Raise AlertError if there is no room for the lines of files that are about to be deleted."""
+    size = sum(LINE_BYTES + 2 * len(path.encode()) for path in paths)
+    try:
+        history.reserve(session.context.settings.history_path, size)
+    except OSError as error:
+        raise AlertError(_unwritable(session, error)) from error
 
 
 def record(

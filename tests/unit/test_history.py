@@ -9,6 +9,7 @@ import pytest
 
 from globus_auto import history
 from globus_auto.history import Fact
+from tests.processes import no_file_above
 
 FACT = Fact(at="2026-11-23T10:00:00Z", event="delivered", path="/src/ü", size=3, mtime=7)
 NOVEMBER, DECEMBER, IN_TEN_YEARS = 1_795_428_000, 1_798_000_000, 2_111_000_000
@@ -138,3 +139,14 @@ def test_a_damaged_compressed_month_is_read_as_far_as_possible(
     assert 10_000 < len(found) < 50_001
     assert found[-1] == "two"
     assert "Cannot read all of" in caplog.text
+
+
+def test_room_for_lines_is_looked_for_and_given_back(tmp_path: Path) -> None:
+    add(tmp_path, "one")
+    (file,) = tmp_path.iterdir()
+    before = file.read_bytes()
+    history.reserve(str(tmp_path), 100_000)
+    assert file.read_bytes() == before
+    with no_file_above(50_000), pytest.raises(OSError, match="File too large"):
+        history.reserve(str(tmp_path), 100_000)
+    assert file.read_bytes() == before
