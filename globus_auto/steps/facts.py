@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from globus_auto import history
-from globus_auto.alerts import Alert, AlertError, catalog
+from globus_auto.alerts import AlertError, catalog
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import joined
 from globus_auto.history import Event, Fact
@@ -22,6 +23,13 @@ def record_deliveries(session: Session) -> None:
     Where the history cannot be written, fire an alert: then these lines are written by a later run,
     and until then nothing is deleted.
     """
+    try:
+        _add_deliveries(session)
+    except AlertError as error:
+        session.context.alerts.fire(error.alert)
+
+
+def _add_deliveries(session: Session) -> None:
     context, tasks = session.context, session.store.tasks
     if context.dry:
         return
@@ -34,14 +42,10 @@ def record_deliveries(session: Session) -> None:
     }
     if not ended:
         return
-    try:
+    with _writing(session):
         history.append(path, _deliveries(session, ended))
-    except OSError as error:
-        context.alerts.fire(_unwritable(session, error))
-        return
     for task in ended.values():
         task.in_history = True
-    context.alerts.resolve("history")
 
 
 def _is_ended(task: TaskRecord) -> bool:
@@ -68,21 +72,16 @@ def require(session: Session) -> None:
     """Return if the history can be written and has all deliveries; else raise AlertError."""
     if session.context.dry:
         return
-    try:
+    with _writing(session):
         history.check(session.context.settings.history_path)
-    except OSError as error:
-        raise AlertError(_unwritable(session, error)) from error
-    record_deliveries(session)
-    session.context.alerts.resolve("history")
+    _add_deliveries(session)
 
 
 def reserve(session: Session, paths: Collection[str]) -> None:
     """Raise AlertError if there is no room for the lines of files that are about to be deleted."""
     size = sum(LINE_BYTES + 2 * len(path.encode()) for path in paths)
-    try:
+    with _writing(session):
         history.reserve(session.context.settings.history_path, size)
-    except OSError as error:
-        raise AlertError(_unwritable(session, error)) from error
 
 
 def record(
@@ -105,11 +104,8 @@ def record(
             elif found:
                 yield _fact(now, event, path, found, store.tasks[found.task], task_id)
 
-    try:
+    with _writing(session):
         history.append(session.context.settings.history_path, facts())
-    except OSError as error:
-        raise AlertError(_unwritable(session, error)) from error
-    session.context.alerts.resolve("history")
 
 
 def _fact(
@@ -133,6 +129,13 @@ def _fact(
     )
 
 
-def _unwritable(session: Session, error: OSError) -> Alert:
-    path = session.context.settings.history_path
-    return catalog.history_unwritable(path, error.strerror or str(error))
+@contextmanager
+def _writing(session: Session) -> Iterator[None]:
+    """Resolve the alert about the history after a use of it; raise AlertError if that fails."""
+    try:
+        yield
+    except OSError as error:
+        path = session.context.settings.history_path
+        alert = catalog.history_unwritable(path, error.strerror or str(error))
+        raise AlertError(alert) from error
+    session.context.alerts.resolve("history")

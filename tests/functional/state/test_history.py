@@ -9,6 +9,7 @@ import pytest
 from globus_auto import history
 from globus_auto.sandbox.world import CompletionPolicy
 from tests.lab import Lab, files
+from tests.processes import no_file_above
 
 
 def facts(lab: Lab) -> list[dict[str, Any]]:
@@ -125,6 +126,25 @@ def test_nothing_is_deleted_while_the_history_cannot_be_written(lab: Lab) -> Non
     assert (lab.transfer(), lab.delete()) == (0, 0)
     assert lab.alerts() == {}
     require_accounted(lab, "/src/a", "/src/d/b", "/src/c")
+
+
+def test_a_disk_too_full_for_the_deliveries_keeps_all_files(lab: Lab) -> None:
+    """There would be room for the line of a single deletion."""
+    lab.configure(FILES_PER_TASK=1)
+    break_history(lab)
+    lab.write_and_transfer(*(f"{number:02}" for number in range(20)))
+    assert lab.transfer() == 1
+    mend_history(lab)
+    month = lab.state / "history" / "2026-11.jsonl"
+    month.parent.mkdir(mode=0o700)
+    filler = {"path": "/src/other", "size": 1, "mtime": 1, "event": "lost", "at": "x" * 100_000}
+    month.write_text(json.dumps(filler) + "\n")
+    with no_file_above(101_200):
+        assert lab.delete() == 1
+    assert lab.alerts().keys() == {"history"}
+    assert len(files(lab.source)) == 20
+    assert (lab.delete(), files(lab.source)) == (0, {})
+    require_accounted(lab, *(f"/src/{number:02}" for number in range(20)))
 
 
 @pytest.mark.parametrize("program", ["transfer", "delete"])
