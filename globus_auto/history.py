@@ -125,6 +125,17 @@ def parsed(line: bytes) -> Fact | None:
         return None
 
 
+def unique(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """Yield each fact once, as it was told first: a crash may have repeated its line."""
+    seen: set[int] = set()
+    for fact in facts:
+        # There may be millions, so no keys are kept.
+        key = hash((fact.event, fact.path, fact.size, fact.mtime, fact.task))
+        if key not in seen:
+            seen.add(key)
+            yield fact
+
+
 def _containing(file: io.BufferedIOBase, needle: bytes) -> Iterator[bytes]:
     """Yield the whole lines of `file` that contain `needle`."""
     rest = b""

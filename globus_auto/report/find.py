@@ -43,13 +43,13 @@ def _print_lives(context: RunContext, pattern: str) -> int:
         lives.setdefault(fact.path, []).append(fact)
     store = context.load()
     records = dict(_records(store, _matching(pattern)))
-    for path in sorted(lives.keys() | records.keys()):
+    paths = sorted(lives.keys() | records.keys())
+    for path in paths:
         print(printable(path))
-        # A crash may have repeated a line.
-        for fact in dict.fromkeys(lives.get(path, ())):
+        for fact in history.unique(lives.get(path, ())):
             _print_fact(context, fact)
         print(f"  {_present(store, records.get(path), lives.get(path, []))}")
-    return len(lives.keys() | records.keys())
+    return len(paths)
 
 
 def _matching(pattern: str) -> Callable[[str], bool]:

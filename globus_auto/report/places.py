@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from globus_auto import globus
 from globus_auto.files import joined, marker_name, with_parents
 from globus_auto.report.screen import Line
 from globus_auto.steps import marker
@@ -49,7 +48,7 @@ def write_line(session: Session) -> Line:
         )
         return Line("warning", "write access", text)
     for path in missing:
-        reason = _made(session, path)
+        reason = marker.make_directory(session, settings.dst_id, path)
         if reason:
             return _refused(path, reason)
     reason = marker.make(session)
@@ -74,17 +73,6 @@ def _missing_directories(session: Session) -> list[str]:
             break
         missing.append(path)
     return missing[::-1]
-
-
-def _made(session: Session, path: str) -> str | None:
-    """Make a directory at the destination; return why it cannot be made, or None."""
-    try:
-        made = session.client.make_directory(session.context.settings.dst_id, path)
-    except globus.TransferAPIError as error:
-        if globus.requires_login(error):
-            raise
-        return globus.api_details(error)
-    return None if made else "Globus did not say that it made one."
 
 
 def _refused(path: str, reason: str) -> Line:

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rich.filesize import decimal
-
 from globus_auto import history
 from globus_auto.alerts import AlertState, read_state
 from globus_auto.context import RunContext
 from globus_auto.files import below
 from globus_auto.history import Fact
-from globus_auto.text import counted, moment, printable
+from globus_auto.text import counted, moment, printable, sized
 
 DAY = 86_400  # seconds
 ROWS = 25  # directories with a row of their own
@@ -54,7 +52,7 @@ def report(context: RunContext) -> int:
     print()
     totals: dict[str, Total] = {}
     slowest = None
-    for fact in _unique(_facts(context, start)):
+    for fact in history.unique(_facts(context, start)):
         total = totals.setdefault(_top(fact.path, settings.src_dir), Total())
         total.add(fact.event, 1, fact.size or 0)
         took = _seconds(fact.at) - (fact.mtime or 0)
@@ -71,16 +69,6 @@ def _facts(context: RunContext, start: float) -> Iterator[Fact]:
     for line in history.lines(context.settings.history_path, since=since[:7]):
         fact = history.parsed(line)
         if fact and fact.event in ("delivered", "deleted") and since < fact.at <= until:
-            yield fact
-
-
-def _unique(facts: Iterator[Fact]) -> Iterator[Fact]:
-    """Yield each fact once: a crash may have repeated a line."""
-    seen: set[int] = set()
-    for fact in facts:
-        key = hash((fact.event, fact.path, fact.size, fact.mtime, fact.task))
-        if key not in seen:
-            seen.add(key)
             yield fact
 
 
@@ -122,7 +110,7 @@ def _row(name: str, total: Total) -> str:
     if len(name) > NAME - 1:
         name = f"{name[: NAME - 4]}..."
     cells = "".join(
-        f"{total.files[event]:>9}{decimal(total.bytes[event]):>11}"
+        f"{total.files[event]:>9}{sized(total.bytes[event]):>11}"
         for event in ("delivered", "deleted")
     )
     return f"{name:{NAME}}{cells}"
@@ -139,8 +127,8 @@ def _situation(health: AlertState, slowest: Slowest | None) -> Iterator[str]:
     if scan:
         yield (
             f"Last complete scan, {moment(scan.at)}: {counted(scan.files, 'file')},"
-            f" {decimal(scan.bytes)}; not delivered: {counted(scan.undelivered, 'file')},"
-            f" {decimal(scan.undelivered_bytes)}"
+            f" {sized(scan.bytes)}; not delivered: {counted(scan.undelivered, 'file')},"
+            f" {sized(scan.undelivered_bytes)}"
         )
     if scan and scan.oldest is not None:
         yield printable(f"Oldest of these: {scan.oldest_path}, modified {moment(scan.oldest)}")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-from rich.filesize import decimal
 
 from globus_auto.sandbox.engine import PlannedFailure, Task
 from globus_auto.sandbox.faults import ROUTE_NAMES
 from globus_auto.sandbox.world import CompletionPolicy
+from globus_auto.text import sized
 from tests.lab import Lab, files, log_in, requires_consent
 from tests.mail import Mailbox, counts
 
@@ -94,7 +94,7 @@ class Year:
         self.capsys.readouterr()
         assert self.lab.transfer("--report", f"{days!r}") == 0
         cells = [
-            f"{len(names):>9}{decimal(sum(len(self.written[name]) for name in names)):>11}"
+            f"{len(names):>9}{sized(sum(len(self.written[name]) for name in names)):>11}"
             for names in (delivered - self.delivered, deleted - self.deleted)
         ]
         page = self.capsys.readouterr().out

@@ -112,6 +112,17 @@ def test_damaged_lines_and_a_repeated_one_do_no_harm(
     assert said.endswith("now: delivered\n")
 
 
+def test_a_line_that_a_crash_has_repeated_later_is_told_once(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.given_transferred("a")
+    (month,) = (lab.state / "history").iterdir()
+    line = month.read_text()
+    month.write_text(line + line.replace("T10:00:00Z", "T10:30:00Z"))
+    said, _ = found(lab, capsys, "a")
+    assert said.count("delivered to") == 1
+
+
 def test_a_list_for_md5sum_fits_the_destination(
     lab: Lab, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
