@@ -112,6 +112,15 @@ def is_rejected(error: globus_sdk.TransferAPIError) -> bool:
     return 400 <= error.http_status < 500
 
 
+def is_unknown_task(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether Globus no longer has a task, or hides it from this identity.
+
+    Only a response with a Globus error code counts: a proxy answers with 403 or 404 as well.
+    """
+    ours = is_rejected(error) and not requires_login(error)
+    return ours and error.http_status in (403, 404)
+
+
 def details(error: globus_sdk.GlobusAPIError) -> str:
     """Return what the support of Globus asks for: status, code, message, request id."""
     code = oauth_error(error) if isinstance(error, globus_sdk.AuthAPIError) else None

@@ -45,7 +45,7 @@ def poll(session: Session) -> None:
         except globus.TransferAPIError as error:
             if globus.requires_login(error):
                 raise
-            if error.http_status in (403, 404) and globus.is_rejected(error):
+            if globus.is_unknown_task(error):
                 _fail(session, task)
         except (InvalidResponse, globus.NetworkError) as error:
             log.info("The result of a comparison is not known yet: %s", error)

@@ -51,7 +51,7 @@ def _placed(
             return "there", None
     if session.context.dry:
         return "unknown", None
-    reason = _made(session, endpoint, joined(directory, name))
+    reason = make_directory(session, endpoint, joined(directory, name))
     return ("refused" if reason else "there"), reason
 
 
@@ -66,14 +66,15 @@ def _require_no_other(source_dir: str, directory: str, mine: str, found: Directo
 def make(session: Session) -> str | None:
     """Make the marker in DST_DIR; return why it cannot be made, or None."""
     settings = session.context.settings
-    return _made(
+    return make_directory(
         session,
         settings.dst_id,
         joined(settings.dst_dir, marker_name(settings.src_id, settings.src_dir)),
     )
 
 
-def _made(session: Session, endpoint: str, path: str) -> str | None:
+def make_directory(session: Session, endpoint: str, path: str) -> str | None:
+    """Make a directory; return why it cannot be made, or None if it is there now."""
     try:
         made = session.client.make_directory(endpoint, path)
     except globus.TransferAPIError as error:
@@ -84,7 +85,7 @@ def _made(session: Session, endpoint: str, path: str) -> str | None:
         return None if exists else globus.api_details(error)
     if not made:
         return "Globus did not say that it made one."
-    log.info("Made the marker directory %s", path)
+    log.info("Made the directory %s", path)
     return None
 
 

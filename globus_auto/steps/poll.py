@@ -91,22 +91,13 @@ def _task_document(session: Session, task: TaskRecord) -> TaskDocument | None:
     try:
         document = session.client.task(task_id)
     except globus.TransferAPIError as error:
-        if _is_unknown(error):
+        if globus.is_unknown_task(error):
             log.info("Globus has no task %s: its files are transferred again", task_id)
             return None
         raise
     if document.status in OPEN:
         task.status = "INACTIVE" if document.status == "INACTIVE" else "ACTIVE"
     return document
-
-
-def _is_unknown(error: globus.TransferAPIError) -> bool:
-    """Return whether Globus no longer has this task, or hides it from this identity.
-
-    Only a response with a Globus error code counts: a proxy answers with 403 or 404 as well.
-    """
-    ours = globus.is_rejected(error) and not globus.requires_login(error)
-    return ours and error.http_status in (403, 404)
 
 
 def _record_lost(task: TaskRecord, paths: list[str], now: int) -> None:
