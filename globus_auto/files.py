@@ -24,7 +24,7 @@ MARKER = re.compile(re.escape(OWN) + r"\.[0-9a-f]{12}")
 LINKS_MOST = 40  # on the way to a file, as Linux allows
 
 
-class FileVersion(msgspec.Struct, gc=False, frozen=True):
+class FileVersion(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The fingerprint of a file: size in bytes, mtime in whole seconds since 1970 UTC."""
 
     size: int

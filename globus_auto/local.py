@@ -34,8 +34,10 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
         here = local_dir + path[len(root) :]
         above = ancestors.pop(path)
         found = DirectoryListing(path, {}, {}, {}, [])
-        # Bound once: a run without changes spends most of its time in this loop.
-        files, places, is_plain, mtime = found.files, {}, stat.S_ISREG, stat.ST_MTIME
+        # A run without changes spends most of its time in this loop: names are bound once, and a
+        # status is indexed as a tuple. So times are whole seconds, rounded down, as int.
+        files, places, is_plain = found.files, {}, stat.S_ISREG
+        mode, size, mtime = stat.ST_MODE, stat.ST_SIZE, stat.ST_MTIME
         try:
             with _opened(here) as entries:
                 for entry in entries:
@@ -43,9 +45,8 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
-                    if is_plain(status.st_mode):
-                        # Indexed as a tuple, it has whole seconds, rounded down: an int.
-                        version = FileVersion(status.st_size, status[mtime])  # type: ignore[arg-type]
+                    if is_plain(status[mode]):  # type: ignore[arg-type]
+                        version = FileVersion(status[size], status[mtime])  # type: ignore[arg-type]
                         files[entry.name] = version
                     else:
                         places[entry.name] = status.st_dev, status.st_ino

@@ -100,16 +100,28 @@ class Files:
                 yield directory, self.read(directory)
 
     def tasks(self, directory: str) -> frozenset[int]:
-        """Return the numbers of the tasks of all records in a known directory."""
+        """Return the numbers of the tasks of all records in a directory; none if it is unknown."""
         if directory in self._changed:
             return self._tasks_of(self._open[directory])
-        return self._directories[directory].tasks
+        found = self._directories.get(directory)
+        return found.tasks if found else frozenset()
 
     def line(self, directory: str) -> Line:
         """Return the records of a known directory as they are saved."""
         if directory in self._changed:
             return _encode(self._open[directory])
         return self._directories[directory].line
+
+    def are(self, directory: str, versions: Mapping[str, FileVersion], task: int) -> bool:
+        """Return whether the records of a known directory are those of `versions`, all of `task`.
+
+        This decodes nothing: False may also mean that it cannot tell.
+        """
+        line = _encode(versions)
+        # Where no name has a bracket, each that closes ends a fingerprint: the task's place.
+        if line.count(b"]") != len(versions):
+            return False
+        return line.replace(b"]", b",%d]" % task) == bytes(self.line(directory))
 
     def get(self, directory: str, name: str) -> FileRecord | None:
         """Return the record of a file, or None."""

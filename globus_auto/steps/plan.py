@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord, Files
 from globus_auto.files import FileVersion, joined, with_parents
-from globus_auto.steps.rules import Decision
+from globus_auto.steps.rules import NEVER, Decision
 from globus_auto.walk import ListingError
 
 
@@ -125,6 +125,17 @@ class TransferPlan:
     rejected: list[str] = field(default_factory=list)
     collisions: dict[str, str] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
+
+    def add_found(self, found: Mapping[str, FileVersion]) -> int:
+        """Count the files of a directory, by name; return their latest mtime, NEVER without any."""
+        mtimes = [version.mtime for version in found.values()]
+        self.files += len(mtimes)
+        self.bytes += sum([version.size for version in found.values()])
+        latest = max(mtimes, default=NEVER)
+        past = [latest] if latest <= self.began else [at for at in mtimes if at <= self.began]
+        if past and latest > NEVER:
+            self.newest = max(past if self.newest is None else [self.newest, *past])
+        return latest
 
     def add_undelivered(self, directory: str, found: Mapping[str, FileVersion]) -> None:
         """Count files of `directory`, by name, that are not delivered yet."""

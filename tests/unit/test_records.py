@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from globus_auto import records, storage
 from globus_auto.datastore import FileRecord, Files
+from globus_auto.files import FileVersion
 from globus_auto.storage import _chunks
 from tests import ROOT
 
@@ -110,3 +111,28 @@ def test_each_directory_of_a_golden_file_is_saved_byte_for_byte(
     changed = [(old, new) for old, new in zip(lines, saved, strict=True) if old != new]
     assert len(changed) == 1
     assert re.sub(rb',"grid_002.mrc":\[[\d,]+\]', b"", changed[0][0]) == changed[0][1]
+
+
+VERSIONS = st.dictionaries(
+    st.sampled_from(["x", "y]", "y,7]", 'q"]', "ä", "[1,2]"]),
+    st.builds(FileVersion, st.integers(0, 2), st.integers(-1, 1)),
+    min_size=1,
+)
+
+
+@hypothesis_settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(recorded=VERSIONS, listed=VERSIONS, tasks=st.sampled_from([[7] * 6, [6] * 6, [7, 6] * 3]))
+@example({"y,7]": FileVersion(1, 1)}, {"y]": FileVersion(1, 1)}, [7])
+def test_records_of_one_task_are_told_from_others_without_decoding(
+    recorded: dict[str, FileVersion], listed: dict[str, FileVersion], tasks: list[int]
+) -> None:
+    """True only if they are equal; False also where a name has a bracket."""
+    files = Files()
+    numbered = zip(recorded.items(), tasks, strict=False)
+    files.update("/d", {name: FileRecord(v.size, v.mtime, task) for (name, v), task in numbered})
+    for found in (listed, recorded):
+        same = files.read("/d") == {
+            name: FileRecord(version.size, version.mtime, 7) for name, version in found.items()
+        }
+        told = files.are("/d", found, 7)
+        assert told == (same and not any("]" in name for name in found))

@@ -259,19 +259,21 @@ def test_the_first_run_sends_items_if_a_name_is_unsendable(lab: Lab) -> None:
     assert sent_paths(lab) == ["/src/a.txt"]
 
 
-def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab) -> None:
+@pytest.mark.parametrize("path", ["a.txt", "alone/a.txt"])
+def test_a_file_written_twice_within_a_second_is_sent_again(lab: Lab, path: str) -> None:
+    """A directory in which all files were sent by one task is not looked at file by file."""
     lab.write("old")
     lab.given_transferred("older")
-    put(lab.source / "a.txt", "first ", START)
+    put(lab.source / path, "first ", START)
     assert lab.transfer() == 0
-    put(lab.source / "a.txt", "second"[:6], START)  # size and mtime are equal
-    assert (lab.destination / "a.txt").read_text() == "first "
+    put(lab.source / path, "second"[:6], START)  # size and mtime are equal
+    assert (lab.destination / path).read_text() == "first "
     assert lab.transfer() == 0
     assert len(lab.submitted()) == 1  # too early to be sure
     lab.advance(3)
     assert [lab.transfer() for _ in range(3)] == [0, 0, 0]
     assert len(lab.submitted()) == 2
-    assert (lab.destination / "a.txt").read_text() == "second"
+    assert (lab.destination / path).read_text() == "second"
 
 
 def test_an_mtime_slightly_ahead_is_sent_again_once_past(lab: Lab) -> None:
