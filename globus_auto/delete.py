@@ -44,8 +44,8 @@ def delete(context: RunContext) -> None:
             report.print_deletions(session, plan)
             return
         marker.require(session, plan.verified.values())
-        remove.remove(session, plan)
-        prune.prune(session)
+        emptied = remove.remove(session, plan)
+        prune.prune(session, emptied)
         session.kept.report(context)
         session.store.forget_ended_tasks(context.started)
         session.save()

@@ -32,7 +32,8 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
 
     def list_one(path: str) -> ListingResult:
         here = local_dir + path[len(root) :]
-        above = ancestors.pop(path)
+        # Without them, as where single directories are listed, nothing is below twice.
+        above = ancestors.pop(path, frozenset())
         found = DirectoryListing(path, {}, {}, {}, [])
         # A run without changes spends most of its time in this loop: names are bound once, and a
         # status is indexed as a tuple. So times are whole seconds, rounded down, as int.

@@ -65,7 +65,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     there. By path: `undeleted` are files that could not be deleted, `doubted` is when a file was
     last sent again because its copy could not be verified, and `refused` when Globus last rejected
     it. `resolved_at` is when a message said that an alert was resolved, by its kind and subject.
-    `scan` and `kept` are for reports.
+    `scan` and `kept` are for reports. `empty` are directories that were seen empty, and that
+    delete.py has not tried to delete since; at `pruned_at` it last looked for all of them.
     """
 
     alerts: list[OpenAlert] = []
@@ -79,6 +80,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     scan: ScanSummary | None = None
     kept: KeptSummary | None = None
     resolved_at: dict[str, int] = {}
+    empty: list[str] = []
+    pruned_at: int = 0
 
     @property
     def doubted_is_full(self) -> bool:
@@ -88,6 +91,10 @@ class AlertState(msgspec.Struct, kw_only=True):
     def keep_undeleted(self, paths: list[str]) -> None:
         """Remember the sorted `paths` of files that could not be deleted, as many as fit."""
         self.undeleted = paths[:MAX_PATHS]
+
+    def keep_empty(self, paths: list[str]) -> None:
+        """Remember the `paths` of directories that were seen empty, as many as fit."""
+        self.empty = sorted(paths)[:MAX_PATHS]
 
     def was_refused(self, path: str, now: int) -> bool:
         """Return whether Globus refused `path` less than a day before `now`."""

@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NamedTuple
 
-from globus_auto.files import OWN, joined, matcher, with_parents
+from globus_auto.files import OWN, below, joined, matcher, with_parents
 from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
-from globus_auto.steps.source import walk_source
+from globus_auto.steps.source import entered, walk_source
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 
-def empty_directories(session: Session) -> tuple[list[str], bool]:
-    """Return the topmost empty trees below SRC_DIR, and whether Globus can rename there."""
-    settings = session.context.settings
-    excluded = matcher(settings.exclude)
-    began = int(time.time())
+class Found(NamedTuple):
+    """The topmost empty `trees`, all `directories` that contain nothing, and `can_rename`.
 
+    The last says whether Globus can rename at the source.
+    """
+
+    trees: list[str]
+    directories: list[str]
+    can_rename: bool
+
+
+def find_empty(session: Session, candidates: Collection[str] | None = None) -> Found:
+    """Return what is empty below SRC_DIR; with `candidates`, only these and directories above them.
+
+    Leave out what a symbolic link leads to: it may be outside SRC_DIR.
+    """
+    settings = session.context.settings
+    root, began = settings.src_dir, int(time.time())
+    excluded, enter = matcher(settings.exclude), entered(settings)
     quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
+    only, unable, empty = None, [], []
+    if candidates is not None:
+        only = {path for each in candidates for path in with_parents(each) if below(path, root)}
+        only.add(root)
+    reached = {root}
 
     def is_content(name: str, mtime: int) -> bool:
         own = name.startswith(OWN) and name not in quarantined
         return own or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
 
-    unable: list[str] = []
-
     def listings() -> Iterator[ListingResult]:
         # One by one: those of a million files would take 200 MiB.
-        for result in session.progress.scan(walk_source(session), settings.src_dir):
-            if isinstance(result, DirectoryListing) and not result.rename_supported:
-                unable.append(result.path)
+        for result in session.progress.scan(walk_source(session, only), root):
+            if isinstance(result, DirectoryListing):
+                unable.extend([] if result.rename_supported else [result.path])
+                empty.extend([result.path] if result.empty else [])
+                if only is not None:
+                    below_it = {
+                        joined(result.path, name) for name in filter(enter, result.directories)
+                    }
+                    reached.update(below_it & only)
             yield result
 
-    empty_trees = topmost_empty_trees(listings(), settings.src_dir, is_content)
+    def is_reached(path: str) -> bool:
+        way = (each for each in with_parents(path) if below(each, root))
+        return only is None or reached.issuperset(way)
+
+    trees = [path for path in topmost_empty_trees(listings(), root, is_content) if is_reached(path)]
     if not settings.src_local_dir:
-        empty_trees = [
-            directory for directory in empty_trees if directory not in session.store.quarantined
-        ]
-    return empty_trees, not unable
+        trees = [path for path in trees if path not in session.store.quarantined]
+    return Found(trees, [path for path in empty if path != root and is_reached(path)], not unable)
 
 
 def topmost_empty_trees(

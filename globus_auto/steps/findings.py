@@ -85,6 +85,7 @@ def report(session: Session, plan: TransferPlan) -> None:
         for kind in ("failed", "stalled", "inactive", "refused", "conflict"):
             alerts.resolve(kind)
     _report_skipped(session, plan)
+    _remember_empty(session, plan)
     if plan.complete:
         oldest, oldest_path = plan.oldest or (None, "")
         session.context.scan = ScanSummary(
@@ -123,6 +124,20 @@ def _sent_again(session: Session, plan: TransferPlan) -> set[str]:
 
     paths = filter(is_waiting, session.context.read_health().doubted)
     return {path.rpartition("/")[0] for path in paths}
+
+
+def _remember_empty(session: Session, plan: TransferPlan) -> None:
+    """Remember the empty directories for delete.py, which then need not list all others."""
+    if not session.context.settings.delete_empty_dirs:
+        return
+    session.context.remember(
+        lambda health: health.keep_empty(
+            [
+                *(path for path in health.empty if path not in plan.listed),
+                *plan.empty_directories,
+            ]
+        )
+    )
 
 
 def _report_skipped(session: Session, plan: TransferPlan) -> None:

@@ -98,7 +98,8 @@ class TransferPlan:
     directory that was listed. `listed` are the directories that were listed, `pending` those with
     files that are not delivered yet. `unsendable` are paths that Globus cannot transfer, and
     `unknown` the files by directory, with what Globus sent, whose fingerprint is unknown. `empty`:
-    SRC_DIR contains nothing. `rejected` are files that Globus rejected less than a day ago.
+    SRC_DIR contains nothing. `empty_directories` are the directories below it that contain nothing.
+    `rejected` are files that Globus rejected less than a day ago.
     `collisions` maps each file whose copy would overwrite another file to the path of that file.
     `stranded` maps each quarantined directory whose old name is no longer known to the names in it.
     """
@@ -122,6 +123,7 @@ class TransferPlan:
     unsendable: list[str] = field(default_factory=list)
     unknown: dict[str, list[str]] = field(default_factory=dict)
     empty: bool = False
+    empty_directories: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     collisions: dict[str, str] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
@@ -191,8 +193,11 @@ class DeletionPlan(NamedTuple):
 class PruningPlan(NamedTuple):
     """The empty directories to delete, topmost ones only.
 
-    `postponed` is the number of those that could not be deleted less than a day ago.
+    `postponed` is the number of those that could not be deleted less than a day ago. `empty` are
+    all directories that contain nothing. `complete`: all of SRC_DIR was listed.
     """
 
     directories: list[str]
-    postponed: int = 0
+    postponed: int
+    empty: list[str]
+    complete: bool

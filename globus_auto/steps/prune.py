@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
 
 from globus_auto import globus
-from globus_auto.alerts import catalog
+from globus_auto.alerts import AlertState, catalog
 from globus_auto.errors import ListingTooOld
+from globus_auto.files import with_parents
 from globus_auto.steps import delete_task, empty, facts, quarantine
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion, Ended
 from globus_auto.steps.failures import reason_of_failure
 from globus_auto.steps.plan import PruningPlan
+from globus_auto.steps.rules import DAY
 from globus_auto.steps.session import Session
 
 log = logging.getLogger(__name__)
@@ -24,11 +27,26 @@ def _about_directories(session: Session) -> str:
     return catalog.about_empty_directories(session.context.settings.src_dir)
 
 
-def prune(session: Session) -> None:
-    """Delete the topmost directories below SRC_DIR that hold nothing, or only empty directories."""
-    plan = plan_pruning(session)
+def prune(session: Session, emptied: Collection[str]) -> None:
+    """Delete the topmost directories below SRC_DIR that hold nothing, or only empty directories.
+
+    `emptied` are directories in which this run has deleted all files that it knows.
+    """
+    plan = plan_pruning(session, emptied)
     if plan is None:
         return
+    _carry_out(session, plan)
+    session.context.remember(lambda health: _note(health, plan, session.context.started))
+
+
+def _note(health: AlertState, plan: PruningPlan, now: int) -> None:
+    """Remember the empty directories that stay: not due yet, or refused."""
+    done = {path for path in plan.directories if not health.was_refused(path, now)}
+    health.keep_empty([path for path in plan.empty if done.isdisjoint(with_parents(path))])
+    health.pruned_at = now if plan.complete else health.pruned_at
+
+
+def _carry_out(session: Session, plan: PruningPlan) -> None:
     if session.context.settings.src_local_dir:
         _remove_here(session, plan.directories)
         return
@@ -39,10 +57,11 @@ def prune(session: Session) -> None:
         session.context.alerts.resolve("delete failed", _about_directories(session))
 
 
-def plan_pruning(session: Session) -> PruningPlan | None:
+def plan_pruning(session: Session, emptied: Collection[str] = ()) -> PruningPlan | None:
     """Return the empty directories to delete now; None if directories must be left alone.
 
-    Fire or resolve the alert that renaming is not supported.
+    List all of SRC_DIR in the first run of a day (UTC), and else `emptied` and the directories
+    that a scan has seen empty. Fire or resolve the alert that renaming is not supported.
     """
     settings, store, alerts = session.context.settings, session.store, session.context.alerts
     if not settings.delete_empty_dirs:
@@ -53,17 +72,19 @@ def plan_pruning(session: Session) -> PruningPlan | None:
     if store.recursive_in_progress(settings.src_dir):
         log.info("Kept empty directories: a recursive task is in progress")
         return None
-    empty_trees, can_rename = empty.empty_directories(session)
-    if settings.src_local_dir:
-        return PruningPlan(empty_trees)
-    if empty_trees and not can_rename:
-        collection = session.context.collection(settings.src_id)
-        alerts.fire(catalog.rename_unsupported(settings.src_id, collection))
-        return None
-    alerts.resolve("rename")
     health, now = session.context.read_health(), session.context.started
-    due = [path for path in empty_trees if not health.was_refused(path, now)]
-    return PruningPlan(due, len(empty_trees) - len(due))
+    complete = health.pruned_at // DAY != now // DAY
+    found = empty.find_empty(session, None if complete else {*health.empty, *emptied})
+    due = found.trees
+    if not settings.src_local_dir:
+        if due and not found.can_rename:
+            collection = session.context.collection(settings.src_id)
+            alerts.fire(catalog.rename_unsupported(settings.src_id, collection))
+            return None
+        if due or complete:
+            alerts.resolve("rename")
+        due = [path for path in due if not health.was_refused(path, now)]
+    return PruningPlan(due, len(found.trees) - len(due), found.directories, complete)
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:

@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 600
 
 
-def remove(session: Session, plan: DeletionPlan) -> None:
+def remove(session: Session, plan: DeletionPlan) -> set[str]:
     """Delete the files of `plan` that are unchanged at the source, batch by batch.
 
-    Stop after too many failed tasks.
+    Stop after too many failed tasks. Return the directories in which no known file is left.
     """
     removal = Removal(session, plan)
     try:
@@ -39,6 +39,7 @@ def remove(session: Session, plan: DeletionPlan) -> None:
                 break
     finally:
         removal.report()
+    return {path for path in removal.directories if path not in session.store.files}
 
 
 class Removal:
@@ -49,6 +50,7 @@ class Removal:
         self.verified = plan.verified
         self.batches = Batches(session, plan)
         self.removed = self.failed = self.rejected = 0
+        self.directories: set[str] = set()
         self.left: list[str] = []
         self.refusals: dict[str, str] = {}
         self.ended: TaskDocument | None = None
@@ -105,6 +107,7 @@ class Removal:
                 log.debug("Deleted %s (%d bytes); task %s", path, size, ended.document.task_id)
         delete_task.conclude(self.session, ended.number, paths)
         self.removed += len(paths)
+        self.directories.update(path.rpartition("/")[0] for path in paths)
 
     def _list_again(self, paths: list[str], ended: Ended) -> None:
         """Find out which files a failed or cancelled delete task has deleted anyway."""

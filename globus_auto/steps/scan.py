@@ -110,7 +110,10 @@ def _classify_directory(
         _strand(plan, store, directory)
         return
     latest_mtime = plan.add_found(directory.files)
-    plan.empty |= path == context.settings.src_dir and directory.empty
+    if directory.empty and path == context.settings.src_dir:
+        plan.empty = True
+    elif directory.empty:
+        plan.empty_directories.append(path)
     # Nearly all directories in nearly all runs are unchanged, so they cost no more than this.
     unchanged = _is_unchanged(store, directory, latest_mtime, safe_until)
     records = {} if unchanged else store.files.read(path)

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from globus_auto import local, walk
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.files import OWN, QUARANTINE, matcher
 from globus_auto.local import local_lister
+from globus_auto.settings import Settings
 from globus_auto.steps.session import Session, distinct
 from globus_auto.text import sentence
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 
-def walk_source(session: Session) -> Iterator[ListingResult]:
-    """Yield the listings of SRC_DIR and of all directories below it that are not excluded.
+def entered(settings: Settings) -> Callable[[str], bool]:
+    """Return whether a scan enters a directory of this name.
 
-    Leave out directories that globus_auto made, except quarantined ones. Raise AlertError if
-    the marker of DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR,
-    and what the calls raise.
+    It leaves out excluded ones and those that globus_auto made, except quarantined ones.
     """
-    settings = session.context.settings
     excluded = matcher(settings.exclude)
 
     def enter(name: str) -> bool:
         return not excluded(name) and (not name.startswith(OWN) or name.startswith(QUARANTINE))
 
+    return enter
+
+
+def walk_source(session: Session, only: Iterable[str] | None = None) -> Iterator[ListingResult]:
+    """Yield the listings of SRC_DIR and of all directories below it that a scan enters.
+
+    With `only`, yield those of these directories alone. Raise AlertError if the marker of DST_DIR
+    is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR, and what the calls
+    raise.
+    """
+    settings = session.context.settings
+    roots = [settings.src_dir] if only is None else only
+    enter = entered(settings) if only is None else lambda _name: False
     if not settings.src_local_dir:
         session.context.alerts.resolve("mount")
-        yield from session.walk(settings.src_id, [settings.src_dir], enter)
+        yield from session.walk(settings.src_id, roots, enter)
         return
     require_same_directory(session)
     yield from distinct(
         session,
         walk.walk(
-            lambda: local.local_lister(settings.src_local_dir, settings.src_dir),
-            [settings.src_dir],
-            enter,
+            lambda: local.local_lister(settings.src_local_dir, settings.src_dir), roots, enter
         ),
     )
 
