@@ -15,7 +15,7 @@ from globus_auto.steps import rules
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.plan import DeletionPlan
-from globus_auto.steps.rules import KeepReason, Why
+from globus_auto.steps.reasons import KeepReason, Why
 from globus_auto.steps.session import Session
 from globus_auto.walk import DirectoryListing, ListingError
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord, Files
 from globus_auto.files import FileVersion, joined, with_parents
-from globus_auto.steps.rules import NEVER, Decision
+from globus_auto.steps.reasons import Decision
+from globus_auto.steps.rules import NEVER
 from globus_auto.walk import ListingError
 
 
