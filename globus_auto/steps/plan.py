@@ -192,8 +192,10 @@ class DeletionPlan(NamedTuple):
 class PruningPlan(NamedTuple):
     """The empty directories to delete, topmost ones only.
 
-    `postponed` is the number of those that could not be deleted less than a day ago.
+    `postponed` is the number of those that could not be deleted less than a day ago. `marked` are
+    the directories with a KEEP marker.
     """
 
     directories: list[str]
     postponed: int = 0
+    marked: frozenset[str] = frozenset()

@@ -8,6 +8,7 @@ import os
 from globus_auto import globus
 from globus_auto.alerts import catalog
 from globus_auto.errors import ListingTooOld
+from globus_auto.files import is_below_any, keep_marker_finder
 from globus_auto.steps import delete_task, empty, facts, quarantine
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion, Ended
 from globus_auto.steps.failures import reason_of_failure
@@ -32,6 +33,9 @@ def prune(session: Session) -> None:
     if session.context.settings.src_local_dir:
         _remove_here(session, plan.directories)
         return
+    kept = [path for path in session.store.quarantined if is_below_any(path, plan.marked)]
+    if kept:
+        quarantine.restore(session, also=kept)
     count = max(len(plan.directories), len(session.store.quarantined))
     for start in range(0, count, DIRECTORIES_PER_GROUP):
         _remove_group(session, plan.directories[start : start + DIRECTORIES_PER_GROUP])
@@ -53,7 +57,7 @@ def plan_pruning(session: Session) -> PruningPlan | None:
     if store.recursive_in_progress(settings.src_dir):
         log.info("Kept empty directories: a recursive task is in progress")
         return None
-    empty_trees, can_rename = empty.empty_directories(session)
+    empty_trees, can_rename, marked = empty.empty_directories(session)
     if settings.src_local_dir:
         return PruningPlan(empty_trees)
     if empty_trees and not can_rename:
@@ -63,7 +67,7 @@ def plan_pruning(session: Session) -> PruningPlan | None:
     alerts.resolve("rename")
     health, now = session.context.read_health(), session.context.started
     due = [path for path in empty_trees if not health.was_refused(path, now)]
-    return PruningPlan(due, len(empty_trees) - len(due))
+    return PruningPlan(due, len(empty_trees) - len(due), frozenset(marked))
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
@@ -86,6 +90,7 @@ def _delete_quarantined(session: Session) -> list[str]:
     Each is listed just before it is deleted, under a quarantine name that no writer knows.
     """
     source = session.context.settings.src_id
+    has_marker = keep_marker_finder(session.context.settings.keep_markers)
     groups, stuck, failed = [list(session.store.quarantined)], [], 0
     while groups:
         group = groups.pop()
@@ -94,7 +99,7 @@ def _delete_quarantined(session: Session) -> list[str]:
             continue
         age = Age()
         walk = list(session.walk(source, group, lambda _name: True))
-        empty_paths = empty.empty_trees_of(group, walk)
+        empty_paths = empty.empty_trees_of(group, walk, has_marker)
         if not empty_paths:
             continue
         ended = None
@@ -152,12 +157,17 @@ def _report_failure(session: Session, reason: str) -> None:
 def _remove_here(session: Session, directories: list[str]) -> None:
     """Remove `directories` in the mounted SRC_LOCAL_DIR; rmdir removes only empty ones."""
     settings = session.context.settings
+    has_marker = keep_marker_finder(settings.keep_markers)
     removed = set()
     for directory in directories:
         here = settings.src_local_dir + directory[len(settings.src_dir) :]
         try:
-            for below, _, _ in os.walk(here, topdown=False):
-                os.rmdir(below)
+            below = [path for path, _, _ in os.walk(here, topdown=False)]
+            if has_marker(os.path.basename(path) for path in below[:-1]):
+                log.info("Kept the directory %s: it has a KEEP marker now", directory)
+                continue
+            for path in below:
+                os.rmdir(path)
         except OSError as error:
             log.info("Kept the directory %s: %s", directory, error.strerror)
         else:

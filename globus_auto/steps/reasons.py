@@ -40,6 +40,7 @@ class KeepReason(enum.Enum):
     RACY = "modified within 2 s of the scan"
     EXCLUDED = "it is excluded"
     KEEP_DAYS = "transferred less than KEEP_DAYS ago"
+    KEEP_MARKER = "a name that KEEP_MARKERS matches keeps it"
     COLLISION = "another name differs from its name only in case or Unicode form"
     UNVERIFIED = "Globus did not verify its checksum"
     NO_COLLECTION = "the collection that it was transferred to no longer exists"
