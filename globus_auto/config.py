@@ -78,6 +78,10 @@ SETTLE_SECONDS = 0
 # A file stays at the source for this many days after its transfer has ended; 0 means not at all.
 KEEP_DAYS = 0
 
+# While one of these names is in a directory, in any case, all that is in it and below stays at the
+# source: a list of shell patterns for one name. In SRC_DIR itself it is a pause of all deletion.
+KEEP_MARKERS: list[str] = ["DO_NOT_DELETE*"]
+
 # Before a file is deleted at the source, check that its copy is at the destination. "checksum":
 # Globus also compares the contents of both first, which reads them again. False: delete without any
 # check, only where files are removed there on purpose, e.g. by a tape archive.

@@ -10,7 +10,7 @@ import re
 import shlex
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from fnmatch import translate
 from pathlib import Path
 
@@ -46,6 +46,11 @@ def with_parents(path: str) -> Iterator[str]:
     while path:
         yield path
         path = path.rpartition("/")[0]
+
+
+def is_below_any(path: str, directories: Set[str]) -> bool:
+    """Return whether `path` is one of `directories`, or anywhere below one."""
+    return not directories.isdisjoint(with_parents(path))
 
 
 def write_atomically(path: str, chunks: Iterable[bytes]) -> None:
@@ -210,6 +215,16 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     joined = "|".join(translate(pattern) for pattern in patterns)
     fits = re.compile(joined or "(?!)").match
     return lambda name: fits(name) is not None
+
+
+def keep_marker_finder(patterns: Iterable[str]) -> Callable[[Iterable[str]], bool]:
+    """Return a function that checks whether one of the names in a directory is a KEEP marker.
+
+    It matches a shell pattern, whatever its case and Unicode form. globus_auto's own names do not
+    count.
+    """
+    fits = matcher(map(fold, patterns))
+    return lambda names: any(fits(fold(name)) and not name.startswith(OWN) for name in names)
 
 
 def matches(path: str, root: str, excluded: Callable[[str], bool]) -> bool:

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     exclude: list[str] = []
     settle_seconds: float = 0
     keep_days: float = 0
+    keep_markers: list[str] = msgspec.field(default_factory=lambda: ["DO_NOT_DELETE*"])
     verify_destination: bool | Literal["checksum"] = True
     delete_empty_dirs: bool = True
     src_local_dir: str = ""
@@ -116,12 +117,14 @@ def problems_of(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _wrong_local_paths(settings)
     yield from _wrong_channels(settings)
     yield from _wrong_numbers(settings)
-    for pattern in settings.exclude:
-        if not pattern or "/" in pattern:
-            yield (
-                "EXCLUDE",
-                f"EXCLUDE: {pattern!r} must be a pattern for a single name, without a slash.",
-            )
+    for name in ("EXCLUDE", "KEEP_MARKERS"):
+        patterns: list[str] = getattr(settings, name.lower())
+        for pattern in patterns:
+            if not pattern or "/" in pattern:
+                yield (
+                    name,
+                    f"{name}: {pattern!r} must be a pattern for a single name, without a slash.",
+                )
 
 
 def _wrong_directories(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import re
 import threading
@@ -39,6 +40,11 @@ class DirectoryListing(NamedTuple):
     def empty(self) -> bool:
         """Whether the directory contains nothing at all."""
         return not (self.files or self.directories or self.others or self.unsendable)
+
+    @property
+    def all_names(self) -> Iterator[str]:
+        """All names, also those that Globus cannot transfer."""
+        return itertools.chain(self.files, self.directories, self.others, self.unsendable)
 
     @property
     def names(self) -> set[str]:

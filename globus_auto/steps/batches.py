@@ -6,16 +6,16 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord
-from globus_auto.files import joined
+from globus_auto.files import is_below_any, joined, keep_marker_finder
 from globus_auto.steps import rules
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.plan import DeletionPlan
-from globus_auto.steps.rules import KeepReason, Why
+from globus_auto.steps.reasons import KeepReason, Why
 from globus_auto.steps.session import Session
 from globus_auto.walk import DirectoryListing, ListingError
 
@@ -40,6 +40,8 @@ class Batches:
         ]
         self._directories = DIRECTORIES_AT_FIRST
         self._most, self._single = 1, False
+        # Directories with a KEEP marker, found in this run: what is below needs no listing.
+        self._marked: set[str] = set()
 
     def __iter__(self) -> Iterator[Deletion]:
         """Yield the next deletion, as long as there are files left."""
@@ -48,8 +50,10 @@ class Batches:
             now, later = split(paths, self._most, self._directories)
             if later:
                 self._queue.append((later, self._most))
-            deletion = self._listed(now)
-            if deletion.paths:
+            if self._marked:
+                now = self._without_kept(now)
+            deletion = self._listed(now) if now else None
+            if deletion and deletion.paths:
                 yield deletion
 
     def retry(self, parts: list[list[str]]) -> None:
@@ -65,12 +69,20 @@ class Batches:
             self.retry(halved_by_directory(paths))
         return not self._single
 
+    def _without_kept(self, paths: list[str]) -> list[str]:
+        """Return `paths` without those below a KEEP marker, which are added to `session.kept`."""
+        kept = {path for path in paths if is_below_any(path, self._marked)}
+        for path in sorted(kept):
+            self._session.kept.add(path, Why(KeepReason.KEEP_MARKER))
+        return [path for path in paths if path not in kept] if kept else paths
+
     def _listed(self, paths: list[str]) -> Deletion:
         age = Age()
         found = list_again(self._session, {path: self._verified[path] for path in paths})
         listed = age.seconds
         for path, why in found.kept:
             self._session.kept.add(path, why)
+        self._marked |= found.marked
         for path in found.gone:
             self._session.store.forget(path)
         directories = {path.rpartition("/")[0] for path in paths}
@@ -105,11 +117,15 @@ def halved_by_directory(paths: list[str]) -> list[list[str]]:
 
 
 class Listed(NamedTuple):
-    """What a listing of the source says of files: `unchanged`, `gone`, or `kept` for a reason."""
+    """What a listing of the source says of files: `unchanged`, `gone`, or `kept` for a reason.
+
+    `marked` are the directories with a KEEP marker, in and below which nothing is `unchanged`.
+    """
 
     unchanged: list[str]
     gone: list[str]
     kept: list[tuple[str, Why]]
+    marked: set[str]
 
 
 def list_again(session: Session, group: dict[str, FileRecord], *, deleting: bool = False) -> Listed:
@@ -118,11 +134,17 @@ def list_again(session: Session, group: dict[str, FileRecord], *, deleting: bool
     A file that is gone is in `gone` only if the listing shows that the source's disk is mounted, or
     after a task that was `deleting` these files.
     """
-    listed, mounted = Listed([], [], []), False
+    listed, mounted = Listed([], [], [], set()), False
     gone = []
     root, source = session.context.settings.src_dir, session.context.settings.src_id
-    plain = _real_directories(session, {path.rpartition("/")[0] for path in group})
-    for path, answer in current_versions(session, source, sorted(group), collisions=True):
+    has_marker = keep_marker_finder(session.context.settings.keep_markers)
+
+    def see(listing: DirectoryListing) -> None:
+        if has_marker(listing.all_names):
+            listed.marked.add(listing.path)
+
+    plain = _real_directories(session, {path.rpartition("/")[0] for path in group}, see)
+    for path, answer in current_versions(session, source, sorted(group), collisions=True, see=see):
         if isinstance(answer, ListingError):
             unknown = Why(KeepReason.UNKNOWN, answer.reason)
             listed.kept.append((path, Why(KeepReason.COLLISION) if answer.collides else unknown))
@@ -143,12 +165,22 @@ def list_again(session: Session, group: dict[str, FileRecord], *, deleting: bool
             listed.unchanged.append(path)
     if mounted:
         listed.gone.extend(gone)
-    listed.unchanged.sort()
-    return listed
+    # Only now all listings are there: a directory may be listed after those below it.
+    kept = dict(listed.kept)
+    for path in sorted({*listed.unchanged, *kept}):
+        if is_below_any(path, listed.marked):
+            # Before other reasons: what a marker keeps is never kept too long.
+            kept[path] = Why(KeepReason.KEEP_MARKER)
+    unchanged = sorted({*listed.unchanged} - kept.keys())
+    return Listed(unchanged, listed.gone, list(kept.items()), listed.marked)
 
 
-def _real_directories(session: Session, directories: set[str]) -> set[str]:
+def _real_directories(
+    session: Session, directories: set[str], see: Callable[[DirectoryListing], None]
+) -> set[str]:
     """Return those of `directories` that SRC_DIR contains without a symbolic link on the way, now.
+
+    List all directories above them, up to SRC_DIR, and call `see` with each listing.
 
     Globus follows symbolic links: a directory behind one may be outside SRC_DIR, where nothing may
     be deleted.
@@ -159,6 +191,7 @@ def _real_directories(session: Session, directories: set[str]) -> set[str]:
     seen: set[str] = set()
     for result in session.walk(session.context.settings.src_id, sorted(above)):
         if isinstance(result, DirectoryListing):
+            see(result)
             seen.update(joined(result.path, name) for name in result.directories)
     return {directory for directory, way in ways.items() if seen.issuperset(way)}
 

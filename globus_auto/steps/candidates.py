@@ -10,7 +10,8 @@ from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import below, colliding_names, fold, joined, matcher, matches
 from globus_auto.steps import compare, facts, rules, verify
 from globus_auto.steps.plan import DeletionPlan
-from globus_auto.steps.rules import NEVER, KeepReason, KeepTerms, Why, reason_to_keep
+from globus_auto.steps.reasons import KeepReason, Why
+from globus_auto.steps.rules import NEVER, KeepTerms, reason_to_keep
 from globus_auto.steps.session import Session
 
 

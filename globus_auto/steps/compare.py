@@ -19,7 +19,8 @@ from globus_auto.files import FileVersion
 from globus_auto.globus import TaskDocument
 from globus_auto.steps import delivered
 from globus_auto.steps.fingerprints import current_versions
-from globus_auto.steps.rules import DAY, KeepReason, Why
+from globus_auto.steps.reasons import KeepReason, Why
+from globus_auto.steps.rules import DAY
 from globus_auto.steps.session import Session
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from globus_auto.files import OWN, below, joined, matcher, with_parents
+from globus_auto.files import (
+    OWN,
+    below,
+    is_below_any,
+    joined,
+    keep_marker_finder,
+    matcher,
+    with_parents,
+)
 from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import entered, walk_source
@@ -14,14 +22,16 @@ from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 
 class Found(NamedTuple):
-    """The topmost empty `trees`, all `directories` that contain nothing, and `can_rename`.
+    """The topmost empty `trees`, all `directories` that contain nothing, and the rest of an answer.
 
-    The last says whether Globus can rename at the source.
+    `can_rename`: Globus can rename at the source. `marked` are the directories with a KEEP marker:
+    neither these nor any below are in `trees`.
     """
 
     trees: list[str]
     directories: list[str]
     can_rename: bool
+    marked: frozenset[str]
 
 
 def find_empty(session: Session, candidates: Collection[str] | None = None) -> Found:
@@ -33,7 +43,9 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
     root, began = settings.src_dir, int(time.time())
     excluded, enter = matcher(settings.exclude), entered(settings)
     quarantined = {path.rpartition("/")[2] for path in session.store.quarantined}
+    has_marker = keep_marker_finder(settings.keep_markers)
     only, unable, empty = None, [], []
+    marked: set[str] = set()
     if candidates is not None:
         only = {path for each in candidates for path in with_parents(each) if below(path, root)}
         only.add(root)
@@ -41,7 +53,8 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
 
     def is_content(name: str, mtime: int) -> bool:
         own = name.startswith(OWN) and name not in quarantined
-        return own or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
+        kept = has_marker([name])
+        return own or kept or excluded(name) or not is_stable(mtime, began, settings.settle_seconds)
 
     def listings() -> Iterator[ListingResult]:
         # One by one: those of a million files would take 200 MiB.
@@ -49,6 +62,8 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
             if isinstance(result, DirectoryListing):
                 unable.extend([] if result.rename_supported else [result.path])
                 empty.extend([result.path] if result.empty else [])
+                if has_marker(result.all_names):
+                    marked.add(result.path)
                 if only is not None:
                     below_it = {
                         joined(result.path, name) for name in filter(enter, result.directories)
@@ -61,9 +76,11 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
         return only is None or reached.issuperset(way)
 
     trees = [path for path in topmost_empty_trees(listings(), root, is_content) if is_reached(path)]
+    trees = [path for path in trees if not is_below_any(path, marked)]
     if not settings.src_local_dir:
         trees = [path for path in trees if path not in session.store.quarantined]
-    return Found(trees, [path for path in empty if path != root and is_reached(path)], not unable)
+    directories = [path for path in empty if path != root and is_reached(path)]
+    return Found(trees, directories, not unable, frozenset(marked))
 
 
 def topmost_empty_trees(
@@ -94,13 +111,18 @@ def topmost_empty_trees(
     return sorted(path for path in empty_trees if path.rpartition("/")[0] not in empty_trees)
 
 
-def empty_trees_of(roots: list[str], results: Iterable[ListingResult]) -> list[str]:
-    """Return those of `roots` in which a walk of all of them found nothing but directories."""
+def empty_trees_of(
+    roots: list[str], results: Iterable[ListingResult], has_marker: Callable[[Iterable[str]], bool]
+) -> list[str]:
+    """Return those of `roots` in which a walk of all of them found nothing but directories.
+
+    `has_marker` returns whether one of the names in a directory is a KEEP marker.
+    """
     found: dict[str, list[ListingResult]] = {root: [] for root in roots}
     for result in results:
         root = next(path for path in with_parents(result.path) if path in found)
         found[root].append(result)
-    return [root for root in roots if found[root] and is_empty_tree(found[root])]
+    return [root for root in roots if found[root] and is_empty_tree(found[root], has_marker)]
 
 
 def gone(results: Iterable[ListingResult]) -> set[str]:
@@ -108,11 +130,14 @@ def gone(results: Iterable[ListingResult]) -> set[str]:
     return {each.path for each in results if isinstance(each, ListingError) and each.gone}
 
 
-def is_empty_tree(results: Iterable[ListingResult]) -> bool:
+def is_empty_tree(
+    results: Iterable[ListingResult], has_marker: Callable[[Iterable[str]], bool]
+) -> bool:
     """Return whether a walk of a directory found nothing, or only empty directories."""
     return all(
         isinstance(result, DirectoryListing)
         and not (result.files or result.others or result.unsendable)
         and not any(name.startswith(OWN) for name in result.directories)
+        and not has_marker(result.directories)
         for result in results
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from globus_auto.files import FileVersion, colliding_names, joined
 from globus_auto.steps.session import Session
@@ -13,15 +13,21 @@ Answer = FileVersion | ListingError | None
 
 
 def current_versions(
-    session: Session, endpoint: str, paths: list[str], *, collisions: bool = False
+    session: Session,
+    endpoint: str,
+    paths: list[str],
+    *,
+    collisions: bool = False,
+    see: Callable[[DirectoryListing], None] = lambda _listing: None,
 ) -> Iterator[tuple[str, Answer]]:
     """Yield each of `paths` with its fingerprint now at `endpoint`; None if there is no such file.
 
     List the directories of the files. If a directory cannot be listed, ask for its files one by
     one. After the first file without an answer, yield its ListingError for all others of that
     directory. With `collisions`, also yield a ListingError for each file whose directory has
-    another name that could be the same file at the destination. Raise as `Session.walk` and
-    `globus.stat_file` do.
+    another name that could be the same file at the destination. Call `see` with each listing.
+
+    Raise as `Session.walk` and `globus.stat_file` do.
     """
     wanted: dict[str, list[str]] = {}
     for path in paths:
@@ -30,6 +36,7 @@ def current_versions(
     for result in session.walk(endpoint, list(wanted)):
         names = wanted[result.path]
         if isinstance(result, DirectoryListing):
+            see(result)
             there = [*result.files, *result.directories, *result.others]
             colliding = colliding_names(there) if collisions else set()
             for name in names:

@@ -11,7 +11,7 @@ from globus_auto.datastore import TaskRecord
 from globus_auto.errors import CancelTimeout, EndpointNotReady, InvalidResponse
 from globus_auto.globus import TaskDocument
 from globus_auto.steps import batches, delete_task
-from globus_auto.steps.rules import KeepReason
+from globus_auto.steps.reasons import KeepReason
 from globus_auto.steps.session import Session
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord, Files
 from globus_auto.files import FileVersion, joined, with_parents
-from globus_auto.steps.rules import NEVER, Decision
+from globus_auto.steps.reasons import Decision
+from globus_auto.steps.rules import NEVER
 from globus_auto.walk import ListingError
 
 
@@ -194,10 +195,12 @@ class PruningPlan(NamedTuple):
     """The empty directories to delete, topmost ones only.
 
     `postponed` is the number of those that could not be deleted less than a day ago. `empty` are
-    all directories that contain nothing. `complete`: all of SRC_DIR was listed.
+    all directories that contain nothing, `marked` those with a KEEP marker. `complete`: all of
+    SRC_DIR was listed.
     """
 
     directories: list[str]
     postponed: int
     empty: list[str]
+    marked: frozenset[str]
     complete: bool

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from globus_auto import globus
 from globus_auto.alerts import AlertState, catalog
 from globus_auto.errors import ListingTooOld
-from globus_auto.files import with_parents
+from globus_auto.files import is_below_any, keep_marker_finder, with_parents
 from globus_auto.steps import delete_task, empty, facts, quarantine
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion, Ended
 from globus_auto.steps.failures import reason_of_failure
@@ -50,6 +50,9 @@ def _carry_out(session: Session, plan: PruningPlan) -> None:
     if session.context.settings.src_local_dir:
         _remove_here(session, plan.directories)
         return
+    kept = [path for path in session.store.quarantined if is_below_any(path, plan.marked)]
+    if kept:
+        quarantine.restore(session, also=kept)
     count = max(len(plan.directories), len(session.store.quarantined))
     for start in range(0, count, DIRECTORIES_PER_GROUP):
         _remove_group(session, plan.directories[start : start + DIRECTORIES_PER_GROUP])
@@ -74,7 +77,9 @@ def plan_pruning(session: Session, emptied: Collection[str] = ()) -> PruningPlan
         return None
     health, now = session.context.read_health(), session.context.started
     complete = health.pruned_at // DAY != now // DAY
-    found = empty.find_empty(session, None if complete else {*health.empty, *emptied})
+    # Above a directory in quarantine, somebody may have made a KEEP marker.
+    above = {path.rpartition("/")[0] for path in store.quarantined}
+    found = empty.find_empty(session, None if complete else {*health.empty, *emptied, *above})
     due = found.trees
     if not settings.src_local_dir:
         if due and not found.can_rename:
@@ -84,7 +89,8 @@ def plan_pruning(session: Session, emptied: Collection[str] = ()) -> PruningPlan
         if due or complete:
             alerts.resolve("rename")
         due = [path for path in due if not health.was_refused(path, now)]
-    return PruningPlan(due, len(found.trees) - len(due), found.directories, complete)
+    postponed = len(found.trees) - len(due)
+    return PruningPlan(due, postponed, found.directories, found.marked, complete)
 
 
 def _remove_group(session: Session, directories: list[str]) -> None:
@@ -107,6 +113,7 @@ def _delete_quarantined(session: Session) -> list[str]:
     Each is listed just before it is deleted, under a quarantine name that no writer knows.
     """
     source = session.context.settings.src_id
+    has_marker = keep_marker_finder(session.context.settings.keep_markers)
     groups, stuck, failed = [list(session.store.quarantined)], [], 0
     while groups:
         group = groups.pop()
@@ -115,7 +122,7 @@ def _delete_quarantined(session: Session) -> list[str]:
             continue
         age = Age()
         walk = list(session.walk(source, group, lambda _name: True))
-        empty_paths = empty.empty_trees_of(group, walk)
+        empty_paths = empty.empty_trees_of(group, walk, has_marker)
         if not empty_paths:
             continue
         ended = None
@@ -173,12 +180,17 @@ def _report_failure(session: Session, reason: str) -> None:
 def _remove_here(session: Session, directories: list[str]) -> None:
     """Remove `directories` in the mounted SRC_LOCAL_DIR; rmdir removes only empty ones."""
     settings = session.context.settings
+    has_marker = keep_marker_finder(settings.keep_markers)
     removed = set()
     for directory in directories:
         here = settings.src_local_dir + directory[len(settings.src_dir) :]
         try:
-            for below, _, _ in os.walk(here, topdown=False):
-                os.rmdir(below)
+            below = [path for path, _, _ in os.walk(here, topdown=False)]
+            if has_marker(os.path.basename(path) for path in below[:-1]):
+                log.info("Kept the directory %s: it has a KEEP marker now", directory)
+                continue
+            for path in below:
+                os.rmdir(path)
         except OSError as error:
             log.info("Kept the directory %s: %s", directory, error.strerror)
         else:

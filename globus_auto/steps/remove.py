@@ -14,7 +14,7 @@ from globus_auto.steps.batches import Batches, list_again
 from globus_auto.steps.delete_task import FAILED_TASKS, Deletion, Ended
 from globus_auto.steps.failures import reason_of_failure
 from globus_auto.steps.plan import DeletionPlan
-from globus_auto.steps.rules import KeepReason, Why
+from globus_auto.steps.reasons import KeepReason, Why
 from globus_auto.steps.session import Session
 from globus_auto.text import counted
 

@@ -5,12 +5,21 @@ No function here reads, writes or changes anything.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import FileVersion
+from globus_auto.steps.reasons import (
+    NEW,
+    SKIP,
+    Decision,
+    DeferReason,
+    KeepReason,
+    TransferReason,
+    Verdict,
+    Why,
+)
 from globus_auto.text import counted
 
 # mtimes are in whole seconds, so a file that is written twice within one looks unchanged.
@@ -21,106 +30,6 @@ FUTURE_SECONDS = 86_400
 # Seconds: mtimes of copies are in whole seconds, and times of tasks are rounded.
 SLACK = 2
 NEVER = -(1 << 63)  # seconds: before any modification time
-
-
-class Verdict(enum.Enum):
-    """What transfer.py does with a file now."""
-
-    TRANSFER = "transfer"
-    DEFER = "defer"
-    SKIP = "skip"
-
-
-class TransferReason(enum.Enum):
-    """Why a file is to be transferred."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    RACY = "modified within 2 s of the scan"
-    OTHER_MAPPING = "transferred elsewhere before, and --full asks for everything"
-
-
-class DeferReason(enum.Enum):
-    """Why a file is not transferred yet."""
-
-    IN_PROGRESS = "its last transfer is in progress"
-    NOT_STABLE = "modified too recently"
-    REJECTED = "Globus rejected it less than a day ago"
-    COLLISION = "its copy would overwrite another file"
-
-
-class KeepReason(enum.Enum):
-    """Why a file stays at the source."""
-
-    IN_PROGRESS = "its transfer is in progress"
-    LOST_TASK = "a task that Globus no longer shows may still be writing its copy"
-    RACY = "modified within 2 s of the scan"
-    EXCLUDED = "it is excluded"
-    KEEP_DAYS = "transferred less than KEEP_DAYS ago"
-    COLLISION = "another name differs from its name only in case or Unicode form"
-    UNVERIFIED = "Globus did not verify its checksum"
-    NO_COLLECTION = "the collection that it was transferred to no longer exists"
-    UNKNOWN_COPY = "the destination could not be asked about its copy"
-    MISSING = "its copy is missing at the destination"
-    OTHER_SIZE = "its copy has another size"
-    NO_END = "its copy has another time, and the end of its task is not known"
-    COPY_CHANGED = "its copy was changed after the transfer"
-    COPY_OLDER = "its copy is older than the transfer"
-    CHANGED = "it has changed since it was transferred"
-    GONE = "it is gone from the source, or no longer a plain file"
-    SYMLINK = "a symbolic link may lead to it"
-    TOO_SLOW = "its directory could not be listed in time"
-    UNKNOWN = "the source could not be asked about it"
-    REJECTED = "Globus rejects its deletion"
-    NOT_DELETED = "Globus could not delete it"
-    NOT_COMPARED = "Globus has not compared it with its copy today"
-    ALTERED = "its content has changed, though its size and mtime have not"
-
-
-# These reasons should pass; a file that stays for one of them for long needs attention.
-PASSING = {
-    *(KeepReason.COLLISION, KeepReason.RACY, KeepReason.CHANGED, KeepReason.GONE),
-    *(KeepReason.SYMLINK, KeepReason.TOO_SLOW, KeepReason.UNKNOWN),
-}
-
-
-Reason: TypeAlias = TransferReason | DeferReason | KeepReason
-
-
-class Why(NamedTuple):
-    """A reason, and its detail as text for people, such as numbers."""
-
-    reason: Reason
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
-
-
-class Decision(NamedTuple):
-    """What to do with a file: the reasons to transfer it, then the reason to defer it."""
-
-    verdict: Verdict
-    reasons: tuple[Why, ...] = ()
-
-    def deferred(self, reason: DeferReason, detail: str = "") -> Decision:
-        """Return this decision, deferred because of `reason`."""
-        return Decision(Verdict.DEFER, (*self.reasons, Why(reason, detail)))
-
-    @property
-    def group(self) -> str:
-        """The reasons without their details, as text."""
-        return ", but ".join(why.reason.value for why in self.reasons)
-
-    def __str__(self) -> str:
-        return ", but ".join(map(str, self.reasons))
-
-
-# Shared by all files: a first run may have a million.
-SKIP = Decision(Verdict.SKIP)
-
-
-NEW = Decision(Verdict.TRANSFER, (Why(TransferReason.NEW),))
 
 
 class ScanTerms(NamedTuple):

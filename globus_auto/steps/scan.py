@@ -12,16 +12,8 @@ from globus_auto.files import MARKER, OWN, QUARANTINE, FileVersion, joined, matc
 from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan
-from globus_auto.steps.rules import (
-    NEVER,
-    NEW,
-    Decision,
-    DeferReason,
-    ScanTerms,
-    Verdict,
-    classify,
-    is_future_mtime,
-)
+from globus_auto.steps.reasons import NEW, Decision, DeferReason, Verdict
+from globus_auto.steps.rules import NEVER, ScanTerms, classify, is_future_mtime
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
 from globus_auto.walk import DirectoryListing, ListingError

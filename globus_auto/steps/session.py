@@ -15,7 +15,7 @@ from globus_auto.context import RunContext
 from globus_auto.datastore import Datastore
 from globus_auto.files import below, joined, marker_name
 from globus_auto.globus import Client, Connection, TaskDocument
-from globus_auto.steps.rules import PASSING, Reason, Why
+from globus_auto.steps.reasons import PASSING, Reason, Why
 from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, ListingResult
 

@@ -12,7 +12,8 @@ from globus_auto.errors import EndpointNotReady
 from globus_auto.files import OWN
 from globus_auto.steps import facts
 from globus_auto.steps.fingerprints import Answer, current_versions
-from globus_auto.steps.rules import DAY, Doubt, KeepReason, Why, doubt
+from globus_auto.steps.reasons import KeepReason, Why
+from globus_auto.steps.rules import DAY, Doubt, doubt
 from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
 

@@ -28,6 +28,9 @@ clock jumps forwards and backwards. A program dies before or after any request o
 --full and --dry-run, too. Somebody edits settings between runs (EXCLUDE, SETTLE_SECONDS, KEEP_DAYS,
 SRC_DIR, DST_DIR, SRC_LOCAL_DIR, VERIFY_DESTINATION).
 
+Somebody marks directories with DO_NOT_DELETE, and removes such markers. No run of delete.py removes
+a file that is below a marker when the run begins.
+
 Left out, since nobody could notice it: a rewrite with equal size and mtime, except within two
 seconds of the scan; a change while a leftover delete task is open; an alteration of a copy with
 equal size and mtime, or with an mtime before the end of a task that found the copy equal, or any at
@@ -55,6 +58,7 @@ from tests.slow.stories import DIRECTORIES, NAMES, People, dying
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))
 
 PAIRS = [("/src", "/dst/one"), ("/src", "/dst/two"), ("/src/sub", "/dst/three")]
+KEEP = "DO_NOT_DELETE"
 CHANGING = ["transfer", "delete", "rename", "mkdir", "cancel"]
 ROUTES = [
     *CHANGING,
@@ -337,8 +341,10 @@ class Story(People):
     )
     def delete(self, dry: bool, death: int | None, what: str) -> None:
         """delete.py runs; it may die."""
+        marked = self._marked_files()
         with dying(death, what):
             self._behaves(self.lab.delete(*["--dry-run"] * dry))
+        self._are_still_there(marked)
 
     @rule(programs=st.lists(st.sampled_from(["transfer", "delete"]), min_size=1, max_size=3))
     def all_goes_well(self, programs: list[str]) -> None:
@@ -346,7 +352,9 @@ class Story(People):
         self.faults_pass()
         self.world.completion = CompletionPolicy.at_once()
         for program in programs:
+            marked = self._marked_files()
             self._behaves(getattr(self.lab, program)())
+            self._are_still_there(marked)
 
     @rule(name=st.sampled_from(NAMES), directory=st.sampled_from(DIRECTORIES))
     def write_twice(self, name: str, directory: str) -> None:
@@ -356,6 +364,47 @@ class Story(People):
         self.transfer(False, False, None, "")
         if self._exists(name):
             self._write_again(name)
+
+    @rule(directory=st.sampled_from(DIRECTORIES), name=st.sampled_from(["do_not_delete.txt", KEEP]))
+    def mark(self, directory: str, name: str) -> None:
+        """Somebody marks a directory with a file or a directory, if it is there."""
+        place = self.lab.source / directory
+        if place.is_dir() and not place.is_symlink():
+            (place / name).mkdir(exist_ok=True) if name == KEEP else (place / name).touch()
+
+    @rule()
+    def unmark(self) -> None:
+        """Somebody removes all markers."""
+        for path in [*self.lab.source.rglob("*")]:
+            if path.name.upper().startswith(KEEP):
+                path.rmdir() if path.is_dir() else path.unlink()
+
+    def _marked_files(self) -> set[str]:
+        """Return the files below a marker in SRC_DIR that no leftover delete task may delete."""
+        root = self.lab.settings["SRC_DIR"].removeprefix("/src").lstrip("/")
+        leftover = {
+            item.source
+            for task in self.world.tasks.values()
+            if task.in_progress and task.submission.kind == "DELETE"
+            for item in task.submission.items
+        }
+        return {
+            name
+            for name in self._files()
+            if f"/src/{name}" not in leftover
+            and any(
+                Path(way).is_relative_to(root) and self._is_marked(way)
+                for way in _ways(name) - {name}
+            )
+        }
+
+    def _is_marked(self, directory: str) -> bool:
+        names = [path.name for path in (self.lab.source / directory).iterdir()]
+        return any(name.upper().startswith(KEEP) for name in names)
+
+    def _are_still_there(self, marked: set[str]) -> None:
+        gone = {name for name in marked if not self._exists(name)}
+        assert not gone, f"deleted below a marker: {gone}\n{self.lab.log()}"
 
     def _behaves(self, code: int) -> None:
         assert code in (0, 1, 2, 3)
@@ -389,6 +438,7 @@ class Story(People):
 
     def _finish(self) -> None:
         self.faults_pass()
+        self.unmark()
         self.world.completion = CompletionPolicy.at_once()
         self.settings_change([], 0, 0, PAIRS[0], True, False)
         self.rename_quarantines()

@@ -233,7 +233,12 @@ def year(
 def test_a_year_unattended(
     year: Year,
 ) -> None:
-    """Each problem is one message at the start, one a day, one at the end; every file arrives."""
+    """Each problem is one message at the start, one a day, one at the end; every file arrives.
+
+    What a person has marked stays at the source all year, without a message.
+    """
+    marker = year.lab.source / "day3" / "DO_NOT_DELETE"
+    marker.mkdir(parents=True)
     for trouble, hours, step, unknown in TROUBLES:
         assert year.pass_by(14, DAY) == []
         assert year.pass_by(2, HOUR) == []
@@ -247,6 +252,10 @@ def test_a_year_unattended(
     year.run()
     assert year.new_counts() == [], year.mailbox.texts()[-2:]
     assert files(year.lab.destination) == year.written
+    marked = {name for name in year.written if name.startswith("day3/")}
+    assert files(year.lab.source).keys() == marked
+    assert len(marked) > 40
+    marker.rmdir()
     year.run()
     year.report()
     assert year.reports >= 40

@@ -14,7 +14,9 @@ from globus_auto.files import (
     MARKER,
     below,
     colliding_names,
+    is_below_any,
     joined,
+    keep_marker_finder,
     marker_name,
     matcher,
     matches,
@@ -204,3 +206,41 @@ def test_others_can_read_a_file_only_through_open_directories(place: Path) -> No
         assert readable_by_others(str(place))
         place.chmod(0o640)
         assert not readable_by_others(str(place)), "its group is the owner's own"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "name", "marks"),
+    [
+        (["DO_NOT_DELETE*"], "DO_NOT_DELETE", True),
+        (["DO_NOT_DELETE*"], "do_not_delete.txt", True),
+        (["DO_NOT_DELETE*"], "Do_Not_Delete\n", True),
+        (["DO_NOT_DELETE*"], "please DO_NOT_DELETE", False),
+        (["do_not_delete"], "DO_NOT_DELETE.txt", False),
+        (["keep", "hold"], "HOLD", True),
+        (["Größe[A-C]"], "gro\u0308ssec", True),
+        (["*"], ".globus_auto_empty.1", False),
+        (["*"], "a", True),
+        ([], "DO_NOT_DELETE", False),
+    ],
+)
+def test_a_keep_marker_is_found_in_any_case_and_form(
+    patterns: list[str], name: str, marks: bool
+) -> None:
+    found = keep_marker_finder(patterns)
+    assert found(["other", name]) is (marks or patterns == ["*"])
+    assert found([name]) is marks
+    assert not found([])
+
+
+@pytest.mark.parametrize(
+    ("directories", "below"),
+    [
+        (set(), False),
+        ({"/s"}, True),
+        ({"/s/a"}, True),
+        ({"/s/a/f"}, True),
+        ({"/s/b", "/s/"}, False),
+    ],
+)
+def test_a_path_below_any_of_some_directories(directories: set[str], below: bool) -> None:
+    assert is_below_any("/s/a/f", directories) is below

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from globus_auto.files import FileVersion
+from globus_auto.files import FileVersion, keep_marker_finder
 from globus_auto.steps.empty import is_empty_tree, topmost_empty_trees
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
@@ -88,10 +88,11 @@ def test_the_caller_decides_which_directories_are_content() -> None:
         ([directory("/a", "b"), directory("/a/b", **FILE)], False),
         ([directory("/a", others={"p": "pipe"})], False),
         ([directory("/a", unsendable=["\n"])], False),
+        ([directory("/a", "Keep"), directory("/a/Keep")], False),
         ([directory("/a", ".globus_auto_empty.1"), directory("/a/.globus_auto_empty.1")], False),
     ],
 )
 def test_a_quarantine_is_empty_only_if_all_of_it_was_listed(
     outcomes: list[ListingResult], empty: bool
 ) -> None:
-    assert is_empty_tree(outcomes) is empty
+    assert is_empty_tree(outcomes, keep_marker_finder(["KEEP"])) is empty

@@ -7,12 +7,10 @@ import pytest
 
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import FileVersion
+from globus_auto.steps.reasons import Decision, TransferReason, Verdict
 from globus_auto.steps.rules import (
     FUTURE_SECONDS,
-    Decision,
     ScanTerms,
-    TransferReason,
-    Verdict,
     classify,
     is_future_mtime,
     is_racy,

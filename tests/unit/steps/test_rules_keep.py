@@ -8,7 +8,8 @@ import pytest
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import FileVersion
 from globus_auto.steps import rules
-from globus_auto.steps.rules import KeepReason, KeepTerms, Reason
+from globus_auto.steps.reasons import KeepReason, Reason
+from globus_auto.steps.rules import KeepTerms
 
 NOW = 1_795_428_000
 DAY = 86_400
