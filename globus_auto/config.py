@@ -32,6 +32,31 @@ CLIENT_ID = ""
 # GLOBUS_CLIENT_SECRET is used or, if that is not set, the login of a person.
 CLIENT_SECRET_FILE = ""
 
+# --- which files are transferred and deleted --------------------------------------------------
+
+# Names of files and directories that are neither transferred nor deleted: a list of shell patterns
+# for one name, without a slash, e.g. ["*.tmp", ".*"].
+EXCLUDE: list[str] = []
+
+# A file is transferred only when it has not been modified for this many seconds. Choose more than
+# the longest pause of your instrument while it has a file open; 0 means at once.
+SETTLE_SECONDS = 0
+
+# A file stays at the source for this many days after its transfer has ended; 0 means not at all.
+KEEP_DAYS = 0
+
+# Before a file is deleted at the source, check that its copy is at the destination. "checksum":
+# Globus also compares the contents of both first, which reads them again. False: delete without any
+# check, only where files are removed there on purpose, e.g. by a tape archive.
+VERIFY_DESTINATION: bool | str = True
+
+# delete.py removes empty directories below SRC_DIR.
+DELETE_EMPTY_DIRS = True
+
+# The directory at which SRC_DIR is mounted on this machine: an absolute path. It is scanned
+# thousands of times faster than through Globus. "" means that SRC_DIR is not mounted here.
+SRC_LOCAL_DIR = ""
+
 # --- alerts -----------------------------------------------------------------------------------
 
 # The address that alert mail comes from.
@@ -64,31 +89,6 @@ CODE_PATH = ""
 # The Python interpreter that --crontab and the login instructions show: an absolute path. "" means
 # the one that is running.
 PYTHON_PATH = ""
-
-# --- which files are transferred and deleted --------------------------------------------------
-
-# Names of files and directories that are neither transferred nor deleted: a list of shell patterns
-# for one name, without a slash, e.g. ["*.tmp", ".*"].
-EXCLUDE: list[str] = []
-
-# A file is transferred only when it has not been modified for this many seconds. Choose more than
-# the longest pause of your instrument while it has a file open; 0 means at once.
-SETTLE_SECONDS = 0
-
-# A file stays at the source for this many days after its transfer has ended; 0 means not at all.
-KEEP_DAYS = 0
-
-# Before a file is deleted at the source, check that its copy is at the destination. "checksum":
-# Globus also compares the contents of both first, which reads them again. False: delete without any
-# check, only where files are removed there on purpose, e.g. by a tape archive.
-VERIFY_DESTINATION: bool | str = True
-
-# delete.py removes empty directories below SRC_DIR.
-DELETE_EMPTY_DIRS = True
-
-# The directory at which SRC_DIR is mounted on this machine: an absolute path. It is scanned
-# thousands of times faster than through Globus. "" means that SRC_DIR is not mounted here.
-SRC_LOCAL_DIR = ""
 
 # --- you rarely need to change these ----------------------------------------------------------
 
