@@ -7,7 +7,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
     config.py               the settings that a user edits
 
     report/                 what people ask for
-        check.py places.py status.py preview.py find.py summary.py crontab.py
+        check.py places.py status.py preview.py find.py summary.py crontab.py new_config.py
         screen.py progress.py   what they print, and progress on a terminal
     steps/                  what both programs do, a file for each step
         session.py          what a step gets: run, datastore, connection to Globus, progress
