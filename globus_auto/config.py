@@ -80,6 +80,12 @@ ALERT_URLS: list[str] = []
 # in it becomes "transfer" or "delete". Use it with a service that notices when cron itself stops.
 PING_URL = ""
 
+# --- for an instrument that nobody watches ----------------------------------------------------
+
+# You get an alert if no new file has appeared in SRC_DIR for this many hours. Choose more than an
+# ordinary pause, such as a weekend; 0 means never.
+SILENT_HOURS = 0
+
 # --- this installation ------------------------------------------------------------------------
 
 # The directory of the datastore, the log, the locks and the tokens: an absolute path with a slash
