@@ -32,39 +32,6 @@ CLIENT_ID = ""
 # GLOBUS_CLIENT_SECRET is used or, if that is not set, the login of a person.
 CLIENT_SECRET_FILE = ""
 
-# --- alerts -----------------------------------------------------------------------------------
-
-# The address that alert mail comes from.
-EMAIL_SENDER = ""
-
-# The addresses that alert mail goes to: a list of strings. An empty list means no mail.
-EMAIL_RECIPIENTS: list[str] = []
-
-# Alerts that are still open are sent again after this many hours.
-EMAIL_REPEAT_HOURS = 24
-
-# You get an alert if a transfer makes no progress, a file cannot be deleted, or a run does not end
-# for this many hours.
-STALL_HOURS = 24
-
-# Other channels for alerts, and mail servers that require a login: Apprise URLs, as a list of
-# strings.
-ALERT_URLS: list[str] = []
-
-# A URL that is fetched after each run, with "/fail" appended if the exit code is not 0. "{program}"
-# in it becomes "transfer" or "delete". Use it with a service that notices when cron itself stops.
-PING_URL = ""
-
-# --- this installation ------------------------------------------------------------------------
-
-# The directory of the datastore, the log, the locks and the tokens: an absolute path with a slash
-# at the end. "" means the directory of this file. A file used with --config must always set it.
-CODE_PATH = ""
-
-# The Python interpreter that --crontab and the login instructions show: an absolute path. "" means
-# the one that is running.
-PYTHON_PATH = ""
-
 # --- which files are transferred and deleted --------------------------------------------------
 
 # Names of files and directories that are neither transferred nor deleted: a list of shell patterns
@@ -93,6 +60,45 @@ DELETE_EMPTY_DIRS = True
 # The directory at which SRC_DIR is mounted on this machine: an absolute path. It is scanned
 # thousands of times faster than through Globus. "" means that SRC_DIR is not mounted here.
 SRC_LOCAL_DIR = ""
+
+# --- alerts -----------------------------------------------------------------------------------
+
+# The address that alert mail comes from.
+EMAIL_SENDER = ""
+
+# The addresses that alert mail goes to: a list of strings. An empty list means no mail.
+EMAIL_RECIPIENTS: list[str] = []
+
+# Alerts that are still open are sent again after this many hours.
+EMAIL_REPEAT_HOURS = 24
+
+# You get an alert if a transfer makes no progress, a file cannot be deleted, or a run does not end
+# for this many hours.
+STALL_HOURS = 24
+
+# Other channels for alerts, and mail servers that require a login: Apprise URLs, as a list of
+# strings.
+ALERT_URLS: list[str] = []
+
+# A URL that is fetched after each run, with "/fail" appended if the exit code is not 0. "{program}"
+# in it becomes "transfer" or "delete". Use it with a service that notices when cron itself stops.
+PING_URL = ""
+
+# --- for an instrument that nobody watches ----------------------------------------------------
+
+# You get an alert if no new file has appeared in SRC_DIR for this many hours. Choose more than an
+# ordinary pause, such as a weekend; 0 means never.
+SILENT_HOURS = 0
+
+# --- this installation ------------------------------------------------------------------------
+
+# The directory of the datastore, the log, the locks and the tokens: an absolute path with a slash
+# at the end. "" means the directory of this file. A file used with --config must always set it.
+CODE_PATH = ""
+
+# The Python interpreter that --crontab and the login instructions show: an absolute path. "" means
+# the one that is running.
+PYTHON_PATH = ""
 
 # --- you rarely need to change these ----------------------------------------------------------
 

@@ -48,7 +48,8 @@ def read_settings(config: str | None = None) -> Settings:
     for found in read:
         values |= found or {}
     code_path = (read[-1] or {}).get("CODE_PATH")
-    values["CODE_PATH"] = code_path or (f"{CONFIG.parent}/" if path == CONFIG else "")
+    own = path == CONFIG and not is_installed()
+    values["CODE_PATH"] = code_path or (f"{CONFIG.parent}/" if own else "")
     mistyped = _mistyped(values)
     right = {name: value for name, value in values.items() if name not in mistyped}
     given = msgspec.convert(right, Settings)
@@ -63,6 +64,14 @@ def read_settings(config: str | None = None) -> Settings:
         defaults = {FIELDS[name].name: getattr(Settings(), FIELDS[name].name) for name in wrong}
         raise SettingsError(problems, msgspec.structs.replace(settings, **defaults))
     return settings
+
+
+def is_installed() -> bool:
+    """Return whether pip has installed this package, whose config.py is then nobody's to edit.
+
+    It leaves a directory of metadata beside the package; in a clone there is none with a version.
+    """
+    return any(CONFIG.parent.parent.glob("globus_auto-*-info"))
 
 
 def peek(config: str) -> Settings:

@@ -26,7 +26,7 @@ from globus_auto.alerts import (
     open_state,
     read_state,
 )
-from globus_auto.config_file import exposed_files, peek, unsafe_log
+from globus_auto.config_file import exposed_files, is_installed, peek, unsafe_log
 from globus_auto.datastore import Datastore, Mapping, TaskRecord
 from globus_auto.locks import holder, locked
 from globus_auto.settings import Settings
@@ -36,7 +36,17 @@ from globus_auto.text import utf8
 log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent
+# The directory into which pip has installed this package, if it has: nothing is written there.
+SITE_PACKAGES = PACKAGE.parent if is_installed() else None
 LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
+
+
+def command(python: str, program: str) -> list[str]:
+    """Return the command that starts a program: its console script if pip has installed it."""
+    script = os.path.join(os.path.dirname(python), f"globus-auto-{program}")
+    if SITE_PACKAGES and os.path.isfile(script):
+        return [script]
+    return [python, str(PACKAGE / f"{program}.py")]
 
 
 @dataclass
@@ -119,9 +129,12 @@ class RunContext:
     @property
     def login_command(self) -> str:
         """The command that logs in on a terminal."""
-        script = PACKAGE / "transfer.py"
+        return self.command("transfer", "--login")
+
+    def command(self, program: str, *options: str) -> str:
+        """Return the command that starts a program with the config file in use, for a shell."""
         config = ["--config", self.settings.config_path] if self.options.config else []
-        return shlex.join([self.settings.python_path, str(script), "--login", *config])
+        return shlex.join([*command(self.settings.python_path, program), *options, *config])
 
     @contextlib.contextmanager
     def store_locked(self) -> Iterator[None]:

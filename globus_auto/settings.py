@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     verify_destination: bool | Literal["checksum"] = True
     delete_empty_dirs: bool = True
     src_local_dir: str = ""
+    silent_hours: float = 0
     email_host: str = "localhost"
     email_subject: str = "globus_auto"
     datastore_path: str = "datastore"
@@ -257,6 +258,7 @@ def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
         "STALL_HOURS": 0.01,
         "SETTLE_SECONDS": 0,
         "KEEP_DAYS": 0,
+        "SILENT_HOURS": 0,
         "FILES_PER_TASK": 1,
         "LIST_CONCURRENCY": 1,
         "LIST_CALLS_PER_SECOND": 0,

@@ -47,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json and not options.status and options.find is None:
         parser.error("--json needs --status or --find")
     _refuse_combinations(parser, options)
+    if options.init:
+        if problem := report.init(options.init):
+            parser.error(problem)
+        return 0
     read_only = next((name for name in READ_ONLY if _is_given(options, name)), None)
     if read_only:
         return utils.run_read_only(PROGRAM, options, READ_ONLY[read_only])
@@ -55,8 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Exit with code 2 if an option would be ignored because of another one."""
-    for name in READ_ONLY:
-        for other in (*READ_ONLY, "full", "wait", "login"):
+    for name in (*READ_ONLY, "init"):
+        more = ("config", "dry_run") if name == "init" else ()
+        for other in (*READ_ONLY, "init", "full", "wait", "login", *more):
             if other != name and _is_given(options, name) and _is_given(options, other):
                 both = f"--{name} and --{other}".replace("_", "-")
                 parser.error(f"{both} cannot be used together")
@@ -71,6 +76,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--full", action="store_true", help="compare all files in one task; copy what differs")
     add("--wait", action="store_true", help="wait until all transfers have ended; report failures")
+    add("--init", metavar="FILE", type=_not_empty, help="write a new file for --config")
     add("--login", action="store_true", help="log in again on a terminal, then run as usual")
     add("--check", action="store_true", help="check everything that a run needs")
     add("--probe", action="store_true", help="with --check: make the marker, send a test message")
@@ -80,7 +86,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         const=True,
         help="show what is waiting, in progress, verified, wrong",
     )
-    add("--find", metavar="PATTERN", type=_pattern, help="show what happened to matching files")
+    add("--find", metavar="PATTERN", type=_not_empty, help="show what happened to matching files")
     add("--json", action="store_true", help="with --status or --find: print JSON")
     add(
         "--report",
@@ -93,7 +99,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--crontab", action="store_true", help="print the lines for your crontab")
 
 
-def _pattern(text: str) -> str:
+def _not_empty(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("it is empty")
     return text

@@ -30,7 +30,7 @@ from globus_auto.alerts import (
     take_alerts,
 )
 from globus_auto.config_file import SettingsError, read_settings
-from globus_auto.context import RunContext
+from globus_auto.context import SITE_PACKAGES, RunContext
 from globus_auto.errors import AlreadyRunning, StopSignal
 from globus_auto.files import in_safe_directory
 from globus_auto.logs import to_file, to_stderr
@@ -65,12 +65,20 @@ def parser(program: str, description: str, epilog: str) -> argparse.ArgumentPars
 
 
 def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; if one is unknown, name the nearest and exit with code 2."""
+    """Return the options; if one is unknown, name the nearest and exit with code 2.
+
+    Exit with code 2 as well if there is no config file: config.py is only edited in a clone.
+    """
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         near = difflib.get_close_matches(unknown[0], parser._option_string_actions, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    if SITE_PACKAGES and not (options.config or getattr(options, "init", None)):
+        parser.error(
+            "pip has installed globus_auto, so there is no config.py to edit: use --init FILE, then"
+            " --config FILE. globus-auto-transfer has --init."
+        )
     return options
 
 

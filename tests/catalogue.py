@@ -7,10 +7,18 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from globus_auto.alerts.catalog import collections, deletions, files, login, programs, transfers
+from globus_auto.alerts.catalog import (
+    collections,
+    deletions,
+    files,
+    login,
+    overdue,
+    programs,
+    transfers,
+)
 from globus_auto.alerts.model import Alert
 
-MODULES = (programs, login, collections, transfers, files, deletions)
+MODULES = (programs, login, collections, transfers, files, overdue, deletions)
 SAMPLES: dict[str, list[Any]] = {
     "str": ["sample"],
     "str | None": [None, "EXPIRED"],

@@ -49,6 +49,32 @@ class ScanSummary(msgspec.Struct, kw_only=True):
     oldest_path: str
 
 
+class Appearance(msgspec.Struct, kw_only=True, frozen=True):
+    """When a file last appeared in the source directory `source_dir`: at `at`.
+
+    `newest` is the latest mtime that any file has had, except those in the future; both are in
+    seconds since 1970 UTC. `files` is how many files the last scan found, less those that delete.py
+    has deleted since; None if that scan was not complete.
+    """
+
+    source_dir: str
+    at: int
+    newest: int
+    files: int | None
+
+
+class Waiting(msgspec.Struct, kw_only=True, frozen=True):
+    """The undelivered file with the earliest `mtime`: since when, and how often it was sent.
+
+    Times are in seconds since 1970 UTC.
+    """
+
+    path: str
+    mtime: int
+    since: int
+    tries: int
+
+
 class KeptSummary(msgspec.Struct, kw_only=True):
     """How many files the last run of delete.py kept, by reason; `at` is in seconds UTC."""
 
@@ -65,8 +91,9 @@ class AlertState(msgspec.Struct, kw_only=True):
     there. By path: `undeleted` are files that could not be deleted, `doubted` is when a file was
     last sent again because its copy could not be verified, and `refused` when Globus last rejected
     it. `resolved_at` is when a message said that an alert was resolved, by its kind and subject.
-    `scan` and `kept` are for reports. `empty` are directories that were seen empty, and that
-    delete.py has not tried to delete since; at `pruned_at` it last looked for all of them.
+    `scan` and `kept` are for reports. `appearance` and `waiting` show what has not happened for too
+    long. `empty` are directories that were seen empty, and that delete.py has not tried to delete
+    since; at `pruned_at` it last looked for all of them.
     """
 
     alerts: list[OpenAlert] = []
@@ -79,6 +106,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     refused: dict[str, int] = {}
     scan: ScanSummary | None = None
     kept: KeptSummary | None = None
+    appearance: Appearance | None = None
+    waiting: Waiting | None = None
     resolved_at: dict[str, int] = {}
     empty: list[str] = []
     pruned_at: int = 0
@@ -95,6 +124,12 @@ class AlertState(msgspec.Struct, kw_only=True):
     def keep_empty(self, paths: list[str]) -> None:
         """Remember the `paths` of directories that were seen empty, as many as fit."""
         self.empty = sorted(paths)[:MAX_PATHS]
+
+    def count_deleted(self, number: int) -> None:
+        """Remember that delete.py has deleted `number` files since the last scan."""
+        last = self.appearance
+        if last and last.files is not None:
+            self.appearance = msgspec.structs.replace(last, files=last.files - number)
 
     def was_refused(self, path: str, now: int) -> bool:
         """Return whether Globus refused `path` less than a day before `now`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from globus_auto.report.check import check
 from globus_auto.report.crontab import crontab
 from globus_auto.report.find import find
+from globus_auto.report.new_config import init
 from globus_auto.report.preview import print_deletions, print_transfers
 from globus_auto.report.progress import progress_of
 from globus_auto.report.status import status
@@ -14,6 +15,7 @@ __all__ = [
     "check",
     "crontab",
     "find",
+    "init",
     "print_deletions",
     "print_transfers",
     "progress_of",

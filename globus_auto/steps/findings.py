@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 
 from globus_auto.alerts import Kind, ScanSummary, catalog
+from globus_auto.steps import overdue
 from globus_auto.steps.fingerprints import current_versions
-from globus_auto.steps.forget import _remembers
+from globus_auto.steps.forget import remembers
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.session import Session
 from globus_auto.text import counted, sentence, utf8
@@ -51,7 +52,7 @@ def report(session: Session, plan: TransferPlan) -> None:
             alerts.fire(catalog.directory_missing(error.path))
         else:
             alerts.fire(catalog.directory_unlisted(error.path, reason, local=local))
-    if plan.empty and _remembers(session):
+    if plan.empty and remembers(session):
         alerts.fire(catalog.source_empty(settings.src_dir, settings.stall_hours))
     for quarantined, names in plan.stranded.items():
         alerts.fire(catalog.quarantine_forgotten(quarantined, names))
@@ -86,6 +87,7 @@ def report(session: Session, plan: TransferPlan) -> None:
             alerts.resolve(kind)
     _report_skipped(session, plan)
     _remember_empty(session, plan)
+    overdue.report(session, plan)
     if plan.complete:
         oldest, oldest_path = plan.oldest or (None, "")
         session.context.scan = ScanSummary(

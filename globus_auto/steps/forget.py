@@ -54,7 +54,7 @@ def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
     """
     context = session.context
     since = context.read_health().empty_since
-    if not (plan.empty and _remembers(session)):
+    if not (plan.empty and remembers(session)):
         if since is not None:
             context.remember(lambda health: setattr(health, "empty_since", None))
         return False
@@ -65,7 +65,7 @@ def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
     return context.started - since < context.settings.stall_hours * 3600
 
 
-def _remembers(session: Session) -> bool:
+def remembers(session: Session) -> bool:
     """Return whether any record is of a file in SRC_DIR that globus_auto has not deleted itself."""
     root, held = session.context.settings.src_dir, _held(session)
     return any(

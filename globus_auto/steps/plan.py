@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -91,11 +91,11 @@ class TransferPlan:
     reason. `recursive`: they are transferred as one recursive task. `forced`: --full asks for such
     a task, even if nothing has changed.
 
-    `files` counts all files that were found, of `bytes` in all, the latest mtime of which is
-    `newest` (those in the future left out); `undelivered` those that are not delivered yet, in
-    progress or not, of which `oldest` has the earliest mtime, with its path. `excluded` counts
-    those left out because of EXCLUDE or
-    because their names are globus_auto's own. `missing` are recorded files that are gone from a
+    `files` counts all files that were found, of `bytes` in all; `undelivered` those that are not
+    delivered yet, in progress or not, of which `oldest` has the earliest mtime, with its path, and
+    `waiting` that of those that are in progress or sent now. `excluded` counts those left out
+    because of EXCLUDE or because their names are globus_auto's own; `newest` is the latest mtime of
+    the others (those in the future left out). `missing` are recorded files that are gone from a
     directory that was listed. `listed` are the directories that were listed, `pending` those with
     files that are not delivered yet. `unsendable` are paths that Globus cannot transfer, and
     `unknown` the files by directory, with what Globus sent, whose fingerprint is unknown. `empty`:
@@ -116,6 +116,7 @@ class TransferPlan:
     undelivered: int = 0
     undelivered_bytes: int = 0
     oldest: tuple[int, str] | None = None
+    waiting: tuple[int, str] | None = None
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
@@ -131,17 +132,27 @@ class TransferPlan:
 
     def add_found(self, found: Mapping[str, FileVersion]) -> int:
         """Count the files of a directory, by name; return their latest mtime, NEVER without any."""
-        mtimes = [version.mtime for version in found.values()]
-        self.files += len(mtimes)
+        self.files += len(found)
         self.bytes += sum([version.size for version in found.values()])
-        latest = max(mtimes, default=NEVER)
-        past = [latest] if latest <= self.began else [at for at in mtimes if at <= self.began]
-        if past and latest > NEVER:
-            self.newest = max(past if self.newest is None else [self.newest, *past])
-        return latest
+        return max([version.mtime for version in found.values()], default=NEVER)
 
-    def add_undelivered(self, directory: str, found: Mapping[str, FileVersion]) -> None:
-        """Count files of `directory`, by name, that are not delivered yet."""
+    def add_newest(
+        self, found: Mapping[str, FileVersion], latest: int, left_out: Collection[str]
+    ) -> None:
+        """Update `newest` by the files of a directory, whose latest mtime is `latest`.
+
+        Those `left_out`, by name, do not count.
+        """
+        if left_out or latest > self.began:
+            mtimes = (each.mtime for name, each in found.items() if name not in left_out)
+            latest = max((mtime for mtime in mtimes if mtime <= self.began), default=NEVER)
+        if latest > NEVER:
+            self.newest = latest if self.newest is None else max(latest, self.newest)
+
+    def add_undelivered(
+        self, directory: str, found: Mapping[str, FileVersion], deferred: Collection[str]
+    ) -> None:
+        """Count files of `directory`, by name, that are not delivered yet, `deferred` or not."""
         if not found:
             return
         self.pending.add(directory)
@@ -150,6 +161,8 @@ class TransferPlan:
             self.undelivered_bytes += version.size
             if self.oldest is None or version.mtime < self.oldest[0]:
                 self.oldest = version.mtime, joined(directory, name)
+            if name not in deferred and (self.waiting is None or version.mtime < self.waiting[0]):
+                self.waiting = version.mtime, joined(directory, name)
 
     @property
     def complete(self) -> bool:

@@ -6,7 +6,7 @@ import logging
 import time
 
 from globus_auto import globus
-from globus_auto.alerts import catalog
+from globus_auto.alerts import AlertState, catalog
 from globus_auto.errors import ListingTooOld
 from globus_auto.globus import DIVISIBLE, MOST_REJECTED, TaskDocument
 from globus_auto.steps import delete_task
@@ -133,6 +133,10 @@ class Removal:
         elif self.removed or not (self.verified or session.kept.counts):
             session.context.alerts.resolve("delete failed", source_dir)
         left = sorted(self.left)
-        if left != session.context.read_health().undeleted:
-            session.context.remember(lambda health: health.keep_undeleted(left))
+        if self.removed or left != session.context.read_health().undeleted:
+            session.context.remember(self._remember)
         log.info("Deleted %s from %s", counted(self.removed, "file"), source_dir)
+
+    def _remember(self, health: AlertState) -> None:
+        health.keep_undeleted(sorted(self.left))
+        health.count_deleted(self.removed)

@@ -111,6 +111,7 @@ def _classify_directory(
     records = {} if unchanged else store.files.read(path)
     new, began = 0, plan.began
     ahead: list[str] = []
+    left_out: set[str] = set()
     undelivered: dict[str, FileVersion] = {}
     transfers: dict[str, Decision] = {}
     deferred: dict[str, Decision] = {}
@@ -127,10 +128,10 @@ def _classify_directory(
             continue  # unchanged
         new += record is None
         if excluded(name):
-            plan.excluded += 1
+            left_out.add(name)
             continue
         if name.startswith(OWN):
-            plan.excluded += 1
+            left_out.add(name)
             directory.others[name] = "a name of globus_auto's own"
             continue
         if record is None and mtime <= new_until:
@@ -147,7 +148,9 @@ def _classify_directory(
         elif not (task and task.in_progress):
             continue
         undelivered[name] = version
-    plan.add_undelivered(path, undelivered)
+    plan.excluded += len(left_out)
+    plan.add_newest(directory.files, latest_mtime, left_out)
+    plan.add_undelivered(path, undelivered, deferred)
     plan.transfers.add(path, directory.files, transfers)
     plan.deferred.add(path, directory.files, deferred)
     if log.isEnabledFor(logging.DEBUG) and not context.dry:  # a dry run prints it

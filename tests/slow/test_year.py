@@ -22,20 +22,21 @@ from tests.mail import Mailbox, counts
 
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 ENDLESS = 10**9  # seconds
+SILENT_HOURS = 36
 
 
 class Year:
     """A laboratory in which both programs run for a year, and all the mail that they sent.
 
     `pace` is that of the transfers submitted from now on. If `halted`, all tasks in progress are
-    suspended.
+    suspended. If `pausing`, the instrument writes nothing.
     """
 
     def __init__(self, lab: Lab, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]) -> None:
         self.lab, self.mailbox, self.capsys = lab, mailbox, capsys
         self.began = time.time()
         self.completion = CompletionPolicy.after_seconds(HOUR / 2)
-        self.halted = False
+        self.halted = self.pausing = False
         self.written: dict[str, bytes | str] = {}
         self.read = 0
         self.reported, self.reports = self.began, 0
@@ -65,15 +66,16 @@ class Year:
         self.lab.world.engine.advance()
 
     def pass_by(self, times: int, step: float) -> list[str]:
-        """Write a file and run both programs, `times` times, every `step` seconds.
+        """Let a file be written and run both programs, `times` times, every `step` seconds.
 
         Return how many alerts each message has that was sent meanwhile.
         """
         for _ in range(times):
             now = time.time()
-            name = f"day{self.day % 7}/file{len(self.written)}"
-            self.written[name] = f"the content of {name}".encode()
-            self.lab.write(name, self.written[name])
+            if not self.pausing:
+                name = f"day{self.day % 7}/file{len(self.written)}"
+                self.written[name] = f"the content of {name}".encode()
+                self.lab.write(name, self.written[name])
             self.run()
             if time.time() - self.reported >= WEEK:
                 self.report()
@@ -177,6 +179,14 @@ def hanging(year: Year) -> Iterator[None]:
         task.completion = CompletionPolicy.at_once()
 
 
+@contextlib.contextmanager
+def silent_weekend(year: Year) -> Iterator[None]:
+    """Let the instrument write nothing."""
+    year.pausing = True
+    yield
+    year.pausing = False
+
+
 def source(year: Year) -> AbstractContextManager[None]:
     return offline(year, "src")
 
@@ -211,6 +221,7 @@ TROUBLES: list[tuple[Trouble, int, int, int]] = [
     (stalled, 80, 1, 1),
     (failing, 30, 1, 1),
     (hanging, 60, 1, 24),
+    (silent_weekend, 62, 1, SILENT_HOURS),
 ]
 
 
@@ -224,7 +235,8 @@ def year(
     """Return a year in a laboratory in which a person has logged in and given consents."""
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     requires_consent(lab)
-    lab.configure(CLIENT_ID=lab.world.identity.add_native_app())
+    client_id = lab.world.identity.add_native_app()
+    lab.configure(CLIENT_ID=client_id, SILENT_HOURS=SILENT_HOURS)
     log_in(lab)
     return Year(lab, mailbox, capsys)
 

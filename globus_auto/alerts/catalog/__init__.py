@@ -67,6 +67,7 @@ from globus_auto.alerts.catalog.login import (
     token_file_damaged,
     token_rejected,
 )
+from globus_auto.alerts.catalog.overdue import file_undelivered, source_silent
 from globus_auto.alerts.catalog.programs import (
     code_path_shared,
     crashed,
@@ -138,6 +139,7 @@ __all__ = [
     "directory_missing",
     "directory_unlisted",
     "entries_ignored",
+    "file_undelivered",
     "files_kept_too_long",
     "files_skipped",
     "files_undelivered",
@@ -176,6 +178,7 @@ __all__ = [
     "source_changed",
     "source_empty",
     "source_is_destination",
+    "source_silent",
     "source_unlisted",
     "sources_altered",
     "state_unusable",

@@ -190,29 +190,71 @@ def test_a_dry_run_prints_reason_and_size_of_every_group(
     ]
 
 
+def commands(output: str) -> list[list[str]]:
+    """Return the lines of a crontab, each as its five times and its command."""
+    return [line.split(" ", 5) for line in output.splitlines() if line[0].isdigit()]
+
+
 def test_crontab_prints_lines_that_run_both_programs(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    lab.configure(EMAIL_SENDER="a@b", EMAIL_RECIPIENTS=["b@example.org", "c@example.org"])
     code, output = run_transfer(lab, capsys, "--crontab")
     assert code == 0
-    lines = [line.split(" ", 5) for line in output.splitlines()]
-    assert [Path(shlex.split(line[5])[1]).name for line in lines] == ["transfer.py", "delete.py"]
-    assert lines[0][0] != lines[1][0], "the two programs start at different minutes"
+    assert output.splitlines()[:2] == [
+        "# globus_auto: /src to /dst",
+        "MAILTO=b@example.org,c@example.org",
+    ]
+    lines = commands(output)
+    assert len(lines) == len(output.splitlines()) - 2
+    words = [shlex.split(line[5]) for line in lines]
+    assert [(Path(word[1]).name, *word[2:-2]) for word in words] == [
+        ("transfer.py",),
+        ("delete.py",),
+        ("transfer.py", "--full"),
+        ("transfer.py", "--report"),
+    ]
     lab.write("a")
     lab.real_time()
-    for *_, command in (lines[0], lines[0], lines[1]):
-        subprocess.run(["/bin/sh", "-c", command], check=True, cwd="/")
+    for line in (lines[0], lines[0], lines[1], lines[2], lines[3]):
+        done = subprocess.run(
+            ["/bin/sh", "-c", line[5].replace(r"\%", "%")],
+            check=True,
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
+        assert bool(done.stdout) == ("--report" in line[5]), "cron mails what a program prints"
     assert files(lab.destination) == {"a": b"data"}
     assert not files(lab.source)
     assert sys.executable in output
+
+
+def test_crontab_without_recipients_leaves_mailto_to_you(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_transfer(lab, capsys, "--crontab")[1].splitlines()[1] == "#MAILTO=you@example.org"
 
 
 def test_crontab_escapes_percent_signs(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.config = lab.config.rename(lab.home / "50 %.py")
     code, output = run_transfer(lab, capsys, "--crontab")
     assert code == 0
-    assert output.count(f"--config '{lab.home}/50 \\%.py'") == 2
+    assert output.count(f"--config '{lab.home}/50 \\%.py'") == 4
     assert "%" not in output.replace("\\%", "")
+
+
+def test_crontab_starts_each_pair_at_times_of_its_own(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same ones each time."""
+    once = run_transfer(lab, capsys, "--crontab")[1]
+    assert run_transfer(lab, capsys, "--crontab")[1] == once
+    minutes = set()
+    for number in range(10):
+        lab.config = lab.config.rename(lab.home / f"pair{number}.py")
+        minutes.add(commands(run_transfer(lab, capsys, "--crontab")[1])[0][0])
+    assert len(minutes) > 5
 
 
 def test_crontab_without_config_prints_no_options(lab: Lab) -> None:
@@ -223,9 +265,12 @@ def test_crontab_without_config_prints_no_options(lab: Lab) -> None:
     (code / "config.py").write_text("".join(lines), encoding="utf-8")
     command = [sys.executable, str(code / "transfer.py"), "--crontab"]
     output = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
-    assert output == (
-        f"7,37 * * * * /bin/sh '{code}/transfer.py'\n22 * * * * /bin/sh '{code}/delete.py'\n"
-    )
+    assert [line[5] for line in commands(output)] == [
+        f"/bin/sh '{code}/transfer.py'",
+        f"/bin/sh '{code}/delete.py'",
+        f"/bin/sh '{code}/transfer.py' --full",
+        f"/bin/sh '{code}/transfer.py' --report",
+    ]
 
 
 def test_crontab_warns_of_a_secret_in_the_environment(
