@@ -114,6 +114,7 @@ def test_a_restored_datastore_keeps_all_but_delivered_records(lab: Lab) -> None:
     lab.given_transferred("one/a")
     assert lab.delete() == 0
     (lab.source / "one" / "x").mkdir()
+    assert lab.transfer() == 0
     lab.write("one/stays")
     lab.world.faults.add("delete", status=503, times=None)
     assert lab.delete() == 1
