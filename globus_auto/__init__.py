@@ -18,9 +18,11 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         record.py submit.py record tasks, then submit each exactly once
         poll.py delivered.py failures.py wait.py
                             ended tasks: what counts as delivered; why a task failed
-        candidates.py verify.py compare.py fingerprints.py marker.py
-                            what may be deleted, and counts as verified; source and
-                            destination are distinct
+        deletable.py recorded.py candidates.py also_at.py other_copies.py room.py
+                            what may be deleted, and why the rest stays: as far as datastores
+                            show, for other pairs, and because there is room
+        verify.py compare.py fingerprints.py marker.py
+                            what counts as verified; source and destination are distinct
         batches.py remove.py delete_task.py leftovers.py
                             list the source again, delete verified files; the life of a delete task
         facts.py            what is added to the history, before a record is dropped

@@ -54,12 +54,20 @@ KEEP_MARKERS: list[str] = ["DO_NOT_DELETE*"]
 # check, only where files are removed there on purpose, e.g. by a tape archive.
 VERIFY_DESTINATION: bool | str = True
 
+# The config files of other pairs that send the same source elsewhere: a list of absolute paths. A
+# file is deleted only when each of them has delivered it, and its copy there is verified as well.
+ALSO_AT: list[str] = []
+
 # delete.py removes empty directories below SRC_DIR.
 DELETE_EMPTY_DIRS = True
 
 # The directory at which SRC_DIR is mounted on this machine: an absolute path. It is scanned
 # thousands of times faster than through Globus. "" means that SRC_DIR is not mounted here.
 SRC_LOCAL_DIR = ""
+
+# Verified files stay at the source while this share of its disk is free, in percent; below it, the
+# oldest are deleted until it is free again. Needs SRC_LOCAL_DIR. 0 means that no file stays for it.
+FREE_PERCENT = 0
 
 # --- alerts -----------------------------------------------------------------------------------
 

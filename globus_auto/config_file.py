@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import runpy
 from pathlib import Path
 from typing import Any, Literal
@@ -35,10 +36,11 @@ class SettingsError(Exception):
         self.usable = usable
 
 
-def read_settings(config: str | None = None) -> Settings:
+def read_settings(config: str | None = None, *, alone: bool = False) -> Settings:
     """Return the settings of config.py, overlaid with those of the file `config` if given.
 
-    Raise SettingsError with all problems, one sentence each.
+    If `alone`, do not read those of the pairs in ALSO_AT. Raise SettingsError with all problems,
+    one sentence each.
     """
     path = Path(config).absolute() if config else CONFIG
     problems: list[str] = []
@@ -57,7 +59,9 @@ def read_settings(config: str | None = None) -> Settings:
     settings = msgspec.structs.replace(
         resolved(given), config_path=str(path), secret_configs=secret
     )
-    wrong = {**dict(problems_of(settings)), **mistyped}
+    others, unusable = _other_pairs(settings) if not alone else ([], {})
+    settings = msgspec.structs.replace(settings, others=others)
+    wrong = {**dict(problems_of(settings)), **unusable, **mistyped}
     # An unusable file sets nothing, and each setting would be reported as missing.
     problems += mistyped.values() if None in read else wrong.values()
     if problems:
@@ -77,9 +81,37 @@ def is_installed() -> bool:
 def peek(config: str) -> Settings:
     """Return the usable settings of the file `config`, and defaults for the rest."""
     try:
-        return read_settings(config)
+        return read_settings(config, alone=True)
     except SettingsError as error:
         return error.usable
+
+
+def _other_pairs(settings: Settings) -> tuple[list[Settings], dict[str, str]]:
+    """Return the settings of the pairs in ALSO_AT, and a sentence if one of them is unusable."""
+    others: list[Settings] = []
+    for path in settings.also_at:
+        if not os.path.isabs(path):
+            return [], {"ALSO_AT": f"ALSO_AT: {path!r} must be an absolute path, of a config file."}
+        try:
+            other = read_settings(path, alone=True)
+        except SettingsError as error:
+            return [], {"ALSO_AT": f"ALSO_AT: {path} cannot be used. {error.problems[0]}"}
+        if problem := _unfit(other, settings, others):
+            return [], {"ALSO_AT": f"ALSO_AT: {path} {problem}"}
+        others.append(other)
+    return others, {}
+
+
+def _unfit(other: Settings, settings: Settings, listed: list[Settings]) -> str | None:
+    """Return why the pair `other` cannot be in the ALSO_AT of `settings`, or None."""
+    if os.path.realpath(other.datastore_path) == os.path.realpath(settings.datastore_path):
+        return "has the datastore of this pair: list the config files of other pairs."
+    if (other.src_id, other.src_dir) != (settings.src_id, settings.src_dir):
+        return "has another source: SRC_ID and SRC_DIR must be the same there, and spelled alike."
+    for one in (settings, *listed):
+        if (other.dst_id, other.dst_dir) == (one.dst_id, one.dst_dir):
+            return f"has the destination of {one.config_path}: its copies would be the same."
+    return None
 
 
 def exposed_files(settings: Settings) -> list[str]:

@@ -89,6 +89,23 @@ class RunContext:
         """Return the name of a collection, or its id if the name is not known."""
         return self.names.get(endpoint, endpoint)
 
+    def other_pairs(self) -> list[RunContext]:
+        """Return the pairs of ALSO_AT, to be read only."""
+        options = argparse.Namespace(**{**vars(self.options), "dry_run": True})
+        return [
+            RunContext(
+                self.program,
+                options,
+                settings,
+                Alerts(self.program, unheard=True),
+                interactive=False,
+                shows_progress=False,
+                started=self.started,
+                names=self.names,
+            )
+            for settings in self.settings.others
+        ]
+
     def active_runs(self) -> dict[str, tuple[int, int]]:
         """Return PID and start (seconds UTC) of each program that is running now, by its name."""
         path = self.settings.datastore_path

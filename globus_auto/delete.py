@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from globus_auto import report, utils
 from globus_auto.context import RunContext
-from globus_auto.steps import candidates, findings, marker, prune, ready, remove, startup
+from globus_auto.steps import deletable, findings, marker, prune, ready, remove, startup
 
 PROGRAM = "delete"
 EPILOG = """examples:
@@ -39,12 +39,11 @@ def delete(context: RunContext) -> None:
     with startup.open_session(context, report.progress_of(context)) as session:
         ready.require_ready(session)
         findings.report_skipped(session)
-        plan = candidates.plan_deletion(session)
+        plans = deletable.plans(session)
         if context.dry:
-            report.print_deletions(session, plan)
+            report.print_deletions(session, next(plans))
             return
-        marker.require(session, plan.verified.values())
-        emptied = remove.remove(session, plan)
+        emptied = remove.remove(session, marker.required(session, plans))
         prune.prune(session, emptied)
         session.kept.report(context)
         session.store.forget_ended_tasks(context.started)

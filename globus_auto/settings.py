@@ -24,7 +24,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """The checked settings: directories normalised, ids in lower case, paths absolute.
 
     Durations are in the unit that their names end with. `config_path` is the file that was read.
-    `secret_configs` are the config files that set ALERT_URLS or PING_URL.
+    `secret_configs` are the config files that set ALERT_URLS or PING_URL. `others` are the settings
+    of the pairs in ALSO_AT; they have no `others` themselves.
     """
 
     src_dir: str = ""
@@ -42,12 +43,14 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     code_path: str = ""
     python_path: str = ""
     exclude: list[str] = []
+    also_at: list[str] = []
     settle_seconds: float = 0
     keep_days: float = 0
     keep_markers: list[str] = msgspec.field(default_factory=lambda: ["DO_NOT_DELETE*"])
     verify_destination: bool | Literal["checksum"] = True
     delete_empty_dirs: bool = True
     src_local_dir: str = ""
+    free_percent: float = 0
     silent_hours: float = 0
     email_host: str = "localhost"
     email_subject: str = "globus_auto"
@@ -61,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     delete_deadline_minutes: int = 15
     config_path: str = ""
     secret_configs: list[str] = []
+    others: list[Settings] = []
 
     @property
     def mapping(self) -> tuple[str, str, str]:
@@ -76,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
 FIELDS = {
     field.encode_name: field
     for field in msgspec.structs.fields(Settings)
-    if field.name not in ("config_path", "secret_configs")
+    if field.name not in ("config_path", "secret_configs", "others")
 }
 
 
@@ -268,3 +272,8 @@ def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
         value = getattr(settings, name.lower())
         if not smallest <= value <= MOST:
             yield name, f"{name} = {value} must be between {smallest} and {MOST}."
+    if not 0 <= settings.free_percent <= 99:
+        yield "FREE_PERCENT", f"FREE_PERCENT = {settings.free_percent} must be between 0 and 99."
+    elif settings.free_percent and not settings.src_local_dir:
+        text = "SRC_DIR must be mounted on this machine, to find out how full its disk is."
+        yield "FREE_PERCENT", f"FREE_PERCENT needs SRC_LOCAL_DIR: {text}"

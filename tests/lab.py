@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import json
 import os
@@ -271,6 +272,19 @@ def another_destination(lab: Lab) -> Path:
     lab.configure(
         DST_ID=lab.world.add_endpoint(other, name="other", mount="/other").id, DST_DIR="/other"
     )
+    return other
+
+
+def another_pair(lab: Lab, name: str = "second") -> Lab:
+    """Return a laboratory with the same source, and with a destination and a state of its own."""
+    other = copy.copy(lab)
+    other.destination, other.state = lab.home / name, lab.home / f"{name}.state"
+    for directory in (other.destination, other.state):
+        directory.mkdir(mode=0o755)
+    other.dst = lab.world.add_endpoint(other.destination, name=name, mount=f"/{name}")
+    other.config = lab.home / f"{name}.py"
+    other.settings = dict(lab.settings)
+    other.configure(DST_ID=other.dst.id, DST_DIR=f"/{name}", CODE_PATH=f"{other.state}/")
     return other
 
 

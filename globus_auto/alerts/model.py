@@ -65,6 +65,7 @@ Kind = Literal[
     "repaired",
     "altered",
     "kept",
+    "room",
     "delete failed",
     "rename",
     "quarantine",
@@ -149,11 +150,13 @@ class OpenAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Alerts:
     """The alerts that one run of `program` fires, and those that it resolves.
 
-    `said` are the open alerts that an earlier run has said on stderr, by key.
+    `said` are the open alerts that an earlier run has said on stderr, by key. Those of another pair
+    are `unheard`: its own programs send them.
     """
 
-    def __init__(self, program: str = "") -> None:
+    def __init__(self, program: str = "", *, unheard: bool = False) -> None:
         self.program = program
+        self.unheard = unheard
         self.said: dict[tuple[str, str], OpenAlert] = {}
         self.fired: dict[tuple[str, str], Alert] = {}
         self._resolved: list[tuple[str, Callable[[str], bool]]] = []
@@ -169,6 +172,8 @@ class Alerts:
     def _level(self, alert: Alert) -> int:
         """Return how loud to log `alert`: cron mails warnings, so what is not new is none."""
         old = self.said.get(alert.key)
+        if self.unheard:
+            return logging.DEBUG
         if alert.severity == "note":
             return logging.DEBUG if old and old.text == alert.text else logging.INFO
         again = old is not None and (old.title, old.code) == (alert.title, alert.code)

@@ -90,7 +90,8 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
         if again and not connection.may_log_in:
             raise NoTerminal
         if again or (interactive and not _is_accepted(app, connection.client)):
-            _log_in(app, connection.client, {settings.src_id, settings.dst_id})
+            others = {other.dst_id for other in settings.others}
+            _log_in(app, connection.client, {settings.src_id, settings.dst_id, *others})
         _ensure_token(app)
         resources.pop_all()
         return connection

@@ -89,6 +89,8 @@ def _lines(context: RunContext) -> Iterator[Line]:
     yield from found
     if sum(line.missing for line in found) == 2:
         yield Line("warning", "directories", SWAPPED)
+    for other in settings.others:
+        yield from _endpoint(session, "destination", other.dst_id, other.dst_dir)
     if sum(line.lists for line in found) == 2:
         yield Line("ok", "consents", "both collections have all consents that they need")
     if context.options.probe and is_loaded:

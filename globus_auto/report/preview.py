@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from globus_auto.report.screen import Screen
-from globus_auto.steps import candidates, findings, prune, scan
+from globus_auto.steps import deletable, findings, prune, scan
 from globus_auto.steps.batches import Batches
 from globus_auto.steps.plan import DeletionPlan, TransferPlan
 from globus_auto.steps.session import Session
@@ -94,5 +94,5 @@ def _print_directories(screen: Screen, found: _Directories, verbose: bool) -> No
 
 def deletable_files(session: Session) -> list[str]:
     """Return the paths of files that delete.py could delete now."""
-    batches = Batches(session, candidates.plan_deletion(session))
+    batches = Batches(session, deletable.plan_deletion(session))
     return [path for deletion in batches for path in deletion.paths]

@@ -56,6 +56,11 @@ class Batches:
             if deletion and deletion.paths:
                 yield deletion
 
+    @property
+    def left(self) -> list[str]:
+        """The files that are in no deletion yet."""
+        return [path for paths, _ in self._queue for path in paths]
+
     def retry(self, parts: list[list[str]]) -> None:
         """Yield the files of the last deletion again, in these smaller `parts`."""
         self._queue += [(part, self._most) for part in reversed(parts)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
@@ -68,41 +69,67 @@ def without_in_progress(session: Session, found: dict[str, FileRecord]) -> dict[
     return {path: record for path, record in found.items() if path not in in_progress}
 
 
+def without_unequal(session: Session, found: dict[str, FileRecord]) -> dict[str, FileRecord]:
+    """Return `found` without the files that a comparison did not find equal: not today, or never.
+
+    Add those to `session.kept`.
+    """
+    results = _results(session)
+    alerts, source_dir = session.context.alerts, session.context.settings.src_dir
+    altered = sorted(results.altered & found.keys())
+    if altered:
+        alerts.fire(catalog.sources_altered(source_dir, altered))
+    else:
+        alerts.resolve("altered", source_dir)
+    unequal = results.tried - results.equal
+    for path in found:
+        if path in results.altered:
+            session.kept.add(path, Why(KeepReason.ALTERED))
+        elif path in unequal:
+            session.kept.add(path, Why(KeepReason.NOT_COMPARED))
+    left_out = results.altered | unequal
+    return {path: record for path, record in found.items() if path not in left_out}
+
+
 def compared(session: Session, verified: dict[str, FileRecord]) -> dict[str, FileRecord]:
     """Return those of `verified` that a comparison of the last day found equal.
 
     Add the others to `session.kept`, and start a comparison of some of them, unless one is in
     progress. No file is compared twice in a day.
     """
-    equal: set[str] = set()
-    tried: set[str] = set()
-    altered: set[str] = set()
-    tasks = [task for task in session.store.tasks.values() if task.kind == "compare"]
-    for task in tasks:
+    equal = _results(session).equal
+    waiting = sorted(verified.keys() - equal)
+    for path in waiting:
+        session.kept.add(path, Why(KeepReason.NOT_COMPARED))
+    if waiting and not session.context.dry and not session.store.tasks_in_progress("compare"):
+        _start(session, waiting)
+    return {path: record for path, record in verified.items() if path in equal}
+
+
+class _Results(NamedTuple):
+    """What comparisons show of files that were not sent again since, as sets of paths.
+
+    Of the last day: those that are `equal`, and all that were `tried`. Of any day: those that are
+    `altered` at the source.
+    """
+
+    equal: set[str]
+    tried: set[str]
+    altered: set[str]
+
+
+def _results(session: Session) -> _Results:
+    results = _Results(set(), set(), set())
+    for task in session.store.tasks.values():
+        if task.kind != "compare":
+            continue
         current = {path for path in task.compares or () if _is_current(session, task, path)}
-        altered |= _altered(session, task)
+        results.altered.update(_altered(session, task))
         if _is_recent(task, session.context.started):
-            tried |= current
+            results.tried.update(current)
             if task.status == "SUCCEEDED":
-                equal |= current.difference(task.unequal or ())
-    found, waiting = {}, []
-    for path, record in verified.items():
-        if path in altered:
-            session.kept.add(path, Why(KeepReason.ALTERED))
-        elif path in equal:
-            found[path] = record
-        else:
-            session.kept.add(path, Why(KeepReason.NOT_COMPARED))
-            if path not in tried:
-                waiting.append(path)
-    alerts, source_dir = session.context.alerts, session.context.settings.src_dir
-    if altered:
-        alerts.fire(catalog.sources_altered(source_dir, sorted(altered)))
-    else:
-        alerts.resolve("altered", source_dir)
-    if waiting and not session.context.dry and not any(task.in_progress for task in tasks):
-        _start(session, sorted(waiting))
-    return found
+                results.equal.update(current.difference(task.unequal or ()))
+    return results
 
 
 def _start(session: Session, paths: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from globus_auto import history
 from globus_auto.files import below, joined, matcher, matches
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.session import Session
@@ -67,13 +68,29 @@ def _is_suddenly_empty(session: Session, plan: TransferPlan) -> bool:
 
 def remembers(session: Session) -> bool:
     """Return whether any record is of a file in SRC_DIR that globus_auto has not deleted itself."""
-    root, held = session.context.settings.src_dir, _held(session)
+    root, store = session.context.settings.src_dir, session.store
+    has_any = any(below(directory, root) for directory in store.files)
+    removed = _held(session) | _deleted_elsewhere(session) if has_any else set()
     return any(
-        joined(directory, name) not in held
-        for directory in session.store.files
+        joined(directory, name) not in removed
+        for directory in store.files
         if below(directory, root)
-        for name in session.store.files.read(directory)
+        for name in store.files.read(directory)
     )
+
+
+def _deleted_elsewhere(session: Session) -> set[str]:
+    """Return the paths of files that pairs of ALSO_AT have deleted as this pair has sent them."""
+    store, found = session.store, set()
+    ended = [task.ended_at for task in store.tasks.values() if task.ended_at]
+    since = history.moment(min(ended, default=session.context.started))[:7]
+    for other in session.context.settings.others:
+        for line in history.lines(other.history_path, b'"deleted"', since):
+            fact = history.parsed(line)
+            record = store.record(fact.path) if fact else None
+            if fact and record and (fact.size, fact.mtime) == (record.size, record.mtime):
+                found.add(fact.path)
+    return found
 
 
 def _held(session: Session) -> set[str]:

@@ -8,12 +8,12 @@ whether the destination ignores case.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 
 from globus_auto import globus
 from globus_auto.alerts import AlertError, catalog
-from globus_auto.datastore import FileRecord
 from globus_auto.files import MARKER, OWN, joined, marker_name
+from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.session import MarkerState, Session
 from globus_auto.walk import DirectoryListing, ListingError
 
@@ -89,21 +89,26 @@ def make_directory(session: Session, endpoint: str, path: str) -> str | None:
     return None
 
 
-def require(session: Session, records: Iterable[FileRecord]) -> None:
-    """Return if the marker is in every directory to which the files of `records` were sent.
+def require(session: Session, mappings: Set[tuple[str, str, str]]) -> None:
+    """Return if the marker is in the directory at the destination of each of `mappings`.
 
     Raise AlertError if one is missing, or could not be made in DST_DIR, and as `place` does.
     """
     settings = session.context.settings
     here = settings.mapping
-    numbers = {record.task for record in records}
-    pairs = {session.store.tasks[number].pair for number in numbers}
-    for pair in sorted(pairs | ({here} if session.marker == "refused" else set())):
+    for pair in sorted(mappings | ({here} if session.marker == "refused" else set())):
         state = session.marker if pair == here else _placed(session, *pair)[0]
         if state != "there":
             _, endpoint, directory = pair
             collection = session.context.collection(endpoint)
             raise AlertError(catalog.marker_missing(endpoint, collection, directory))
+
+
+def required(session: Session, plans: Iterable[DeletionPlan]) -> Iterator[DeletionPlan]:
+    """Yield each of `plans` after `require` of its mappings."""
+    for plan in plans:
+        require(session, plan.mappings)
+        yield plan
 
 
 def note(session: Session, reason: str) -> None:

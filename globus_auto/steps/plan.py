@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -184,22 +184,28 @@ class DeletionPlan(NamedTuple):
 
     A batch has at most `most` files. `undeleted` are the files that earlier runs could not delete.
     They come last, in smaller batches, so that they hold up no other file, and a file that can
-    never be deleted ends up in a batch of its own.
+    never be deleted ends up in a batch of its own. `mappings` are those that the copies belong to.
+    `by_age`: the first of `verified` are to be deleted first, and after each batch it is asked
+    whether they were `enough`, so that the rest stays.
     """
 
     verified: dict[str, FileRecord]
     undeleted: frozenset[str]
     most: int
+    mappings: frozenset[tuple[str, str, str]]
+    by_age: bool = False
+    enough: Callable[[], bool] = lambda: False
 
     def groups(self, last_batches: int) -> list[tuple[list[str], int]]:
         """Return the paths in the order of their deletion, with the most files of a batch.
 
         The last ones make up `last_batches` batches, or more if there are many.
         """
-        first = sorted(self.verified.keys() - self.undeleted)
+        first = [path for path in self.verified if path not in self.undeleted]
         last = sorted(self.verified.keys() & self.undeleted)
+        size = self.most if self.by_age else max(len(first), 1)
         return [
-            (first, self.most),
+            *((sorted(first[at : at + size]), self.most) for at in range(0, len(first), size)),
             (last, min(self.most, math.ceil(len(last) / last_batches))),
         ]
 

@@ -43,6 +43,7 @@ class KeepReason(enum.Enum):
     KEEP_MARKER = "a name that KEEP_MARKERS matches keeps it"
     COLLISION = "another name differs from its name only in case or Unicode form"
     UNVERIFIED = "Globus did not verify its checksum"
+    ALSO_AT = "another pair of ALSO_AT has no verified copy of it"
     NO_COLLECTION = "the collection that it was transferred to no longer exists"
     UNKNOWN_COPY = "the destination could not be asked about its copy"
     MISSING = "its copy is missing at the destination"
@@ -59,12 +60,14 @@ class KeepReason(enum.Enum):
     NOT_DELETED = "Globus could not delete it"
     NOT_COMPARED = "Globus has not compared it with its copy today"
     ALTERED = "its content has changed, though its size and mtime have not"
+    ROOM = "there is room"
+    ROOM_UNKNOWN = "how much room there is could not be found out"
 
 
 # These reasons should pass; a file that stays for one of them for long needs attention.
 PASSING = {
     *(KeepReason.COLLISION, KeepReason.RACY, KeepReason.CHANGED, KeepReason.GONE),
-    *(KeepReason.SYMLINK, KeepReason.TOO_SLOW, KeepReason.UNKNOWN),
+    *(KeepReason.SYMLINK, KeepReason.TOO_SLOW, KeepReason.UNKNOWN, KeepReason.ALSO_AT),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 
 from globus_auto import globus
 from globus_auto.alerts import AlertState, catalog
@@ -24,18 +25,16 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 600
 
 
-def remove(session: Session, plan: DeletionPlan) -> set[str]:
-    """Delete the files of `plan` that are unchanged at the source, batch by batch.
+def remove(session: Session, plans: Iterable[DeletionPlan]) -> set[str]:
+    """Delete the files of `plans` that are unchanged at the source, batch by batch.
 
-    Stop after too many failed tasks. Return the directories in which no known file is left.
+    Stop after too many failed tasks, and leave the rest of a plan once there is room. Return the
+    directories in which no known file is left.
     """
-    removal = Removal(session, plan)
+    removal = Removal(session)
     try:
-        for deletion in removal.batches:
-            removal.delete(deletion)
-            if time.time() - session.context.saved_at > SAVE_SECONDS:
-                session.save()
-            if removal.failed >= FAILED_TASKS or removal.rejected > MOST_REJECTED:
+        for plan in plans:
+            if not removal.carry_out(plan):
                 break
     finally:
         removal.report()
@@ -45,15 +44,30 @@ def remove(session: Session, plan: DeletionPlan) -> set[str]:
 class Removal:
     """The file deletions of one run."""
 
-    def __init__(self, session: Session, plan: DeletionPlan) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.verified = plan.verified
-        self.batches = Batches(session, plan)
-        self.removed = self.failed = self.rejected = 0
+        self.planned = self.removed = self.failed = self.rejected = 0
         self.directories: set[str] = set()
         self.left: list[str] = []
         self.refusals: dict[str, str] = {}
         self.ended: TaskDocument | None = None
+
+    def carry_out(self, plan: DeletionPlan) -> bool:
+        """Delete the files of a plan; return False if too many tasks have failed to go on."""
+        session, self.verified = self.session, plan.verified
+        self.planned += len(plan.verified)
+        self.batches = Batches(session, plan)
+        for deletion in self.batches:
+            self.delete(deletion)
+            if time.time() - session.context.saved_at > SAVE_SECONDS:
+                session.save()
+            if self.failed >= FAILED_TASKS or self.rejected > MOST_REJECTED:
+                return False
+            if plan.enough():
+                break
+        for path in self.batches.left:
+            session.kept.add(path, Why(KeepReason.ROOM))
+        return True
 
     def delete(self, deletion: Deletion) -> None:
         """Delete one batch; put it back in parts if it must be tried again in smaller ones."""
@@ -130,7 +144,7 @@ class Removal:
             reason = reason_of_failure(session, self.ended)
             link = globus.link(self.ended.task_id)
             session.context.alerts.fire(catalog.delete_failed(source_dir, reason, link))
-        elif self.removed or not (self.verified or session.kept.counts):
+        elif self.removed or not (self.planned or session.kept.counts):
             session.context.alerts.resolve("delete failed", source_dir)
         left = sorted(self.left)
         if self.removed or left != session.context.read_health().undeleted:

@@ -142,12 +142,15 @@ def reason_to_keep(
     recursive_in_progress: bool,
     collides: bool,
     lost: bool = False,
+    also_at: Why | None = None,
+    room: Why | None = None,
 ) -> Why | None:
     """Return why a file must stay at the source whatever the destination has, or None.
 
     `excluded`: a pattern in EXCLUDE matches. `recursive_in_progress`: a recursive task in progress
     covers the file. `collides`: another name could be the same file at the destination. `lost`:
     Globus no longer shows a task that had the file, and that task may still write its copy.
+    `also_at`: why a pair of ALSO_AT needs the file. `room`: why it need not go now.
     """
     if task.in_progress or recursive_in_progress:
         return Why(KeepReason.IN_PROGRESS)
@@ -164,7 +167,7 @@ def reason_to_keep(
         return Why(KeepReason.COLLISION)
     if not task.verify_checksum:
         return Why(KeepReason.UNVERIFIED)
-    return None
+    return also_at or room
 
 
 class Doubt(NamedTuple):

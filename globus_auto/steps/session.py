@@ -70,6 +70,16 @@ class KeepLog:
         alerts.resolve("kept")
 
 
+class NoKeepLog(KeepLog):
+    """Where files are not counted that were counted before."""
+
+    def add(self, path: str, why: Why) -> None:
+        """Do nothing."""
+
+    def add_all(self, directory: str, names: list[str], why: Why) -> None:
+        """Do nothing."""
+
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 MarkerState = Literal["unknown", "there", "nowhere", "refused"]

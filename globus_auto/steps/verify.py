@@ -100,7 +100,7 @@ def _verified_at(
     verified: dict[str, FileRecord] = {}
     doubts: dict[str, Doubt] = {}
     no_answer: dict[str, str] = {}
-    for there, path, answer in _copies(session, endpoint, paths):
+    for there, path, answer in copies(session, endpoint, paths):
         record = store.record(path)
         if record is None:
             continue
@@ -181,7 +181,7 @@ def _note_repeated(session: Session, endpoint: str, kept: dict[str, Doubt]) -> N
     )
 
 
-def _copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, str, Answer]]:
+def copies(session: Session, endpoint: str, paths: list[str]) -> Iterator[tuple[str, str, Answer]]:
     """Yield for each of `paths` the path of its copy, the path itself, and the copy as it is now.
 
     Work in chunks: the paths of a million files need as much memory as everything else.

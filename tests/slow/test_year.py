@@ -7,6 +7,7 @@ starts, one a day while it lasts, and one when it ends. Every file is delivered.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -273,3 +274,34 @@ def test_a_year_unattended(
     assert year.reports >= 40
     assert year.delivered == year.written.keys()
     assert files(year.lab.source) == {}
+
+
+@pytest.mark.slow
+def test_a_year_on_a_disk_that_fills(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FREE_PERCENT: the newest files stay; a backlog that fills the disk is one message each time.
+
+    Transfers hang for most of a day, four times. Without any other trouble there is no message.
+    """
+    lab, size = year.lab, 600
+
+    def used() -> int:
+        return sum(len(content) for content in files(lab.source).values())
+
+    def statvfs(_path: str) -> os.statvfs_result:
+        free = size - used()
+        return os.statvfs_result((1, 1, size, free, free, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    lab.configure(SRC_LOCAL_DIR=str(lab.source), FREE_PERCENT=50)
+    for _ in range(4):
+        assert year.pass_by(80, DAY) == []
+        assert size / 2 - 60 < used() <= size / 2
+        assert files(lab.source).keys() == {*list(year.written)[-len(files(lab.source)) :]}
+        with hanging(year):
+            assert year.pass_by(18, HOUR) == ["1 new"]
+        assert "files (" in lab.alerts()["room"], "what is not delivered"
+        assert year.pass_by(4, HOUR) == ["1 resolved"]
+    assert year.pass_by(365 - year.day, DAY) == []
+    year.run()
+    assert files(lab.destination) == year.written
+    assert used() <= size / 2

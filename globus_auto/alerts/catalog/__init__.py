@@ -33,6 +33,8 @@ from globus_auto.alerts.catalog.deletions import (
     quarantine_name_taken,
     quarantine_stuck,
     rename_unsupported,
+    room_lacking,
+    room_unknown,
     sources_altered,
 )
 from globus_auto.alerts.catalog.files import (
@@ -167,6 +169,8 @@ __all__ = [
     "quarantine_stuck",
     "rename_unsupported",
     "result_unavailable",
+    "room_lacking",
+    "room_unknown",
     "running_too_long",
     "secret_missing",
     "secrets_readable",

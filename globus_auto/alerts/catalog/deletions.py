@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import Alert
-from globus_auto.text import DENIED, because, capital, counted, some, they_stay
+from globus_auto.text import DENIED, because, capital, counted, sentence, some, they_stay
 
 LEFTOVER = "a leftover delete task below "
 
@@ -17,6 +17,8 @@ HINTS = {
     "UNKNOWN": "Check that Globus may list the directories that contain them. If one has too many"
     " entries, spread them over several directories.",
     "TOO_SLOW": "Spread the files over several directories.",
+    "ALSO_AT": "delete.py -n -v shows which pair lacks which files. Check that its transfer.py"
+    " runs; with --full it also sends copies again that are missing there.",
 }
 
 
@@ -39,6 +41,42 @@ def files_kept_too_long(name: str, reason: str, paths: list[str], hours: float) 
         code=0 if gone else 1,
         for_seconds=hours * 3600 if gone else 0,
         inhibited_by=("source",) if gone else (),
+    )
+
+
+def room_lacking(local_dir: str, share: float, least: float, holds: list[str]) -> Alert:
+    """Return the alert that a disk is too full though nothing more may be deleted.
+
+    `share` is what is free of it, and `least` FREE_PERCENT; `holds` is what stays at the source.
+    """
+    return _room(
+        local_dir,
+        "disk too full",
+        f"Only {share:.1f} % of the disk of SRC_LOCAL_DIR {local_dir} is free, less than"
+        f" FREE_PERCENT = {least:g}, and delete.py may delete nothing more. At the source stay:"
+        f" {'; '.join(holds) or 'no files that it knows'}. Make room there before it is full, and"
+        " check what holds up these files.",
+    )
+
+
+def room_unknown(local_dir: str, reason: str) -> Alert:
+    """Return the alert that nobody knows how much of a disk is free."""
+    return _room(
+        local_dir,
+        "free space unknown",
+        f"How much of the disk of SRC_LOCAL_DIR {local_dir} is free could not be found out. Until"
+        " it can be, files stay at the source. Check the disk, or set FREE_PERCENT = 0: then files"
+        f" are deleted whatever is free. {because(sentence(reason))}",
+    )
+
+
+def _room(local_dir: str, title: str, text: str) -> Alert:
+    return Alert(
+        kind="room",
+        about=local_dir,
+        title=title,
+        text=text,
+        recovery=f"The disk of SRC_LOCAL_DIR {local_dir} has room.",
     )
 
 

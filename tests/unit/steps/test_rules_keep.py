@@ -8,7 +8,7 @@ import pytest
 from globus_auto.datastore import FileRecord, TaskRecord
 from globus_auto.files import FileVersion
 from globus_auto.steps import rules
-from globus_auto.steps.reasons import KeepReason, Reason
+from globus_auto.steps.reasons import KeepReason, Reason, Why
 from globus_auto.steps.rules import KeepTerms
 
 NOW = 1_795_428_000
@@ -24,6 +24,8 @@ FINE: dict[str, Any] = {
     "collides": False,
     "lost": False,
     "verified": True,
+    "also_at": None,
+    "room": None,
 }
 # In the order of precedence.
 REASONS: list[tuple[dict[str, Any], KeepReason]] = [
@@ -36,6 +38,8 @@ REASONS: list[tuple[dict[str, Any], KeepReason]] = [
     ({"collides": True}, KeepReason.COLLISION),
     ({"verified": None}, KeepReason.UNVERIFIED),
     ({"verified": False}, KeepReason.UNVERIFIED),
+    ({"also_at": Why(KeepReason.ALSO_AT)}, KeepReason.ALSO_AT),
+    ({"room": Why(KeepReason.ROOM)}, KeepReason.ROOM),
 ]
 
 
@@ -55,7 +59,8 @@ def reason(**changes: Any) -> Reason | None:
         destination_dir="/d",
         verify_checksum=case["verified"],
     )
-    given = {name: case[name] for name in ("excluded", "recursive_in_progress", "collides", "lost")}
+    names = ("excluded", "recursive_in_progress", "collides", "lost", "also_at", "room")
+    given = {name: case[name] for name in names}
     record = FileRecord(10, case["mtime"], 1)
     why = rules.reason_to_keep(record, task, KeepTerms(NOW, case["keep_days"]), **given)
     return why and why.reason
