@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Collection
@@ -20,6 +21,8 @@ from globus_auto.steps.session import Session
 log = logging.getLogger(__name__)
 
 DIRECTORIES_PER_GROUP = 200  # empty ones, quarantined together
+# What rmdir says of a directory that somebody uses again, or has removed.
+NO_LONGER_EMPTY = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
 
 
 def _about_directories(session: Session) -> str:
@@ -49,15 +52,20 @@ def _note(health: AlertState, plan: PruningPlan, now: int) -> None:
 def _carry_out(session: Session, plan: PruningPlan) -> None:
     if session.context.settings.src_local_dir:
         _remove_here(session, plan.directories)
-        return
+    else:
+        _remove_there(session, plan)
+    if not plan.postponed:
+        session.context.alerts.resolve("delete failed", _about_directories(session))
+
+
+def _remove_there(session: Session, plan: PruningPlan) -> None:
+    """Remove empty directories through Globus, from quarantine."""
     kept = [path for path in session.store.quarantined if is_below_any(path, plan.marked)]
     if kept:
         quarantine.restore(session, also=kept)
     count = max(len(plan.directories), len(session.store.quarantined))
     for start in range(0, count, DIRECTORIES_PER_GROUP):
         _remove_group(session, plan.directories[start : start + DIRECTORIES_PER_GROUP])
-    if not plan.postponed:
-        session.context.alerts.resolve("delete failed", _about_directories(session))
 
 
 def plan_pruning(session: Session, emptied: Collection[str] = ()) -> PruningPlan | None:
@@ -88,7 +96,7 @@ def plan_pruning(session: Session, emptied: Collection[str] = ()) -> PruningPlan
             return None
         if due or complete:
             alerts.resolve("rename")
-        due = [path for path in due if not health.was_refused(path, now)]
+    due = [path for path in due if not health.was_refused(path, now)]
     postponed = len(found.trees) - len(due)
     return PruningPlan(due, postponed, found.directories, found.marked, complete)
 
@@ -181,7 +189,7 @@ def _remove_here(session: Session, directories: list[str]) -> None:
     """Remove `directories` in the mounted SRC_LOCAL_DIR; rmdir removes only empty ones."""
     settings = session.context.settings
     has_marker = keep_marker_finder(settings.keep_markers)
-    removed = set()
+    removed, refused = set(), []
     for directory in directories:
         here = settings.src_local_dir + directory[len(settings.src_dir) :]
         try:
@@ -193,8 +201,15 @@ def _remove_here(session: Session, directories: list[str]) -> None:
                 os.rmdir(path)
         except OSError as error:
             log.info("Kept the directory %s: %s", directory, error.strerror)
+            if error.errno not in NO_LONGER_EMPTY:
+                refused.append(directory)
+                reason = f"{directory}: {error.strerror}."
+                alert = catalog.directories_not_removed(settings.src_dir, reason, "this user")
+                session.context.alerts.fire(alert)
         else:
             removed.add(directory)
             log.debug("Removed the empty directory %s", directory)
+    if refused:
+        session.context.remember(lambda health: health.refuse(refused, session.context.started))
     facts.record(session, "pruned", sorted(removed))
     _forget_below(session, removed)

@@ -181,14 +181,14 @@ def about_empty_directories(source_dir: str) -> str:
     return f"empty directories below {source_dir}"
 
 
-def directories_not_removed(source_dir: str, error: str) -> Alert:
-    """Return the alert that Globus did not remove all empty directories."""
+def directories_not_removed(source_dir: str, error: str, writer: str = "Globus") -> Alert:
+    """Return the alert that not all empty directories were removed; `writer` must be able to."""
     return Alert(
         kind="delete failed",
         about=about_empty_directories(source_dir),
         title="empty directories not removed",
-        text=f"Globus did not delete all empty directories below {source_dir}. Those that stay are"
-        " tried once a day. Let Globus write there, or set DELETE_EMPTY_DIRS = False."
+        text=f"Not all empty directories below {source_dir} could be deleted. Those that stay are"
+        f" tried once a day. Let {writer} write there, or set DELETE_EMPTY_DIRS = False."
         f" {error}".rstrip(),
         recovery=f"Empty directories below {source_dir} are removed again.",
     )

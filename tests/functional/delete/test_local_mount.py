@@ -14,6 +14,7 @@ from globus_auto.globus import auth
 from globus_auto.walk import DirectoryListing
 from tests.lab import Lab, files, put, tree
 
+DAY = 86_400  # seconds
 NAMES = [
     "a",
     "ü/ß",
@@ -113,6 +114,25 @@ def test_on_a_mount_only_empty_trees_are_pruned(mounted: Lab) -> None:
     gone = {"empty/deep", "old", "future", os.fsdecode(b"dir \xfe")}
     assert tree(mounted.source).keys() >= before.keys() - gone
     assert tree(mounted.source).keys() <= before.keys()
+
+
+def test_a_directory_that_this_user_may_not_remove_is_an_alert(mounted: Lab) -> None:
+    """It is tried once a day."""
+    mounted.real_time()
+    mounted.write("run/new")
+    (mounted.source / "run" / "empty").mkdir()
+    os.utime(mounted.source / "run" / "empty", (0, 0))
+    (mounted.source / "run").chmod(0o555)
+    with mounted.start("delete", unprivileged=True) as process:
+        assert process.wait() == 1
+    assert "/src/run/empty: Permission denied." in mounted.alerts()["delete failed"]
+    (mounted.source / "run").chmod(0o755)
+    assert mounted.delete() == 0
+    assert (mounted.source / "run" / "empty").exists()
+    assert mounted.alerts().keys() == {"delete failed"}
+    mounted.advance(DAY)
+    assert (mounted.delete(), mounted.alerts()) == (0, {})
+    assert tree(mounted.source) == {"run": None, "run/new": b"data"}
 
 
 def test_on_a_mount_a_new_file_in_an_empty_directory_survives(mounted: Lab) -> None:
