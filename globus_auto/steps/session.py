@@ -1,4 +1,4 @@
-"""Start of both programs: log in, finish the work of earlier runs, check both collections."""
+"""What a step gets: one run, its datastore, the connection to Globus, what stays, and progress."""
 
 from __future__ import annotations
 
