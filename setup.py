@@ -17,9 +17,10 @@ ALERTS = ["apprise>=1.8"]
 # aiosmtpd is a real mail server, hypothesis makes stories, time-machine sets the clock,
 # globus-cli is an unmodified client that the sandbox must serve, responses what
 # globus_sdk.testing, with its recorded answers, needs to be imported. pytest-xdist uses all cores,
-# import-linter checks the layers of the architecture.
+# import-linter checks the layers of the architecture, build makes the sdist and the wheel.
 TEST = [
     "aiosmtpd>=1.4.4",
+    "build>=1",
     "coverage[toml]>=7.10",
     "globus-cli>=3.30",
     "hypothesis>=6.100",
@@ -35,18 +36,42 @@ TEST = [
 # leather draws the benchmarks' picture, as a small SVG; globus-cli is one of the peers.
 BENCH = ["globus-cli>=3.30", "leather>=0.4"]
 
-PACKAGE = Path(__file__).parent / "globus_auto" / "__init__.py"
-[VERSION] = re.findall('^__version__ = "(.*)"', PACKAGE.read_text(encoding="utf-8"), re.MULTILINE)
+HERE = Path(__file__).parent
+[VERSION] = re.findall(
+    '^__version__ = "(.*)"',
+    (HERE / "globus_auto" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+# Pictures are files of the repository, which a package index does not show.
+DESCRIPTION = re.sub(r"^!\[.*\n", "", (HERE / "README.md").read_text("utf-8"), flags=re.MULTILINE)
 
 setup(
     name="globus_auto",
     version=VERSION,
     description="Cron-driven Globus transfers, and deletion of what is verified at the destination",
-    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description=DESCRIPTION,
     long_description_content_type="text/markdown",
+    author="globus_auto contributors",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    keywords="globus transfer archive cron instrument beamline",
+    classifiers=[
+        "Development Status :: 5 - Production/Stable",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Intended Audience :: System Administrators",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering",
+        "Topic :: System :: Archiving",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
     packages=find_packages(include=["globus_auto", "globus_auto.*"]),
     package_data={"globus_auto": ["py.typed"]},
+    # Alerts refer to README.md, also where there is no clone.
+    data_files=[("share/doc/globus_auto", ["CHANGELOG.md", "README.md", "crontab.example"])],
     install_requires=RUNTIME,
     extras_require={
         "sandbox": SANDBOX,

@@ -23,8 +23,8 @@ from globus_auto.steps import deletable, findings, marker, prune, ready, remove,
 
 PROGRAM = "delete"
 EPILOG = """examples:
-  python delete.py           delete verified files and empty directories
-  python delete.py -n -v     print what would be deleted or kept, and why
+  %(prog)s          delete verified files and empty directories
+  %(prog)s -n -v    print what would be deleted or kept, and why
 """
 
 

@@ -32,8 +32,8 @@ READ_ONLY = {
 }
 MOST_DAYS = 36_500
 EPILOG = """examples:
-  python transfer.py -n               show what would be transferred, and why
-  python transfer.py --check --probe  check the setup; send a test message
+  %(prog)s -n                show what would be transferred, and why
+  %(prog)s --check --probe   check the setup; send a test message
 """
 
 

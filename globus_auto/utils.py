@@ -44,9 +44,13 @@ BESIDE = "datastore.health"
 
 
 def parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that both programs have."""
+    """Return a parser with the options that both programs have.
+
+    It calls the program by the name under which pip has installed it, if it was started by that.
+    """
+    script = f"globus-auto-{program}"
     result = argparse.ArgumentParser(
-        prog=f"{program}.py",
+        prog=script if os.path.basename(sys.argv[0]) == script else f"{program}.py",
         usage="%(prog)s [options]",
         description=description,
         epilog=epilog,

@@ -1,14 +1,17 @@
-"""A plain `pip install`: the console scripts, with a config file of their own, do all the work."""
+"""The sdist and the wheel; a plain `pip install`, whose console scripts do all the work."""
 
 from __future__ import annotations
 
+import email
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -18,25 +21,41 @@ from tests import ROOT
 from tests.lab import Lab, files, tree
 from tests.processes import LEFT
 
+SITE = Path(f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages")
+# What a run leaves in a clone.
+SECRET = ("refresh_token", "datastore", "globus_auto.log")
 
-def installed(home: Path) -> Path:
-    """Install the package with pip into a new environment; return the directory of its scripts.
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the sdist of a clone in use, and the wheel made from that."""
+    home = tmp_path_factory.mktemp("built")
+    clone = home / "clone"
+    ignore = shutil.ignore_patterns(
+        *LEFT, ".git", ".venv", "build", "dist", "*.egg-info", ".?*_cache"
+    )
+    shutil.copytree(ROOT, clone, ignore=ignore)
+    for name in SECRET:
+        (clone / "globus_auto" / name).write_text("secret", encoding="utf-8")
+    build = [sys.executable, "-m", "build", "--outdir", str(home / "dist"), str(clone)]
+    subprocess.run(build, check=True, capture_output=True)
+    shutil.rmtree(clone)
+    return home / "dist"
+
+
+@pytest.fixture(scope="module")
+def scripts(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel with pip into a new environment; return the directory of its scripts.
 
     What it depends on comes from the environment of the tests.
     """
-    checkout, environment = home / "checkout", home / "environment"
-    shutil.copytree(
-        ROOT / "globus_auto", checkout / "globus_auto", ignore=shutil.ignore_patterns(*LEFT)
-    )
-    for name in ("setup.py", "pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, checkout)
+    environment = tmp_path_factory.mktemp("environment")
     venv.create(environment, with_pip=True)
-    pip = [str(environment / "bin" / "pip"), "install", "-q", "--no-deps", str(checkout)]
-    subprocess.run(pip, check=True, cwd=home)
-    shutil.rmtree(checkout)
-    (site,) = environment.glob("lib/python*/site-packages")
+    (wheel,) = built.glob("*.whl")
+    pip = [str(environment / "bin" / "pip"), "install", "-q", "--no-deps", str(wheel)]
+    subprocess.run(pip, check=True, cwd=built)
     packages = Path(msgspec.__file__).parent.parent
-    (site / "dependencies.pth").write_text(f"{packages}\n", encoding="utf-8")
+    (environment / SITE / "dependencies.pth").write_text(f"{packages}\n", encoding="utf-8")
     return environment / "bin"
 
 
@@ -48,14 +67,73 @@ def run(*command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+def test_the_sdist_is_complete_and_its_tests_run(built: Path, tmp_path: Path) -> None:
+    """It has all files of the repository, but nothing that a run leaves in a clone."""
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (top,) = tmp_path.iterdir()
+    if (ROOT / ".git").exists():
+        listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True)
+        kept = set(listed.splitlines()) - {".gitignore"}
+        assert [name for name in sorted(kept) if not (top / name).exists()] == []
+    assert not [name for name in SECRET if (top / "globus_auto" / name).exists()]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "tests/documents", "tests/unit"]
+    done = subprocess.run(command, cwd=top, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@pytest.mark.slow
+def test_the_wheel_has_documents_and_metadata_but_no_secrets(built: Path) -> None:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = wheel.namelist()
+        (described,) = [name for name in names if name.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(wheel.read(described))
+    assert [name for name in names if Path(name).name in SECRET] == []
+    for name in ("README.md", "CHANGELOG.md", "crontab.example", "LICENSE", "py.typed"):
+        assert [each for each in names if Path(each).name == name], name
+    tops = {name.partition("/")[0].partition("-")[0] for name in names}
+    assert tops == {"globus_auto"}, "no tests are installed"
+    assert metadata["Author"] == "globus_auto contributors"
+    assert "BSD-3-Clause" in (metadata["License"], metadata["License-Expression"])
+    assert "Operating System :: POSIX :: Linux" in metadata.get_all("Classifier", [])
+    text = metadata.get_payload()
+    assert isinstance(text, str)
+    links = re.findall(r"\]\(([^)]*)\)|^\[[^\]]*\]: (\S+)", text, re.MULTILINE)
+    assert [link for pair in links for link in pair if link and not link.startswith("http")] == []
+
+
+@pytest.mark.slow
+def test_the_demo_runs_from_the_wheel(scripts: Path) -> None:
+    done = run(str(scripts / "python"), "-m", "globus_auto.sandbox")
+    assert "The demo succeeded" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["transfer", "delete"])
+def test_an_installed_program_is_called_by_its_own_name(scripts: Path, program: str) -> None:
+    """Nobody can run transfer.py or delete.py there."""
+    name = f"globus-auto-{program}"
+    script = str(scripts / name)
+    shown = run(script, "--help").stdout
+    assert shown.startswith(f"usage: {name} [options]")
+    assert f"\n  {name} -n " in shown
+    assert f"{program}.py" not in shown
+    assert (
+        f"{name}: error: unrecognized arguments: --bogus" in run(script, "--bogus", code=2).stderr
+    )
+    assert run(script, "--version").stdout.startswith(f"{name} ")
+
+
+@pytest.mark.slow
 def test_a_plain_pip_install_works_with_a_new_config_file(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, scripts: Path
 ) -> None:
     """Nothing is written into site-packages; cron's lines move the files."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
     lab.real_time()
-    scripts = installed(lab.home)
-    (site,) = scripts.parent.glob("lib/python*/site-packages")
+    site = scripts.parent / SITE
     transfer, delete = str(scripts / "globus-auto-transfer"), str(scripts / "globus-auto-delete")
     run(transfer, "--version")
     before = tree(site)

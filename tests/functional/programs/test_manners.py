@@ -64,7 +64,7 @@ def test_help_fits_80_columns_and_version_is_printed(
     for example in examples:
         command, _, meaning = example.strip().partition("  ")
         assert meaning.strip()
-        assert command.startswith(f"python {program}.py")
+        assert command.startswith(f"{program}.py")
         for option in re.findall(r" (--?[a-z]+)", command):
             assert any(re.match(rf"  (-\w, )?{option}\b", line) for line in lines), option
     with pytest.raises(SystemExit) as left:
