@@ -24,6 +24,15 @@ class NewerDatastore(DamagedDatastore):
         self.supported = supported
 
 
+class OlderDatastore(DamagedDatastore):
+    """The `files` of the datastore at `path` are of the older programs, for Python 2.7."""
+
+    def __init__(self, path: str, form: str, files: list[str]) -> None:
+        super().__init__(path, f"the older programs wrote it ({form})")
+        self.form = form
+        self.files = files
+
+
 class ListingTooOld(Exception):
     """The listing is too old to delete anything because of it."""
 
@@ -73,6 +82,13 @@ class DamagedTokenFile(Exception):
         super().__init__(f"The token file {path} cannot be used ({error}).")
         self.path = path
         self.error = error
+
+
+class OlderTokenFile(DamagedTokenFile):
+    """The token file at `path` has only a refresh token, as the older programs wrote it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "bare token")
 
 
 class NoTerminal(Exception):

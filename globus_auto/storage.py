@@ -7,13 +7,14 @@ import hashlib
 import itertools
 import logging
 import os
+import pickletools
 import re
 from collections.abc import Iterator
 
 import msgspec
 
 from globus_auto.datastore import Datastore, Files, SavedFields, TaskRecord
-from globus_auto.errors import DamagedDatastore, NewerDatastore
+from globus_auto.errors import DamagedDatastore, NewerDatastore, OlderDatastore
 from globus_auto.files import private, write_atomically
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,12 @@ log = logging.getLogger(__name__)
 VERSION = 2
 SUM = re.compile(rb'"sum": "([0-9a-f]{64})"}\n?')
 WRITTEN = re.compile(rb'\s*{\s*"version":\s*(\d+)')
+# How the files of shelve, dbm and bsddb begin: a number at an offset, in either byte order.
+MAGIC = {
+    "gdbm": (0, range(0x13579ACD, 0x13579AD2)),
+    "Berkeley DB": (12, (0x00061561, 0x00053162)),
+}
+PICKLED = 1000  # so many operations of pickle in a row are no coincidence
 
 
 class _Document(SavedFields, kw_only=True):
@@ -33,13 +40,15 @@ def load(path: str) -> Datastore | None:
     """Return the datastore at `path`, or None if there is no such file.
 
     Upgrade a datastore of version 1, so that its ended tasks are polled again. Raise NewerDatastore
-    if it has a newer version; raise DamagedDatastore if it is cut short, altered, unreadable or of
-    another shape.
+    if it has a newer version, OlderDatastore if the programs for Python 2.7 wrote it; raise
+    DamagedDatastore if it is cut short, altered, unreadable or of another shape.
     """
     try:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
+        if files := _files_of_dbm(path):
+            raise OlderDatastore(path, "dbm", files) from None
         return None
     except OSError as error:
         raise DamagedDatastore(path, error.strerror or str(error)) from error
@@ -47,6 +56,8 @@ def load(path: str) -> Datastore | None:
     if written and int(written[1]) > VERSION:
         raise NewerDatastore(path, int(written[1]), VERSION)
     end = SUM.fullmatch(data, max(data.rfind(b'"sum"'), 0))
+    if not end and (form := _older_form(data)):
+        raise OlderDatastore(path, form, [path])
     if not end:
         raise DamagedDatastore(path, "it is cut short, or has no sum at its end")
     if hashlib.sha256(memoryview(data)[: end.start()]).hexdigest().encode() != end[1]:
@@ -65,6 +76,30 @@ def load(path: str) -> Datastore | None:
     if store.version == 1:
         _upgrade(store)
     return store
+
+
+def _older_form(data: bytes) -> str:
+    """Return how the older programs wrote `data`: by shelve, dbm or pickle; "" if they did not."""
+    for form, (offset, numbers) in MAGIC.items():
+        word = data[offset : offset + 4]
+        if int.from_bytes(word, "little") in numbers or int.from_bytes(word, "big") in numbers:
+            return form
+    if data.startswith(b"SQLite format 3\0"):
+        return "SQLite"
+    try:
+        # This reads a pickle, and executes nothing of it.
+        for _ in itertools.islice(pickletools.genops(data), PICKLED):
+            pass
+    except Exception:  # noqa: BLE001 - any kind, for what is no pickle
+        return ""
+    return "pickle"
+
+
+def _files_of_dbm(path: str) -> list[str]:
+    """Return the files in which dbm keeps a database `path`; none if there is no such database."""
+    ends = [end for end in (".dat", ".dir", ".pag", ".bak", ".db") if os.path.isfile(path + end)]
+    is_there = ".db" in ends or (".dir" in ends and (".dat" in ends or ".pag" in ends))
+    return [path + end for end in ends if is_there]
 
 
 def _upgrade(store: Datastore) -> None:

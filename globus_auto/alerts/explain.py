@@ -21,6 +21,8 @@ from globus_auto.errors import (
     InvalidResponse,
     NewerDatastore,
     NoTerminal,
+    OlderDatastore,
+    OlderTokenFile,
     SecretMissing,
     StopSignal,
 )
@@ -53,6 +55,8 @@ def explain(error: Exception, context: Facts) -> Alert:
         return error.alert
     if isinstance(error, NewerDatastore):
         return catalog.datastore_newer(error.path, error.version, error.supported)
+    if isinstance(error, OlderDatastore):
+        return catalog.datastore_older(error.path, error.form, error.files)
     if isinstance(error, DamagedDatastore):
         return catalog.datastore_damaged(error.path, error.reason)
     if isinstance(error, StopSignal):
@@ -60,6 +64,8 @@ def explain(error: Exception, context: Facts) -> Alert:
     if isinstance(error, OSError):
         path = error.filename or context.settings.code_path
         return catalog.state_unusable(context.program, str(path), str(error.strerror or error))
+    if isinstance(error, OlderTokenFile):
+        return catalog.token_file_older(error.path, login_command)
     if isinstance(error, DamagedTokenFile):
         return catalog.token_file_damaged(error.path, error.error, login_command)
     if isinstance(error, NoTerminal):

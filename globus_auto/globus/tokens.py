@@ -18,7 +18,7 @@ from typing import NoReturn, TypeVar
 from globus_sdk.token_storage import JSONTokenStorage, TokenStorageData
 
 from globus_auto import files
-from globus_auto.errors import DamagedTokenFile
+from globus_auto.errors import DamagedTokenFile, OlderTokenFile
 from globus_auto.files import private
 from globus_auto.text import register_secret
 
@@ -27,6 +27,8 @@ LOCK_SECONDS = 60
 LOCK_PAUSE = 0.02  # seconds
 # What globus_sdk raises for a file that it did not write.
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# All that the older programs, for Python 2.7, kept in it.
+ONLY_A_TOKEN = re.compile(rb"\s*([\"']?)[\w.~+/=-]{20,}\1\s*")
 Result = TypeVar("Result")
 
 
@@ -122,6 +124,9 @@ class TokenFile(JSONTokenStorage):
                 Path(directory, name).unlink(missing_ok=True)
 
     def _refuse(self, error: Exception) -> NoReturn:
+        with contextlib.suppress(OSError):
+            if ONLY_A_TOKEN.fullmatch(Path(self.filepath).read_bytes()):
+                raise OlderTokenFile(self.filepath) from None
         # The text of `error` may contain part of a token.
         raise DamagedTokenFile(self.filepath, type(error).__name__) from error
 

@@ -67,6 +67,7 @@ from globus_auto.alerts.catalog.login import (
     secret_missing,
     session_expired,
     token_file_damaged,
+    token_file_older,
     token_rejected,
 )
 from globus_auto.alerts.catalog.overdue import file_undelivered, source_silent
@@ -75,6 +76,7 @@ from globus_auto.alerts.catalog.programs import (
     crashed,
     datastore_damaged,
     datastore_newer,
+    datastore_older,
     datastore_restored,
     destination_in_use,
     destination_of_another,
@@ -127,6 +129,7 @@ __all__ = [
     "crashed",
     "datastore_damaged",
     "datastore_newer",
+    "datastore_older",
     "datastore_restored",
     "delete_failed",
     "delete_never_ends",
@@ -190,6 +193,7 @@ __all__ = [
     "stopped",
     "submission_unanswered",
     "token_file_damaged",
+    "token_file_older",
     "token_rejected",
     "transfer_blocked",
     "transfer_failed",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from globus_auto.alerts.model import GLOBUS, Alert
 
 
@@ -11,6 +13,17 @@ def token_file_damaged(path: str, error: str, login_command: str) -> Alert:
         "token file damaged",
         f"The token file {path} cannot be used ({error}).",
         f"Remove it, then run on a terminal: `{login_command}`.",
+    )
+
+
+def token_file_older(path: str, login_command: str) -> Alert:
+    """Return the alert that the token file has only a token, as of the programs for Python 2.7."""
+    return _login(
+        "login of the older programs",
+        f"The token file {path} is from the older programs, for Python 2.7, and contains only a"
+        " refresh token. This version needs a login of its own.",
+        f"Run on a terminal: `mv {shlex.quote(path)} {shlex.quote(f'{path}.old')} &&"
+        f" {login_command}`.",
     )
 
 

@@ -6,6 +6,7 @@ means for the data, what to do; then what Globus says, with its codes.
 
 from __future__ import annotations
 
+import os
 import shlex
 
 from globus_auto.alerts.model import Alert, Kind
@@ -127,6 +128,22 @@ def datastore_newer(path: str, version: int, readable: int) -> Alert:
         f"The datastore {path} was written by a newer globus_auto: its version is {version}, and"
         f" this one reads up to {readable}. Nothing was changed, sent or deleted. Upgrade this"
         " installation.",
+    )
+
+
+def datastore_older(path: str, form: str, files: list[str]) -> Alert:
+    """Return the alert that the programs for Python 2.7 wrote the datastore, in these `files`."""
+    home, name = os.path.split(path)
+    old = shlex.quote(f"{name}.old")
+    names = shlex.join(map(os.path.basename, files))
+    return _datastore(
+        path,
+        "datastore of the older programs",
+        f"The older programs, for Python 2.7, wrote the datastore {path} ({form}). This version"
+        " cannot read it. Nothing was changed, sent or deleted. Move it away: run"
+        f" `cd {shlex.quote(home)} && mkdir {old} && mv {names} {old}`. Then"
+        " transfer.py compares every file at the source with the destination, and copies only what"
+        " differs; delete.py deletes no file before that.",
     )
 
 
