@@ -47,8 +47,8 @@ def load(path: str) -> Datastore | None:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        if files := _files_of_dbm(path):
-            raise OlderDatastore(path, "dbm", files) from None
+        if older := _files_of_dbm(path):
+            raise OlderDatastore(path, "dbm", older) from None
         return None
     except OSError as error:
         raise DamagedDatastore(path, error.strerror or str(error)) from error
