@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,23 @@ DST_ID = "{destination}"
 CLIENT_ID = "{client}"
 CODE_PATH = "{home}/"
 """
+INTRODUCTION = (
+    "Both programs run here as cron would run them, against an emulator of Globus on this machine."
+    " They move real files in a temporary directory. For each file, the tables show the first"
+    " digits of its MD5 checksum, which Globus compares as well."
+)
+DIGITS = 12
+LINK = "`latest` never moves: symbolic links are neither transferred nor deleted."
+MARKER = "The marker shows which source is transferred to this directory."
+# What to try next: options of this Python, and why. SOURCE and DESTINATION are to be replaced.
+SERVE = ("globus_auto.sandbox", "serve", "--source", "SOURCE", "--destination", "DESTINATION")
+INIT = ("globus_auto.transfer", "--init", "pair.py")
+CHECK = ("globus_auto.transfer", "--config", "pair.py", "--check")
+NEXT = {
+    SERVE: "Serve two directories as if they were collections of Globus (use copies of your data):",
+    INIT: "Write a config file with all settings, for that rehearsal or for Globus itself:",
+    CHECK: "Once you have set what pair.py asks for, check all that a run needs:",
+}
 AGE = 60  # seconds: old enough that no scan takes a file for one still being written
 
 console = Console(highlight=False)
@@ -42,6 +60,7 @@ class DemoError(Exception):
 
 def demo() -> int:
     """Run the demo in a temporary directory; return 0, or 1 after printing what failed."""
+    console.print(INTRODUCTION)
     with tempfile.TemporaryDirectory(prefix="globus_auto_demo.") as home:
         stage = Stage(Path(home).resolve())
         with Sandbox(stage.world) as sandbox:
@@ -50,9 +69,13 @@ def demo() -> int:
             except DemoError as error:
                 console.print(f"\nFAILED: {error}", style="bold red", markup=False)
                 return 1
-    console.print(
-        "\nThe demo succeeded. README.md explains how to set this up for real.", style="bold"
-    )
+    console.print("\nThe demo succeeded. Try one of these next:", style="bold")
+    python = os.path.relpath(sys.executable)
+    if python.startswith(os.pardir):
+        python = sys.executable
+    for arguments, purpose in NEXT.items():
+        console.print(f"\n{purpose}", style="cyan")
+        _print_raw(f"  {shlex.join([python, '-m', *arguments])}")
     return 0
 
 
@@ -95,11 +118,17 @@ class Stage:
         """Print the files at the source and at the destination."""
         here, there = _checksums(self.source), _checksums(self.destination / "beamline")
         table = Table(show_edge=False, pad_edge=False)
-        for title in ("path", "source", "destination"):
+        for title in ("path", "source (MD5)", "destination (MD5)"):
             table.add_column(title)
         for name in sorted(here.keys() | there.keys()):
             table.add_row(_escape(name), here.get(name, "-"), there.get(name, "-"))
+        console.print()
         console.print(table)
+
+
+def _print_raw(text: str, style: str = "") -> None:
+    """Print `text` as it is, also where it is wider than the terminal."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _escape(name: str) -> str:
@@ -118,24 +147,30 @@ def _checksums(directory: Path) -> dict[str, str]:
             marker = path.name.startswith(".globus_auto.")
             found[f"{name}/"] = "the marker" if marker else "directory"
         else:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            found[name] = _checksum(path.read_bytes())
     return found
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()[:DIGITS]
 
 
 def _run_programs(stage: Stage, environment: dict[str, str]) -> None:
     environment = {**os.environ, **environment, "GLOBUS_CLIENT_SECRET": stage.secret}
 
     def program(name: str, *options: str) -> str:
-        """Run a program as cron would; return what it printed."""
-        line = f"python {name}.py --config {stage.config.name} {' '.join(options)}"
-        console.print(f"$ {line}", style="bold", markup=False)
+        """Run a program as cron would; print and return what it prints."""
+        line = f"{name}.py {shlex.join(('--config', stage.config.name, *options))}"
+        _print_raw(f"$ {line}", style="bold")
         command = [sys.executable, "-m", f"globus_auto.{name}", "--config", str(stage.config)]
         done = subprocess.run(
             [*command, *options], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise DemoError(f"{line} ended with exit code {done.returncode}:\n{done.stderr}")
-        return done.stderr
+        said = done.stdout + done.stderr
+        _print_raw(said.rstrip("\n") or "(It printed nothing.)", "" if said else "dim")
+        return said
 
     _step("New files appear at the source, with an empty directory and a symlink.")
     for name, content in SAMPLES.items():
@@ -143,36 +178,44 @@ def _run_programs(stage: Stage, environment: dict[str, str]) -> None:
     (stage.source / "not used yet").mkdir()
     (stage.source / "latest").symlink_to("run 1/scan_0001.h5")
     stage.show()
+    console.print(LINK)
 
-    _step("transfer.py sends them.")
+    _step("A dry run shows what transfer.py would do, and does nothing.")
+    program("transfer", "-n")
+    _check(stage.tasks("transfer") == 0, "a dry run submitted a task")
+
+    _step("transfer.py transfers them. From cron, no news is good news.")
     program("transfer")
     stage.show()
     _check(stage.tasks("transfer") == 1, "the files should have started exactly one task")
     _check_copies(stage, SAMPLES)
 
-    _step("Nothing has changed, so transfer.py submits nothing.")
-    program("transfer")
+    _step("Nothing has changed, so transfer.py submits nothing. With -v it shows more.")
+    program("transfer", "-v")
     _check(stage.tasks("transfer") == 1, "a transfer was submitted although nothing had changed")
-    console.print("There is still only one task.")
 
     _step("A file changes after its transfer. delete.py keeps it and deletes the others.")
     changed = SAMPLES | {CHANGED: b"The second sample drifted. Remeasured.\n"}
     stage.write(CHANGED, changed[CHANGED], AGE / 2)
     kept = [line for line in program("delete", "-v").splitlines() if line.startswith("Keep ")]
-    console.print("\n".join(kept), markup=False)
     _check(
         any(CHANGED in line and "changed" in line for line in kept), "delete.py should report it"
     )
     stage.show()
+    console.print(MARKER)
     _check((stage.source / CHANGED).is_file(), "the changed file was deleted from the source")
 
-    _step("transfer.py sends the changed file, then delete.py deletes it.")
+    _step("transfer.py transfers the changed file, then delete.py deletes it.")
     program("transfer")
     program("delete")
     stage.show()
     left = sorted(path.name for path in stage.source.iterdir())
     _check(left == ["latest"], f"only the symlink should be left at the source, not {left}")
     _check_copies(stage, changed)
+
+    _step("The history shows what happened to a file, for good.")
+    found = program("transfer", "--find", CHANGED)
+    _check("now: deleted at the source" in found, "--find should report the deletion")
 
 
 def _step(text: str) -> None:
@@ -189,6 +232,6 @@ def _check_copies(stage: Stage, expected: dict[str, bytes]) -> None:
     checksums = _checksums(stage.destination / "beamline")
     for name, content in expected.items():
         _check(
-            checksums.get(name) == hashlib.sha256(content).hexdigest()[:12],
+            checksums.get(name) == _checksum(content),
             f"{name} at the destination differs from what was written at the source",
         )
