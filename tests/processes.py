@@ -125,8 +125,11 @@ class Terminal:
         """Type a line."""
         os.write(self.terminal, f"{text}\n".encode())
 
-    def lines(self) -> list[str]:
-        """Return what is left on the terminal, as lines; cleared ones are gone."""
+    def lines(self, *, colours: bool = False) -> list[str]:
+        """Return what is left on the terminal, as lines; cleared ones are gone.
+
+        With `colours`, the sequences that set colours and bold stay in the lines.
+        """
         lines, row = [""], 0
         for part in re.split(r"(\n|\x1b\[[0-9;?]*[A-Za-z])", self.shown):
             if part == "\n":
@@ -136,7 +139,7 @@ class Terminal:
                 row -= int(part[2:-1] or 1)
             elif part == "\x1b[2K":
                 lines[row] = ""
-            elif not part.startswith("\x1b["):
+            elif not part.startswith("\x1b[") or (colours and part.endswith("m")):
                 lines[row] += part
         return lines
 
