@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 # .ci/run reads the lower bounds of these three lists from here, and runs the tests with them.
 # globus-sdk talks to Globus: retries, login, token storage; before 4.2 its clients cannot be
@@ -45,6 +46,19 @@ HERE = Path(__file__).parent
 # Pictures are files of the repository, which a package index does not show.
 DESCRIPTION = re.sub(r"^!\[.*\n", "", (HERE / "README.md").read_text("utf-8"), flags=re.MULTILINE)
 
+
+class CompleteSdist(sdist):
+    """An sdist with the tests, which run from it, and the other documents of a clone."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        """Copy `files`, and what is not part of the package, into the new directory `base_dir`."""
+        more = [".pre-commit-config.yaml", "CONTRIBUTING.md"]
+        for directory in (".ci", "tests"):
+            found = [path for path in Path(directory).rglob("*") if path.is_file()]
+            more += [str(path) for path in found if "__pycache__" not in path.parts]
+        super().make_release_tree(base_dir, sorted({*files, *more}))
+
+
 setup(
     name="globus_auto",
     version=VERSION,
@@ -53,7 +67,7 @@ setup(
     long_description_content_type="text/markdown",
     author="globus_auto contributors",
     license="BSD-3-Clause",
-    license_files=["LICENSE"],
+    license_files=["globus_auto/LICENSE"],
     keywords="globus transfer archive cron instrument beamline",
     classifiers=[
         "Development Status :: 5 - Production/Stable",
@@ -67,6 +81,7 @@ setup(
         "Topic :: System :: Archiving",
         "Typing :: Typed",
     ],
+    cmdclass={"sdist": CompleteSdist},
     python_requires=">=3.10",
     packages=find_packages(include=["globus_auto", "globus_auto.*"]),
     package_data={"globus_auto": ["py.typed"]},
