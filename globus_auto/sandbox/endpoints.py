@@ -7,22 +7,17 @@ directory. It never leads out of that directory, neither by `..` nor by a symlin
 from __future__ import annotations
 
 import errno
-import functools
-import grp
 import os
 import posixpath
-import pwd
 import re
-import stat
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from globus_auto.sandbox import names
-from globus_auto.sandbox.documents import APIError, Document, bad_request, moment
+from globus_auto.sandbox.documents import APIError, Document, bad_request
+from globus_auto.sandbox.file_documents import file_document
 
 # Absolute, UTF-8, without CR, LF and NUL (docs: api/transfer/task_submit).
 PATH = re.compile(r"\A[/~][^\r\n\0\ud800-\udfff]*\Z")
@@ -30,8 +25,6 @@ ENTITY_TYPES = """
     GCP_mapped_collection GCP_guest_collection
     GCSv5_endpoint GCSv5_mapped_collection GCSv5_guest_collection
 """
-TYPES = {stat.S_IFDIR: "dir", stat.S_IFREG: "file", stat.S_IFIFO: "pipe"}
-TYPES |= {stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
 
 
 class OutsideError(PermissionError):
@@ -154,13 +147,13 @@ class Endpoint:
         if len(listed) > limit:
             message = f"The directory holds more than {limit} entries, the limit of a listing"
             raise APIError("ExternalError.DirListingFailed.SizeLimit", message)
-        return [_file_document(name, local_path, status) for name, local_path, status in listed]
+        return [file_document(name, local_path, status) for name, local_path, status in listed]
 
     def stat(self, path: str) -> Document:
         """Return the file document of one path."""
         local_path = self.locate(path, follow=False)
         name = "/" if local_path == self.root else posixpath.basename(local_path)
-        return _file_document(name, local_path, os.lstat(local_path))
+        return file_document(name, local_path, os.lstat(local_path))
 
     def mkdir(self, path: str) -> None:
         """Create one directory; its parent must exist."""
@@ -196,51 +189,3 @@ class Endpoint:
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "File exists", new)
         os.rename(source, target)
-
-
-def printable(name: str) -> str:
-    """Return `name` with U+FFFD for what is not UTF-8, so that JSON can hold it."""
-    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
-
-
-def _file_document(name: str, local_path: str, status: os.stat_result) -> Document:
-    """Return the file document of what is at `local_path`; `status` is its lstat.
-
-    A symlink is shown with the type and size of its target, and its own size in the link fields. A
-    dangling one is an invalid_symlink.
-    """
-    facts, target, kind = _file_facts(status), None, None
-    link: Document = dict.fromkeys(facts)
-    if stat.S_ISLNK(status.st_mode):
-        link, target = facts, printable(os.readlink(local_path))
-        try:
-            status = os.stat(local_path)
-            facts = _file_facts(status)
-        except OSError:
-            kind = "invalid_symlink"
-    return {
-        "DATA_TYPE": "file",
-        "name": printable(name),
-        "type": kind or TYPES.get(stat.S_IFMT(status.st_mode), "other"),
-        "permissions": f"{stat.S_IMODE(status.st_mode):04o}",
-        **facts,
-        "link_target": target,
-        **{f"link_{fact}": value for fact, value in link.items()},
-    }
-
-
-def _file_facts(status: os.stat_result) -> Document:
-    return {
-        "size": status.st_size,
-        "last_modified": moment(status.st_mtime_ns // 1_000_000_000, " "),
-        "user": _account_name(pwd.getpwuid, status.st_uid),
-        "group": _account_name(grp.getgrgid, status.st_gid),
-    }
-
-
-@functools.cache
-def _account_name(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
-    try:
-        return str(look_up(number)[0])
-    except KeyError:
-        return str(number)

@@ -20,7 +20,8 @@ from dataclasses import replace
 
 from globus_auto.sandbox import copying, texts
 from globus_auto.sandbox.documents import Document, moment
-from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
+from globus_auto.sandbox.endpoints import Endpoint, OutsideError
+from globus_auto.sandbox.file_documents import printable
 from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.task_errors import TaskError, command_error, convert_os_errors

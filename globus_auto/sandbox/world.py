@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from globus_auto.sandbox.documents import APIError, Document, bad_request
-from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
+from globus_auto.sandbox.endpoints import Endpoint, OutsideError
 from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
+from globus_auto.sandbox.file_documents import printable
 from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, data_access
 from globus_auto.sandbox.snapshots import Snapshots
 from globus_auto.sandbox.state import State
