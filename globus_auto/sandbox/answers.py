@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -68,4 +70,22 @@ def error_response(error: APIError, path: str) -> Response:
     code, wait = error.code, error.extra.get("retry_after")
     status = STATUS.get(code) or (502 if code.startswith("ExternalError") else 400)
     document = {**documents.result(code, error.message, path), **error.extra}
+    if path.startswith("/v2/"):
+        document = _auth_error(status, error.message)
+    elif not path.startswith("/v0.10/"):  # Flows and Timers have further fields
+        document["error"] = {"code": code, "detail": error.message, "message": error.message}
     return response(document, status, {"Retry-After": str(wait)} if wait else None)
+
+
+def _auth_error(status: int, message: str) -> dict[str, Any]:
+    """Return the error document of Auth (`globus_sdk.testing`, userinfo)."""
+    title = HTTPStatus(status).phrase
+    error = {
+        "status": str(status),
+        "id": str(uuid.uuid4()),
+        "code": title.upper().replace(" ", "_"),
+        "title": title,
+        "detail": "Call must be authenticated" if status == 401 else message,
+    }
+    name = title.lower().replace(" ", "_")
+    return {"errors": [error], "error_description": title, "error": name}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from globus_auto.sandbox import identity, tokens
+from globus_auto.sandbox import profiles, tokens
 from globus_auto.sandbox.call import Call
 from globus_auto.sandbox.documents import APIError, Document, bad_request
+from globus_auto.sandbox.scopes import OAuthError
 
 
 def openid_configuration(call: Call) -> Document:
@@ -46,7 +47,9 @@ def token(call: Call) -> Document:
         return people.refresh(form, client)
     if form.get("grant_type") == "client_credentials" and call.basic:
         return people.client_credentials(form, client, call.url)
-    raise identity.OAuthError("unsupported_grant_type")
+    if form.get("grant_type") == "urn:globus:auth:grant_type:dependent_token":
+        raise APIError("NotImplemented", "The sandbox does not emulate dependent tokens")
+    raise OAuthError("unsupported_grant_type")
 
 
 def revoke(call: Call) -> Document:
@@ -67,3 +70,61 @@ def consents(call: Call) -> Document:
     if call.parts["identity_id"] != call.caller.identity:
         raise APIError("PermissionDenied", "These are not your consents")
     return call.world.identity.consents(call.caller.identity)
+
+
+def userinfo(call: Call) -> Document:
+    """Describe the identity of the caller."""
+    if "openid" not in call.caller.scope.split():
+        raise APIError("PermissionDenied", "The token does not have the scope openid")
+    return profiles.userinfo(call.caller)
+
+
+def introspect(call: Call) -> Document:
+    """Describe a token to a client with a secret; `include` may ask for its session."""
+    people, include = call.world.identity, call.form.get("include", "")
+    people.check_client(*(call.basic or ("", "")))
+    if include not in ("", "session_info"):
+        raise bad_request(f"'include': {include!r} is not supported by the sandbox")
+    token = people.find(call.form.get("token", ""))
+    if token is None:
+        return {"active": False}
+    return profiles.introspection(token, call.url, session=bool(include))
+
+
+def identities(call: Call) -> Document:
+    """Find identities by `ids` or `usernames`; `provision` creates those that do not exist."""
+    people = call.world.identity
+    ids, names = (
+        [each for each in call.text(name).lower().split(",") if each]
+        for name in ("ids", "usernames")
+    )
+    if bool(ids) == bool(names):
+        raise bad_request("'ids': needs either ids or usernames")
+    if call.text("provision", "false").lower() in ("true", "1"):
+        existing = people.usernames().values()
+        new = [name for name in names if name not in existing]
+        people.provisioned.update((tokens.stable_id(f"identity {name}"), name) for name in new)
+    found = people.usernames().items()
+    shown = [
+        profiles.identity(each, name, used=each not in people.provisioned)
+        for each, name in found
+        if each in ids or name.lower() in names
+    ]
+    return {"identities": shown}
+
+
+def create_client(call: Call) -> Document:
+    """Register the client of one installation of an app."""
+    wanted = call.form.get("client")
+    if not isinstance(wanted, dict) or set(wanted) != {"template_id", "name"}:
+        raise APIError("NotImplemented", "The sandbox creates only clients of a template_id")
+    return call.world.identity.create_instance(str(wanted["template_id"]), str(wanted["name"]))
+
+
+def delete_client(call: Call) -> Document:
+    """Delete the client that sends the request."""
+    people, client = call.world.identity, call.parts["client_id"]
+    if call.basic is None or people.check_client(*call.basic) != client:
+        raise APIError("NotImplemented", "The sandbox lets clients delete only themselves")
+    people.delete_client(client)
+    return {"client": {"id": client}}

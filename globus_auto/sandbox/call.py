@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from globus_auto.sandbox import documents, renderers, tokens
 from globus_auto.sandbox.documents import Document, bad_request
@@ -16,6 +17,7 @@ from globus_auto.sandbox.faults import Request
 from globus_auto.sandbox.tasks import Task
 from globus_auto.sandbox.world import World
 
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
 MANY = 10**9
 
 
@@ -44,6 +46,13 @@ class Call:
             raise bad_request(f"'{name}': {text!r} is not a number from {least} to {most}")
         return int(text)
 
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return a query parameter that must be a truth value: a word, or 1 or 0."""
+        text = self.text(name, str(default)).lower()
+        if text not in FLAGS:
+            raise bad_request(f"'{name}': {text!r} is neither true nor false")
+        return FLAGS[text]
+
     def result(self, code: str, message: str, data_type: str = "result") -> Document:
         """Return the answer to an operation."""
         return {"DATA_TYPE": data_type, **documents.result(code, message, self.request.path)}
@@ -53,8 +62,8 @@ class Call:
         return self.world.open_endpoint(self.parts["endpoint_id"], self.caller, failure)
 
     @property
-    def form(self) -> dict[str, str]:
-        """The fields of a form."""
+    def form(self) -> dict[str, Any]:
+        """The fields of a form or of a JSON document."""
         return self.request.body if isinstance(self.request.body, dict) else {}
 
     @property

@@ -20,7 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from globus_auto.sandbox import answers, auth_operations, identity, tokens
+from globus_auto.sandbox import answers, auth_operations, documents, scopes, tokens
 from globus_auto.sandbox.call import Call
 from globus_auto.sandbox.documents import APIError, bad_request
 from globus_auto.sandbox.faults import Fault, Request, When
@@ -28,7 +28,9 @@ from globus_auto.sandbox.listener import Server
 from globus_auto.sandbox.routes import NO_ROUTE, ROUTES, Route
 from globus_auto.sandbox.world import World
 
+SERVICES = ("AUTH", "TRANSFER", "GROUPS", "SEARCH", "FLOWS", "TIMER", "COMPUTE")
 CODE_PAGE = "/v2/web/auth-code"  # globus-sdk's redirect_uri for programs without a web server
+GLOBUS = "https://auth.globus.org"  # older apps have its page as their redirect_uri
 NO_ANSWER = Response()  # marks an answer that is never sent
 
 
@@ -81,9 +83,11 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point globus-sdk and the globus client here.
 
+        They name all services, so that no request for one that is not emulated leaves this machine.
+
         The URLs end in a slash because globus-sdk appends the path of its login page unchanged.
         """
-        names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in ("AUTH", "TRANSFER")]
+        names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in SERVICES]
         return dict.fromkeys(names, f"{self.url}/")
 
     def _handler(self, route: Route) -> Callable[..., Coroutine[Any, Any, Response]]:
@@ -101,7 +105,7 @@ class Sandbox:
                 response = await self._answer(http, request, route)
             except APIError as error:
                 response = answers.error_response(error, request.path)
-            except identity.OAuthError as error:
+            except scopes.OAuthError as error:
                 response = answers.response(
                     {"error": error.error}, 401 if error.credentials else 400
                 )
@@ -133,7 +137,7 @@ class Sandbox:
         await self._run_hooks(request, "before")
         try:
             response = self._carry_out(http, request, route)
-        except (APIError, identity.OAuthError):
+        except (APIError, scopes.OAuthError):
             if not fault.after:
                 raise
         await self._run_hooks(request, "after")
@@ -152,8 +156,9 @@ class Sandbox:
         if route.service:
             caller = self.world.identity.access_token(secret, route.service)
         names = [name for name, _ in request.pairs]
-        for name in names:
+        for name in names if route is not NO_ROUTE else ():
             honoured = route.parameters is None or name in route.parameters.split()
+            honoured = honoured or (name == "fields" and route.service == tokens.TRANSFER)
             repeatable = name == "filter" and route is ROUTES[0]
             if not honoured or (names.count(name) > 1 and not repeatable):
                 raise bad_request(f"'{name}': not supported by the sandbox")
@@ -164,16 +169,20 @@ class Sandbox:
         )
         if route.operation is auth_operations.authorize:
             return self._login_response(**document)
-        return answers.response(document, 202 if document.get("code") == "Accepted" else 200)
+        status = 202 if document.get("code") == "Accepted" else 200
+        if "fields" in names:
+            document = documents.select(document, request.query["fields"].split(","))
+        return answers.response(document, status)
 
     def _login_response(self, code: str, state: str, redirect_uri: str) -> Response:
         """Show a code to paste, or redirect it to a program that waits for it on this machine."""
-        if redirect_uri == self.url + CODE_PAGE:
+        if redirect_uri in (self.url + CODE_PAGE, GLOBUS + CODE_PAGE):
             page = f"<title>Code</title><p>Paste this code:<p><code>{html.escape(code)}</code>"
             return HTMLResponse(page)
         if urlsplit(redirect_uri).hostname not in ("127.0.0.1", "localhost"):
             raise bad_request("'redirect_uri': only this service's own page and this machine")
-        return RedirectResponse(f"{redirect_uri}?{urlencode({'code': code, 'state': state})}", 302)
+        answer = {"code": code, "state": state} if state else {"code": code}
+        return RedirectResponse(f"{redirect_uri}?{urlencode(answer)}", 302)
 
     async def _run_hooks(self, request: Request, when: When) -> None:
         for planned in self.world.faults.take(request, when):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 
 from globus_auto.sandbox import documents, filters, submissions, texts
 from globus_auto.sandbox.call import Call
-from globus_auto.sandbox.documents import Document, bad_request
+from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, parse_moment
 
 
 def submission_id(_call: Call) -> Document:
@@ -50,14 +51,9 @@ def task(call: Call) -> Document:
 
 
 def task_list(call: Call) -> Document:
-    """List the caller's tasks; `fields` selects the fields of their documents."""
+    """List the caller's tasks."""
     found = [call.task_document(task) for task in call.world.task_list(call.caller.identity)]
     found = filters.tasks(found, call.text("filter"), call.text("orderby"))
-    try:
-        if fields := call.text("fields"):
-            found = [{field: each[field] for field in fields.split(",")} for each in found]
-    except KeyError as error:
-        raise bad_request(f"'fields': there is no field {error}") from error
     limit, offset = call.number("limit", 1000, 1, 1000), call.number("offset", 0)
     return documents.page("task_list", found, limit, offset)
 
@@ -71,6 +67,27 @@ def cancel(call: Call) -> Document:
         "FAILED", "CANCELED", "Canceled by the task owner", texts.description("CANCELED")
     )
     return call.result("Canceled", "The task has been cancelled successfully.")
+
+
+def update(call: Call) -> Document:
+    """Change the label or the deadline of a task in progress."""
+    change, task = convert(call.request.body, submissions.TaskUpdate), call.task
+    if not task.in_progress:
+        raise APIError("Conflict", "The task has completed and can no longer be updated")
+    if change.label is not None:
+        task.submission = replace(task.submission, label=change.label)
+    if change.deadline is not None:
+        task.deadline = parse_moment(change.deadline, "deadline")
+        task.submission = replace(task.submission, deadline=task.deadline)
+    return call.result("Updated", "The task has been updated successfully")
+
+
+def pause_info(call: Call) -> Document:
+    """Describe why a task is paused; no collection here has a pause rule."""
+    ends = ("source", "destination")
+    messages = [f"{end}_pause_message{share}" for end in ends for share in ("", "_share")]
+    _ = call.task  # there must be one
+    return {"DATA_TYPE": "pause_info_limited", "pause_rules": [], **dict.fromkeys(messages)}
 
 
 def event_list(call: Call) -> Document:

@@ -63,8 +63,18 @@ def steps(task: Task, endpoints: list[Endpoint], state: State) -> Iterator[int]:
                 task.add_fault(error.code, error.details)
                 if error.blocks_task:
                     break
+        if options.get("delete_destination_extra") and not retries:
+            yield from _delete_extra(task, endpoints)
     finally:
         task.pending.extendleft(reversed(retries))
+
+
+def _delete_extra(task: Task, endpoints: list[Endpoint]) -> Iterator[int]:
+    """Delete what only the destination has; an error there is reported once, and ends the work."""
+    try:
+        yield from copying.delete_extra(task, endpoints[1])
+    except TaskError as error:
+        task.add_fault(error.code, error.details)
 
 
 def _raise_if_blocked(task: Task, endpoints: list[Endpoint]) -> None:
