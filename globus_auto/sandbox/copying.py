@@ -71,8 +71,8 @@ def _expand_directory(
         convert_os_errors(source_end, "MLSD", path, at_source=True),
         os.scandir(local_path) as found,
     ):
-        children, names = sorted(found, key=lambda child: child.name), set()
-        for child in children:
+        names = set()
+        for child in sorted(found, key=lambda child: child.name):
             below = child.is_dir(follow_symlinks=False)
             wanted = below or child.is_file(follow_symlinks=False)
             source = posixpath.join(item.source, child.name)
@@ -85,7 +85,7 @@ def _expand_directory(
     with convert_os_errors(destination, "MKD", posixpath.join(item.destination, "")):
         destination.make_directories(destination.locate(item.destination))
     task.directories += 1
-    task.mirrored.append((item.destination, names))
+    task.mirrored[item.destination] = names
     task.pending.extendleft(reversed(inside))
 
 
@@ -193,7 +193,7 @@ def delete_extra(task: Task, destination: Endpoint) -> Iterator[int]:
     if task.skipped:
         task.add_event("DELETE_DESTINATION_EXTRA_SKIPPED", "Paths were skipped at the source")
         return
-    for path, names in task.mirrored:
+    for path, names in task.mirrored.items():
         with convert_os_errors(destination, "DELE", path):
             with os.scandir(destination.locate(path)) as found:
                 extra = [each for each in found if each.name not in names]

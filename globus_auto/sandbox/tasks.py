@@ -64,7 +64,7 @@ class Task:
     Times are in seconds since 1970. `verify_checksum` and `encrypt_data` say what is done,
     which may differ from the submission. `pending` are the items still to do; `successes`,
     `skipped` and `events` (oldest first) are documents. `bytes_moved` counts what was copied and
-    checksummed; `mirrored` are the directories at the destination and the names in their sources.
+    checksummed; `mirrored` has the names in the source of each directory at the destination.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Task:
     bytes_moved: int = 0
     reported_bytes: int = 0
     reported_at: float | None = None
-    mirrored: list[tuple[str, set[str]]] = field(default_factory=list)
+    mirrored: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def in_progress(self) -> bool:

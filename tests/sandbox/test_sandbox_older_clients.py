@@ -223,6 +223,22 @@ def test_extra_files_at_the_destination_are_deleted(site: Site) -> None:
     assert left == ["dir", "dir/kept", "dir/skipped", "dir/sub", "dir/sub/kept", "outside"]
 
 
+def test_extra_files_are_those_of_the_last_walk(site: Site) -> None:
+    """A directory that had to be walked again keeps what appeared in between."""
+    site.write("dir/old")
+    site.world.stall_next("TIMEOUT", after_files=1, times=1)
+    site.write("dir/sub/new")
+    (site.dst / "dir").write_bytes(b"in the way")
+    task = site.transfer(("/dir", "/dir", True), delete_destination_extra=True)
+    assert site.client.get_task(task)["nice_status"] == "NOT_A_DIRECTORY"
+    site.write("dir/late")
+    (site.dst / "dir").unlink()
+    while site.client.get_task(task)["status"] == "ACTIVE":
+        assert len(site.world.requests) < 20
+    left = sorted(str(path.relative_to(site.dst)) for path in site.dst.rglob("*"))
+    assert left == ["dir", "dir/late", "dir/old", "dir/sub", "dir/sub/new"]
+
+
 def test_progress_is_seen_while_bytes_move(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 10)
     site.write("a", b"x" * 1000)
