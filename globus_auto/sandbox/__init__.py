@@ -12,11 +12,13 @@ A test builds a `world.World`, serves it with `server.Sandbox`, and changes and 
 meanwhile. Every login is approved without a question, so anyone with an account on this machine can
 use the service.
 
-What is emulated. Auth: authorize (code with PKCE), token (code, refresh token, client credentials),
-revoke, validate, consents, id_tokens. Transfer: endpoint, ls, stat, mkdir, rename, submission_id,
-transfer, delete, task, task_list, cancel, event_list, successful_transfers, skipped_errors. Every
-other route is answered with 501. A query parameter or document field that is not supported is
-answered with a 400 that names it.
+What is emulated. Auth: authorize (code, with or without PKCE), token (code, refresh token, client
+credentials), revoke, validate, introspect, userinfo, identities, consents, id_tokens, a client for
+each installation of the `globus` client. Transfer: endpoint, endpoint_search, ls, stat, mkdir,
+rename, submission_id, transfer, delete, task (show, update, cancel), task_list, pause_info,
+event_list, successful_transfers, skipped_errors. Every other route, and every route of another
+service, is answered with 501. A query parameter or document field that is not supported is answered
+with a 400 that names it.
 
 What can go wrong, as planned by a test or by an option of `serve`:
 
@@ -32,18 +34,24 @@ What can go wrong, as planned by a test or by an option of `serve`:
 Error texts are those of recordings from Globus. So are the counters: neither a missing nor a
 skipped file is among the `files` of a task.
 
-Not emulated:
+Not emulated, with the methods of globus-sdk that are answered with 501:
 
-* Auth: userinfo, introspect, templated and confidential web apps, projects, policies; sessions and
-  identity requirements (session_* parameters are rejected); rotation of refresh tokens; scopes
-  other than those of Auth and Transfer. `globus login` needs some of these: use a service account.
-* Transfer: update, pause and removal of tasks, search, bookmarks, ACLs, roles, pause rules,
-  symlink, endpoint_manager, tunnels; subscription, HTTPS and S3 access; local_user.
+* Auth: projects, policies, scopes and clients (`create_client`, `create_child_client`,
+  `create_client_credential`, `get_client*`, `update_client`, `delete_client*`, `*_project*`,
+  `*_polic*`, `*_scope*`); `get_identity_providers`; `oauth2_get_dependent_tokens`; templated and
+  confidential web apps; sessions and identity requirements (session_* parameters are rejected);
+  rotation of refresh tokens; scopes other than those of the `globus` client.
+* Transfer: `*_bookmark`, `bookmark_list`; permissions (`*_acl_*`) and roles (`*_role*`); changes of
+  endpoints (`create_shared_endpoint`, `update_endpoint`, `delete_endpoint`, `set_subscription_*`);
+  `endpoint_server_list`, `get_endpoint_server`, `get_shared_endpoint_list`,
+  `my_shared_endpoint_list`; `my_effective_pause_rule_list`, `endpoint_manager_*`; `*_tunnel*`,
+  `get_stream_access_point`; pause and removal of tasks, symlink, HTTPS and S3 access. A local_user
+  is accepted where Globus accepts one, and has no effect.
 * Listings: filters on fields other than name, type and last_modified.
-* Tasks: notifications by mail (they can only be switched off), delete_destination_extra,
-  external_checksum and checksum_algorithm (MD5 is used), recursive_symlinks other than "ignore",
-  transfer_symlink_item, store_base_path_info, PROGRESS events. The task document shows
-  encrypt_data, but no data crosses a network. A paused collection does not extend deadlines.
+* Tasks: notifications by mail (the wish is kept, but no mail is sent); checksum algorithms other
+  than MD5, SHA1, SHA256 and SHA512; recursive_symlinks other than "ignore", transfer_symlink_item.
+  The task document shows encrypt_data, but no data crosses a network. A paused collection does not
+  extend deadlines.
 * Roles and permissions: each identity may use every collection, and sees only its own tasks.
 
 Where nothing is published about Globus, the strict behaviour was chosen. A submission_id that was
@@ -51,4 +59,6 @@ used for another document is rejected. A transfer item of the wrong type is retr
 deadline (or skipped as FILE_NOT_FOUND with skip_source_errors). A directory in a delete task that
 is not recursive fails the task. Names that are not UTF-8 are shown with U+FFFD and fail with
 AMBIGUOUS_PATH. A policy that disables verification overrides one that forces it.
+With delete_destination_extra, what a filter rule excludes at the source stays at the destination,
+and nothing is deleted if a path was skipped.
 """

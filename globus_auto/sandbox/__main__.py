@@ -68,13 +68,26 @@ def _serve(given: argparse.Namespace) -> int:
         raise ValueError(f"{roots[0]} and {roots[1]} are one directory, or one contains the other.")
     world = World()
     kinds = {"source": "GCP_mapped_collection", "destination": "GCSv5_mapped_collection"}
-    for root, (name, kind) in zip(roots, kinds.items(), strict=True):
-        ids = {"mount": root, "id": stable_id(f"{name} {root}")}  # Globus paths equal local paths
-        world.add_endpoint(Path(root), name, kind, **ids, data_access_required=given.data_access)
+    mounts = [given.mount or root for root in roots]
+    if not all(mount.startswith("/") for mount in mounts):
+        raise ValueError(f"--mount {given.mount}: the path must begin with a slash.")
+    for root, mount, (name, kind) in zip(roots, mounts, kinds.items(), strict=True):
+        world.add_endpoint(
+            Path(root),
+            name,
+            kind,
+            mount=mount,
+            id=stable_id(f"{name} {root}"),
+            data_access_required=given.data_access,
+            lists_parents=True,
+        )
     source, destination = world.endpoints.values()
     options.apply(world, given)
     client, secret = world.identity.add_service_account(stable_id("account"), stable_id("secret"))
     app = world.identity.add_native_app(stable_id("app"))
+    for each in given.app:
+        world.identity.add_native_app(each)
+    world.identity.accepts_any_app = not given.app
     print(BEFORE.format(source=roots[0], destination=roots[1]), flush=True)
     # Block the signals before the thread of the service starts, so that only sigwait gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -87,8 +100,8 @@ def _serve(given: argparse.Namespace) -> int:
         ready = READY.format(
             source=source,
             destination=destination,
-            source_dir=json.dumps(roots[0], ensure_ascii=False),
-            destination_dir=json.dumps(roots[1], ensure_ascii=False),
+            source_dir=json.dumps(mounts[0], ensure_ascii=False),
+            destination_dir=json.dumps(mounts[1], ensure_ascii=False),
             client=client,
             secret=secret,
             app=app,

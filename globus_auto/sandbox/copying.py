@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import os
 import posixpath
+import shutil
 import stat
 from collections.abc import Generator, Iterator
 
@@ -14,8 +15,7 @@ from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.task_errors import TaskError, command_error, convert_os_errors
 from globus_auto.sandbox.tasks import Task
 
-CHUNK = 4 * 1024 * 1024  # bytes
-CHECKSUM = "MD5"  # the default of Globus
+CHUNK = 1024 * 1024  # bytes
 
 
 def transfer_item(
@@ -55,7 +55,7 @@ def transfer_item(
         "destination_path": item.destination,
         "size": status.st_size,
         "checksum": checksum,
-        "checksum_algorithm": CHECKSUM if checksum else None,
+        "checksum_algorithm": item.algorithm if checksum else None,
         "dynamic": False,
     }
     task.successes.append(success)
@@ -71,18 +71,21 @@ def _expand_directory(
         convert_os_errors(source_end, "MLSD", path, at_source=True),
         os.scandir(local_path) as found,
     ):
+        names = set()
         for child in sorted(found, key=lambda child: child.name):
             below = child.is_dir(follow_symlinks=False)
             wanted = below or child.is_file(follow_symlinks=False)
             source = posixpath.join(item.source, child.name)
             if posixpath.normpath(source) in missed_paths:
                 continue
+            names.add(child.name)
             if wanted and not _is_excluded(task, child.name, "dir" if below else "file"):
                 target = posixpath.join(item.destination, child.name)
-                inside.append(Item(source, target, below))
+                inside.append(Item(source, target, below, algorithm=item.algorithm))
     with convert_os_errors(destination, "MKD", posixpath.join(item.destination, "")):
         destination.make_directories(destination.locate(item.destination))
     task.directories += 1
+    task.mirrored[item.destination] = names
     task.pending.extendleft(reversed(inside))
 
 
@@ -116,8 +119,8 @@ def _is_in_sync(
     if level == 2:
         same = int(status.st_mtime) <= int(there.st_mtime)
     if level == 3 and same_size:
-        ours = yield from _checksum(source, item.source, local_path, at_source=True)
-        same = ours == (yield from _checksum(destination, item.destination, target))
+        ours = yield from _checksum(source, item, item.source, local_path, at_source=True)
+        same = ours == (yield from _checksum(destination, item, item.destination, target))
         task.bytes_checksummed += status.st_size
     if not same and os.path.samestat(there, status):
         raise TaskError("ENDPOINT_ERROR", f"{item.source} would overwrite itself")
@@ -128,7 +131,7 @@ def _copy(
     task: Task, item: Item, endpoints: list[Endpoint], local_path: str, target: str
 ) -> Generator[int, None, str | None]:
     """Copy one file and create its parents; return its checksum if it was verified."""
-    (source, destination), digest = endpoints, hashlib.md5(usedforsecurity=False)
+    (source, destination), digest = endpoints, _digest(item)
     with convert_os_errors(source, "RETR", item.source, at_source=True):
         reader = open(local_path, "rb")  # noqa: SIM115
     with reader:
@@ -152,24 +155,51 @@ def _copy(
                 digest.update(chunk)
                 task.bytes_transferred += len(chunk)
                 yield len(chunk)
-    if not task.verify_checksum:
+    if not (task.verify_checksum or item.checksum):
         return None
-    written = yield from _checksum(destination, item.destination, target)
+    written = yield from _checksum(destination, item, item.destination, target)
+    if item.checksum and item.checksum.lower() not in (written, digest.hexdigest()):
+        code, command = "EXTERNAL_CHECKSUM_MISMATCH", f"CKSM {item.algorithm} 0 -1"
+        raise command_error(code, destination, command, item.destination, fatal=True)
     if written != digest.hexdigest():
         raise TaskError("VERIFY_CHECKSUM", item.destination)
     return written
 
 
 def _checksum(
-    endpoint: Endpoint, path: str, local_path: str, *, at_source: bool = False
+    endpoint: Endpoint, item: Item, path: str, local_path: str, *, at_source: bool = False
 ) -> Generator[int, None, str]:
     """Return the checksum of the file at `local_path`."""
-    digest = hashlib.md5(usedforsecurity=False)
+    digest = _digest(item)
     with (
-        convert_os_errors(endpoint, "CKSM MD5 0 -1", path, at_source=at_source),
+        convert_os_errors(endpoint, f"CKSM {item.algorithm} 0 -1", path, at_source=at_source),
         open(local_path, "rb") as reader,
     ):
         while chunk := reader.read(CHUNK):
             digest.update(chunk)
             yield len(chunk)
     return digest.hexdigest()
+
+
+def _digest(item: Item) -> hashlib._Hash:
+    return hashlib.new(item.algorithm.lower(), usedforsecurity=False)
+
+
+def delete_extra(task: Task, destination: Endpoint) -> Iterator[int]:
+    """Delete what the directories at the destination have and their sources do not.
+
+    Nothing is deleted if the task skipped a path, because that path may be missing by mistake.
+    """
+    if task.skipped:
+        task.add_event("DELETE_DESTINATION_EXTRA_SKIPPED", "Paths were skipped at the source")
+        return
+    for path, names in task.mirrored.items():
+        with convert_os_errors(destination, "DELE", path):
+            with os.scandir(destination.locate(path)) as found:
+                extra = [each for each in found if each.name not in names]
+            for each in extra:
+                if each.is_dir(follow_symlinks=False):
+                    shutil.rmtree(each.path)
+                else:
+                    os.unlink(each.path)
+        yield 0

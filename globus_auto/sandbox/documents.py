@@ -73,3 +73,17 @@ def page(data_type: str, data: list[Document], limit: int, offset: int) -> Docum
     shown = data[offset : offset + limit]
     counts = {"length": len(shown), "limit": limit, "offset": offset, "total": len(data)}
     return {"DATA_TYPE": data_type, **counts, "DATA": shown}
+
+
+def select(document: Document, fields: list[str]) -> Document:
+    """Return only these fields of a document, or of each document in a list.
+
+    Raise APIError naming a field that is not there.
+    """
+    try:
+        if "DATA" in document and document["DATA_TYPE"] != "endpoint":
+            selected = [{field: each[field] for field in fields} for each in document["DATA"]]
+            return {**document, "DATA": selected}
+        return {field: document[field] for field in fields}
+    except KeyError as error:
+        raise bad_request(f"'fields': there is no field {error}") from error

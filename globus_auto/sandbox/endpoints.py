@@ -7,31 +7,24 @@ directory. It never leads out of that directory, neither by `..` nor by a symlin
 from __future__ import annotations
 
 import errno
-import functools
-import grp
 import os
 import posixpath
-import pwd
 import re
-import stat
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from globus_auto.sandbox import names
-from globus_auto.sandbox.documents import APIError, Document, bad_request, moment
+from globus_auto.sandbox.documents import APIError, Document, bad_request
+from globus_auto.sandbox.file_documents import file_document
 
-# Absolute, UTF-8, without CR, LF and NUL (docs: api/transfer/task_submit).
-PATH = re.compile(r"\A[/~][^\r\n\0\ud800-\udfff]*\Z")
+# UTF-8, without CR, LF and NUL (docs: api/transfer/task_submit). A relative path begins at /~/.
+PATH = re.compile(r"\A[^\r\n\0\ud800-\udfff]+\Z")
 ENTITY_TYPES = """
     GCP_mapped_collection GCP_guest_collection
     GCSv5_endpoint GCSv5_mapped_collection GCSv5_guest_collection
 """
-TYPES = {stat.S_IFDIR: "dir", stat.S_IFREG: "file", stat.S_IFIFO: "pipe"}
-TYPES |= {stat.S_IFCHR: "chr", stat.S_IFBLK: "blk"}
 
 
 class OutsideError(PermissionError):
@@ -55,7 +48,8 @@ class Endpoint:
     `ignores_case`: names that differ in case too, as on APFS. A file keeps the spelling that it
     was created with. `keeps_mtimes` false: preserve_timestamp has no effect on what is written
     here. `clock` is how many seconds the clock of this endpoint is ahead. `listing_lag` overrides
-    that of the world.
+    that of the world. `lists_parents`: the directories above the mount can be listed, and show
+    nothing but the way down to it.
 
     Policies: `disable_verify` and `force_verify` override the `verify_checksum` of a transfer,
     `refuses_encryption` its `encrypt_data`.
@@ -78,6 +72,7 @@ class Endpoint:
     keeps_mtimes: bool = True
     clock: float = 0.0
     listing_lag: float | None = None
+    lists_parents: bool = False
     disable_verify: bool = False
     force_verify: bool = False
     refuses_encryption: bool = False
@@ -112,23 +107,45 @@ class Endpoint:
         """Return whether a policy is set on this endpoint or on its host."""
         return bool(getattr(self, name)) or (self.host is not None and self.host.has_policy(name))
 
+    def check_local_user(self, name: str | None, field: str) -> None:
+        """Raise APIError for a local_user here, unless it is a collection that has them."""
+        if name and self.entity_type != "GCSv5_mapped_collection":
+            raise bad_request(f"'{field}': '{self.name}' has no local users")
+
     def relative_path(self, path: str) -> str:
         """Return `path` relative to the endpoint's directory, `""` for the directory itself.
 
         Raise APIError for an invalid path, OutsideError for one outside the mount.
         """
         if not PATH.match(path):
-            raise bad_request(f"'path': {path!r} is not absolute, or contains CR, LF or NUL")
-        if path.lstrip("/").split("/")[0] == "~":
+            raise bad_request(f"'path': {path!r} is empty, or contains CR, LF or NUL")
+        path = absolute(path)
+        if is_home(path):
             return posixpath.normpath("/" + path.lstrip("/")[1:].lstrip("/"))[1:]
         normal, mount = posixpath.normpath("/" + path.lstrip("/")), self.mount.rstrip("/")
         if not f"{normal}/".startswith(f"{mount}/"):
             raise OutsideError(path)
         return normal[len(mount) + 1 :]
 
-    def directory_path(self, path: str, *, home: bool) -> str:
+    def directory_path(self, path: str) -> str:
         """Return the path of a directory as Globus shows it: absolute or in /~/, ending in /."""
-        return posixpath.join("/~/" if home else self.mount, self.relative_path(path), "")
+        if self.next_to_mount(path):
+            return posixpath.join(posixpath.normpath("/" + path.lstrip("/")), "")
+        start = "/~/" if is_home(path) else self.mount
+        return posixpath.join(start, self.relative_path(path), "")
+
+    def next_to_mount(self, path: str) -> str | None:
+        """Return what a directory above the mount shows: the next name of the mount's path.
+
+        Return None for other directories, and if what is above the mount cannot be listed.
+        """
+        if not self.lists_parents or is_home(path):
+            return None
+        above = posixpath.join(posixpath.normpath("/" + path.lstrip("/")), "")
+        mount = posixpath.join(self.mount, "")
+        if mount == above or not mount.startswith(above):
+            return None
+        return mount[len(above) :].split("/")[0]
 
     def locate(self, path: str, *, follow: bool = True) -> str:
         """Return the local path of `path`; raise OutsideError if a symlink leads out.
@@ -149,18 +166,20 @@ class Endpoint:
 
     def list_directory(self, path: str, limit: int) -> list[Document]:
         """Return a file document for each entry of the directory `path`, at most `limit`."""
+        if name := self.next_to_mount(path):
+            return [file_document(name, self.root, os.lstat(self.root))]
         with os.scandir(self.locate(path)) as found:
             listed = [(each.name, each.path, each.stat(follow_symlinks=False)) for each in found]
         if len(listed) > limit:
             message = f"The directory holds more than {limit} entries, the limit of a listing"
             raise APIError("ExternalError.DirListingFailed.SizeLimit", message)
-        return [_file_document(name, local_path, status) for name, local_path, status in listed]
+        return [file_document(name, local_path, status) for name, local_path, status in listed]
 
     def stat(self, path: str) -> Document:
         """Return the file document of one path."""
         local_path = self.locate(path, follow=False)
         name = "/" if local_path == self.root else posixpath.basename(local_path)
-        return _file_document(name, local_path, os.lstat(local_path))
+        return file_document(name, local_path, os.lstat(local_path))
 
     def mkdir(self, path: str) -> None:
         """Create one directory; its parent must exist."""
@@ -184,7 +203,7 @@ class Endpoint:
         os.utime(local_path, (now, now))
 
     def rename(self, old: str, new: str) -> None:
-        """Rename a file or directory; raise FileExistsError if the new name exists."""
+        """Give a file or directory a new name; a file there is replaced, as by the system call."""
         if not self.rename_supported:
             raise APIError("NotSupported", f"'{self.name}' cannot rename")
         source, target = self.locate(old, follow=False), self.locate(new, follow=False)
@@ -193,54 +212,16 @@ class Endpoint:
         os.lstat(source)
         if target == source:  # the same name, maybe in a new spelling: adopt it, as APFS does
             target = posixpath.join(posixpath.dirname(source), posixpath.basename(new.rstrip("/")))
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, "File exists", new)
         os.rename(source, target)
 
 
-def printable(name: str) -> str:
-    """Return `name` with U+FFFD for what is not UTF-8, so that JSON can hold it."""
-    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
+def is_home(path: str) -> bool:
+    """Return whether a path begins at the endpoint's own directory: in /~/, or a relative one."""
+    return not path.startswith("/") or path.lstrip("/").split("/")[0] == "~"
 
 
-def _file_document(name: str, local_path: str, status: os.stat_result) -> Document:
-    """Return the file document of what is at `local_path`; `status` is its lstat.
-
-    A symlink is shown with the type and size of its target, and its own size in the link fields. A
-    dangling one is an invalid_symlink.
-    """
-    facts, target, kind = _file_facts(status), None, None
-    link: Document = dict.fromkeys(facts)
-    if stat.S_ISLNK(status.st_mode):
-        link, target = facts, printable(os.readlink(local_path))
-        try:
-            status = os.stat(local_path)
-            facts = _file_facts(status)
-        except OSError:
-            kind = "invalid_symlink"
-    return {
-        "DATA_TYPE": "file",
-        "name": printable(name),
-        "type": kind or TYPES.get(stat.S_IFMT(status.st_mode), "other"),
-        "permissions": f"{stat.S_IMODE(status.st_mode):04o}",
-        **facts,
-        "link_target": target,
-        **{f"link_{fact}": value for fact, value in link.items()},
-    }
-
-
-def _file_facts(status: os.stat_result) -> Document:
-    return {
-        "size": status.st_size,
-        "last_modified": moment(status.st_mtime_ns // 1_000_000_000, " "),
-        "user": _account_name(pwd.getpwuid, status.st_uid),
-        "group": _account_name(grp.getgrgid, status.st_gid),
-    }
-
-
-@functools.cache
-def _account_name(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
-    try:
-        return str(look_up(number)[0])
-    except KeyError:
-        return str(number)
+def absolute(path: str) -> str:
+    """Return a path as Globus shows it: a relative one begins with /~/."""
+    if path.startswith("/"):
+        return path
+    return f"/{path}" if path.split("/", maxsplit=1)[0] == "~" else f"/~/{path}"

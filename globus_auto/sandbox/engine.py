@@ -8,6 +8,7 @@ three delete tasks of a user run, the others are queued; what fails is retried u
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections import deque
@@ -25,6 +26,7 @@ MAX_RUNNING_TASKS = 3  # tasks of one user and kind
 MAX_PENDING_TASKS = 100  # of one user
 SLICE = 256 * 1024 * 1024  # bytes that tasks may copy before the next answer is sent
 DAY = 24 * 3600.0  # seconds
+PROGRESS_SECONDS = 60.0  # between the events about the progress of a task
 DEADLINE, DEADLINE_AFTER_SUCCESS = DAY, 3 * DAY  # after the submission, after a success
 
 
@@ -120,6 +122,9 @@ class Engine:
         due = task.polls >= task.completion.polls and now >= task.started + task.completion.seconds
         if not due or now >= task.deadline or budget <= 0:
             return budget
+        limit = self._byte_limit(task, now)
+        if task.steps is not None and task.bytes_moved >= limit:
+            return budget
         done, task.nice_status = len(task.successes), "OK"
         if task.steps is None:
             endpoints = [self._state.endpoints[each] for each in task.submission.endpoint_ids]
@@ -127,12 +132,16 @@ class Engine:
         try:
             for moved in task.steps:
                 budget -= moved
-                if budget <= 0:
+                task.bytes_moved += moved
+                if budget <= 0 or task.bytes_moved >= limit:
+                    if now - (task.reported_at or task.started) >= PROGRESS_SECONDS:
+                        task.add_progress()
                     return budget
             task.steps = None
             if not task.pending:
                 if task.skipped:
                     task.add_event("SKIPPED_ERRORS", f"{len(task.skipped)} paths were skipped")
+                task.add_progress()
                 task.finish("SUCCEEDED", "SUCCEEDED")
         except TaskError as fatal:
             task.faults += 1
@@ -146,3 +155,8 @@ class Engine:
             if len(task.successes) > done and task.submission.deadline is None:
                 task.deadline = max(task.deadline, time.time() + DEADLINE_AFTER_SUCCESS)
         return budget
+
+    def _byte_limit(self, task: Task, now: float) -> float:
+        """Return how many bytes a task may have moved by now."""
+        rate = self._state.bytes_per_second
+        return math.inf if rate is None else rate * (now - (task.started or now))

@@ -10,7 +10,8 @@ from typing import Any, Literal
 ROUTE_NAMES = (
     "openid_configuration jwk authorize token revoke validate consents endpoint ls stat mkdir "
     "rename submission_id transfer delete task task_list cancel event_list successful_transfers "
-    "skipped_errors unknown"
+    "skipped_errors userinfo introspect identities create_client delete_client endpoint_search "
+    "update pause_info unknown"
 )
 PROXY_PAGE = """\
 <html><head><title>{status} {phrase}</title></head>

@@ -12,27 +12,23 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from globus_auto.sandbox import profiles, scopes
 from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, moment
+from globus_auto.sandbox.scopes import TRANSFER_ALL, OAuthError
 from globus_auto.sandbox.tokens import (
     AUTH,
     TOKEN_SECONDS,
-    TRANSFER,
     Token,
     base64_of,
     id_token,
+    is_uuid,
     stable_id,
 )
-
-if TYPE_CHECKING:
-    from globus_sdk.scopes import Scope
-
-TRANSFER_ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
-AUTH_SCOPE = "urn:globus:auth:scope:auth.globus.org:"
 
 
 class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,39 +37,29 @@ class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
     client_id: str
     redirect_uri: str
     scope: str
-    state: str
     response_type: Literal["code"]
-    code_challenge: str
-    code_challenge_method: Literal["S256"]
-    access_type: Literal["online", "offline"]
+    state: str = ""
+    code_challenge: str = ""
+    code_challenge_method: Literal["S256"] = "S256"
+    access_type: Literal["online", "offline"] = "online"
     prefill_named_grant: str = ""
     prompt: str = ""
-
-
-class OAuthError(Exception):
-    """An error of the token endpoint.
-
-    `error` is the OAuth 2 error code. `credentials`: the client could not authenticate.
-    """
-
-    def __init__(self, error: str, *, credentials: bool = False) -> None:
-        super().__init__(error)
-        self.error, self.credentials = error, credentials
-
-
-def data_access(collection_id: str) -> str:
-    """Return the data_access scope of a collection."""
-    return f"https://auth.globus.org/scopes/{collection_id}/data_access"
 
 
 class Identity:
     """The state of Globus Auth. `person` is the identity that logs in; tests may change it.
 
+    `accepts_any_app`: every UUID that is no other client is an app that people can log in with.
+    `provisioned` are further identities: the username of each id.
     `has_data_access` returns whether a collection has a data_access scope.
     """
 
     def __init__(self, has_data_access: Callable[[str], bool]) -> None:
         self.person = stable_id("person")
+        self.accepts_any_app = False
+        self.provisioned: dict[str, str] = {}
+        self._instances: set[str] = set()  # clients of installations, which people log in with
+        self._revoked: set[str] = set()
         self._has_data_access = has_data_access
         self._clients: dict[str, str | None] = {}  # client id: secret, None for an app
         self._logins: dict[str, tuple[str, LoginRequest]] = {}  # code: identity, request
@@ -116,10 +102,10 @@ class Identity:
     def approve(self, query: dict[str, str]) -> str:
         """Return the code for an authorize request; raise APIError naming what is wrong."""
         request = convert(query, LoginRequest)
-        if self._clients.get(request.client_id, "") is not None:
+        if request.client_id not in self._instances and not self._is_app(request.client_id):
             raise bad_request(f"'client_id': there is no app {request.client_id}")
         try:
-            self._parse(request.scope)
+            scopes.parse(request.scope, self._has_data_access)
         except OAuthError as error:
             raise bad_request(f"'scope': {error}") from error
         code = secrets.token_urlsafe(16)
@@ -128,14 +114,47 @@ class Identity:
 
     def check_client(self, client_id: str, secret: str | None) -> str:
         """Return `client_id` if it is registered and this is its secret; apps have none."""
-        if self._clients.get(client_id, "") != secret:
+        if secret is None and self._is_app(client_id):
+            return client_id
+        if secret is None or self._clients.get(client_id) != secret:
             raise OAuthError("invalid_client", credentials=True)
         return client_id
+
+    def create_instance(self, template_id: str, name: str) -> Document:
+        """Register a client of its own for an installation of an app, as `globus login` does."""
+        if not self._is_app(template_id):
+            raise APIError("NotFound", f"There is no app {template_id}")
+        client_id, secret = self.add_service_account()
+        self._instances.add(client_id)
+        return profiles.client_instance(client_id, secret, template_id, name)
+
+    def delete_client(self, client_id: str) -> None:
+        """Delete a client and revoke its tokens."""
+        del self._clients[client_id]
+        self._instances.discard(client_id)
+        for kept in (self._access, self._refresh):
+            for secret in [each for each, token in kept.items() if token.client == client_id]:
+                del kept[secret]
+
+    def usernames(self) -> dict[str, str]:
+        """Return the username of each identity: the person, the clients, the provisioned ones."""
+        accounts = [each for each, secret in self._clients.items() if secret is not None]
+        names = {each: profiles.username(each, is_client=True) for each in accounts}
+        person = {self.person: profiles.username(self.person, is_client=False)}
+        return {**self.provisioned, **names, **person}
+
+    def _is_app(self, client_id: str) -> bool:
+        """Return whether people can log in with this client id without a secret."""
+        if client_id in self._clients:
+            return self._clients[client_id] is None
+        return self.accepts_any_app and is_uuid(client_id)
 
     def exchange(self, form: dict[str, str], client_id: str, issuer: str) -> Document:
         """Return tokens for a code; a code serves once. `issuer` is the service's own URL."""
         person, request = self._logins.pop(form.get("code", ""), ("", None))
-        challenge = base64_of(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        challenge = ""
+        if request is not None and request.code_challenge:
+            challenge = base64_of(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         shown = (client_id, form.get("redirect_uri"), challenge)
         if request is None or shown != (
             request.client_id,
@@ -145,7 +164,7 @@ class Identity:
             raise OAuthError("invalid_grant", credentials=True)
         offline = request.access_type == "offline"
         tokens = self._grant(person, client_id, request.scope, issuer, offline=offline)
-        return {**tokens, "state": request.state}
+        return {**tokens, "state": request.state} if request.state else tokens
 
     def refresh(self, form: dict[str, str], client_id: str) -> Document:
         """Return a new access token for a refresh token, which stays the same."""
@@ -161,17 +180,23 @@ class Identity:
 
     def revoke(self, secret: str) -> None:
         """Revoke one access or refresh token; an unknown one is no error."""
-        self._access.pop(secret, None)
-        self._refresh.pop(secret, None)
+        if self._access.pop(secret, None) or self._refresh.pop(secret, None):
+            self._revoked.add(secret)
+
+    def find(self, secret: str) -> Token | None:
+        """Return the valid access or refresh token with this secret."""
+        token = self._access.get(secret) or self._refresh.get(secret)
+        return token if token is not None and time.time() < token.expires else None
 
     def is_active(self, secret: str) -> bool:
         """Return whether an access or refresh token is valid."""
-        token = self._access.get(secret) or self._refresh.get(secret)
-        return token is not None and time.time() < token.expires
+        return self.find(secret) is not None
 
     def access_token(self, secret: str, server: str) -> Token:
         """Return the access token with this secret; raise APIError if `server` rejects it."""
         token = self._access.get(secret)
+        if server == AUTH and secret in self._revoked:
+            raise APIError("PermissionDenied", "The token was revoked")
         if token is None or time.time() >= token.expires or token.server != server:
             raise APIError("ClientError.AuthenticationFailed", "Token is not active")
         return token
@@ -203,43 +228,19 @@ class Identity:
             shown.append(consent)
         return {"consents": shown}
 
-    def _parse(self, text: str) -> list[Scope]:
-        """Return the scopes of a scope string; raise OAuthError for an unknown one."""
-        from globus_sdk.scopes import ScopeParseError, ScopeParser  # noqa: PLC0415  slow to import
-
-        try:
-            scopes = sorted(ScopeParser.parse(text), key=str)
-        except ScopeParseError as error:
-            raise OAuthError("invalid_scope") from error
-        for scope in scopes:
-            name = scope.scope_string
-            known = name in ("openid", "profile", "email", TRANSFER_ALL)
-            known = known or name.startswith(AUTH_SCOPE)
-            for below in scope.dependencies:
-                collection = below.scope_string.removesuffix("/data_access").rpartition("/")[2]
-                real = below.scope_string == data_access(collection)
-                known = (
-                    known and real and name == TRANSFER_ALL and self._has_data_access(collection)
-                )
-            if not known:
-                raise OAuthError("unknown_scope")
-        if not scopes:
-            raise OAuthError("invalid_scope")
-        return scopes
-
     def _grant(
         self, identity: str, client: str, text: str, issuer: str, *, offline: bool
     ) -> Document:
         """Record consents to the scopes and return one token per service, Auth's first."""
         servers: dict[str, list[str]] = {}
-        for scope in self._parse(text):
+        for scope in scopes.parse(text, self._has_data_access):
             name = scope.scope_string
-            servers.setdefault(TRANSFER if name == TRANSFER_ALL else AUTH, []).append(name)
+            servers.setdefault(scopes.server_of(name), []).append(name)
             for path in [(name,), *((name, below.scope_string) for below in scope.dependencies)]:
                 consent = next(self._numbers), time.time()
                 self._consents.setdefault((identity, client, path), consent)
         answers = []
-        for server in sorted(servers):
+        for server in sorted(servers, key=lambda name: (name != AUTH, name)):
             token = self._issue(identity, client, server, " ".join(servers[server]))
             answer = token.document()
             if offline:

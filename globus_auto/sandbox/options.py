@@ -44,6 +44,18 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     serve.add_argument(
         "--destination", required=True, metavar="DIR", help="its collection is `destination`"
     )
+    serve.add_argument(
+        "--mount",
+        metavar="PATH",
+        help="the Globus path of both directories; default: their paths on this machine",
+    )
+    serve.add_argument(
+        "--app",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="the client id of an app that people can log in with; default: any UUID",
+    )
     serve.add_argument("--port", type=int, default=0, help="default: a free port")
     serve.add_argument(
         "--data-access",
@@ -114,6 +126,12 @@ def _add_tasks(group: argparse._ArgumentGroup) -> None:
         "--task-seconds", type=float, default=0.0, metavar="S", help="how long a task takes"
     )
     group.add_argument(
+        "--bytes-per-second",
+        type=float,
+        metavar="N",
+        help="how fast a task copies; default: as fast as it can",
+    )
+    group.add_argument(
         "--stall",
         metavar="CODE[:N]",
         help="make the first task stall with this event code, for ever or N times",
@@ -164,6 +182,7 @@ def apply(world: World, options: argparse.Namespace) -> None:
     world.latency = options.latency / 1000
     world.calls_per_second = options.calls_per_second
     world.completion = CompletionPolicy.after_seconds(options.task_seconds)
+    world.bytes_per_second = options.bytes_per_second
     world.listing_lag = options.listing_lag
     world.lists_delay = options.lists_late
     world.task_memory = options.task_memory

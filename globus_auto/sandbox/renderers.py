@@ -5,21 +5,28 @@ Field names are those of docs.globus.org/api/transfer and of the bodies in `glob
 
 from __future__ import annotations
 
+import posixpath
+
 from globus_auto.sandbox import texts
 from globus_auto.sandbox.documents import Document, moment
 from globus_auto.sandbox.endpoints import Endpoint
+from globus_auto.sandbox.submissions import Submission
 from globus_auto.sandbox.tasks import Task
 
 UNSET = """
     department keywords contact_email contact_info info_link user_message user_message_link
     globus_connect_setup_key non_functional_endpoint_id non_functional_endpoint_display_name
     https_server tlsftp_server authentication_timeout_mins authentication_policy_id subscription_id
+    authentication_assurance_timeout host_endpoint last_accessed_time sharing_target_endpoint
+    sharing_target_root_path storage_type default_directory associated_flow_policy
+    auto_delete_timeout acl_max_expiration_period_mins
     local_user_info_available myproxy_server myproxy_dn oauth_server s3_url
 """
 OFF = """
     public french_english_bilingual mfa_required force_encryption
     disable_anonymous_writes requester_pays subscription_admin_verified shareable acl_available
     acl_editable in_use activated s3_owner_activated
+    skip_auto_delete restrict_transfers_to_high_assurance
 """
 ENDPOINT: Document = {  # the same for every endpoint here
     **dict.fromkeys(UNSET.split()),
@@ -30,11 +37,25 @@ ENDPOINT: Document = {  # the same for every endpoint here
     **dict.fromkeys(("username", "owner_string", "organization"), "sandbox"),
     "location": "Automatic",
     "network_use": "normal",
-    "default_directory": "/~/",
+    **dict.fromkeys(("max_concurrency", "preferred_parallelism"), 4),
+    "preferred_concurrency": 2,
+    "max_parallelism": 8,
     "my_effective_roles": ["administrator"],
     "preserve_modtime": True,
     "expires_in": 0,
     "expire_time": "2000-01-01 00:00:00+00:00",
+}
+SERVER = {
+    "DATA_TYPE": "server",
+    "hostname": "127.0.0.1",
+    "id": 1,
+    "is_connected": True,
+    "is_paused": False,
+    "port": 443,
+    "scheme": "gsiftp",
+    "uri": "gsiftp://127.0.0.1:443",
+    **dict.fromkeys(("incoming_data_port_start", "incoming_data_port_end", "subject")),
+    **dict.fromkeys(("outgoing_data_port_start", "outgoing_data_port_end")),
 }
 TASK_FLAGS = """
     preserve_timestamp delete_destination_extra skip_source_errors
@@ -54,6 +75,7 @@ def endpoint(endpoint: Endpoint, owner: str) -> Document:
         "canonical_name": f"sandbox#{endpoint.id}",
         "display_name": endpoint.name,
         "owner_id": owner,
+        "DATA": [] if personal else [SERVER],
         "entity_type": endpoint.entity_type,
         "high_assurance": endpoint.high_assurance,
         "is_globus_connect": personal,
@@ -125,7 +147,19 @@ def task(work: Task, endpoints: list[Endpoint]) -> Document:
         "nice_status_details": None,
         "nice_status_expires_in": nice and -1,
         "is_ok": nice in ("OK", "Queued") if work.status == "ACTIVE" else None,
+        **_base_paths(submission),
         "is_paused": False,
         "canceled_by_admin": None,
         "canceled_by_admin_message": None,
+    }
+
+
+def _base_paths(submission: Submission) -> Document:
+    """Return the directories that all paths have in common, if the submission asks for them."""
+    sources = [posixpath.dirname(item.source.rstrip("/")) for item in submission.items]
+    targets = [posixpath.dirname(item.destination.rstrip("/")) for item in submission.items]
+    stored, transfer = submission.options["store_base_path_info"], submission.kind == "TRANSFER"
+    return {
+        "source_base_path": posixpath.commonpath(sources) if stored else None,
+        "destination_base_path": posixpath.commonpath(targets) if stored and transfer else None,
     }

@@ -1,4 +1,4 @@
-"""The HTTP service: routes, answers and planned faults. It touches no file.
+"""The HTTP service: requests, answers and planned faults. It touches no file.
 
 One thread handles one request after the other. Only the waiting (latency, late answers) and the
 hooks run beside it, so they delay no other request.
@@ -7,89 +7,31 @@ hooks run beside it, so they delay no other request.
 from __future__ import annotations
 
 import asyncio
-import base64
 import html
-import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from email.utils import formatdate
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from globus_auto.sandbox import documents, identity, operations, tokens
-from globus_auto.sandbox.documents import APIError, Document, bad_request
+from globus_auto.sandbox import answers, auth_operations, documents, scopes, tokens
+from globus_auto.sandbox.call import Call
+from globus_auto.sandbox.documents import APIError, bad_request
 from globus_auto.sandbox.faults import Fault, Request, When
 from globus_auto.sandbox.listener import Server
-from globus_auto.sandbox.operations import Call
+from globus_auto.sandbox.routes import NO_ROUTE, ROUTES, Route
 from globus_auto.sandbox.world import World
 
-STATUS = {
-    "ClientError.AuthenticationFailed": 401,
-    **dict.fromkeys(("ConsentRequired", "EndpointPermissionDenied", "PermissionDenied"), 403),
-    **dict.fromkeys(("ClientError.NotFound", "NotFound"), 404),
-    **dict.fromkeys(("EndpointNotFound", "EndpointDeleted"), 404),
-    **dict.fromkeys(("Conflict", "NotSupported", "TooManyPendingJobs"), 409),
-    "GCDisconnectedException": 409,
-    "TooManyRequests": 429,
-    "InternalError": 500,
-    "NotImplemented": 501,
-    "EndpointError": 502,
-}
+SERVICES = ("AUTH", "TRANSFER", "GROUPS", "SEARCH", "FLOWS", "TIMER", "COMPUTE")
 CODE_PAGE = "/v2/web/auth-code"  # globus-sdk's redirect_uri for programs without a web server
+GLOBUS = "https://auth.globus.org"  # older apps have its page as their redirect_uri
 NO_ANSWER = Response()  # marks an answer that is never sent
-
-
-@dataclass(frozen=True)
-class Route:
-    """A route: its operation, the query parameters it supports, the service of its tokens."""
-
-    method: str
-    path: str
-    operation: Callable[[Call], Document]
-    parameters: str | None = ""  # None: the operation checks them
-    service: str | None = tokens.TRANSFER
-
-
-OAUTH, API = "/v2/oauth2", "/v0.10"
-OPERATION, TASK = f"{API}/operation/endpoint/{{endpoint_id}}", f"{API}/task/{{task_id}}"
-ROUTES = [  # tried in this order, so the busiest comes first
-    Route("GET", f"{OPERATION}/ls", operations.ls, "path show_hidden filter orderby limit offset"),
-    Route("GET", f"{API}/endpoint/{{endpoint_id}}", operations.endpoint),
-    Route("GET", f"{OPERATION}/stat", operations.stat, "path"),
-    Route("POST", f"{OPERATION}/mkdir", operations.mkdir),
-    Route("POST", f"{OPERATION}/rename", operations.rename),
-    Route("GET", f"{API}/submission_id", operations.submission_id),
-    Route("POST", f"{API}/transfer", operations.transfer),
-    Route("POST", f"{API}/delete", operations.delete),
-    Route("GET", TASK, operations.task, "format"),
-    Route("GET", f"{API}/task_list", operations.task_list, "filter orderby limit offset fields"),
-    Route("POST", f"{TASK}/cancel", operations.cancel),
-    Route("GET", f"{TASK}/event_list", operations.event_list, "filter limit offset"),
-    Route("GET", f"{TASK}/successful_transfers", operations.successful_transfers, "marker"),
-    Route("GET", f"{TASK}/skipped_errors", operations.skipped_errors, "marker"),
-    Route("GET", "/.well-known/openid-configuration", operations.openid_configuration, "", None),
-    Route("GET", "/jwk.json", operations.jwk, "", None),
-    Route("GET", f"{OAUTH}/authorize", operations.authorize, None, None),
-    Route("POST", f"{OAUTH}/token", operations.token, "", None),
-    Route("POST", f"{OAUTH}/token/revoke", operations.revoke, "", None),
-    Route("POST", f"{OAUTH}/token/validate", operations.validate, "", None),
-    Route(
-        "GET",
-        "/v2/api/identities/{identity_id}/consents",
-        operations.consents,
-        "all",
-        tokens.AUTH,
-    ),
-]
-NO_ROUTE = Route("", "", operations.unknown, "", None)
 
 
 class Sandbox:
@@ -141,9 +83,11 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point globus-sdk and the globus client here.
 
+        They name all services, so that no request for one that is not emulated leaves this machine.
+
         The URLs end in a slash because globus-sdk appends the path of its login page unchanged.
         """
-        names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in ("AUTH", "TRANSFER")]
+        names = [f"GLOBUS_SDK_SERVICE_URL_{service}" for service in SERVICES]
         return dict.fromkeys(names, f"{self.url}/")
 
     def _handler(self, route: Route) -> Callable[..., Coroutine[Any, Any, Response]]:
@@ -157,15 +101,19 @@ class Sandbox:
             self.world.requests.append(request)
             raw = await http.body()
             try:
-                request.body = _parse_body(raw, http.headers.get("content-type", ""))
+                request.body = answers.parse_body(raw, http.headers.get("content-type", ""))
                 response = await self._answer(http, request, route)
             except APIError as error:
-                response = _error_response(error, request.path)
-            except identity.OAuthError as error:
-                response = _response({"error": error.error}, 401 if error.credentials else 400)
+                response = answers.error_response(error, request.path)
+            except scopes.OAuthError as error:
+                response = answers.response(
+                    {"error": error.error}, 401 if error.credentials else 400
+                )
             except Exception as error:  # noqa: BLE001  from a hook or a bug: __exit__ raises it
                 self._failures.append(error)
-                response = _error_response(APIError("InternalError", repr(error)), request.path)
+                response = answers.error_response(
+                    APIError("InternalError", repr(error)), request.path
+                )
             if response is not NO_ANSWER:
                 request.status = response.status_code
             if self._log:
@@ -185,20 +133,20 @@ class Sandbox:
         if fault.drop == "before":
             return await self._hang_up(http)
         if fault.status is not None and not fault.after:
-            return _fault_response(fault, fault.status)
+            return answers.fault_response(fault, fault.status)
         await self._run_hooks(request, "before")
         try:
             response = self._carry_out(http, request, route)
-        except (APIError, identity.OAuthError):
+        except (APIError, scopes.OAuthError):
             if not fault.after:
                 raise
         await self._run_hooks(request, "after")
         if fault.status is not None:
-            return _fault_response(fault, fault.status)
+            return answers.fault_response(fault, fault.status)
         if fault.drop == "after":
             return await self._hang_up(http)
         if fault.truncate:
-            return _response(bytes(response.body)[: len(response.body) // 2])
+            return answers.response(bytes(response.body)[: len(response.body) // 2])
         return response
 
     def _carry_out(self, http: HttpRequest, request: Request, route: Route) -> Response:
@@ -208,28 +156,33 @@ class Sandbox:
         if route.service:
             caller = self.world.identity.access_token(secret, route.service)
         names = [name for name, _ in request.pairs]
-        for name in names:
+        for name in names if route is not NO_ROUTE else ():
             honoured = route.parameters is None or name in route.parameters.split()
-            repeatable = name == "filter" and route.operation is operations.ls
+            honoured = honoured or (name == "fields" and route.service == tokens.TRANSFER)
+            repeatable = name == "filter" and route is ROUTES[0]
             if not honoured or (names.count(name) > 1 and not repeatable):
                 raise bad_request(f"'{name}': not supported by the sandbox")
         self.world.engine.advance()
-        basic = _parse_basic(secret) if kind == "Basic" else None
+        basic = answers.parse_basic(secret) if kind == "Basic" else None
         document = route.operation(
             Call(self.world, request, http.path_params, caller, basic, self.url)
         )
-        if route.operation is operations.authorize:
+        if route.operation is auth_operations.authorize:
             return self._login_response(**document)
-        return _response(document, 202 if document.get("code") == "Accepted" else 200)
+        status = 202 if document.get("code") == "Accepted" else 200
+        if "fields" in names:
+            document = documents.select(document, request.query["fields"].split(","))
+        return answers.response(document, status)
 
     def _login_response(self, code: str, state: str, redirect_uri: str) -> Response:
         """Show a code to paste, or redirect it to a program that waits for it on this machine."""
-        if redirect_uri == self.url + CODE_PAGE:
+        if redirect_uri in (self.url + CODE_PAGE, GLOBUS + CODE_PAGE):
             page = f"<title>Code</title><p>Paste this code:<p><code>{html.escape(code)}</code>"
             return HTMLResponse(page)
         if urlsplit(redirect_uri).hostname not in ("127.0.0.1", "localhost"):
             raise bad_request("'redirect_uri': only this service's own page and this machine")
-        return RedirectResponse(f"{redirect_uri}?{urlencode({'code': code, 'state': state})}", 302)
+        answer = {"code": code, "state": state} if state else {"code": code}
+        return RedirectResponse(f"{redirect_uri}?{urlencode(answer)}", 302)
 
     async def _run_hooks(self, request: Request, when: When) -> None:
         for planned in self.world.faults.take(request, when):
@@ -245,45 +198,3 @@ class Sandbox:
 
 
 NOBODY = tokens.Token("", "", "", "", 0.0)
-
-
-def _parse_body(raw: bytes, content_type: str) -> Any:  # noqa: ANN401
-    """Return a body parsed by its content type, form or JSON; None for an empty one."""
-    if content_type.startswith("application/x-www-form-urlencoded"):
-        return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError as error:
-        raise bad_request("The body is not JSON") from error
-
-
-def _parse_basic(text: str) -> tuple[str, str]:
-    """Return the client id and secret of HTTP Basic authentication."""
-    client, _, secret = base64.b64decode(text).decode().partition(":")
-    return client, secret
-
-
-def _fault_response(fault: Fault, status: int) -> Response:
-    """Return the answer that a fault sends instead of the real one."""
-    body = "" if fault.body is None else fault.body
-    return _response(body, status, fault.headers, fault.content_type)
-
-
-def _response(
-    body: object,
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-    media_type: str | None = "application/json",
-) -> Response:
-    """Return an answer; bytes and str are sent unchanged, everything else as JSON."""
-    content = body if isinstance(body, str | bytes) else json.dumps(body)
-    headers = {"Date": formatdate(time.time(), usegmt=True), **(headers or {})}
-    return Response(content, status, headers, media_type=media_type)
-
-
-def _error_response(error: APIError, path: str) -> Response:
-    """Return the error document of an API error, with its HTTP status."""
-    code, wait = error.code, error.extra.get("retry_after")
-    status = STATUS.get(code) or (502 if code.startswith("ExternalError") else 400)
-    document = {**documents.result(code, error.message, path), **error.extra}
-    return _response(document, status, {"Retry-After": str(wait)} if wait else None)

@@ -15,4 +15,5 @@ class State:
         self.completion = CompletionPolicy.at_once()
         self.planned_failures: list[PlannedFailure] = []
         self.skipped_paths: dict[str, str] = {}
+        self.bytes_per_second: float | None = None
         self.missed_paths: set[str] = set()

@@ -13,16 +13,13 @@ from uuid import UUID
 from msgspec import Meta, Struct, structs
 
 from globus_auto.sandbox.documents import APIError, Document, bad_request, convert, parse_moment
-from globus_auto.sandbox.endpoints import PATH
+from globus_auto.sandbox.endpoints import PATH, absolute
 
 Kind = Literal["TRANSFER", "DELETE"]
+ALGORITHMS = ("MD5", "SHA1", "SHA256", "SHA512")
 Path = Annotated[str, Meta(pattern=PATH.pattern)]
 Label = Annotated[str, Meta(max_length=128, pattern=r"\A(?!\s)[^\x00-\x1f\x7f]*(?<!\s)\Z")]
 Flag = bool | None
-MUST_BE_OFF = """
-    notify_on_succeeded notify_on_failed notify_on_inactive delete_destination_extra
-    store_base_path_info
-"""
 
 
 class Mkdir(Struct, forbid_unknown_fields=True):
@@ -30,6 +27,7 @@ class Mkdir(Struct, forbid_unknown_fields=True):
 
     DATA_TYPE: Literal["mkdir"]
     path: Path
+    local_user: str | None = None
 
 
 class Rename(Struct, forbid_unknown_fields=True):
@@ -38,6 +36,15 @@ class Rename(Struct, forbid_unknown_fields=True):
     DATA_TYPE: Literal["rename"]
     old_path: Path
     new_path: Path
+    local_user: str | None = None
+
+
+class TaskUpdate(Struct, forbid_unknown_fields=True):
+    """The document that changes the label or the deadline of a task."""
+
+    DATA_TYPE: Literal["task"]
+    label: Label | None = None
+    deadline: str | None = None
 
 
 class _FilterRule(Struct, forbid_unknown_fields=True):
@@ -52,6 +59,8 @@ class _TransferItem(Struct, forbid_unknown_fields=True):
     source_path: Path
     destination_path: Path
     recursive: Flag = None
+    external_checksum: str | None = None
+    checksum_algorithm: str | None = None
 
 
 class _DeleteItem(Struct, forbid_unknown_fields=True):
@@ -66,6 +75,8 @@ class _Document(Struct, forbid_unknown_fields=True, kw_only=True):
     notify_on_succeeded: Flag = None
     notify_on_failed: Flag = None
     notify_on_inactive: Flag = None
+    skip_activation_check: Flag = None  # older clients send it; it has no effect
+    store_base_path_info: Flag = None
 
 
 class _Transfer(_Document, kw_only=True):
@@ -80,7 +91,8 @@ class _Transfer(_Document, kw_only=True):
     skip_source_errors: Flag = None
     fail_on_quota_errors: Flag = None
     delete_destination_extra: Flag = None
-    store_base_path_info: Flag = None
+    source_local_user: str | None = None
+    destination_local_user: str | None = None
     recursive_symlinks: Literal["ignore"] | None = None
     filter_rules: list[_FilterRule] | None = None
 
@@ -92,6 +104,7 @@ class _Delete(_Document, kw_only=True):
     recursive: Flag = None
     ignore_missing: Flag = None
     interpret_globs: Flag = None
+    local_user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,12 +112,15 @@ class Item:
     """One item of a task; with `recursive` None its type is determined when it is processed.
 
     `missing`: the source was not found, so the item does not count among the files of its task.
+    `checksum` is the one that the file must have, `algorithm` is the algorithm of its checksums.
     """
 
     source: str
     destination: str
     recursive: bool | None
     missing: bool = False
+    checksum: str | None = None
+    algorithm: str = ALGORITHMS[0]
 
 
 @dataclass(frozen=True)
@@ -140,25 +156,36 @@ def read(kind: Kind, document: Document) -> Submission:
     if kind == "TRANSFER":
         fields = convert(document, _Transfer)
         endpoints = [fields.source_endpoint, fields.destination_endpoint]
-        items = [Item(one.source_path, one.destination_path, one.recursive) for one in fields.DATA]
+        items = [_transfer_item(one) for one in fields.DATA]
     else:
         fields = convert(document, _Delete)
         endpoints = [fields.endpoint]
-        items = [Item(one.path, "", None) for one in fields.DATA]
+        items = [Item(absolute(one.path), "", None) for one in fields.DATA]
     if not items:
         code = "ClientError.BadRequest" + (".NoTransferItems" if kind == "TRANSFER" else "")
         raise APIError(code, f"A {kind.lower()} requires at least one item")
-    options = structs.asdict(fields)
-    for name in MUST_BE_OFF.split():
-        if options.get(name):
-            raise bad_request(f"'{name}': the sandbox supports only false")
     return Submission(
         kind=kind,
         document=document,
-        options=options,
+        options=structs.asdict(fields),
         items=items,
         endpoint_ids=[str(each) for each in endpoints],
         submission_id=str(fields.submission_id),
         label=fields.label,
         deadline=None if fields.deadline is None else parse_moment(fields.deadline, "deadline"),
+    )
+
+
+def _transfer_item(one: _TransferItem) -> Item:
+    algorithm = (one.checksum_algorithm or ALGORITHMS[0]).upper()
+    if algorithm not in ALGORITHMS:
+        raise bad_request(f"'checksum_algorithm': the sandbox has only {', '.join(ALGORITHMS)}")
+    if one.external_checksum is not None and one.recursive:
+        raise bad_request("'external_checksum': a directory has none")
+    return Item(
+        absolute(one.source_path),
+        absolute(one.destination_path),
+        one.recursive,
+        checksum=one.external_checksum,
+        algorithm=algorithm,
     )

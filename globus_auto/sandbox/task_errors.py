@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from globus_auto.sandbox import texts
-from globus_auto.sandbox.endpoints import Endpoint, printable
+from globus_auto.sandbox.endpoints import Endpoint
+from globus_auto.sandbox.file_documents import printable
 
 EVENT_CODES = {
     errno.ENOENT: "FILE_NOT_FOUND",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -62,7 +63,8 @@ class Task:
 
     Times are in seconds since 1970. `verify_checksum` and `encrypt_data` say what is done,
     which may differ from the submission. `pending` are the items still to do; `successes`,
-    `skipped` and `events` (oldest first) are documents.
+    `skipped` and `events` (oldest first) are documents. `bytes_moved` counts what was copied and
+    checksummed; `mirrored` has the names in the source of each directory at the destination.
     """
 
     id: str
@@ -94,6 +96,10 @@ class Task:
     reported_faults: set[tuple[str, str]] = field(default_factory=set)
     history_lost: bool = False
     steps: Iterator[int] | None = None
+    bytes_moved: int = 0
+    reported_bytes: int = 0
+    reported_at: float | None = None
+    mirrored: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def in_progress(self) -> bool:
@@ -115,9 +121,12 @@ class Task:
 
     @property
     def subtasks(self) -> int:
-        """The number of subtasks: one for each path to check, one more for each known file."""
+        """The number of subtasks: one for each path to check, one more for each known file.
+
+        In recordings, a delete task has one for each item.
+        """
         if self.submission.kind == "DELETE":
-            return 2 * len(self.submission.items)
+            return len(self.submission.items)
         unknown = sum(bool(item.missing or item.recursive) for item in self.pending)
         return 2 * self.files + self.directories + unknown + len(self.skipped)
 
@@ -144,6 +153,20 @@ class Task:
             "time": moment(time.time()),
         }
         self.events.append(event)
+
+    def add_progress(self) -> None:
+        """Add an event about the bytes transferred since the last one, if there are any."""
+        now, since = time.time(), self.reported_at or self.started or self.requested
+        moved, seconds = self.bytes_transferred - self.reported_bytes, max(now - since, 0.001)
+        if moved <= 0:
+            return
+        self.reported_bytes, self.reported_at = self.bytes_transferred, now
+        facts = {
+            "bytes_transferred": moved,
+            "duration": round(seconds, 3),
+            "mbps": round(moved * 8 / 1e6 / seconds, 3),
+        }
+        self.add_event("PROGRESS", json.dumps(facts, indent=2))
 
     def add_fault(self, code: str, details: str) -> None:
         """Record an error that may pass: set nice_status, add an event the first time."""

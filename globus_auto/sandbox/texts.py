@@ -16,7 +16,7 @@ OPERATIONS = {
     **dict.fromkeys(("MLST", "MLSD"), "list"),
     **dict.fromkeys(("RETR", "STOR", "MFMT"), "transfer"),
     "MKD": "make directories",
-    "CKSM MD5 0 -1": "checksum",
+    "CKSM": "checksum",
     "DELE": "delete",
 }
 
@@ -42,7 +42,7 @@ def event_details(endpoint: Endpoint, command: str, path: str, server_reply: str
     """Return the details of the event that reports this reply."""
     details = server_reply.replace("\r\n", "\\r\\n")
     return (
-        f"Error ({OPERATIONS[command]})\n"
+        f"Error ({OPERATIONS[command.split(maxsplit=1)[0]]})\n"
         f"Endpoint: {endpoint.name} ({endpoint.id})\n"
         f"Server: 127.0.0.1:443\n"
         f"File: {path}\n"

@@ -67,23 +67,44 @@ def base64_of(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def id_token(token: Token, issuer: str) -> str:
-    """Return the signed id_token of a login."""
-    now = int(time.time())
-    name = f"{token.identity}@sandbox.invalid"
-    claims = {
+def is_uuid(text: str) -> bool:
+    """Return whether a text is a UUID."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def username(identity: str, *, is_client: bool) -> str:
+    """Return the username of an identity; a service account has one of Globus's form."""
+    return f"{identity}@{'clients.auth.globus.org' if is_client else 'sandbox.invalid'}"
+
+
+def profile(token: Token) -> Document:
+    """Return who the identity of a token is, as id_tokens and userinfo say it."""
+    name = username(token.identity, is_client=token.identity == token.client)
+    return {
         "sub": token.identity,
-        "iss": issuer,
-        "aud": token.client,
-        "iat": now,
-        "exp": now + TOKEN_SECONDS,
-        "at_hash": base64_of(hashlib.sha512(token.secret.encode()).digest()[:32]),
         "name": "Person of the sandbox",
         "organization": "sandbox",
         "preferred_username": name,
         "email": name,
         "identity_provider": stable_id("identity_provider"),
         "identity_provider_display_name": "sandbox",
+    }
+
+
+def id_token(token: Token, issuer: str) -> str:
+    """Return the signed id_token of a login."""
+    now = int(time.time())
+    claims = {
+        **profile(token),
+        "iss": issuer,
+        "aud": token.client,
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "at_hash": base64_of(hashlib.sha512(token.secret.encode()).digest()[:32]),
         "last_authentication": now,
     }
     return jwt.encode(claims, _key(), algorithm="RS512")

@@ -20,7 +20,8 @@ from dataclasses import replace
 
 from globus_auto.sandbox import copying, texts
 from globus_auto.sandbox.documents import Document, moment
-from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
+from globus_auto.sandbox.endpoints import Endpoint, OutsideError
+from globus_auto.sandbox.file_documents import printable
 from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Item
 from globus_auto.sandbox.task_errors import TaskError, command_error, convert_os_errors
@@ -62,8 +63,18 @@ def steps(task: Task, endpoints: list[Endpoint], state: State) -> Iterator[int]:
                 task.add_fault(error.code, error.details)
                 if error.blocks_task:
                     break
+        if options.get("delete_destination_extra") and not retries:
+            yield from _delete_extra(task, endpoints)
     finally:
         task.pending.extendleft(reversed(retries))
+
+
+def _delete_extra(task: Task, endpoints: list[Endpoint]) -> Iterator[int]:
+    """Delete what only the destination has; an error there is reported once, and ends the work."""
+    try:
+        yield from copying.delete_extra(task, endpoints[1])
+    except TaskError as error:
+        task.add_fault(error.code, error.details)
 
 
 def _raise_if_blocked(task: Task, endpoints: list[Endpoint]) -> None:

@@ -5,6 +5,7 @@ A test, or the command line, builds a World and changes it while it is served.
 
 from __future__ import annotations
 
+import errno
 import math
 import posixpath
 import time
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from globus_auto.sandbox.documents import APIError, Document, bad_request
-from globus_auto.sandbox.endpoints import Endpoint, OutsideError, printable
+from globus_auto.sandbox.endpoints import Endpoint, OutsideError
 from globus_auto.sandbox.engine import Engine
 from globus_auto.sandbox.faults import Faults, Request
-from globus_auto.sandbox.identity import TRANSFER_ALL, Identity, data_access
+from globus_auto.sandbox.file_documents import printable
+from globus_auto.sandbox.identity import Identity
+from globus_auto.sandbox.scopes import TRANSFER_ALL, data_access
 from globus_auto.sandbox.snapshots import Snapshots
 from globus_auto.sandbox.state import State
 from globus_auto.sandbox.submissions import Submission
@@ -28,6 +31,7 @@ from globus_auto.sandbox.tokens import Token
 __all__ = ["CompletionPolicy", "Endpoint", "World"]
 
 LISTING_LIMIT = 100_000  # entries; docs.globus.org/api/transfer/file_operations
+LOCAL_USERS = ["source_local_user", "destination_local_user"]  # fields of a transfer
 RATE_WINDOW = 10.0  # seconds over which calls are counted
 
 
@@ -42,6 +46,7 @@ class World(State):
     * `listing_lag`: the maximum age in seconds of what ls and stat show; see `Snapshots`.
     * `skipped_paths`: source paths that fail in every transfer, and the error code of each.
     * `missed_paths`: source paths that recursive items do not see; see `miss_paths`.
+    * `bytes_per_second`: how fast each task copies and checksums; None: as fast as it can.
     * `rejects_verify`: reject a transfer that asks for verification where it is disabled, instead
       of accepting it and not verifying. Which of the two Globus does is not published.
     * `lists_delay`: for so many seconds after a task completes, reject successful_transfers and
@@ -153,7 +158,7 @@ class World(State):
                 code = "ClientError.NotFound"
             elif isinstance(error, NotADirectoryError):
                 code = f"ExternalError.{failure}.NotDirectory"
-            elif isinstance(error, FileExistsError):
+            elif isinstance(error, FileExistsError) or error.errno == errno.ENOTEMPTY:
                 code = f"ExternalError.{failure}.Exists"
             elif isinstance(error, PermissionError):
                 code = f"ExternalError.{failure}.PermissionDenied"
@@ -163,6 +168,8 @@ class World(State):
 
     def list_directory(self, endpoint: Endpoint, path: str) -> list[Document]:
         """Return the file documents of a directory as ls shows them now."""
+        if endpoint.next_to_mount(path):
+            return endpoint.list_directory(path, self.listing_limit)
         key = (endpoint.id, "ls", endpoint.relative_path(path))
         return self._snapshots.get(
             key, self._lag(endpoint), lambda: endpoint.list_directory(path, self.listing_limit)
@@ -182,7 +189,10 @@ class World(State):
         if duplicate is not None:
             return duplicate, True
         verify = bool(submission.options.get("verify_checksum"))
-        for endpoint in [self.usable_endpoint(each, caller) for each in submission.endpoint_ids]:
+        fields = ["local_user"] if submission.kind == "DELETE" else LOCAL_USERS
+        for endpoint_id, field in zip(submission.endpoint_ids, fields, strict=True):
+            endpoint = self.usable_endpoint(endpoint_id, caller)
+            endpoint.check_local_user(submission.options[field], field)
             if endpoint.offline_code == "GC_NOT_CONNECTED":
                 raise APIError("GCDisconnectedException", _disconnected_message(endpoint))
             if verify and self.rejects_verify and endpoint.has_policy("disable_verify"):

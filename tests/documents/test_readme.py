@@ -32,7 +32,8 @@ def test_the_readme_names_every_option_and_no_other() -> None:
     transfer._add_options(parser)
     options = set(re.findall(r"--[a-z-]+", parser.format_help()))
     named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", README))
-    assert named - options <= {"--source", "--destination"}
+    serve = {"--source", "--destination", "--app", "--mount", "--bytes-per-second"}
+    assert named - options <= serve
     # -n, -v and --help need no explanation there.
     unnamed = {"--dry-run", "--verbose", "--help"}
     assert options - set(re.findall(r"--[a-z-]+", README)) == unnamed

@@ -9,7 +9,7 @@ from typing import Any
 import globus_sdk
 import pytest
 
-from globus_auto.sandbox.identity import TRANSFER_ALL
+from globus_auto.sandbox.scopes import TRANSFER_ALL
 from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import Endpoint, World
 

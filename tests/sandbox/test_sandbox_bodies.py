@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from globus_auto.sandbox.identity import TRANSFER_ALL, data_access
+from globus_auto.sandbox.scopes import TRANSFER_ALL, data_access
 from tests.sandbox.conftest import Site
 
 # Keys that differ on purpose, and why.
@@ -188,7 +188,7 @@ def test_auth_answers_as_the_shipped_bodies_do(site: Site) -> None:
     assert last["scope_name"] == data_access(site.destination.id)
     assert last["dependency_path"] == [ours["consents"][1]["id"], last["id"]]
     status, ours = send(site, "GET", person.replace("all=False", "all=True"), token=bearer)
-    assert (status, ours["code"]) == (400, "ClientError.BadRequest")
+    assert (status, ours["errors"][0]["code"]) == (400, "BAD_REQUEST")
     someone = f"/v2/api/identities/{site.account}/consents"
     assert send(site, "GET", someone, token=bearer)[0] == 403
 

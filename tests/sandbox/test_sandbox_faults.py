@@ -9,7 +9,8 @@ import pytest
 import time_machine
 
 from globus_auto.sandbox.faults import ROUTE_NAMES
-from globus_auto.sandbox.server import ROUTES, Sandbox
+from globus_auto.sandbox.routes import ROUTES
+from globus_auto.sandbox.server import Sandbox
 from globus_auto.sandbox.world import World
 from tests.sandbox.conftest import Site, api_error
 
@@ -174,15 +175,16 @@ def test_calls_over_the_limit_get_429_with_retry_after(site: Site) -> None:
 
 
 def test_a_route_that_is_not_emulated_is_a_501(site: Site) -> None:
-    requests = [
-        ("get", "/v0.10/bookmark_list"),
-        ("put", "/v0.10/task/x"),
-        ("get", "/v2/api/projects"),
-    ]
-    for method, path in (*requests, ("get", "/v2/oauth2/userinfo")):
+    """It is one whatever its query and its token; that of Auth has Auth's shape."""
+    requests = [("get", "/v0.10/bookmark_list?x=1"), ("delete", "/v0.10/task/x")]
+    auth = {("get", "/v2/api/projects?x=1"): "NOT_IMPLEMENTED"}
+    for method, path in (*requests, *auth):
         with pytest.raises(globus_sdk.TransferAPIError, match="does not emulate") as caught:
             getattr(site.client, method)(path)
-        assert (caught.value.http_status, caught.value.code) == (501, "NotImplemented")
+        assert (caught.value.http_status, caught.value.code) == (
+            501,
+            auth.get((method, path), "NotImplemented"),
+        )
     assert {each.route for each in site.world.requests} == {"token", "unknown"}
 
 

@@ -43,16 +43,16 @@ def test_a_copy_to_another_case_keeps_the_existing_spelling(site: Site) -> None:
     assert arrived["dir/file"].read_bytes() == b"second"
 
 
-def test_a_rename_fails_if_the_name_exists_in_another_case(site: Site) -> None:
+def test_a_rename_replaces_a_name_in_another_case(site: Site) -> None:
     site.source.ignores_case = True
     site.write("one")
     site.write("two")
     rename, here = site.client.operation_rename, site.source.id
-    assert api_error(rename, here, "/one", "/TWO") == (502, "ExternalError.RenameFailed.Exists")
-    assert api_error(rename, here, "/one", "/one") == (502, "ExternalError.RenameFailed.Exists")
-    rename(here, "/ONE", "/three")
+    rename(here, "/ONE", "/TWO")
+    assert os.listdir(site.src) == ["two"]
     rename(here, "/two", "/Two")
-    assert sorted(os.listdir(site.src)) == ["Two", "three"]
+    rename(here, "/Two", "/Two")
+    assert os.listdir(site.src) == ["Two"]
 
 
 def test_an_endpoint_can_ignore_only_the_unicode_form(site: Site) -> None:

@@ -206,8 +206,8 @@ def test_serve_prints_settings_and_requests_until_a_signal(
             assert client.get_task(task)["status"] == "SUCCEEDED"
             listed = client.operation_ls(config["SRC_ID"], config["SRC_DIR"])
             assert [each["name"] for each in listed] == ["file"]
-            with pytest.raises(globus_sdk.TransferAPIError):
-                client.operation_ls(config["SRC_ID"], "/")
+            above = client.operation_ls(config["SRC_ID"], "/")
+            assert [each["name"] for each in above] == [source.parts[1]]
         process.send_signal(stop)
         printed, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
@@ -225,7 +225,8 @@ def test_serve_runs_tasks_that_no_client_polls(
     (tmp_path / "a/file").write_text("content")
     process = serve(
         *("--source", tmp_path / "a", "--destination", tmp_path / "b", "--task-seconds", "0.2"),
-        *("--data-access", "--disconnect", "source:3600"),
+        *("--data-access", "--disconnect", "source:3600", "--mount", "/lab"),
+        *("--app", "8b8060fd-610e-4a74-885e-1051c71ad473"),
     )
     with process:
         printed = read_until(process, "Ready at")
@@ -243,7 +244,7 @@ def test_serve_runs_tasks_that_no_client_polls(
             authorizer=globus_sdk.AccessTokenAuthorizer(token)
         ) as client:
             data = globus_sdk.TransferData(ids["SRC_ID"], ids["DST_ID"])
-            data.add_item(f"{tmp_path}/a/file", f"{tmp_path}/b/file")
+            data.add_item("/lab/file", "/lab/file")
             client.submit_transfer(data)
         while not (tmp_path / "b/file").exists():
             assert process.poll() is None
@@ -264,6 +265,7 @@ def test_serve_explains_in_one_sentence_why_it_cannot_start(tmp_path: Path) -> N
             "--source", a, "--destination", other
         )
     for option in (
+        "--mount=lab",
         "--fault=ls:colour=red",
         "--fault=ls:drop=late",
         "--fault=nowhere:status=5",

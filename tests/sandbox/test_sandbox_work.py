@@ -25,7 +25,7 @@ def test_a_file_is_copied_with_its_checksum_and_mtime(site: Site) -> None:
     assert (found["subtasks_succeeded"], found["bytes_transferred"]) == (2, 5)
     (sent,) = site.client.task_successful_transfers(task)
     assert (sent["checksum"], sent["size"]) == ("827ccb0eea8a706c4c34a16891f84e7b", 5)
-    assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.event_codes(task) == ["SUCCEEDED", "PROGRESS", "STARTED"]
 
 
 def test_a_directory_is_merged_according_to_filter_rules(site: Site) -> None:
@@ -221,7 +221,7 @@ def test_recursive_items_do_not_see_missed_paths(site: Site) -> None:
     found = site.client.get_task(task)
     assert (found["status"], found["files"], found["directories"]) == ("SUCCEEDED", 1, 2)
     assert (site.transferred(task), site.skipped_errors(task)) == (["/seen/file"], {})
-    assert site.event_codes(task) == ["SUCCEEDED", "STARTED"]
+    assert site.event_codes(task) == ["SUCCEEDED", "PROGRESS", "STARTED"]
     assert site.transferred(site.transfer(("/item.txt", "/item.txt", False))) == ["/item.txt"]
     site.world.missed_paths.clear()
     task = site.transfer(("/", "/all/", True))
