@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
@@ -30,8 +31,12 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the command line `argv` and return the exit code."""
-    options = utils.parsed(utils.parser(PROGRAM, __doc__ or "", EPILOG), argv)
-    return utils.run(PROGRAM, options, delete)
+    return utils.run(PROGRAM, utils.parsed(parser(), argv), delete)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return utils.parser(PROGRAM, __doc__ or "", EPILOG)
 
 
 def delete(context: RunContext) -> None:

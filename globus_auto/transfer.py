@@ -39,17 +39,12 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with the command line `argv` and return the exit code."""
-    parser = utils.parser(PROGRAM, __doc__ or "", EPILOG)
-    _add_options(parser)
-    options = utils.parsed(parser, argv)
-    if options.probe and not options.check:
-        parser.error("--probe needs --check")
-    if options.json and not options.status and options.find is None:
-        parser.error("--json needs --status or --find")
-    _refuse_combinations(parser, options)
+    given = parser()
+    options = utils.parsed(given, argv)
+    refuse_combinations(given, options)
     if options.init:
         if problem := report.init(options.init):
-            parser.error(problem)
+            given.error(problem)
         return 0
     read_only = next((name for name in READ_ONLY if _is_given(options, name)), None)
     if read_only:
@@ -57,8 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return utils.run(PROGRAM, options, transfer)
 
 
-def _refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Exit with code 2 if an option would be ignored because of another one."""
+def refuse_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with code 2 if an option would be ignored because of another one, or for lack of it."""
+    if options.probe and not options.check:
+        parser.error("--probe needs --check")
+    if options.json and not options.status and options.find is None:
+        parser.error("--json needs --status or --find")
     for name in (*READ_ONLY, "init"):
         more = ("config", "dry_run") if name == "init" else ()
         for other in (*READ_ONLY, "init", "full", "wait", "login", *more):
@@ -72,8 +71,10 @@ def _is_given(options: argparse.Namespace, name: str) -> bool:
     return getattr(options, name) not in (None, False)
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    result = utils.parser(PROGRAM, __doc__ or "", EPILOG)
+    add = result.add_argument
     add("--full", action="store_true", help="compare all files in one task; copy what differs")
     add("--wait", action="store_true", help="wait until all transfers have ended; report failures")
     add("--init", metavar="FILE", type=_not_empty, help="write a new file for --config")
@@ -97,6 +98,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="print one page about the last 7 days, or DAYS",
     )
     add("--crontab", action="store_true", help="print the lines for your crontab")
+    return result
 
 
 def _not_empty(text: str) -> str:

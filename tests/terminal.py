@@ -27,11 +27,11 @@ PICTURE = ROOT / "tests" / "terminal.svg"
 COLUMNS = 90
 MEBIBYTE = 2**20
 SIZES = {
-    "2026-11-24/grid_001.mrc": 48 * MEBIBYTE,
-    "2026-11-24/grid_002.mrc": 32 * MEBIBYTE,
-    "2026-11-24/notes.txt": 640,
+    "2026-11-22/grid_001.mrc": 8 * MEBIBYTE,
+    "2026-11-22/grid_002.mrc": 4 * MEBIBYTE,
+    "2026-11-22/notes.txt": 640,
 }
-CHANGED = "2026-11-24/notes.txt"
+CHANGED = "2026-11-22/notes.txt"
 PROMPT = "\x1b[1;32m$ \x1b[0m\x1b[1m{}\x1b[0m"
 COMMENT = "\x1b[36m# Somebody adds a line to notes.txt.\x1b[0m"
 # Fonts that a machine has: none is fetched. Every character is placed by its column.
@@ -40,14 +40,16 @@ FONTS = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
 def serve_microscope(lab: Lab) -> None:
     """Set a source and a destination with the names of real ones, and write files."""
-    source = lab.world.add_endpoint(lab.source, name="microscope", mount="/data")
+    source = lab.world.add_endpoint(lab.source, name="microscope", mount="/C/Data")
     destination = lab.world.add_endpoint(
         lab.destination,
         name="archive",
         entity_type="GCSv5_mapped_collection",
         mount="/archive/em1",
     )
-    lab.configure(SRC_DIR="/data", DST_DIR="/archive/em1", SRC_ID=source.id, DST_ID=destination.id)
+    lab.configure(
+        SRC_DIR="/C/Data", DST_DIR="/archive/em1", SRC_ID=source.id, DST_ID=destination.id
+    )
     for name, size in SIZES.items():
         os.truncate(put(lab.source / name, b"", 0), size)
         os.utime(lab.source / name, (time.time() - 3600, time.time() - 3600))

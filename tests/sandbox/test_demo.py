@@ -14,6 +14,7 @@ import pytest
 from globus_auto import transfer
 from globus_auto.sandbox import __main__ as serve
 from tests import ROOT
+from tests.documents.test_outputs import block, is_shown
 
 
 def test_the_demo_succeeds_and_leaves_nothing_behind(
@@ -27,6 +28,7 @@ def test_the_demo_succeeds_and_leaves_nothing_behind(
     assert "it has changed since it was transferred" in done.stdout.replace("\n", " ")
     assert not list(tmp_path.iterdir())
     _shows_what_the_programs_print(done.stdout)
+    assert is_shown(block("$ delete.py --config"), done.stdout)
     monkeypatch.chdir(tmp_path)
     results = [(options[-1], code) for options, code in _try_next(done.stdout)]
     said = "".join(capsys.readouterr())

@@ -1,4 +1,4 @@
-"""The README's example of a fixture works as it is pasted."""
+"""The example of a fixture in tests/README.md works as it is pasted."""
 
 import re
 import subprocess
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.mark.slow
-def test_the_fixture_of_the_readme_works(tmp_path: Path) -> None:
-    section = README.read_text(encoding="utf-8").partition("## Rehearsing with your own files")[2]
+def test_the_fixture_in_the_readme_works(tmp_path: Path) -> None:
+    section = README.read_text(encoding="utf-8").partition(
+        "## The sandbox for your own Globus code"
+    )[2]
     code = re.search("```python\n(.*?)```", section, re.S)
     assert code
     (tmp_path / "test_example.py").write_text(code[1])
