@@ -98,6 +98,10 @@ PING_URL = ""
 # ordinary pause, such as a weekend; 0 means never.
 SILENT_HOURS = 0
 
+# A directory is transferred only when these files are in it, which the instrument writes when it is
+# done, and is deleted as a whole: patterns for paths below SRC_DIR, e.g. ["*/RTAComplete.txt"].
+READY_MARKERS: list[str] = []
+
 # --- this installation ------------------------------------------------------------------------
 
 # The directory of the datastore, the log, the locks and the tokens: an absolute path with a slash

@@ -40,9 +40,11 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Without `task_id` it is unsubmitted: Globus is not known to have accepted it. `submitted_at`,
     `scanned_at` and `ended_at` are by this machine's clock, `requested_at` and `completed_at` by
     Globus's. `deletes` are the paths of a delete task, `lost` those of a transfer that Globus no
-    longer shows; other records have no such keys. `in_history`: the history has a line for each
-    file that this task has delivered. `compares`: the files of a comparison, with the numbers of
-    their tasks; of these `unequal` were not found equal, and `altered` at the source itself.
+    longer shows; other records have no such keys. `roots`: what a recursive task has if not all of
+    `source_dir`: directories, with a slash at the end, and files. `in_history`: the history has a
+    line for each file that this task has delivered. `compares`: the files of a comparison, with the
+    numbers of their tasks; of these `unequal` were not found equal, and `altered` at the source
+    itself.
 
     `verify_checksum` and `encrypt_data`: what Globus confirmed at the end of the task. `equal`:
     Globus found the files of this record equal at the destination and did not copy them. `tries`:
@@ -61,6 +63,7 @@ class TaskRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ended_at: int | None = None
     recursive: bool = msgspec.field(default=False, name="full")
     exclude: list[str] = []
+    roots: list[str] | msgspec.UnsetType = msgspec.UNSET
     source_dir: str
     destination: str
     destination_dir: str

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     python_path: str = ""
     exclude: list[str] = []
     also_at: list[str] = []
+    ready_markers: list[str] = []
     settle_seconds: float = 0
     keep_days: float = 0
     keep_markers: list[str] = msgspec.field(default_factory=lambda: ["DO_NOT_DELETE*"])
@@ -130,6 +131,18 @@ def problems_of(settings: Settings) -> Iterator[tuple[str, str]]:
                     name,
                     f"{name}: {pattern!r} must be a pattern for a single name, without a slash.",
                 )
+
+    yield from _wrong_ready_markers(settings.ready_markers)
+
+
+def _wrong_ready_markers(patterns: list[str]) -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        if not {"", ".", ".."}.isdisjoint(pattern.split("/")):
+            text = f"READY_MARKERS: {pattern!r} must be a path below SRC_DIR without '.' or '..'"
+            yield "READY_MARKERS", f"{text}, such as '*/RTAComplete.txt'."
+    if len({pattern.count("/") for pattern in patterns}) > 1:
+        text = "READY_MARKERS: all patterns must have the same number of slashes,"
+        yield "READY_MARKERS", f"{text} as no unit may be inside another."
 
 
 def _wrong_directories(settings: Settings) -> Iterator[tuple[str, str]]:

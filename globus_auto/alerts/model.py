@@ -51,6 +51,7 @@ Kind = Literal[
     "undelivered",
     "source",
     "silent",
+    "unit",
     "unlisted",
     "mount",
     "spelling",

@@ -75,6 +75,17 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     tries: int
 
 
+class Held(msgspec.Struct, kw_only=True, frozen=True):
+    """What a unit without its markers holds back: so many `files`, `newest` their latest mtime.
+
+    This has not changed since `since`. Both times are in seconds since 1970 UTC.
+    """
+
+    files: int
+    newest: int
+    since: int
+
+
 class KeptSummary(msgspec.Struct, kw_only=True):
     """How many files the last run of delete.py kept, by reason; `at` is in seconds UTC."""
 
@@ -92,8 +103,8 @@ class AlertState(msgspec.Struct, kw_only=True):
     last sent again because its copy could not be verified, and `refused` when Globus last rejected
     it. `resolved_at` is when a message said that an alert was resolved, by its kind and subject.
     `scan` and `kept` are for reports. `appearance` and `waiting` show what has not happened for too
-    long. `empty` are directories that were seen empty, and that delete.py has not tried to delete
-    since; at `pruned_at` it last looked for all of them.
+    long; so does `held`, by the path of a unit. `empty` are directories that were seen empty, and
+    that delete.py has not tried to delete since; at `pruned_at` it last looked for all of them.
     """
 
     alerts: list[OpenAlert] = []
@@ -108,6 +119,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     kept: KeptSummary | None = None
     appearance: Appearance | None = None
     waiting: Waiting | None = None
+    held: dict[str, Held] = {}
     resolved_at: dict[str, int] = {}
     empty: list[str] = []
     pruned_at: int = 0

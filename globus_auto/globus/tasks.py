@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Literal
 
 import globus_sdk
+import msgspec
 
 from globus_auto.datastore import TaskRecord
 from globus_auto.files import OWN
@@ -50,6 +51,7 @@ def new_task(
     destination_dir: str,
     recursive: bool = False,
     exclude: Iterable[str] = (),
+    roots: list[str] | None = None,
     deadline: int | None = None,
 ) -> TaskRecord:
     """Return the record of a task that is about to be submitted; times are in seconds UTC."""
@@ -61,6 +63,7 @@ def new_task(
         scanned_at=scanned_at,
         recursive=recursive,
         exclude=list(exclude),
+        roots=msgspec.UNSET if roots is None else roots,
         source_dir=source_dir,
         destination=destination,
         destination_dir=destination_dir,
@@ -117,7 +120,9 @@ def transfer_document(
     if task.deadline:
         document["deadline"] = _deadline(task.deadline)
     if task.recursive:
-        document.add_item(task.source_dir, task.destination_dir, recursive=True)
+        for root in [f"{task.source_dir}/"] if task.roots is msgspec.UNSET else task.roots:
+            path = root.rstrip("/")
+            document.add_item(path, task.destination_of(path), recursive=path != root)
         for pattern in [*task.exclude, f"{OWN}*"]:
             document.add_filter_rule(pattern, method="exclude")
     else:

@@ -34,7 +34,8 @@ def print_transfers(session: Session, plan: TransferPlan) -> None:
         for group, sizes in sorted(groups.items()):
             screen.print(f"  {total(sizes)}: {group}", 4)
     if plan.recursive and (plan.transfers or plan.forced):
-        screen.print("one recursive task, which compares every file with the destination")
+        whole = "" if plan.roots is None else " of the units that are ready"
+        screen.print(f"one recursive task{whole}, which compares every file with the destination")
     unchanged = plan.files - len(plan.transfers) - len(plan.deferred) - plan.excluded
     screen.print(f"skip: {counted(unchanged, 'file')}: unchanged")
     screen.print(f"skip: {counted(plan.excluded, 'file')}: excluded")

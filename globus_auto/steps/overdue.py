@@ -1,8 +1,8 @@
-"""What has not happened for too long: no file has appeared, or a file is not delivered."""
+"""What has not happened for too long: a new file, the markers of a unit, the delivery of a file."""
 
 from __future__ import annotations
 
-from globus_auto.alerts import AlertState, Appearance, Waiting, catalog
+from globus_auto.alerts import MAX_PATHS, AlertState, Appearance, Held, Waiting, catalog
 from globus_auto.steps.forget import remembers
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.record import PENDING_MOST
@@ -24,14 +24,14 @@ def report(session: Session, plan: TransferPlan) -> None:
     health = session.context.read_health()
     reported = {each.key for each in health.alerts if not each.resolved}
     appearance = _report_silence(session, plan, health.appearance, reported)
-    waiting = health.waiting
+    waiting, held = health.waiting, _report_units(session, plan, health.held)
     if plan.complete:
         waiting = _report_undelivered(session, plan, waiting, reported)
 
     def remember(changed: AlertState) -> None:
-        changed.appearance, changed.waiting = appearance, waiting
+        changed.appearance, changed.waiting, changed.held = appearance, waiting, held
 
-    if (appearance, waiting) != (health.appearance, health.waiting):
+    if (appearance, waiting, held) != (health.appearance, health.waiting, health.held):
         session.context.remember(remember)
 
 
@@ -87,6 +87,33 @@ def last_appearance(
 def is_silent(last: Appearance, now: int, hours: float) -> bool:
     """Return whether no file has appeared for so many `hours`, up to `now`; 0 means never."""
     return hours > 0 and now - last.at >= hours * HOUR
+
+
+def _report_units(session: Session, plan: TransferPlan, before: dict[str, Held]) -> dict[str, Held]:
+    """Fire or resolve the alerts about units without markers in which nothing changes any more."""
+    context, now = session.context, plan.began
+    found = {unit: held for unit, held in before.items() if not plan.covers(unit)}
+    for unit, unready in plan.unready.items():
+        if not (unready.files and unready.missing):
+            continue
+        held = found[utf8(unit)] = still_held(
+            before.get(utf8(unit)), unready.files, unready.newest, now
+        )
+        if now - held.since >= context.settings.stall_hours * HOUR:
+            since = moment(held.since)
+            context.alerts.fire(catalog.unit_unready(unit, unready.missing, unready.files, since))
+    context.alerts.resolve("unit", lambda about: about not in found)
+    return dict(list(found.items())[:MAX_PATHS])
+
+
+def still_held(before: Held | None, files: int, newest: int, now: int) -> Held:
+    """Return what a unit holds back at a scan at `now`; `before` is what it held at the one before.
+
+    An instrument that is busy adds files, and no marker is missing yet.
+    """
+    same = before is not None and (before.files, before.newest) == (files, newest)
+    since = before.since if before and same and before.since <= now else now
+    return Held(files=files, newest=newest, since=since)
 
 
 def _report_undelivered(

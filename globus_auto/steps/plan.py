@@ -84,12 +84,30 @@ class PlannedFiles:
 
 
 @dataclass
+class UnreadyUnit:
+    """A unit that is not ready: without these markers, or not listed whole if none is `missing`.
+
+    It holds back so many `files`, of which `newest` is the latest mtime (seconds UTC).
+    """
+
+    missing: list[str]
+    files: int = 0
+    newest: int = NEVER
+
+    @property
+    def why(self) -> str:
+        """Why it is not ready, as text."""
+        return f"without {', '.join(self.missing)}" if self.missing else "not listed whole"
+
+
+@dataclass
 class TransferPlan:
     """The result of a scan of SRC_DIR that began at `began` (seconds UTC).
 
     `transfers` and `deferred` have the new and changed files, each with its fingerprint and the
     reason. `recursive`: they are transferred as one recursive task. `forced`: --full asks for such
-    a task, even if nothing has changed.
+    a task, even if nothing has changed. `roots`: what that task has instead of all of SRC_DIR:
+    directories, with a slash at the end, and files.
 
     `files` counts all files that were found, of `bytes` in all; `undelivered` those that are not
     delivered yet, in progress or not, of which `oldest` has the earliest mtime, with its path, and
@@ -103,11 +121,13 @@ class TransferPlan:
     `rejected` are files that Globus rejected less than a day ago.
     `collisions` maps each file whose copy would overwrite another file to the path of that file.
     `stranded` maps each quarantined directory whose old name is no longer known to the names in it.
+    `unready` are the units that are not ready.
     """
 
     began: int
     recursive: bool = False
     forced: bool = False
+    roots: list[str] | None = None
     transfers: PlannedFiles = field(default_factory=PlannedFiles)
     deferred: PlannedFiles = field(default_factory=PlannedFiles)
     files: int = 0
@@ -129,6 +149,7 @@ class TransferPlan:
     rejected: list[str] = field(default_factory=list)
     collisions: dict[str, str] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
+    unready: dict[str, UnreadyUnit] = field(default_factory=dict)
 
     def add_found(self, found: Mapping[str, FileVersion]) -> int:
         """Count the files of a directory, by name; return their latest mtime, NEVER without any."""

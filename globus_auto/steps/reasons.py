@@ -27,6 +27,7 @@ class DeferReason(enum.Enum):
     """Why a file is not transferred yet."""
 
     IN_PROGRESS = "its last transfer is in progress"
+    UNIT = "its unit is not ready"
     NOT_STABLE = "modified too recently"
     REJECTED = "Globus rejected it less than a day ago"
     COLLISION = "its copy would overwrite another file"

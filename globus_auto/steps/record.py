@@ -81,5 +81,6 @@ def _new_task(session: Session, plan: TransferPlan) -> int:
         destination_dir=settings.dst_dir,
         recursive=plan.recursive,
         exclude=[*settings.exclude, *left_out] if plan.recursive else [],
+        roots=plan.roots if plan.recursive else None,
     )
     return number

@@ -37,13 +37,14 @@ class ScanTerms(NamedTuple):
 
     `recursive_in_progress` says whether a recursive task in progress covers them. `pair` is the
     mapping for which every file is transferred, even if it was transferred elsewhere before; None
-    to transfer only changes.
+    to transfer only changes. `unready`: why the unit that they are in is not ready, or None.
     """
 
     began: int
     settle_seconds: float
     recursive_in_progress: bool = False
     pair: tuple[str, str, str] | None = None
+    unready: str | None = None
 
 
 def is_racy(record: FileRecord, task: TaskRecord) -> bool:
@@ -93,6 +94,8 @@ def classify(
         decision = Decision(Verdict.TRANSFER, (why,))
     if terms.recursive_in_progress or (task is not None and task.in_progress):
         return decision.deferred(DeferReason.IN_PROGRESS)
+    if terms.unready is not None:
+        return decision.deferred(DeferReason.UNIT, terms.unready)
     if not is_stable(version.mtime, terms.began, terms.settle_seconds):
         age = f"{counted(terms.began - version.mtime, 'second')} ago"
         return decision.deferred(DeferReason.NOT_STABLE, age)

@@ -11,11 +11,12 @@ from globus_auto.datastore import Datastore
 from globus_auto.files import MARKER, OWN, QUARANTINE, FileVersion, joined, matcher
 from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
-from globus_auto.steps.plan import TransferPlan
+from globus_auto.steps.plan import TransferPlan, UnreadyUnit
 from globus_auto.steps.reasons import NEW, Decision, DeferReason, Verdict
 from globus_auto.steps.rules import NEVER, ScanTerms, classify, is_future_mtime
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
+from globus_auto.steps.units import Units
 from globus_auto.walk import DirectoryListing, ListingError
 
 log = logging.getLogger(__name__)
@@ -38,26 +39,77 @@ def scan(session: Session) -> TransferPlan:
         session.context.alerts.resolve("full")
     excluded = matcher(settings.exclude)
     safe_until = rules.safe_until(store.tasks, pair)
+    units = Units(settings.ready_markers, settings.src_dir)
+    roots: list[str] = []
     results = walk_source(session)
     for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):
             plan.listing_errors.append(result)
         else:
+            unready = _unready(plan, units, result)
             _classify_directory(
                 session,
                 plan,
-                terms._replace(recursive_in_progress=store.recursive_in_progress(result.path)),
+                terms._replace(
+                    recursive_in_progress=store.recursive_in_progress(result.path),
+                    unready=unready.why if unready else None,
+                ),
                 result,
                 excluded,
                 safe_until,
             )
+            if units and plan.recursive:
+                roots += _roots(units, result, excluded)
+    _hold_back_unlisted(plan, units)
     _defer_rejected_and_colliding(session, plan)
-    if first and not wanted and (plan.deferred or plan.unsendable or plan.unknown):
+    held_back = sum(unit.files for unit in plan.unready.values())
+    if first and not wanted and (len(plan.deferred) > held_back or plan.unsendable or plan.unknown):
         # A recursive task would also transfer files that are still being written.
         plan.recursive = False
+    if plan.recursive and units:
+        held = {*plan.unready, *(path for path, _ in plan.deferred.items())}
+        plan.roots = [path for path in roots if path.rstrip("/") not in held]
+        plan.recursive = bool(plan.roots)
     if plan.recursive:
         plan.forced = not first and plan.files > len(plan.deferred)
     return plan
+
+
+def _unready(plan: TransferPlan, units: Units, directory: DirectoryListing) -> UnreadyUnit | None:
+    """Return the unit that `directory` is or is in, if it has no marker; None otherwise.
+
+    A walk yields each unit before the directories in it.
+    """
+    unit = units.of(directory.path)
+    if unit == directory.path and (missing := units.missing(unit, set(directory.all_names))):
+        plan.unready[unit] = UnreadyUnit(missing)
+    return plan.unready.get(unit) if unit else None
+
+
+def _roots(units: Units, directory: DirectoryListing, excluded: Callable[[str], bool]) -> list[str]:
+    """Return what a recursive task has of a directory: the whole unit, or its files if in none."""
+    path = directory.path
+    unit = units.of(path)
+    names = () if unit else directory.files
+    files = [joined(path, name) for name in names if not (excluded(name) or name.startswith(OWN))]
+    return [f"{path}/"] if unit == path else files
+
+
+def _hold_back_unlisted(plan: TransferPlan, units: Units) -> None:
+    """Defer the files of units in which a directory could not be listed; count what units hold."""
+    unlisted = {units.of(error.path) for error in plan.listing_errors} - plan.unready.keys()
+    for each in filter(None, unlisted):
+        plan.unready[each] = UnreadyUnit([])
+    if not plan.unready:
+        return
+    for path in [path for path, _ in plan.transfers.items()]:
+        if unready := plan.unready.get(units.of_file(path) or ""):
+            _defer(plan, path, DeferReason.UNIT, unready.why)
+    for path, (version, decision) in plan.deferred.items():
+        unready = plan.unready.get(units.of_file(path) or "")
+        if unready and decision.reasons[-1].reason is DeferReason.UNIT:
+            unready.files += 1
+            unready.newest = max(unready.newest, version.mtime)
 
 
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
@@ -115,7 +167,8 @@ def _classify_directory(
     undelivered: dict[str, FileVersion] = {}
     transfers: dict[str, Decision] = {}
     deferred: dict[str, Decision] = {}
-    new_until = NEVER if terms.recursive_in_progress else began - terms.settle_seconds
+    held_back = terms.recursive_in_progress or terms.unready is not None
+    new_until = NEVER if held_back else began - terms.settle_seconds
     recorded, safe = records.get, safe_until.get
     for name, version in directory.files.items() if not unchanged else ():
         record, mtime = recorded(name), version.mtime

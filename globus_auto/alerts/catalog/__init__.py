@@ -70,7 +70,7 @@ from globus_auto.alerts.catalog.login import (
     token_file_older,
     token_rejected,
 )
-from globus_auto.alerts.catalog.overdue import file_undelivered, source_silent
+from globus_auto.alerts.catalog.overdue import file_undelivered, source_silent, unit_unready
 from globus_auto.alerts.catalog.programs import (
     code_path_shared,
     crashed,
@@ -203,4 +203,5 @@ __all__ = [
     "transfer_suspended",
     "transfer_unencrypted",
     "transfers_conflict",
+    "unit_unready",
 ]

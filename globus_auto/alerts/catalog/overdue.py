@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import Alert
+from globus_auto.text import counted
 
 
 def source_silent(source_dir: str, since: str, hours: float) -> Alert:
@@ -30,4 +31,17 @@ def file_undelivered(source_dir: str, path: str, since: str, tries: int) -> Aler
         " delivered. It stays at the source and is sent again, as others may be. See in the log"
         " what became of its tasks, and check its directory at the destination.",
         recovery=f"The file in {source_dir} that was sent again and again is delivered, or gone.",
+    )
+
+
+def unit_unready(unit: str, missing: list[str], files: int, since: str) -> Alert:
+    """Return the alert that a unit has had no marker for long, with what it lacks of them."""
+    return Alert(
+        kind="unit",
+        about=unit,
+        title="marker missing",
+        text=f"{unit} is without {', '.join(missing)}, so {counted(files, 'file')} in it"
+        f" {'is' if files == 1 else 'are'} not sent. Nothing has changed there since {since}. Check"
+        " whether the instrument is done. If it is, make the marker, or correct READY_MARKERS.",
+        recovery=f"{unit} is ready, or holds back no file.",
     )
