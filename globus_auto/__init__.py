@@ -18,9 +18,9 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         record.py submit.py record tasks, then submit each exactly once
         poll.py delivered.py failures.py wait.py
                             ended tasks: what counts as delivered; why a task failed
-        deletable.py recorded.py candidates.py also_at.py other_copies.py room.py
+        deletable.py recorded.py candidates.py also_at.py other_copies.py room.py whole.py
                             what may be deleted, and why the rest stays: as far as datastores
-                            show, for other pairs, and because there is room
+                            show, for other pairs, because there is room or a unit not whole
         verify.py compare.py fingerprints.py marker.py
                             what counts as verified; source and destination are distinct
         batches.py remove.py delete_task.py leftovers.py

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord
-from globus_auto.files import is_below_any, joined, keep_marker_finder
+from globus_auto.files import is_below_any, joined, keep_marker_finder, with_parents
 from globus_auto.steps import rules
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.fingerprints import current_versions
@@ -33,7 +33,7 @@ class Batches:
 
     def __init__(self, session: Session, plan: DeletionPlan) -> None:
         self._session = session
-        self._verified = plan.verified
+        self._verified, self._markers = plan.verified, plan.markers
         # The last is the next.
         self._queue = [
             (paths, most) for paths, most in reversed(plan.groups(FAILED_TASKS)) if paths
@@ -42,6 +42,7 @@ class Batches:
         self._most, self._single = 1, False
         # Directories with a KEEP marker, found in this run: what is below needs no listing.
         self._marked: set[str] = set()
+        self._kept: set[str] = set()
 
     def __iter__(self) -> Iterator[Deletion]:
         """Yield the next deletion, as long as there are files left."""
@@ -52,6 +53,8 @@ class Batches:
                 self._queue.append((later, self._most))
             if self._marked:
                 now = self._without_kept(now)
+            if now and now[0] in self._markers:
+                now = self._without_early(now)
             deletion = self._listed(now) if now else None
             if deletion and deletion.paths:
                 yield deletion
@@ -79,7 +82,21 @@ class Batches:
         kept = {path for path in paths if is_below_any(path, self._marked)}
         for path in sorted(kept):
             self._session.kept.add(path, Why(KeepReason.KEEP_MARKER))
+        self._kept |= kept
         return [path for path in paths if path not in kept] if kept else paths
+
+    def _without_early(self, markers: list[str]) -> list[str]:
+        """Return `markers` without those of units in which other files of the plan are left.
+
+        Add those to `session.kept`. A dry run deletes nothing: it goes by what listings keep.
+        """
+        record, kept = self._session.store.record, self._kept
+        left = kept if self._session.context.dry else filter(record, self._verified)
+        above = {each for path in set(left) - self._markers for each in with_parents(path)}
+        early = {path for path in markers if path.rpartition("/")[0] in above}
+        for path in sorted(early):
+            self._session.kept.add(path, Why(KeepReason.UNIT))
+        return [path for path in markers if path not in early]
 
     def _listed(self, paths: list[str]) -> Deletion:
         age = Age()
@@ -87,6 +104,7 @@ class Batches:
         listed = age.seconds
         for path, why in found.kept:
             self._session.kept.add(path, why)
+            self._kept.add(path)
         self._marked |= found.marked
         for path in found.gone:
             self._session.store.forget(path)

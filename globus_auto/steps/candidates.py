@@ -14,23 +14,26 @@ from globus_auto.steps.recorded import RecordedFiles
 from globus_auto.steps.room import Oldest
 from globus_auto.steps.rules import NEVER
 from globus_auto.steps.session import Session
+from globus_auto.steps.units import Age
 
 
 def candidates(
     session: Session, others: Sequence[OtherPair], oldest: Oldest
-) -> Iterator[tuple[str, FileRecord]]:
-    """Yield the files that may be deleted if their copies are verified, with their records.
+) -> Iterator[tuple[str, FileRecord, Age]]:
+    """Yield the files that may be deleted if their copies are verified: records and ages.
 
     Leave out files outside SRC_DIR. Add files that must stay to `oldest.kept`, with the reason.
     """
     recorded = RecordedFiles(session, session.context.settings.keep_days)
     tasks = session.store.tasks
     unverified: dict[str, TaskRecord] = {}
+    ages = {} if oldest.takes_all else recorded.ages(oldest.units)
     for here in recorded.directories():
         young, free = (recorded.young, recorded.free) if here.plain else ({}, {})
         there = [other.directory(here.path) for other in others]
         colliding = here.colliding if free else set()
         waiting, spare = [], []
+        unit_age = ages.get(oldest.units.of(here.path) or "")
         for name, record in sorted(here.records.items()):
             # Nearly all files in nearly all runs wait for KEEP_DAYS, or there is room.
             mtime, excluded = record.mtime, here.excludes(name)
@@ -40,19 +43,20 @@ def candidates(
             also_at = None
             for each in there:
                 also_at = also_at or each.reason(name, record)
+            age = unit_age or (mtime, "")
             is_free = mtime <= free.get(record.task, NEVER) and not excluded
-            if is_free and mtime > oldest.latest and not also_at and name not in colliding:
+            if is_free and age > oldest.latest and not also_at and name not in colliding:
                 spare.append(name)
                 continue
             path = joined(here.path, name)
-            reason = here.reason(name, also_at, oldest.why if mtime > oldest.latest else None)
+            reason = here.reason(name, also_at, oldest.why if age > oldest.latest else None)
             if reason and reason.reason is KeepReason.UNVERIFIED:
                 task = tasks[record.task]
                 unverified.setdefault(task.destination, task)
             if reason:
                 oldest.kept.add(path, reason)
             else:
-                yield path, record
+                yield path, record, age
         oldest.kept.add_all(here.path, waiting, Why(KeepReason.KEEP_DAYS))
         oldest.kept.add_all(here.path, spare, oldest.why)
     for task in unverified.values():

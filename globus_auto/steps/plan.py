@@ -207,7 +207,8 @@ class DeletionPlan(NamedTuple):
     They come last, in smaller batches, so that they hold up no other file, and a file that can
     never be deleted ends up in a batch of its own. `mappings` are those that the copies belong to.
     `by_age`: the first of `verified` are to be deleted first, and after each batch it is asked
-    whether they were `enough`, so that the rest stays.
+    whether they were `enough`, so that the rest stays. `markers` come after all others: each is the
+    marker of a unit, its directory.
     """
 
     verified: dict[str, FileRecord]
@@ -216,18 +217,21 @@ class DeletionPlan(NamedTuple):
     mappings: frozenset[tuple[str, str, str]]
     by_age: bool = False
     enough: Callable[[], bool] = lambda: False
+    markers: frozenset[str] = frozenset()
 
     def groups(self, last_batches: int) -> list[tuple[list[str], int]]:
         """Return the paths in the order of their deletion, with the most files of a batch.
 
         The last ones make up `last_batches` batches, or more if there are many.
         """
-        first = [path for path in self.verified if path not in self.undeleted]
-        last = sorted(self.verified.keys() & self.undeleted)
+        later = self.undeleted | self.markers
+        first = [path for path in self.verified if path not in later]
+        last = sorted((self.verified.keys() & self.undeleted) - self.markers)
         size = self.most if self.by_age else max(len(first), 1)
         return [
             *((sorted(first[at : at + size]), self.most) for at in range(0, len(first), size)),
             (last, min(self.most, math.ceil(len(last) / last_batches))),
+            (sorted(self.markers), self.most),
         ]
 
 

@@ -44,6 +44,7 @@ class KeepReason(enum.Enum):
     KEEP_MARKER = "a name that KEEP_MARKERS matches keeps it"
     COLLISION = "another name differs from its name only in case or Unicode form"
     UNVERIFIED = "Globus did not verify its checksum"
+    UNIT = "its unit may not go as a whole yet"
     ALSO_AT = "another pair of ALSO_AT has no verified copy of it"
     NO_COLLECTION = "the collection that it was transferred to no longer exists"
     UNKNOWN_COPY = "the destination could not be asked about its copy"

@@ -11,6 +11,7 @@ from globus_auto.steps import rules
 from globus_auto.steps.reasons import Why
 from globus_auto.steps.rules import NEVER, KeepTerms, reason_to_keep
 from globus_auto.steps.session import Session
+from globus_auto.steps.units import Age, Units
 
 
 class RecordedFiles:
@@ -40,6 +41,15 @@ class RecordedFiles:
             colliding: list[set[str]] = []
             for path in group:
                 yield RecordedDirectory(self, path, group, colliding)
+
+    def ages(self, units: Units) -> dict[str, Age]:
+        """Return the ages of `units`: that of the youngest of their files."""
+        found: dict[str, Age] = {}
+        for directory in self.store.files if units else ():
+            if unit := units.of(directory):
+                latest = max(record.mtime for record in self.store.files.read(directory).values())
+                found[unit] = max(found.get(unit, (latest, unit)), (latest, unit))
+        return found
 
     def excludes_path(self, path: str) -> bool:
         """Return whether EXCLUDE leaves out the file at `path`."""

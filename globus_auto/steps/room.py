@@ -12,6 +12,7 @@ from globus_auto.datastore import FileRecord
 from globus_auto.steps.reasons import KeepReason, Why
 from globus_auto.steps.session import KeepLog, Session
 from globus_auto.steps.source import require_same_directory
+from globus_auto.steps.units import Age, Units
 from globus_auto.text import counted, sized
 
 AT_LEAST = 1000  # files that are held before the oldest of them are selected
@@ -105,26 +106,33 @@ def _holds(session: Session) -> list[str]:
 class Oldest:
     """The oldest of the files that are added: enough for a `shortage` in bytes, at least `files`.
 
-    Those that were added and are in `last` count as younger than all others. Others stay because of
-    `why`, and are added to `kept`; so do all with an mtime after `latest` (seconds UTC), which need
-    not be added. With an infinite `shortage` it `takes_all`; with 0, or None if it is unknown, it
-    takes none.
+    Those that were added and are in `last` count as younger than all others; `units` are whole, and
+    as old as their youngest files. Others stay because of `why`, and are added to `kept`; so do all
+    with an age after `latest`, which need not be added. With an infinite `shortage` it `takes_all`;
+    with 0, or None if it is unknown, it takes none.
     """
 
     def __init__(
-        self, shortage: float | None, files: int, kept: KeepLog, last: Collection[str] = ()
+        self,
+        shortage: float | None,
+        files: int,
+        kept: KeepLog,
+        units: Units,
+        last: Collection[str] = (),
     ) -> None:
         self.why = Why(KeepReason.ROOM_UNKNOWN if shortage is None else KeepReason.ROOM)
         self.takes_all = shortage == math.inf
         self.kept = kept
-        self.latest: float = math.inf if shortage else -math.inf
+        self.latest: Age = (math.inf if shortage else -math.inf, "")
+        self.units = units
         self._shortage, self._files, self._last = shortage or 0, files, last
-        self._added: list[tuple[bool, int, str, FileRecord]] = []
+        self._added: list[tuple[bool, Age, str, FileRecord]] = []
         self._select_at = max(2 * files, AT_LEAST)
 
-    def add(self, path: str, record: FileRecord) -> None:
-        """Add a file."""
-        self._added.append((path in self._last, record.mtime, path, record))
+    def add(self, path: str, record: FileRecord, age: Age) -> None:
+        """Add a file of this age."""
+        is_last = path in self._last and not age[1]
+        self._added.append((is_last, age, path, record))
         if len(self._added) >= self._select_at:
             self._select()
 
@@ -137,12 +145,13 @@ class Oldest:
         self._added.sort()
         records = (record for *_, record in self._added)
         number = enough(records, self._shortage, self._files if self._shortage else 0)
+        number = self.units.round_up([path for _, _, path, _ in self._added], number)
         for _, _, path, _ in self._added[number:]:
             self.kept.add(path, self.why)
         if number < len(self._added):
             del self._added[number:]
-            is_last, mtime = self._added[-1][:2] if number else (False, -math.inf)
-            self.latest = math.inf if is_last else mtime
+            is_last, age = self._added[-1][:2] if number else (False, (-math.inf, ""))
+            self.latest = (math.inf, "") if is_last else age
         self._select_at = max(2 * len(self._added), AT_LEAST)
 
 

@@ -98,18 +98,15 @@ def _roots(units: Units, directory: DirectoryListing, excluded: Callable[[str], 
 def _hold_back_unlisted(plan: TransferPlan, units: Units) -> None:
     """Defer the files of units in which a directory could not be listed; count what units hold."""
     unlisted = {units.of(error.path) for error in plan.listing_errors} - plan.unready.keys()
-    for each in filter(None, unlisted):
-        plan.unready[each] = UnreadyUnit([])
-    if not plan.unready:
-        return
-    for path in [path for path, _ in plan.transfers.items()]:
-        if unready := plan.unready.get(units.of_file(path) or ""):
+    for unit in filter(None, unlisted):
+        unready = plan.unready[unit] = UnreadyUnit([])
+        for path in [path for path, _ in plan.transfers.items() if units.of_file(path) == unit]:
             _defer(plan, path, DeferReason.UNIT, unready.why)
-    for path, (version, decision) in plan.deferred.items():
-        unready = plan.unready.get(units.of_file(path) or "")
-        if unready and decision.reasons[-1].reason is DeferReason.UNIT:
-            unready.files += 1
-            unready.newest = max(unready.newest, version.mtime)
+    for path, (version, decision) in plan.deferred.items() if plan.unready else ():
+        found = plan.unready.get(units.of_file(path) or "")
+        if found and decision.reasons[-1].reason is DeferReason.UNIT:
+            found.files += 1
+            found.newest = max(found.newest, version.mtime)
 
 
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:

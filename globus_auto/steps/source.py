@@ -27,16 +27,18 @@ def entered(settings: Settings) -> Callable[[str], bool]:
     return enter
 
 
-def walk_source(session: Session, only: Iterable[str] | None = None) -> Iterator[ListingResult]:
+def walk_source(
+    session: Session, only: Iterable[str] | None = None, *, below: bool = False
+) -> Iterator[ListingResult]:
     """Yield the listings of SRC_DIR and of all directories below it that a scan enters.
 
-    With `only`, yield those of these directories alone. Raise AlertError if the marker of DST_DIR
-    is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR, and what the calls
-    raise.
+    With `only`, yield those of these directories alone, or of these and all `below` them. Raise
+    AlertError if the marker of DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not
+    show SRC_DIR, and what the calls raise.
     """
     settings = session.context.settings
     roots = [settings.src_dir] if only is None else only
-    enter = entered(settings) if only is None else lambda _name: False
+    enter = entered(settings) if only is None or below else lambda _name: False
     if not settings.src_local_dir:
         session.context.alerts.resolve("mount")
         yield from session.walk(settings.src_id, roots, enter)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 from globus_auto.files import OWN, joined, matcher
+
+# The latest mtime of a unit (seconds UTC), and its path; of a file that is in no unit, its mtime.
+Age: TypeAlias = tuple[float, str]
 
 
 class Units:
@@ -57,3 +61,13 @@ class Units:
         """Return whether the file at `path` is a marker of its unit."""
         unit, _, name = path.rpartition("/")
         return self.of(unit) == unit and any(fits(name) for _, _, fits in self._patterns)
+
+    def round_up(self, paths: Sequence[str], number: int) -> int:
+        """Return how many of the first `paths` are whole units: `number`, or just enough more."""
+        while (
+            0 < number < len(paths)
+            and (unit := self.of_file(paths[number]))
+            and unit == self.of_file(paths[number - 1])
+        ):
+            number += 1
+        return number

@@ -240,12 +240,12 @@ def test_copies_that_move_on_to_tape_are_not_looked_for(lab: Lab, other: Lab, ke
 
 
 def test_one_place_is_one_copy_whatever_the_settings_are(lab: Lab, other: Lab, kept: Kept) -> None:
-    """The other pair sent it to the destination of this one before."""
+    """The other pair sent it to the destination of this one before, also in time."""
     there, there_id = other.settings["DST_DIR"], other.settings["DST_ID"]
     other.configure(DST_DIR="/dst", DST_ID=lab.dst.id)
     lab.configure(ALSO_AT=[])
     lab.write("a")
-    deliver(lab, other)
+    deliver(other, lab)
     lab.configure(ALSO_AT=[str(other.config)])
     other.configure(DST_DIR=there, DST_ID=there_id)
     assert kept() == {"a": "sent to the same place"}

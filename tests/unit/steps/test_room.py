@@ -13,6 +13,7 @@ from globus_auto.steps import room
 from globus_auto.steps.reasons import KeepReason
 from globus_auto.steps.room import Oldest, Space
 from globus_auto.steps.session import KeepLog
+from globus_auto.steps.units import Units
 
 
 def found(blocks: int, bfree: int, bavail: int, frsize: int = 10) -> os.statvfs_result:
@@ -83,6 +84,9 @@ def test_how_many_files_are_enough(
     assert room.enough((FileRecord(size, 0, 1) for size in sizes), shortage, files) == number
 
 
+NO_UNITS = Units([], "/src")
+
+
 def kept_log() -> KeepLog:
     """Return a log of kept files with their paths."""
     return KeepLog(datastore.Datastore(source="s"), 0, listed=True)
@@ -97,12 +101,13 @@ def test_the_oldest_are_found_in_any_order(seed: int, monkeypatch: pytest.Monkey
     order = chance.sample(sorted(records), len(records))
     last = set(chance.sample(order, chance.choice([0, 3, 150])))
     shortage, files, kept = chance.choice([1, 40, 500, 5000]), chance.choice([1, 7]), kept_log()
-    oldest = Oldest(shortage, files, kept, last)
+    oldest = Oldest(shortage, files, kept, NO_UNITS, last)
     for path in order:
-        if records[path].mtime > oldest.latest:
+        age = (records[path].mtime, "")
+        if age > oldest.latest:
             kept.add(path, oldest.why)
         else:
-            oldest.add(path, records[path])
+            oldest.add(path, records[path], age)
     by_age = sorted(records, key=lambda path: (path in last, records[path].mtime, path))
     number = room.enough((records[path] for path in by_age), shortage, files)
     got = list(oldest.found())
@@ -111,23 +116,50 @@ def test_the_oldest_are_found_in_any_order(seed: int, monkeypatch: pytest.Monkey
     assert kept.counts == ({KeepReason.ROOM: 200 - number} if number < 200 else {})
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_units_are_found_whole(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is as old as its youngest file, and some are of one age; other files go one by one."""
+    monkeypatch.setattr(room, "AT_LEAST", 5)
+    chance, units = random.Random(seed), Units(["unit*/done"], "/src")
+    records = {f"/src/{n}": FileRecord(1, chance.randrange(9), 1) for n in range(20)}
+    records |= {f"/src/unit{n % 12}/{n}": FileRecord(1, chance.randrange(9), 1) for n in range(100)}
+    of = {path: units.of_file(path) or "" for path in records}
+    ages = {
+        path: (max(records[each].mtime for each in records if of[each] == unit), unit)
+        if unit
+        else (records[path].mtime, "")
+        for path, unit in of.items()
+    }
+    kept = kept_log()
+    oldest = Oldest(chance.choice([1, 10, 40]), 1, kept, units)
+    for path in chance.sample(sorted(records), len(records)):
+        if ages[path] <= oldest.latest:
+            oldest.add(path, records[path], ages[path])
+    found = oldest.found()
+    by_age = sorted(records, key=lambda path: (ages[path], path))
+    assert list(found) == by_age[: len(found)]
+    assert {of[path] for path in found if of[path]}.isdisjoint(
+        of[path] for path in records if path not in found
+    )
+
+
 @pytest.mark.parametrize(
     ("shortage", "reason"),
     [(0, KeepReason.ROOM), (None, KeepReason.ROOM_UNKNOWN), (1, None), (math.inf, None)],
 )
 def test_files_stay_where_there_is_room_or_nobody_knows(shortage: Any, reason: Any) -> None:
-    oldest = Oldest(shortage, 1, kept_log())
-    assert (oldest.latest == -math.inf) is (reason is not None)
+    oldest = Oldest(shortage, 1, kept_log(), NO_UNITS)
+    assert (oldest.latest == (-math.inf, "")) is (reason is not None)
     assert oldest.why.reason is (reason or KeepReason.ROOM)
     assert oldest.takes_all is (shortage == math.inf)
 
 
 def test_only_paths_are_held_of_the_files_that_are_needed() -> None:
     """Of a million files, memory is needed for the oldest only."""
-    oldest = Oldest(10, 1, kept_log())
+    oldest = Oldest(10, 1, kept_log(), NO_UNITS)
     for number in range(10_000):
         record = FileRecord(1, 10_000 - number, 1)
-        if record.mtime <= oldest.latest:
-            oldest.add(f"/src/{number}", record)
+        if (record.mtime, "") <= oldest.latest:
+            oldest.add(f"/src/{number}", record, (record.mtime, ""))
         assert len(oldest._added) <= room.AT_LEAST
     assert len(oldest.found()) == 10
