@@ -280,4 +280,8 @@ def test_serve_explains_in_one_sentence_why_it_cannot_start(tmp_path: Path) -> N
         assert option.partition("=")[0] in start_error(*pair, option)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert start_error(*pair, "--port", port).startswith(f"Port {port} cannot be used")
+        with serve(*pair, "--port", port) as process:
+            err = process.communicate(timeout=20)[1]
+        assert process.returncode == 2
+        assert err.startswith(f"Port {port} cannot be used")
+        assert err.count("\n") == 1
