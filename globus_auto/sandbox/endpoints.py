@@ -134,6 +134,12 @@ class Endpoint:
         start = "/~/" if is_home(path) else self.mount
         return posixpath.join(start, self.relative_path(path), "")
 
+    def shown_path(self, local_path: str) -> str:
+        """Return the Globus path of a local path; one outside the directory stays as it is."""
+        if not f"{local_path}/".startswith(self.root.rstrip("/") + "/"):
+            return local_path
+        return posixpath.join(self.mount, os.path.relpath(local_path, self.root)).removesuffix("/.")
+
     def next_to_mount(self, path: str) -> str | None:
         """Return what a directory above the mount shows: the next name of the mount's path.
 

@@ -145,12 +145,7 @@ class Engine:
                 task.finish("SUCCEEDED", "SUCCEEDED")
         except TaskError as fatal:
             task.faults += 1
-            task.finish(
-                "FAILED",
-                fatal.code,
-                fatal.details,
-                fatal.description or texts.description(fatal.code),
-            )
+            task.finish("FAILED", fatal.code, fatal.details, texts.description(fatal.code))
         finally:
             if len(task.successes) > done and task.submission.deadline is None:
                 task.deadline = max(task.deadline, time.time() + DEADLINE_AFTER_SUCCESS)

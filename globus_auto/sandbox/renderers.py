@@ -95,7 +95,7 @@ def endpoint(endpoint: Endpoint, owner: str) -> Document:
 
 def task(work: Task, endpoints: list[Endpoint]) -> Document:
     """Return the task document; `endpoints` are those of its submission."""
-    submission, left = work.submission, len(work.pending)
+    submission, left = work.submission, len(work.remaining)
     transfer = submission.kind == "TRANSFER"
     ending = (work.fatal_error or {}).get("code")
     nice = work.nice_status if work.in_progress else None

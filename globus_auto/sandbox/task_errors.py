@@ -27,15 +27,13 @@ ERRNOS = {code: number for number, code in reversed(EVENT_CODES.items())}
 class TaskError(Exception):
     """An error that a task reports as an event, and retries unless it is `fatal`.
 
-    `details` are those of the event, `reply` is the answer of the GridFTP server. `description` is
-    that of the fatal error, where it is not the usual one for the code. `at_source`: the error is
-    about a source path. `blocks_task`: no other item of the task can be done now.
+    `details` are those of the event, `reply` is the answer of the GridFTP server. `at_source`: the
+    error is about a source path. `blocks_task`: no other item of the task can be done now.
     """
 
     code: str
     details: str
     reply: str = ""
-    description: str = ""
     at_source: bool = False
     blocks_task: bool = False
     fatal: bool = False

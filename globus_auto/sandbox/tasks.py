@@ -61,10 +61,11 @@ class PlannedFailure:
 class Task:
     """A task. Tests may change any field: make it INACTIVE, remove its failure, lose its history.
 
-    Times are in seconds since 1970. `verify_checksum` and `encrypt_data` say what is done,
-    which may differ from the submission. `pending` are the items still to do; `successes`,
-    `skipped` and `events` (oldest first) are documents. `bytes_moved` counts what was copied and
-    checksummed; `mirrored` has the names in the source of each directory at the destination.
+    Times are in seconds since 1970. `verify_checksum` and `encrypt_data` say what is done, which
+    may differ from the submission. `pending` are the items still to do, `unfinished` those that are
+    begun, or are tried again after all others; `successes`, `skipped` and `events` (oldest first)
+    are documents. `bytes_moved` counts what was copied and checksummed; `mirrored` has the names in
+    the source of each directory at the destination.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Task:
     verify_checksum: bool
     encrypt_data: bool
     pending: deque[Item]
+    unfinished: list[Item] = field(default_factory=list)
     status: str = "ACTIVE"
     nice_status: str = "Queued"
     fatal_error: Document | None = None
@@ -107,6 +109,11 @@ class Task:
         return self.status in ("ACTIVE", "INACTIVE")
 
     @property
+    def remaining(self) -> tuple[Item, ...]:
+        """The items that are not done."""
+        return *self.pending, *self.unfinished
+
+    @property
     def files(self) -> int:
         """The number of files, as Globus counts them in the task document.
 
@@ -116,7 +123,7 @@ class Task:
         """
         if self.submission.kind == "DELETE":
             return len(self.submission.items)
-        waiting = sum(not (item.missing or item.recursive) for item in self.pending)
+        waiting = sum(not (item.missing or item.recursive) for item in self.remaining)
         return waiting + self.files_skipped + len(self.successes)
 
     @property
@@ -127,7 +134,7 @@ class Task:
         """
         if self.submission.kind == "DELETE":
             return len(self.submission.items)
-        unknown = sum(bool(item.missing or item.recursive) for item in self.pending)
+        unknown = sum(bool(item.missing or item.recursive) for item in self.remaining)
         return 2 * self.files + self.directories + unknown + len(self.skipped)
 
     @property

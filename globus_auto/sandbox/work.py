@@ -36,11 +36,12 @@ def steps(task: Task, endpoints: list[Endpoint], state: State) -> Iterator[int]:
 
     Raise TaskError if the task fails.
     """
-    options, retries = task.submission.options, []
+    options = task.submission.options
     skippable = (*SKIPPED_CODES, *WRONG_TYPES) if options.get("skip_source_errors") else ()
     try:
         while task.pending:
             item = task.pending.popleft()
+            task.unfinished.append(item)
             try:
                 _raise_if_blocked(task, endpoints)
                 if task.submission.kind == "DELETE":
@@ -53,20 +54,23 @@ def steps(task: Task, endpoints: list[Endpoint], state: State) -> Iterator[int]:
             except TaskError as error:
                 if error.at_source and error.code in skippable:
                     task.skipped.append(_skipped_error(item, error))
+                    task.unfinished.pop()
                     continue
-                retries.append(
-                    item if error.blocks_task else replace(item, missing=error.at_source)
-                )
+                if not error.blocks_task:
+                    task.unfinished[-1] = replace(item, missing=error.at_source)
                 quota = error.code == "QUOTA_EXCEEDED" and options.get("fail_on_quota_errors")
                 if error.fatal or quota:
                     raise
                 task.add_fault(error.code, error.details)
                 if error.blocks_task:
                     break
-        if options.get("delete_destination_extra") and not retries:
+            else:
+                task.unfinished.pop()
+        if options.get("delete_destination_extra") and not task.unfinished:
             yield from _delete_extra(task, endpoints)
     finally:
-        task.pending.extendleft(reversed(retries))
+        task.pending.extendleft(reversed(task.unfinished))
+        task.unfinished.clear()
 
 
 def _delete_extra(task: Task, endpoints: list[Endpoint]) -> Iterator[int]:
@@ -87,10 +91,7 @@ def _raise_if_blocked(task: Task, endpoints: list[Endpoint]) -> None:
         task.stalls += 1
         if task.stalls == failure.times:
             task.planned_failure = None
-        details = failure.details
-        raise TaskError(
-            failure.code, details, description=details, blocks_task=True, fatal=failure.fatal
-        )
+        raise TaskError(failure.code, failure.details, blocks_task=True, fatal=failure.fatal)
 
 
 def _skipped_error(item: Item, error: TaskError) -> Document:

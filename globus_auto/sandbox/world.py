@@ -148,7 +148,9 @@ class World(State):
         try:
             yield endpoint
         except OSError as error:
-            message = f"{error.strerror}: {printable(str(error.filename))}"
+            paths = [error.filename, *filter(None, [error.filename2])]
+            shown = " -> ".join(printable(endpoint.shown_path(str(path))) for path in paths)
+            message = f"{error.strerror}: {shown}"
             stat = failure == "StatFailed"
             if isinstance(error, OutsideError):
                 code = "EndpointPermissionDenied"
@@ -158,7 +160,7 @@ class World(State):
                 code = "ClientError.NotFound"
             elif isinstance(error, NotADirectoryError):
                 code = f"ExternalError.{failure}.NotDirectory"
-            elif isinstance(error, FileExistsError) or error.errno == errno.ENOTEMPTY:
+            elif error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
                 code = f"ExternalError.{failure}.Exists"
             elif isinstance(error, PermissionError):
                 code = f"ExternalError.{failure}.PermissionDenied"

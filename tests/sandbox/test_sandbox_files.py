@@ -207,6 +207,13 @@ def test_directories_are_created_and_renamed(site: Site) -> None:
     assert (site.src / "taken/file").read_bytes() == b"replaces"
     assert api_error(rename, site.source.id, "/gone", "/other") == (404, "ClientError.NotFound")
     assert api_error(rename, site.source.id, "/", "/other") == (403, "EndpointPermissionDenied")
+    assert api_error(rename, site.source.id, "/taken/file", "/moved") == exists
+    site.source.mount = "/lab"
+    with pytest.raises(
+        globus_sdk.TransferAPIError, match="directory: /lab/taken/file -> /lab/moved'"
+    ):
+        rename(site.source.id, "/~/taken/file", "/lab/moved")
+    site.source.mount = "/"
     site.source.rename_supported = False
     assert api_error(rename, site.source.id, "/moved", "/other") == (409, "NotSupported")
     assert site.client.operation_ls(site.source.id, "/")["rename_supported"] is False

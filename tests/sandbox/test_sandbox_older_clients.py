@@ -259,6 +259,24 @@ def test_progress_is_seen_while_bytes_move(site: Site, monkeypatch: pytest.Monke
     assert sum(json.loads(each["details"])["bytes_transferred"] for each in events[1:3]) == 1000
 
 
+def test_files_in_progress_and_those_tried_again_count(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also once the task is cancelled, in the middle of a file."""
+    monkeypatch.setattr("globus_auto.sandbox.copying.CHUNK", 10)
+    for name in "ab":
+        site.write(name, b"x" * 1000)
+    with time_machine.travel(time.time(), tick=False) as clock:
+        site.world.bytes_per_second = 5
+        task = site.transfer(("/gone", "/gone"), ("/a", "/a"), ("/b", "/b"))
+        names = ("files", "subtasks_total", "subtasks_pending", "subtasks_canceled")
+        for progress in ([2, 5, 3, 0], [2, 5, 0, 3]):
+            clock.shift(50)
+            found = site.client.get_task(task)
+            assert [found[name] for name in names] == progress
+            site.client.cancel_task(task)
+
+
 def test_a_missing_file_has_the_counters_of_a_recording(site: Site) -> None:
     found = site.client.get_task(site.transfer(("/gone", "/x")))
     names = ("files", "subtasks_total", "subtasks_pending", "subtasks_retrying", "faults")

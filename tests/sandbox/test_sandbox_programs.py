@@ -1,5 +1,6 @@
 """The unmodified `globus` client, and `serve`, as processes."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +144,22 @@ def test_the_globus_client_waits_lists_cancels_and_deletes(site: Site, terminal:
     terminal.type("rm", "--ignore-missing", f"{source}/four")
 
 
-def serve(*options: object) -> subprocess.Popen[str]:
-    """Start `serve`; return the process."""
+@contextlib.contextmanager
+def serve(*options: object) -> Iterator[subprocess.Popen[str]]:
+    """Start `serve`, and yield the process; it is killed at the end, so that no failure hangs."""
     command = [sys.executable, "-m", "globus_auto.sandbox", "serve", *map(str, options)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def start_error(*options: object) -> str:
     """Return the one sentence that `serve` prints when it cannot start."""
-    process = serve(*options)
-    out, err = process.communicate(timeout=20)
+    with serve(*options) as process:
+        out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
     assert err.count("\n") == 1
     return err
@@ -178,11 +186,10 @@ def test_serve_prints_settings_and_requests_until_a_signal(
     source.mkdir()
     destination.mkdir()
     (source / "file").write_text("content")
-    process = serve(
+    with serve(
         *("--source", source, "--destination", destination, "--latency", "1"),
         *("--fault", "ls:status=502,times=1", "--calls-per-second", "100", "--skip", "/none"),
-    )
-    with process:
+    ) as process:
         printed = read_until(process, "Ready at")
         assert "real" in printed.partition("SRC_ID")[0]
         config: dict[str, Any] = {}
@@ -223,12 +230,11 @@ def test_serve_runs_tasks_that_no_client_polls(
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     (tmp_path / "a/file").write_text("content")
-    process = serve(
+    with serve(
         *("--source", tmp_path / "a", "--destination", tmp_path / "b", "--task-seconds", "0.2"),
         *("--data-access", "--disconnect", "source:3600", "--mount", "/lab"),
         *("--app", "8b8060fd-610e-4a74-885e-1051c71ad473"),
-    )
-    with process:
+    ) as process:
         printed = read_until(process, "Ready at")
         for name, value in re.findall("export ([A-Z_]+)=(.+)", printed):
             monkeypatch.setenv(name, value)
@@ -274,8 +280,8 @@ def test_serve_explains_in_one_sentence_why_it_cannot_start(tmp_path: Path) -> N
         assert option.partition("=")[0] in start_error(*pair, option)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = serve(*pair, "--port", port)
-        err = process.communicate(timeout=20)[1]
+        with serve(*pair, "--port", port) as process:
+            err = process.communicate(timeout=20)[1]
         assert process.returncode == 2
         assert err.startswith(f"Port {port} cannot be used")
         assert err.count("\n") == 1

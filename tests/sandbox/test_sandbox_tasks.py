@@ -177,7 +177,8 @@ def test_a_task_can_be_inactive_fail_or_be_unknown(site: Site) -> None:
     site.delete("/none", ignore_missing=True)
     task = site.transfer(("/a", "/1"), ("/b", "/2"))
     found = site.client.get_task(task)
-    assert found["fatal_error"] == {"code": "ENDPOINT_ERROR", "description": "broken"}
+    assert found["fatal_error"] == {"code": "ENDPOINT_ERROR", "description": "endpoint error"}
+    assert site.client.task_event_list(task)["DATA"][0]["details"] == "broken"
     assert (site.transferred(task), found["subtasks_failed"], found["faults"]) == (["/a"], 1, 1)
     del site.world.tasks[task]
     assert api_error(site.client.get_task, task) == (404, "ClientError.NotFound")

@@ -118,25 +118,28 @@ class Site:
 
     def log_in(self, command: list[str]) -> str:
         """Run a command that prints the URL of a login and reads the code; return its output."""
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command,
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
-        assert process.stdout
-        lines: list[str] = []
-        while not lines or not lines[-1].startswith("http"):
-            lines.append(process.stdout.readline())
-            assert lines[-1], "".join(lines)
-        with urllib.request.urlopen(lines[-1].strip()) as page:
-            code = re.search("<code>(.*)</code>", page.read().decode())
-        assert code
-        output, _ = process.communicate(f"{code[1]}\n", timeout=120)
+        ) as process:
+            try:
+                assert process.stdout
+                lines: list[str] = []
+                while not lines or not lines[-1].startswith("http"):
+                    lines.append(process.stdout.readline())
+                    assert lines[-1], "".join(lines)
+                with urllib.request.urlopen(lines[-1].strip()) as page:
+                    code = re.search("<code>(.*)</code>", page.read().decode())
+                assert code
+                output, _ = process.communicate(f"{code[1]}\n", timeout=120)
+            finally:
+                process.kill()
         assert process.returncode == 0, output
-        return str(output)
+        return output
 
     def run(self, *command: str, code: int = 0) -> str:
         """Run a command that must exit with `code`; return its output, errors last."""
