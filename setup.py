@@ -34,9 +34,6 @@ TEST = [
     "time-machine>=2.14",
 ]
 
-# leather draws the benchmarks' picture, as a small SVG; globus-cli is one of the peers.
-BENCH = ["globus-cli>=3.30", "leather>=0.4"]
-
 HERE = Path(__file__).parent
 [VERSION] = re.findall(
     '^__version__ = "(.*)"',
@@ -91,7 +88,6 @@ setup(
     extras_require={
         "sandbox": SANDBOX,
         "alerts": ALERTS,
-        "bench": [*BENCH, *SANDBOX],
         "test": [*TEST, *SANDBOX, *ALERTS],
     },
     entry_points={

@@ -20,11 +20,15 @@ from globus_auto.walk import (
     sendable,
 )
 
+# In place of the fingerprint of a file where none is read.
+NO_FINGERPRINT = FileVersion(-1, -1)
+
 
 @contextmanager
-def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
+def local_lister(local_dir: str, root: str, *, fingerprints: bool = True) -> Iterator[Lister]:
     """Yield a lister of `root` and all directories below it, which are mounted at `local_dir`.
 
+    Without `fingerprints`, files are only told from the rest, which is several times faster.
     Raise OSError if `local_dir` cannot be read.
     """
     top = os.stat(local_dir)
@@ -42,6 +46,9 @@ def local_lister(local_dir: str, root: str) -> Iterator[Lister]:
         try:
             with _opened(here) as entries:
                 for entry in entries:
+                    if not fingerprints and entry.is_file(follow_symlinks=False):
+                        files[entry.name] = NO_FINGERPRINT
+                        continue
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:

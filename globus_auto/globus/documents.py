@@ -52,6 +52,11 @@ class FileList(msgspec.Struct):
     rename_supported: bool | None = None
 
 
+# Several threads that use a type for the first time can crash msgspec (0.22), as listings would.
+for _shape in (FileList, Fingerprint):
+    msgspec.json.Decoder(_shape)
+
+
 class EndpointDocument(msgspec.Struct):
     """The document of a collection, as Globus sends it.
 

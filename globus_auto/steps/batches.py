@@ -34,9 +34,9 @@ class Batches:
     def __init__(self, session: Session, plan: DeletionPlan) -> None:
         self._session = session
         self._verified, self._markers = plan.verified, plan.markers
-        # The last is the next.
+        # The last group is the next, and so is the last path of each: see `take`.
         self._queue = [
-            (paths, most) for paths, most in reversed(plan.groups(FAILED_TASKS)) if paths
+            (paths[::-1], most) for paths, most in reversed(plan.groups(FAILED_TASKS)) if paths
         ]
         self._directories = DIRECTORIES_AT_FIRST
         self._most, self._single = 1, False
@@ -47,10 +47,10 @@ class Batches:
     def __iter__(self) -> Iterator[Deletion]:
         """Yield the next deletion, as long as there are files left."""
         while self._queue:
-            paths, self._most = self._queue.pop()
-            now, later = split(paths, self._most, self._directories)
-            if later:
-                self._queue.append((later, self._most))
+            waiting, self._most = self._queue[-1]
+            now = take(waiting, self._most, self._directories)
+            if not waiting:
+                self._queue.pop()
             if self._marked:
                 now = self._without_kept(now)
             if now and now[0] in self._markers:
@@ -66,7 +66,7 @@ class Batches:
 
     def retry(self, parts: list[list[str]]) -> None:
         """Yield the files of the last deletion again, in these smaller `parts`."""
-        self._queue += [(part, self._most) for part in reversed(parts)]
+        self._queue += [(part[::-1], self._most) for part in reversed(parts)]
 
     def retry_by_directory(self, paths: list[str]) -> bool:
         """Yield the `paths` of the last deletion again, half of their directories at a time.
@@ -116,17 +116,20 @@ class Batches:
         return Deletion(found.unchanged, False, age, most)
 
 
-def split(paths: list[str], most: int, directories: int) -> tuple[list[str], list[str]]:
-    """Return the first of the sorted `paths` and the rest, to delete the first in one task.
+def take(waiting: list[str], most: int, directories: int) -> list[str]:
+    """Remove from the end of `waiting` the paths to delete in one task, and return them.
 
-    The first are at most `most` paths in at most `directories` directories, but at least one path.
+    `waiting` is sorted, the last first. The paths are at most `most` in at most `directories`
+    directories, but at least one. All of `waiting` may be a million paths, so it is not copied.
     """
+    taken: list[str] = []
     seen: set[str] = set()
-    for number, path in enumerate(paths):
-        seen.add(path.rpartition("/")[0])
-        if number and (number >= most or len(seen) > directories):
-            return paths[:number], paths[number:]
-    return paths, []
+    while waiting:
+        seen.add(waiting[-1].rpartition("/")[0])
+        if taken and (len(taken) >= most or len(seen) > directories):
+            break
+        taken.append(waiting.pop())
+    return taken
 
 
 def halved_by_directory(paths: list[str]) -> list[list[str]]:

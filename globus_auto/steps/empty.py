@@ -58,7 +58,8 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
 
     def listings() -> Iterator[ListingResult]:
         # One by one: those of a million files would take 200 MiB.
-        for result in session.progress.scan(walk_source(session, only), root):
+        results = walk_source(session, only, fingerprints=False)
+        for result in session.progress.scan(results, root):
             if isinstance(result, DirectoryListing):
                 unable.extend([] if result.rename_supported else [result.path])
                 empty.extend([result.path] if result.empty else [])

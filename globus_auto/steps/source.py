@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from globus_auto import local, walk
+from globus_auto import walk
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.files import OWN, QUARANTINE, matcher
 from globus_auto.local import local_lister
@@ -28,13 +28,18 @@ def entered(settings: Settings) -> Callable[[str], bool]:
 
 
 def walk_source(
-    session: Session, only: Iterable[str] | None = None, *, below: bool = False
+    session: Session,
+    only: Iterable[str] | None = None,
+    *,
+    below: bool = False,
+    fingerprints: bool = True,
 ) -> Iterator[ListingResult]:
     """Yield the listings of SRC_DIR and of all directories below it that a scan enters.
 
-    With `only`, yield those of these directories alone, or of these and all `below` them. Raise
-    AlertError if the marker of DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not
-    show SRC_DIR, and what the calls raise.
+    With `only`, yield those of these directories alone, or of these and all `below` them. Without
+    `fingerprints`, those of files are not read from a mount. Raise AlertError if the marker of
+    DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR, and what the
+    calls raise.
     """
     settings = session.context.settings
     roots = [settings.src_dir] if only is None else only
@@ -44,11 +49,10 @@ def walk_source(
         yield from session.walk(settings.src_id, roots, enter)
         return
     require_same_directory(session)
+    here, root = settings.src_local_dir, settings.src_dir
     yield from distinct(
         session,
-        walk.walk(
-            lambda: local.local_lister(settings.src_local_dir, settings.src_dir), roots, enter
-        ),
+        walk.walk(lambda: local_lister(here, root, fingerprints=fingerprints), roots, enter),
     )
 
 

@@ -1,4 +1,4 @@
-"""delete.py: everything is sent and stands whole at the destination, and goes."""
+"""delete.py: everything is sent, is whole at the destination, and goes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from tests.benchmarks.processes import Costs, Row
 from tests.benchmarks.site import Site, grow
 from tests.benchmarks.size import PER_DIRECTORY
 
+DELETED = "delete.py, all files deleted"
 
-def measure(home: Path, sizes: list[int]) -> Iterator[Row]:
-    """Yield a row for each size, and for source directories looked at on a mount or not."""
+
+def measure(home: Path, sizes: list[int], times: int) -> Iterator[Row]:
+    """Yield a row for each size."""
     for size in sizes:
-        for mounted in (True, False):
-            source, destination = home / "source", home / "destination"
-            for place in (source, destination):
-                grow("tree", place, size, PER_DIRECTORY)
-            with Site(home / "site", source, destination) as site:
-                site.configure(
-                    SRC_LOCAL_DIR=str(source) if mounted else "", LIST_CALLS_PER_SECOND=0
-                )
+        source, destination = home / "source", home / "destination"
+        grow("tree", destination, size, PER_DIRECTORY)
+        source.mkdir()
+        costs = Costs([])
+        with Site(home / "site", source, destination) as site:
+            site.configure(SRC_LOCAL_DIR=str(source), LIST_CALLS_PER_SECOND=0)
+            for _ in range(times):
+                # delete.py has removed the directories as well.
+                source.rmdir()
+                grow("tree", source, size, PER_DIRECTORY)
                 site.remember()
-                cost = site.run("delete")
-                if any(files for _, _, files in os.walk(source)):
+                datastore = (site.home / "datastore").stat().st_size
+                costs.runs.append(site.run("delete"))
+                if any(names for _, _, names in os.walk(source)):
                     raise RuntimeError("delete.py has left files at the source")
-            what = f"delete.py, {'on a mount' if mounted else 'through Globus'}"
-            yield Row("delete", what, size, Costs([cost]))
-            shutil.rmtree(home)
-            home.mkdir()
+        yield Row("delete", DELETED, size, costs, datastore=datastore)
+        shutil.rmtree(home)
+        home.mkdir()

@@ -1,7 +1,7 @@
 """Make a tree, or a datastore that knows it as sent, in a process of its own.
 
 `python -m tests.benchmarks.grow tree DIR FILES PER_DIRECTORY`, `flat DIR DIRECTORIES
-PER_DIRECTORY`, `datastore PATH SRC_ID SRC_DIR DST_ID DST_DIR` or `save PATH`.
+PER_DIRECTORY` or `datastore PATH SRC_ID SRC_DIR DST_ID DST_DIR`.
 """
 
 from __future__ import annotations
@@ -75,25 +75,10 @@ def remember(path: str, src_id: str, src_dir: str, dst_id: str, dst_dir: str) ->
     storage.save(path, store)
 
 
-def save(path: str) -> None:
-    """Save the datastore at `path` with one entry changed; write seconds and CPU to PATH.cost."""
-    store = storage.load(path)
-    assert store
-    directory, names = next(iter(store.files.items()))
-    store.put(f"{directory}/{next(iter(names))}", FileRecord(1, OLD, 1))
-    began, worked = time.monotonic(), time.process_time()
-    storage.save(path, store)
-    wall, cpu = time.monotonic() - began, time.process_time() - worked
-    with open(f"{path}.cost", "w", encoding="utf-8") as file:
-        file.write(f"{wall} {cpu}")
-
-
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
     if what == "datastore":
         remember(*arguments)
-    elif what == "save":
-        save(*arguments)
     else:
         make = {"tree": tree, "flat": flat}[what]
         make(arguments[0], int(arguments[1]), int(arguments[2]))

@@ -1,78 +1,91 @@
-"""The picture: cost against size, and listing rate against latency, both on logarithmic scales."""
+"""The picture: CPU seconds and memory against the number of files, on logarithmic scales.
+
+All colors show up on a light and on a dark page.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
-
-import leather
 
 from tests.benchmarks import size
 from tests.benchmarks.processes import Row
 from tests.benchmarks.tables import short
 
-COLORS = ["#1f77b4", "#17becf", "#2ca02c", "#999999", "#d62728", "#ff7f0e"]
-WIDTH, HEIGHT = 1000, 440  # pixels
+INK = "#7d7d7d"
+COLORS = {
+    size.WALK: "#7d7d7d",
+    size.SAME: "#1f83d6",
+    size.KEPT: "#009e8e",
+    size.FIRST: "#8a6fe8",
+    size.RSYNC: "#d9534f",
+    size.COPY: "#c77700",
+    size.RESTIC: "#c2559d",
+}
+WIDTH, HEIGHT = 460, 300  # pixels of a chart
+LEFT, RIGHT, TOP, BOTTOM = 55, 190, 40, 40  # around it
+GAP = 16  # pixels between two names
 
 
-def draw(path: Path, rows: list[Row]) -> None:
-    """Write the picture of `rows` as SVG."""
-    leather.theme.background_color = "#ffffff"
-    for what in ("title", "legend", "tick", "axis_title"):
-        setattr(leather.theme, f"{what}_font_family", "sans-serif")
-    leather.theme.legend_font_size = leather.theme.tick_font_size = 11
-    leather.theme.legend_font_char_width = leather.theme.tick_font_char_width = 6
-    grid = leather.Grid()
-    sizes = [row for row in rows if row.part == "size" and row.what not in (size.SAVE, size.FIRST)]
-    if sizes:
-        lines = _lines(sizes, lambda row: (row.size, row.costs.wall))
-        grid.add_one(_chart("Seconds a run, by number of files", lines, "files", "seconds"))
-    rates = [row for row in rows if row.part == "latency"]
-    if rates:
-        lines = _lines(rates, lambda row: (row.latency, row.rate))
-        title = "Directories listed a second, by latency"
-        grid.add_one(_chart(title, lines, "milliseconds", "directories a second"))
-    grid.to_svg(str(path), width=WIDTH, height=HEIGHT)
+def draw(path: Path, rows: Sequence[Row]) -> None:
+    """Write the picture of `rows` as SVG; write nothing if there is nothing to show."""
+    shown = [row for row in rows if row.part == "size" and row.what in COLORS]
+    if not shown:
+        return
+    width, height = LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * height}"'
+        f' font-family="sans-serif" font-size="12">',
+        *_chart("CPU seconds, by number of files", shown, lambda row: row.costs.cpu, 0),
+        *_chart(
+            "Peak memory in MiB, by number of files", shown, lambda row: row.costs.peak, height
+        ),
+        "</svg>\n",
+    ]
+    path.write_text("\n".join(parts), encoding="utf-8")
 
 
-def _lines(
-    rows: list[Row], point: Callable[[Row], tuple[float, float]]
-) -> dict[str, list[tuple[float, float]]]:
-    lines: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        lines.setdefault(row.what, []).append(point(row))
-    return lines
+def _chart(title: str, rows: Sequence[Row], value: Callable[[Row], float], down: int) -> list[str]:
+    """Return the elements of a chart, which begins `down` pixels from the top."""
+    sizes = sorted({row.size for row in rows})
+    powers = [math.log10(value(row)) for row in rows]
+    low, high = math.floor(min(powers)), math.ceil(max(powers))
+    bottom = down + TOP + HEIGHT
+
+    def point(files: float, height: float) -> tuple[float, float]:
+        x = math.log10(files / sizes[0]) / (math.log10(sizes[-1] / sizes[0]) or 1)
+        y = (math.log10(height) - low) / ((high - low) or 1)
+        return LEFT + x * WIDTH, bottom - y * HEIGHT
+
+    parts = [_text(LEFT, down + TOP - 15, title, INK)]
+    for files in sizes:
+        parts.append(_text(point(files, 10**low)[0], bottom + 20, short(files), INK, "middle"))
+    for power in range(low, high + 1):
+        y = point(sizes[0], 10**power)[1]
+        parts.append(_text(LEFT - 8, y + 4, short(10**power), INK, "end"))
+        parts.append(_line([(LEFT, y), (LEFT + WIDTH, y)], INK, 0.4))
+    names = []
+    for what, color in COLORS.items():
+        points = [point(row.size, value(row)) for row in rows if row.what == what]
+        if points:
+            parts.append(_line(points, color, 3 if what in size.OURS else 1.5))
+            names.append((points[-1][1] + 4, what, color))
+    lowest = 0.0
+    for y, what, color in sorted(names):
+        # Names that would overlap are moved down.
+        lowest = max(y, lowest + GAP)
+        parts.append(_text(LEFT + WIDTH + 8, lowest, what, color))
+    return parts
 
 
-def _chart(
-    title: str, lines: dict[str, list[tuple[float, float]]], across: str, up: str
-) -> leather.Chart:
-    chart = leather.Chart(title)
-    for color, (name, points) in zip(COLORS * 2, lines.items(), strict=False):
-        places = sorted((_log(x), _log(y)) for x, y in points)
-        if len(places) > 1:
-            chart.add_line(places, name=name, stroke_color=color)
-        else:
-            chart.add_dots(places, name=name, fill_color=color)
-    xs, ys = zip(*(point for points in lines.values() for point in points), strict=True)
-    for values, scale, axis, name in (
-        (xs, chart.add_x_scale, chart.add_x_axis, across),
-        (ys, chart.add_y_scale, chart.add_y_axis, up),
-    ):
-        ticks = _ticks(values) if values is ys else sorted({_log(x) for x in xs})
-        scale(ticks[0], ticks[-1])
-        axis(ticks, lambda tick, _index, _count: short(10**tick), name)
-    return chart
+def _text(x: float, y: float, text: str, color: str, anchor: str = "start") -> str:
+    place = f'x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="{color}"'
+    return f"<text {place}>{escape(text)}</text>"
 
 
-def _ticks(values: Iterable[float]) -> list[float]:
-    """Return the logarithms of the powers of ten, and halves of them, around `values`."""
-    logs = [_log(value) for value in values]
-    first, last = math.floor(2 * min(logs)), math.ceil(2 * max(logs))
-    return [number / 2 for number in range(first, max(last, first + 1) + 1)]
-
-
-def _log(value: float) -> float:
-    """Return the logarithm, as exact as the scales of leather are."""
-    return round(math.log10(value), 6)
+def _line(points: Sequence[tuple[float, float]], color: str, width: float) -> str:
+    places = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
+    look = f'fill="none" stroke="{color}" stroke-width="{width}"'
+    return f'<polyline points="{places}" {look}/>'

@@ -1,4 +1,4 @@
-"""What whole processes cost: seconds, seconds of processor, memory at the peak."""
+"""What whole processes cost: CPU seconds, memory at the peak, bytes written."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ MEBI = 1024 * 1024
 
 
 class Cost(NamedTuple):
-    """What one process, with its children, took: seconds by clock and processor, peak bytes."""
+    """What one process, with its children, took: seconds by the clock and of CPU, peak bytes.
+
+    `written` are the bytes that it wrote to files, as the kernel counted them.
+    """
 
     wall: float
     cpu: float
     peak: int
+    written: int
 
 
 class Costs(NamedTuple):
@@ -36,7 +40,7 @@ class Costs(NamedTuple):
 
     @property
     def cpu(self) -> float:
-        """The median of the seconds of processor, in user and system mode."""
+        """The median of the CPU seconds, in user and system mode."""
         return statistics.median(run.cpu for run in self.runs)
 
     @property
@@ -45,10 +49,9 @@ class Costs(NamedTuple):
         return max(run.peak for run in self.runs) / MEBI
 
     @property
-    def spread(self) -> str:
-        """The least and the most seconds by the clock."""
-        walls = [run.wall for run in self.runs]
-        return f"{min(walls):.2f}–{max(walls):.2f}"
+    def written(self) -> int:
+        """The most bytes that were written."""
+        return max(run.written for run in self.runs)
 
 
 class Row(NamedTuple):
@@ -56,6 +59,7 @@ class Row(NamedTuple):
 
     Where there is a `latency` (milliseconds), `rates` are directories listed a second, one a run,
     and `answers` the seconds that the service really took for one, which has other work to do.
+    `datastore` is its size in bytes before the run, where files are deleted.
     """
 
     part: str
@@ -65,6 +69,7 @@ class Row(NamedTuple):
     latency: int = 0
     rates: Sequence[float] = ()
     answers: Sequence[float] = ()
+    datastore: int = 0
 
     @property
     def rate(self) -> float:
@@ -89,27 +94,28 @@ def run(
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        # As for users: compiled code is kept, whatever the shell of a developer says.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=sys.stderr,
     ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall = time.monotonic() - began
+        counts = Path(f"/proc/{process.pid}/io").read_text(encoding="utf-8")
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != code:
         raise RuntimeError(f"exit code {process.returncode}, not {code}: {command}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    written = int(counts.partition("wchar: ")[2].split()[0])
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, written)
 
 
 def peer(
     name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> dict[str, Callable[[], Cost]]:
-    """Return what runs a program from elsewhere by its name; nothing, and say so, without it."""
-    if shutil.which(command[0]) is None:
-        print(f"Skipped {name}: it is not installed.", file=sys.stderr)
-        return {}
-    return {name: lambda: run(command, environment)}
+    """Return what runs a program from elsewhere by its name; nothing if it is not installed."""
+    return {name: lambda: run(command, environment)} if shutil.which(command[0]) else {}
 
 
 def alternately(kinds: Mapping[str, Callable[[], Cost]], times: int) -> dict[str, Costs]:

@@ -59,3 +59,18 @@ def test_a_directory_loop_is_not_entered(
     for name, path in [("again", tmp_path), ("other", tmp_path / "other")]:
         local._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
     assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
+
+
+def test_a_listing_without_fingerprints_differs_in_nothing_else(tmp_path: Path) -> None:
+    put(tmp_path / "file", "content", 1)
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("file")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "line\nbreak").touch()
+    with local.local_lister(str(tmp_path), "/src") as list_one:
+        whole = list_one("/src")
+    with local.local_lister(str(tmp_path), "/src", fingerprints=False) as list_one:
+        names = list_one("/src")
+    assert isinstance(whole, DirectoryListing)
+    assert whole.files == {"file": FileVersion(7, 1)}
+    assert names == whole._replace(files={"file": local.NO_FINGERPRINT})

@@ -2,15 +2,14 @@
 
 import pytest
 
-from globus_auto.steps.batches import halved_by_directory, split
+from globus_auto.steps.batches import halved_by_directory, take
 
 
 def grouped(paths: list[str], most: int, directories: int) -> list[list[str]]:
     """Return `paths` split into groups."""
-    groups = []
-    while paths:
-        group, paths = split(paths, most, directories)
-        groups.append(group)
+    groups, waiting = [], paths[::-1]
+    while waiting:
+        groups.append(take(waiting, most, directories))
     return groups
 
 
@@ -52,4 +51,6 @@ def test_halves_have_half_of_the_directories_each(
 )
 def test_a_group_has_few_files_in_few_directories(most: int, directories: int, first: int) -> None:
     paths = ["/s/a/1", "/s/a/2", "/s/b/3", "/s/c/4"]
-    assert split(paths, most, directories) == (paths[:first], paths[first:])
+    waiting = paths[::-1]
+    assert take(waiting, most, directories) == paths[:first]
+    assert waiting[::-1] == paths[first:]
