@@ -29,7 +29,7 @@ from globus_auto.steps.session import Progress, Session
 from globus_auto.text import counted
 
 CLOCK_SECONDS = 30
-SWAPPED = "neither can be found: check whether SRC_ID and DST_ID are swapped"
+SWAPPED = "neither can be listed: check whether SRC_ID and DST_ID are swapped"
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 

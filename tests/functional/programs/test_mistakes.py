@@ -92,7 +92,7 @@ def test_where_both_directories_are_denied_check_suspects_the_ids(
 ) -> None:
     swap_ids(lab)
     assert lab.transfer("--check") == 1
-    assert "neither can be found: check whether SRC_ID and DST_ID" in capsys.readouterr().out
+    assert "neither can be listed: check whether SRC_ID and DST_ID" in capsys.readouterr().out
     lab.configure(SRC_ID=lab.src.id, DST_ID=lab.dst.id)
     assert lab.transfer("--check") == 0
     assert "swapped" not in capsys.readouterr().out
