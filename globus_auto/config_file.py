@@ -161,5 +161,9 @@ def _mistyped(values: dict[str, Any]) -> dict[str, str]:
             msgspec.convert(value, wanted)
         except msgspec.ValidationError:
             # Do not repeat the value: an address may contain a password.
-            wrong[name] = f"{name} must be {KINDS[wanted]}; it is of type {type(value).__name__}."
+            kind = KINDS[wanted]
+            if isinstance(value, str) and wanted in (int, float, bool):
+                wrong[name] = f"{name} must be {kind}, without quotes."
+            else:
+                wrong[name] = f"{name} must be {kind}; it is of type {type(value).__name__}."
     return wrong

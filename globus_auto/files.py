@@ -144,7 +144,9 @@ def _open_to_others(place: str, status: os.stat_result, path: str) -> str | None
     so = f", so others could replace {path}" if path else ""
     # In a container that maps only this user, the owner of / is root.
     if owner not in (os.getuid(), 0, os.stat("/").st_uid):
-        return f"{place} belongs to another user (uid {owner}){so or ', who could change it'}."
+        so = so or ", who could change it"
+        fix = "Use one of your own, or run the programs as that user."
+        return f"{place} belongs to another user (uid {owner}){so}. {fix}"
     if stat.S_ISLNK(mode) or (path and mode & stat.S_ISVTX):
         return None
     other = ", or use another directory" if stat.S_ISDIR(mode) else ""

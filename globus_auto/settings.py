@@ -244,7 +244,14 @@ def _unreadable_secret(settings: Settings) -> str | None:
             return f"CLIENT_SECRET_FILE {path} is readable by other users; run: chmod 600 {path}"
         if not path.read_text(encoding="utf-8").strip():
             return f"CLIENT_SECRET_FILE {path} is empty."
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError:
+        return (
+            f"CLIENT_SECRET_FILE {path} does not exist: write the client secret into it, and run"
+            f" `chmod 600 {path}`."
+        )
+    except OSError as error:
+        return f"CLIENT_SECRET_FILE {path} cannot be read: {error.strerror}."
+    except UnicodeDecodeError as error:
         return f"CLIENT_SECRET_FILE {path} cannot be read: {error}."
     return None
 

@@ -254,7 +254,8 @@ def _report(context: RunContext) -> None:
                 if context.alerts.code == 0:
                     health.last_good[context.program] = context.started
     except OSError as error:
-        log.error("Cannot record which alerts were sent: %s", error)
+        why = f"{error.filename}: {error.strerror}" if error.filename else error
+        log.error("Cannot record which alerts were sent: %s", why)
     if not notified:
         _notify(context, AlertState())
 

@@ -79,7 +79,7 @@ def explain(error: Exception, context: Facts) -> Alert:
     if isinstance(error, TokenValidationError):
         return catalog.login_missing(login_command)
     if isinstance(error, globus_sdk.AuthAPIError):
-        return _refused_login(error, login_command)
+        return _refused_login(error, context)
     if isinstance(error, EndpointNotReady):
         return _not_ready(error, context)
     if isinstance(error, globus_sdk.TransferAPIError):
@@ -124,13 +124,15 @@ def _is_raised_by_sdk(error: Exception) -> bool:
     return str(module).partition(".")[0] == "globus_sdk"
 
 
-def _refused_login(error: globus_sdk.AuthAPIError, login_command: str) -> Alert:
+def _refused_login(error: globus_sdk.AuthAPIError, context: Facts) -> Alert:
+    login_command = context.login_command
     if globus.is_revoked(error):
         return catalog.login_revoked(login_command)
     if error.http_status == 401 and globus.oauth_error(error) == "invalid_grant":
         return catalog.login_code_rejected(globus.details(error), login_command)
     if error.http_status in (400, 401, 403):
-        return catalog.login_rejected(globus.details(error), login_command)
+        secret = globus.secret_place(context.settings)
+        return catalog.login_rejected(globus.details(error), login_command, secret)
     return catalog.service_error(globus.details(error))
 
 
@@ -147,7 +149,11 @@ def explain_call(error: globus_sdk.TransferAPIError, context: Facts) -> Alert:
         return catalog.token_rejected(what, login_command)
     code = error.code or ""
     if code in ("EndpointNotFound", "EndpointDeleted"):
-        return catalog.collection_unknown(what)
+        match = ENDPOINT_ID.search(error.message or "")
+        endpoint = match[0] if match else "its id is wrong, or it was deleted"
+        given = {"SRC_ID": context.settings.src_id, "DST_ID": context.settings.dst_id}
+        wrong = [name for name, value in given.items() if value == endpoint]
+        return catalog.collection_unknown(wrong, endpoint, what)
     if any(part in code for part in ENDPOINT_DOWN):
         match = ENDPOINT_ID.search(error.message or "")
         endpoint = match[0] if match else GLOBUS

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from globus_auto.text import printable
+from globus_auto.text import printable, sentence
 
 PING_TIMEOUT = 10  # seconds
 
@@ -43,7 +43,9 @@ def send(channels: Notifier, title: str, text: str) -> bool:
             _mail(channels, title, text)
             taken = True
         except Exception as error:  # noqa: BLE001 - it must change nothing else
-            log.error("Cannot send mail by %s: %s", channels.host, printable(str(error)))
+            said = sentence(printable(str(error)))
+            advice = "Check EMAIL_HOST: transfer.py --check tests it."
+            log.error("Cannot send mail by %s: %s %s", channels.host, said, advice)
     if channels.urls:
         taken = notify_urls(channels.urls, title, text) > 0 or taken
     return taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from globus_sdk import AuthAPIError, GlobusError, NetworkError, TransferAPIError
 
-from globus_auto.globus.auth import SECRET, connect, high_assurance
+from globus_auto.globus.auth import SECRET, connect, high_assurance, secret_place
 from globus_auto.globus.client import Client
 from globus_auto.globus.connection import Connection
 from globus_auto.globus.documents import (
@@ -89,6 +89,7 @@ __all__ = [
     "requires_login",
     "requires_session",
     "seconds",
+    "secret_place",
     "transfer_document",
     "unreached",
 ]

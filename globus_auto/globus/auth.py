@@ -70,6 +70,13 @@ def secret(settings: Settings) -> str:
     return os.environ.get(SECRET, "").strip()
 
 
+def secret_place(settings: Settings) -> str:
+    """Return what has the service account's secret: a setting or a variable; "" for a user."""
+    if settings.client_secret_file:
+        return f"CLIENT_SECRET_FILE {settings.client_secret_file}"
+    return SECRET if secret(settings) else ""
+
+
 def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Connection:
     """Return a connection that holds a token for Globus Transfer.
 

@@ -29,7 +29,7 @@ from globus_auto.steps.session import Progress, Session
 from globus_auto.text import counted
 
 CLOCK_SECONDS = 30
-SWAPPED = "both are missing: check whether SRC_ID and DST_ID are swapped"
+SWAPPED = "neither can be listed: check whether SRC_ID and DST_ID are swapped"
 TEST = "This is a test by globus_auto's --check --probe. Nothing is wrong.\n"
 
 
@@ -124,7 +124,11 @@ def _state(context: RunContext) -> Line:
     home = os.path.dirname(context.settings.datastore_path)
     if not os.access(home, os.W_OK):
         return Line(
-            "problem", "state directory", f"{home} is not writable; check its permissions.", 1
+            "problem",
+            "state directory",
+            f"{home} is not writable. Check its permissions, and that CODE_PATH is a directory of"
+            " the user who runs the programs.",
+            1,
         )
     return Line("ok", "state directory", f"{home} is writable")
 

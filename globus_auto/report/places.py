@@ -7,7 +7,7 @@ from globus_auto.report.screen import Line
 from globus_auto.steps import marker
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import require_same_directory
-from globus_auto.text import printable
+from globus_auto.text import DENIED, because, printable, sentence
 
 
 def directory_line(session: Session, what: str, endpoint: str, directory: str) -> Line:
@@ -19,8 +19,10 @@ def directory_line(session: Session, what: str, endpoint: str, directory: str) -
         text = f"{directory} does not exist yet; the first transfer creates it"
         return Line("ok", f"{what} directory", text, lists=True, missing=True)
     name = "SRC_DIR" if what == "source" else "DST_DIR"
-    text = f"{directory} cannot be listed. Check {name} and the permissions there. {refused.reason}"
-    return Line("problem", f"{what} directory", text, 1, missing=refused.gone)
+    reason = because(sentence(refused.reason))
+    text = f"{directory} cannot be listed. Check {name} and the permissions there. {reason}"
+    missing = refused.gone or DENIED.search(reason) is not None
+    return Line("problem", f"{what} directory", text, 1, missing=missing)
 
 
 def local_line(session: Session) -> Line:

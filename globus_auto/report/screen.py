@@ -16,7 +16,8 @@ STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold
 class Line(NamedTuple):
     """What was checked, the result, and how to fix it; `code` is the exit code of a problem.
 
-    `lists` says that a directory was listed, or can be created; `missing` that there is none.
+    `lists` says that a directory was listed, or can be created; `missing` that there is none,
+    or that it may not be read.
     """
 
     level: Level

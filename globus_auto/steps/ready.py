@@ -19,9 +19,9 @@ def require_ready(session: Session) -> None:
     context, settings = session.context, session.context.settings
     not_ready: list[Exception] = []
     names = []
-    for role, endpoint, directory in (
-        ("source", settings.src_id, settings.src_dir),
-        ("destination", settings.dst_id, settings.dst_dir),
+    for role, endpoint, setting, directory in (
+        ("source", settings.src_id, "SRC_DIR", settings.src_dir),
+        ("destination", settings.dst_id, "DST_DIR", settings.dst_dir),
     ):
         try:
             document = session.client.require_ready(endpoint)
@@ -30,7 +30,7 @@ def require_ready(session: Session) -> None:
                 context.names[endpoint] = document.display_name
             context.alerts.resolve("login")
             if document.gcp_connected is None:
-                _require_listed(session, endpoint, directory)
+                _require_listed(session, endpoint, setting, directory)
             context.alerts.resolve("endpoint", endpoint)
         except (EndpointNotReady, AlertError) as error:
             context.alerts.fire(context.explain(error))
@@ -53,7 +53,7 @@ def _require_marker(session: Session) -> None:
         session.context.alerts.resolve("marker")
 
 
-def _require_listed(session: Session, endpoint: str, directory: str) -> None:
+def _require_listed(session: Session, endpoint: str, setting: str, directory: str) -> None:
     refused = session.connection.with_consent(
         lambda: session.client.listing_error(endpoint, directory)
     )
@@ -62,6 +62,10 @@ def _require_listed(session: Session, endpoint: str, directory: str) -> None:
     if refused and not refused.gone and ".SizeLimit" not in refused.code:
         raise AlertError(
             catalog.collection_unlisted(
-                endpoint, session.context.collection(endpoint), directory, sentence(refused.reason)
+                endpoint,
+                session.context.collection(endpoint),
+                setting,
+                directory,
+                sentence(refused.reason),
             )
         )

@@ -68,7 +68,11 @@ def require_same_directory(session: Session) -> None:
         if isinstance(result, ListingError):
             raise AlertError(
                 catalog.collection_unlisted(
-                    settings.src_id, collection, settings.src_dir, sentence(result.reason)
+                    settings.src_id,
+                    collection,
+                    "SRC_DIR",
+                    settings.src_dir,
+                    sentence(result.reason),
                 )
             )
         try:

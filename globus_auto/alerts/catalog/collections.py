@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from globus_auto.alerts.model import GLOBUS, Alert
-from globus_auto.text import access_advice, because, capital
+from globus_auto.text import DENIED, access_advice, because, capital
 
 # Of an earlier destination, too, where others go on.
 FILES_WAIT = "Nothing is lost: files that need it are neither sent nor deleted meanwhile."
@@ -55,16 +55,21 @@ def collection_undescribed(endpoint: str, collection: str, error: str) -> Alert:
     )
 
 
-def collection_unlisted(endpoint: str, collection: str, directory: str, reason: str) -> Alert:
-    """Return the alert that SRC_DIR or DST_DIR cannot be listed through Globus."""
+def collection_unlisted(
+    endpoint: str, collection: str, setting: str, directory: str, reason: str
+) -> Alert:
+    """Return the alert that SRC_DIR or DST_DIR, the `setting`, cannot be listed through Globus."""
     advice = access_advice(
         reason, "Check that the collection is up, and that the directory is there and mounted."
     )
+    if DENIED.search(reason):
+        advice = f"Check {setting}, and whether SRC_ID and DST_ID are swapped. {advice}"
     return _collection(
         endpoint,
         collection,
         "directory not readable",
-        f"{directory} at {collection} cannot be listed. {FILES_WAIT} {advice} {because(reason)}",
+        f"{setting} {directory} at {collection} cannot be listed. {FILES_WAIT} {advice}"
+        f" {because(reason)}",
     )
 
 
@@ -127,14 +132,15 @@ def _collection(endpoint: str, collection: str, title: str, text: str) -> Alert:
     )
 
 
-def collection_unknown(details: str) -> Alert:
-    """Return the alert that Globus knows no such collection."""
+def collection_unknown(settings: list[str], endpoint: str, details: str) -> Alert:
+    """Return the alert that Globus knows no such collection, of which `settings` has the id."""
+    names = " and ".join(settings) or "SRC_ID and DST_ID"
     return Alert(
         kind="unknown endpoint",
         about=GLOBUS,
         title="unknown collection",
-        text=f"Globus knows no such collection. Nothing is sent or deleted. Check SRC_ID and"
-        f" DST_ID. {details}",
+        text=f"Globus knows no such collection: {endpoint}. Nothing is sent or deleted. Correct"
+        f" {names}: the Globus web app shows the UUID of each collection. {details}",
         recovery="Globus knows both collections.",
         code=2,
     )

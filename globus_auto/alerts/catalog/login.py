@@ -71,7 +71,8 @@ def login_missing(login_command: str) -> Alert:
     return _login(
         "not logged in",
         "There is no login that Globus accepts.",
-        f"Run on a terminal: `{login_command}`.",
+        f"Run on a terminal: `{login_command}`. For a service account, set CLIENT_SECRET_FILE"
+        " instead.",
     )
 
 
@@ -94,14 +95,19 @@ def login_code_rejected(details: str, login_command: str) -> Alert:
     )
 
 
-def login_rejected(details: str, login_command: str) -> Alert:
-    """Return the alert that Globus Auth rejected the login."""
-    return _login(
-        "login rejected",
-        "Globus rejected the login.",
-        "Check CLIENT_ID and, for a service account, its secret. For a person's login, run on a"
-        f" terminal: `{login_command}`. {details}",
-    )
+def login_rejected(details: str, login_command: str, secret: str) -> Alert:
+    """Return the alert that Globus Auth rejected the login, with the secret of a service account.
+
+    `secret` says what has it; it is "" for the login of a person.
+    """
+    if secret:
+        how = (
+            f"Check CLIENT_ID and the secret in {secret}: both must be of one application. You can"
+            " add a new secret at https://app.globus.org/settings/developers."
+        )
+    else:
+        how = f"Check CLIENT_ID, then run on a terminal: `{login_command}`."
+    return _login("login rejected", "Globus rejected the login.", f"{how} {details}")
 
 
 def token_rejected(details: str, login_command: str) -> Alert:

@@ -229,13 +229,19 @@ def stopped(program: str) -> Alert:
 
 def state_unusable(program: str, path: str, reason: str) -> Alert:
     """Return the alert that `program` cannot read or write one of its files."""
+    if DENIED.search(reason):
+        advice = (
+            "Check its permissions, and that CODE_PATH is a directory of the user who runs the"
+            " programs."
+        )
+    else:
+        advice = "Check the room on its disk, and its permissions."
     return _ended(
         "state",
         program,
         "file not readable or writable",
         f"{program}.py cannot read or write {path}, and stopped. Nothing is lost: the next run"
-        f" tries again. {'Check' if DENIED.search(reason) else 'Check the room on its disk, and'}"
-        f" its permissions. Reason: {reason}.",
+        f" tries again. {advice} Reason: {reason}.",
     )
 
 

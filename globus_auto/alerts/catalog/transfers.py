@@ -219,13 +219,14 @@ def _failed(source_dir: str, title: str, text: str, inhibited_by: tuple[str, ...
 def files_skipped(directory: str, files: list[str]) -> Alert:
     """Return the alert that Globus could not read `files`, names with an error code."""
     count = len(files)
+    them = "it" if count == 1 else "them"
     return Alert(
         kind="skipped",
         about=directory,
         title="files skipped",
         text=f"Globus skipped {counted(count, 'file')} in {directory}, which it could not read."
-        f" {they_stay(count)} at the source and {are(count)} tried again. Let Globus read"
-        f" {'it' if count == 1 else 'them'}: {some(files)}.",
+        f" {they_stay(count)} at the source and {are(count)} tried again. Let Globus read {them},"
+        f" or exclude {them} by EXCLUDE: {some(files)}.",
         recovery=f"Globus no longer skips files in {directory}.",
         shared=True,
     )

@@ -35,7 +35,8 @@ def asks_for_a_person(
     assert said.err.count("\n") == 1
     assert sentence in said.err
     assert f"{again}" in said.err
-    assert f"transfer.py --login --config {lab.config}" in said.err
+    if "secret" not in again:
+        assert f"transfer.py --login --config {lab.config}" in said.err
     assert lab.delete() == 3
     assert capsys.readouterr() == ("", "")
     assert (files(lab.source), files(lab.destination), lab.datastore_bytes()) == before
@@ -83,8 +84,9 @@ def test_a_wrong_secret_is_refused(
     sentence = (
         "Globus rejected the login. Nothing is sent or deleted until you log in. Check CLIENT_ID"
     )
-    asks_for_a_person(lab, capsys, sentence, again="its secret")
+    asks_for_a_person(lab, capsys, sentence, again="the secret in GLOBUS_CLIENT_SECRET")
     assert "wrong-secret" not in lab.log()
+    assert "--login" not in lab.alerts()["login"]
 
 
 def test_an_expired_service_account_token_is_replaced(lab: Lab) -> None:

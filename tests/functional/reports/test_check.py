@@ -147,7 +147,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: setattr(lab.dst, "deleted", True),
         "destination",
         2,
-        "Globus knows no such collection. Nothing is sent or deleted. Check SRC_ID and DST_ID.",
+        "Nothing is sent or deleted. Correct DST_ID: the Globus web app shows the UUID of",
     ),
     "no collection": (
         lambda lab: setattr(lab.dst, "entity_type", "GCSv5_endpoint"),
@@ -165,7 +165,7 @@ WRONG: dict[str, tuple[Any, str, int, str]] = {
         lambda lab: lab.source.rename(lab.home / "elsewhere"),
         "source directory",
         1,
-        "Check SRC_DIR and the permissions there. there is no such directory",
+        "Check SRC_DIR and the permissions there. Reason: there is no such directory",
     ),
     "not readable": (
         lambda lab: refuse(lab, "ls", 502, "ExternalError.DirListingFailed.PermissionDenied"),
@@ -370,7 +370,9 @@ def test_a_state_directory_that_cannot_be_written_is_a_problem(lab: Lab) -> None
         output, _ = process.communicate()
     lab.state.chmod(0o700)
     assert process.returncode == 1
-    assert f"{lab.state} is not writable; check its permissions." in line(output, "state directory")
+    assert f"{lab.state} is not writable. Check its permissions, and that CODE_PATH" in line(
+        output, "state directory"
+    )
 
 
 def test_check_explains_how_to_log_in(

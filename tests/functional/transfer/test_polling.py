@@ -103,7 +103,7 @@ def test_files_below_a_skipped_directory_are_sent_again(lab: Lab) -> None:
         "/src/d/b.txt",
         "/src/d/e/c.txt",
     ]
-    assert "Let Globus read it: d (PERMISSION_DENIED)." in lab.alerts()["skipped"]
+    assert "or exclude it by EXCLUDE: d (PERMISSION_DENIED)." in lab.alerts()["skipped"]
 
 
 def test_everything_that_the_first_run_skipped_is_sent_again(lab: Lab) -> None:

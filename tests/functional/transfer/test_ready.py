@@ -54,7 +54,7 @@ def test_an_unknown_endpoint_is_a_wrong_setting(
     lab.write("a.txt")
     lab.configure(**{setting: str(uuid.uuid4())})
     assert lab.transfer() == 2
-    assert "Check SRC_ID and DST_ID" in capfd.readouterr().err
+    assert f"Correct {setting}: " in capfd.readouterr().err
     assert lab.submitted() == []
 
 

@@ -11,7 +11,7 @@ def test_each_wait_reports_a_skipped_file(lab: Lab) -> None:
         lab.write(name)
     assert [lab.transfer("--wait") for _ in range(3)] == [1, 1, 1]
     assert files(lab.destination).keys() == {"good"}
-    assert "Let Globus read it: bad (" in lab.alerts()["skipped"]
+    assert "Let Globus read it, or exclude it by EXCLUDE: bad (" in lab.alerts()["skipped"]
     lab.world.skipped_paths.clear()
     assert [lab.transfer("--wait"), lab.transfer(), lab.alerts()] == [0, 0, {}]
     assert files(lab.destination) == files(lab.source)

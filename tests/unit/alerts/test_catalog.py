@@ -83,7 +83,7 @@ def test_who_is_denied_access_is_not_sent_to_look_for_a_mount(reason: str) -> No
     for alert in (
         files.source_unlisted("/src", reason, local=False, swapped=False),
         files.directory_unlisted("/src/d", reason, local=False),
-        collections.collection_unlisted("id", "the source collection id", "/src", reason),
+        collections.collection_unlisted("id", "the source collection", "SRC_DIR", "/src", reason),
         collections.local_dir_unlisted("id", "the source collection id", "/mnt", reason),
         files.destination_unlisted("id", "the collection id", "/dst", ["/dst"], reason),
     ):
