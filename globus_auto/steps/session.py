@@ -135,7 +135,7 @@ class Session:
         self, call: Callable[[Client, Item], Result], items: Iterable[Item]
     ) -> list[Result]:
         """Return what `call` returns for each of `items`, from several threads at once."""
-        return self.connection.concurrently(call, items, self.context.settings.list_concurrency)
+        return self.connection.concurrently(call, items)
 
     def save(self) -> None:
         """Save the datastore, unless this run may change nothing."""
@@ -156,8 +156,10 @@ class Session:
         Raise AlertError if the source contains the marker that was made at the destination: then
         both are one directory.
         """
-        workers = self.context.settings.list_concurrency
-        results = walk.walk(lambda: self.connection.lister(endpoint), roots, enter, workers)
+        connection = self.connection
+        results = walk.walk(
+            lambda: connection.lister(endpoint), roots, enter, lambda: connection.calls_at_once
+        )
         at_source = endpoint == self.context.settings.src_id
         return distinct(self, results) if at_source else results
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from globus_auto import local, walk
+from globus_auto import local
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.files import OWN, QUARANTINE, matcher
 from globus_auto.local import local_lister
@@ -42,12 +42,8 @@ def walk_source(session: Session, only: Iterable[str] | None = None) -> Iterator
         yield from session.walk(settings.src_id, roots, enter)
         return
     require_same_directory(session)
-    yield from distinct(
-        session,
-        walk.walk(
-            lambda: local.local_lister(settings.src_local_dir, settings.src_dir), roots, enter
-        ),
-    )
+    local_dir = settings.src_local_dir
+    yield from distinct(session, local.walk_mounted(local_dir, settings.src_dir, roots, enter))
 
 
 def require_same_directory(session: Session) -> None:

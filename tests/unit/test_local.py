@@ -59,3 +59,11 @@ def test_a_directory_loop_is_not_entered(
     for name, path in [("again", tmp_path), ("other", tmp_path / "other")]:
         local._sort_in(found, name, os.lstat(path), frozenset({(above.st_dev, above.st_ino)}))
     assert (found.others, [*found.directories]) == ({"again": "loop"}, ["other"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "worked", "threads"),
+    [(1, 1, 1), (1, 0.3, 1), (1, 0.25, 4), (1, 0.1, 10), (1, 0.01, 16), (1, 0, 16), (9, 0.9, 10)],
+)
+def test_threads_follow_the_share_of_waiting(seconds: float, worked: float, threads: int) -> None:
+    assert local.useful_threads(seconds, worked) == threads
