@@ -133,6 +133,10 @@ HISTORY_PATH = "history"
 # The largest number of files in one task; a recursive task has no limit.
 FILES_PER_TASK = 5000
 
+# A directory without subdirectories that has not been modified since it was listed is listed again
+# only once in so many hours. For many directories; 0 means in each run.
+RESCAN_HOURS = 0
+
 # How many directories are listed through Globus at once, at most. 0 means as many as
 # LIST_CALLS_PER_SECOND needs at the latency of the answers.
 LIST_CONCURRENCY = 0

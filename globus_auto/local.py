@@ -18,6 +18,8 @@ from globus_auto.walk import (
     Lister,
     ListingError,
     ListingResult,
+    Skips,
+    no_skips,
     sendable,
     walk,
 )
@@ -29,9 +31,13 @@ THREADS_LEAST = 4
 
 
 def walk_mounted(
-    local_dir: str, root: str, roots: Iterable[str], enter: Callable[[str], bool]
+    local_dir: str,
+    root: str,
+    roots: Iterable[str],
+    enter: Callable[[str], bool],
+    skips: Skips = no_skips,
 ) -> Iterator[ListingResult]:
-    """Yield the listings of a walk over `roots`, with several threads where the mount is slow.
+    """Yield the listings of `walk.walk`, with several threads where the mount is slow.
 
     Raise OSError if `local_dir`, where `root` is mounted, cannot be read.
     """
@@ -51,7 +57,7 @@ def walk_mounted(
         return result
 
     with local_lister(local_dir, root) as list_one:
-        yield from walk(lambda: nullcontext(measured), roots, enter, lambda: threads)
+        yield from walk(lambda: nullcontext(measured), roots, enter, lambda: threads, skips)
 
 
 def useful_threads(seconds: float, worked: float) -> int:

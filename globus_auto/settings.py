@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     log_path: str = "globus_auto.log"
     history_path: str = "history"
     files_per_task: int = 5000
+    rescan_hours: float = 0
     list_concurrency: int = 0
     list_calls_per_second: float = 20
     delete_deadline_minutes: int = 15
@@ -264,6 +265,7 @@ def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
         "KEEP_DAYS": 0,
         "SILENT_HOURS": 0,
         "FILES_PER_TASK": 1,
+        "RESCAN_HOURS": 0,
         "LIST_CONCURRENCY": 0,
         "LIST_CALLS_PER_SECOND": 0,
         "DELETE_DEADLINE_MINUTES": 1,

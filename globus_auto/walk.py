@@ -68,6 +68,13 @@ class ListingError(NamedTuple):
 
 
 Lister: TypeAlias = Callable[[str], ListingResult]
+# Whether a directory is left out of a walk, by its path and mtime.
+Skips: TypeAlias = Callable[[str, int], bool]
+
+
+def no_skips(_path: str, _mtime: int) -> bool:
+    """Return that no directory is left out."""
+    return False
 
 
 def sendable(name: str) -> bool:
@@ -84,17 +91,21 @@ def walk(
     roots: Iterable[str],
     enter: Callable[[str], bool] = lambda _name: False,
     workers: Callable[[], int] = lambda: 1,
+    skips: Skips = no_skips,
 ) -> Iterator[ListingResult]:
     """Yield the listings of `roots` and of all directories below them for which `enter` is true.
 
-    `enter` is called with the name of a directory. `workers` returns how many directories to list
-    at once from now on; with several, the listings come in the order of the answers. A directory
-    that cannot be listed does not stop the others. Raise what a lister raises.
+    `enter` is called with the name of a directory, `skips` with the path and the mtime of each that
+    is entered: those for which it is true are left out. `workers` returns how many directories to
+    list at once from now on; with several, the listings come in the order of the answers. A
+    directory that cannot be listed does not stop the others. Raise what a lister raises.
     """
     waiting = sorted(roots, reverse=True)
     for result in _listed(open_lister, waiting, workers):
         if isinstance(result, DirectoryListing):
-            waiting += [joined(result.path, name) for name in result.directories if enter(name)]
+            for name, mtime in result.directories.items():
+                if enter(name) and not skips(path := joined(result.path, name), mtime):
+                    waiting.append(path)
         yield result
 
 

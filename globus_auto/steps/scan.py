@@ -13,6 +13,7 @@ from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan
 from globus_auto.steps.reasons import NEW, Decision, DeferReason, Verdict
+from globus_auto.steps.rescan import Rescan
 from globus_auto.steps.rules import NEVER, ScanTerms, classify, is_future_mtime
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
@@ -38,7 +39,8 @@ def scan(session: Session) -> TransferPlan:
         session.context.alerts.resolve("full")
     excluded = matcher(settings.exclude)
     safe_until = rules.safe_until(store.tasks, pair)
-    results = walk_source(session)
+    rescan = Rescan(session, plan)
+    results = walk_source(session, skips=rescan.skips)
     for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):
             plan.listing_errors.append(result)
@@ -51,6 +53,8 @@ def scan(session: Session) -> TransferPlan:
                 excluded,
                 safe_until,
             )
+            rescan.add(result)
+    rescan.save()
     _defer_rejected_and_colliding(session, plan)
     if first and not wanted and (plan.deferred or plan.unsendable or plan.unknown):
         # A recursive task would also transfer files that are still being written.

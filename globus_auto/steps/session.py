@@ -17,7 +17,7 @@ from globus_auto.files import below, joined, marker_name
 from globus_auto.globus import Client, Connection, TaskDocument
 from globus_auto.steps.reasons import PASSING, Reason, Why
 from globus_auto.text import counted
-from globus_auto.walk import DirectoryListing, ListingResult
+from globus_auto.walk import DirectoryListing, ListingResult, Skips, no_skips
 
 log = logging.getLogger(__name__)
 
@@ -150,15 +150,22 @@ class Session:
         endpoint: str,
         roots: Iterable[str],
         enter: Callable[[str], bool] = lambda _name: False,
+        skips: Skips = no_skips,
     ) -> Iterator[ListingResult]:
         """Yield the listings of `roots` on a collection, and of those below that `enter` accepts.
+
+        Leave out those that `skips` says, as `walk.walk` does.
 
         Raise AlertError if the source contains the marker that was made at the destination: then
         both are one directory.
         """
         connection = self.connection
         results = walk.walk(
-            lambda: connection.lister(endpoint), roots, enter, lambda: connection.calls_at_once
+            lambda: connection.lister(endpoint),
+            roots,
+            enter,
+            lambda: connection.calls_at_once,
+            skips,
         )
         at_source = endpoint == self.context.settings.src_id
         return distinct(self, results) if at_source else results

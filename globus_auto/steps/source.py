@@ -11,7 +11,7 @@ from globus_auto.local import local_lister
 from globus_auto.settings import Settings
 from globus_auto.steps.session import Session, distinct
 from globus_auto.text import sentence
-from globus_auto.walk import DirectoryListing, ListingError, ListingResult
+from globus_auto.walk import DirectoryListing, ListingError, ListingResult, Skips, no_skips
 
 
 def entered(settings: Settings) -> Callable[[str], bool]:
@@ -27,23 +27,27 @@ def entered(settings: Settings) -> Callable[[str], bool]:
     return enter
 
 
-def walk_source(session: Session, only: Iterable[str] | None = None) -> Iterator[ListingResult]:
+def walk_source(
+    session: Session, only: Iterable[str] | None = None, skips: Skips = no_skips
+) -> Iterator[ListingResult]:
     """Yield the listings of SRC_DIR and of all directories below it that a scan enters.
 
-    With `only`, yield those of these directories alone. Raise AlertError if the marker of DST_DIR
-    is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR, and what the calls
-    raise.
+    With `only`, yield those of these directories alone; leave out those that `skips` says. Raise
+    AlertError if the marker of DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not
+    show SRC_DIR, and what the calls raise.
     """
     settings = session.context.settings
     roots = [settings.src_dir] if only is None else only
     enter = entered(settings) if only is None else lambda _name: False
     if not settings.src_local_dir:
         session.context.alerts.resolve("mount")
-        yield from session.walk(settings.src_id, roots, enter)
+        yield from session.walk(settings.src_id, roots, enter, skips)
         return
     require_same_directory(session)
     local_dir = settings.src_local_dir
-    yield from distinct(session, local.walk_mounted(local_dir, settings.src_dir, roots, enter))
+    yield from distinct(
+        session, local.walk_mounted(local_dir, settings.src_dir, roots, enter, skips)
+    )
 
 
 def require_same_directory(session: Session) -> None:
