@@ -13,7 +13,7 @@ Globus moves the bytes; the programs decide, ask, remember and verify.
         session.py          what a step gets: run, datastore, connection to Globus, progress
         startup.py ready.py lock, load, log in, finish earlier runs' work; collections ready
         rules.py reasons.py the decisions, as pure functions, and their reasons
-        source.py scan.py plan.py units.py findings.py overdue.py forget.py spelling.py
+        source.py rescan.py scan.py plan.py units.py findings.py overdue.py forget.py spelling.py
                             scan the source, classify its files, report what needs attention
         record.py submit.py record tasks, then submit each exactly once
         poll.py delivered.py failures.py wait.py

@@ -137,8 +137,13 @@ HISTORY_PATH = "history"
 # The largest number of files in one task; a recursive task has no limit.
 FILES_PER_TASK = 5000
 
-# How many directories are listed through Globus at the same time; at least 1.
-LIST_CONCURRENCY = 8
+# A directory without subdirectories that has not been modified since it was listed is listed again
+# only once in so many hours. For many directories; 0 means in each run.
+RESCAN_HOURS = 0
+
+# How many directories are listed through Globus at once, at most. 0 means as many as
+# LIST_CALLS_PER_SECOND needs at the latency of the answers.
+LIST_CONCURRENCY = 0
 
 # How many calls a second list directories through Globus, which allows 20 per user. 0 means no
 # limit.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from globus_auto.files import FileVersion, joined
 from globus_auto.walk import (
@@ -17,11 +18,60 @@ from globus_auto.walk import (
     Lister,
     ListingError,
     ListingResult,
+    Skips,
+    no_skips,
     sendable,
+    walk,
 )
 
 # In place of the fingerprint of a file where none is read.
 NO_FINGERPRINT = FileVersion(-1, -1)
+# Seconds of listing after which it is clear how slow a mount is, and the most threads for it.
+MEASURED_SECONDS, THREADS_MOST = 0.5, 16
+# Fewer threads gain little, and a busy machine may make a fast mount look as slow as that.
+THREADS_LEAST = 4
+
+
+def walk_mounted(
+    local_dir: str,
+    root: str,
+    roots: Iterable[str],
+    enter: Callable[[str], bool],
+    skips: Skips = no_skips,
+    *,
+    fingerprints: bool = True,
+) -> Iterator[ListingResult]:
+    """Yield the listings of `walk.walk`, with several threads where the mount is slow.
+
+    `fingerprints` is as for `local_lister`. Raise OSError if `local_dir`, where `root` is mounted,
+    cannot be read.
+    """
+    threads, seconds, worked = 1, 0.0, 0.0
+
+    def measured(path: str) -> ListingResult:
+        nonlocal threads, seconds, worked
+        began, worked_before = time.monotonic(), time.thread_time()
+        result = list_one(path)
+        # Several threads wait for each other, so only one alone can measure the mount.
+        if threads == 1:
+            seconds += time.monotonic() - began
+            worked += time.thread_time() - worked_before
+            if seconds >= MEASURED_SECONDS:
+                threads = useful_threads(seconds, worked)
+                seconds = worked = 0.0
+        return result
+
+    with local_lister(local_dir, root, fingerprints=fingerprints) as list_one:
+        yield from walk(lambda: nullcontext(measured), roots, enter, lambda: threads, skips)
+
+
+def useful_threads(seconds: float, worked: float) -> int:
+    """Return how many threads keep a processor busy.
+
+    One alone `worked` for that part of the `seconds` that its listings took.
+    """
+    number = int(seconds / max(worked, seconds / THREADS_MOST))
+    return number if number >= THREADS_LEAST else 1
 
 
 @contextmanager

@@ -60,7 +60,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     log_path: str = "globus_auto.log"
     history_path: str = "history"
     files_per_task: int = 5000
-    list_concurrency: int = 8
+    rescan_hours: float = 0
+    list_concurrency: int = 0
     list_calls_per_second: float = 20
     delete_deadline_minutes: int = 15
     config_path: str = ""
@@ -249,10 +250,8 @@ def _unreadable_secret(settings: Settings) -> str | None:
             f"CLIENT_SECRET_FILE {path} does not exist: write the client secret into it, and run"
             f" `chmod 600 {path}`."
         )
-    except OSError as error:
-        return f"CLIENT_SECRET_FILE {path} cannot be read: {error.strerror}."
-    except UnicodeDecodeError as error:
-        return f"CLIENT_SECRET_FILE {path} cannot be read: {error}."
+    except (OSError, UnicodeDecodeError) as error:
+        return f"CLIENT_SECRET_FILE {path} cannot be read: {getattr(error, 'strerror', error)}."
     return None
 
 
@@ -284,7 +283,8 @@ def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
         "KEEP_DAYS": 0,
         "SILENT_HOURS": 0,
         "FILES_PER_TASK": 1,
-        "LIST_CONCURRENCY": 1,
+        "RESCAN_HOURS": 0,
+        "LIST_CONCURRENCY": 0,
         "LIST_CALLS_PER_SECOND": 0,
         "DELETE_DEADLINE_MINUTES": 1,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import re
@@ -67,6 +68,13 @@ class ListingError(NamedTuple):
 
 
 Lister: TypeAlias = Callable[[str], ListingResult]
+# Whether a directory is left out of a walk, by its path and mtime.
+Skips: TypeAlias = Callable[[str, int], bool]
+
+
+def no_skips(_path: str, _mtime: int) -> bool:
+    """Return that no directory is left out."""
+    return False
 
 
 def sendable(name: str) -> bool:
@@ -82,20 +90,38 @@ def walk(
     open_lister: Callable[[], AbstractContextManager[Lister]],
     roots: Iterable[str],
     enter: Callable[[str], bool] = lambda _name: False,
-    workers: int = 1,
+    workers: Callable[[], int] = lambda: 1,
+    skips: Skips = no_skips,
 ) -> Iterator[ListingResult]:
     """Yield the listings of `roots` and of all directories below them for which `enter` is true.
 
-    `enter` is called with the name of a directory. With several `workers`, the listings come in the
-    order in which Globus answers. A directory that cannot be listed does not stop the others. Raise
-    what a lister raises.
+    `enter` is called with the name of a directory, `skips` with the path and the mtime of each that
+    is entered: those for which it is true are left out. `workers` returns how many directories to
+    list at once from now on; with several, the listings come in the order of the answers. A
+    directory that cannot be listed does not stop the others. Raise what a lister raises.
     """
-    if workers == 1:
-        yield from _walk_alone(open_lister, roots, enter)
-        return
+    waiting = sorted(roots, reverse=True)
+    for result in _listed(open_lister, waiting, workers):
+        if isinstance(result, DirectoryListing):
+            for name, mtime in result.directories.items():
+                if enter(name) and not skips(path := joined(result.path, name), mtime):
+                    waiting.append(path)
+        yield result
+
+
+def _listed(
+    open_lister: Callable[[], AbstractContextManager[Lister]],
+    waiting: list[str],
+    workers: Callable[[], int],
+) -> Iterator[ListingResult]:
+    """Yield the listings of the paths `waiting`, the last one first; the caller may add to them.
+
+    Where one worker is enough, no thread is started.
+    """
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     results: queue.SimpleQueue[ListingResult | BaseException] = queue.SimpleQueue()
     stopped = threading.Event()
+    threads: list[threading.Thread] = []
 
     def work() -> None:
         try:
@@ -105,48 +131,37 @@ def walk(
         except BaseException as error:  # noqa: BLE001 - raised again where the results are read
             results.put(error)
 
-    waiting = 0
-    for root in roots:
-        jobs.put(root)
-        waiting += 1
-    # Daemon threads, so that a hanging call does not keep an interrupted program from exiting.
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, 64))]
-    for thread in threads:
-        thread.start()
-    try:
-        while waiting:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            waiting -= 1
-            if isinstance(result, DirectoryListing):
-                for name in result.directories:
-                    if enter(name):
-                        jobs.put(joined(result.path, name))
-                        waiting += 1
-            yield result
-    except BaseException:
-        stopped.set()
-        raise
-    finally:
-        for _ in threads:
-            jobs.put(None)
-        # Each worker closes its connections when its call has ended, so wait for them.
-        end = time.monotonic() + STOP_SECONDS
-        # A scan that is not closed explicitly may be ended by any thread, even one of these.
-        for thread in set(threads) - {threading.current_thread()}:
-            thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)
-
-
-def _walk_alone(
-    open_lister: Callable[[], AbstractContextManager[Lister]],
-    roots: Iterable[str],
-    enter: Callable[[str], bool],
-) -> Iterator[ListingResult]:
-    waiting = sorted(roots, reverse=True)
-    with open_lister() as list_one:
-        while waiting:
-            result = list_one(waiting.pop())
-            if isinstance(result, DirectoryListing):
-                waiting += [joined(result.path, name) for name in result.directories if enter(name)]
-            yield result
+    in_work = 0
+    with contextlib.ExitStack() as opened:
+        alone: Lister | None = None
+        try:
+            while waiting or in_work:
+                most = workers()
+                if most == 1 and not in_work:
+                    alone = alone or opened.enter_context(open_lister())
+                    yield alone(waiting.pop())
+                    continue
+                while waiting and in_work < most:
+                    jobs.put(waiting.pop())
+                    in_work += 1
+                    if in_work > len(threads):
+                        # Daemon threads, so that a hanging call does not keep an interrupted
+                        # program from exiting.
+                        threads.append(threading.Thread(target=work, daemon=True))
+                        threads[-1].start()
+                result = results.get()
+                if isinstance(result, BaseException):
+                    raise result
+                in_work -= 1
+                yield result
+        except BaseException:
+            stopped.set()
+            raise
+        finally:
+            for _ in threads:
+                jobs.put(None)
+            # Each worker closes its connections when its call has ended, so wait for them.
+            end = time.monotonic() + STOP_SECONDS
+            # A scan that is not closed explicitly may be ended by any thread, even one of these.
+            for thread in set(threads) - {threading.current_thread()}:
+                thread.join(max(end - time.monotonic(), 0) if stopped.is_set() else None)

@@ -17,6 +17,7 @@ from globus_auto.globus import errors
 from globus_auto.globus.client import Client
 from globus_auto.globus.connection import SERVER, Connection
 from globus_auto.globus.errors import is_revoked
+from globus_auto.globus.limiter import RateLimiter
 from globus_auto.globus.tokens import TokenFile
 from globus_auto.settings import Settings
 from globus_auto.text import SECRETS, register_secret
@@ -92,7 +93,8 @@ def connect(settings: Settings, *, interactive: bool, again: bool = False) -> Co
     if not again and isinstance(app, globus_sdk.UserApp) and app.login_required():
         _require_no_secret(settings)
     with contextlib.ExitStack() as resources:
-        connection = Connection(app, interactive, settings.list_calls_per_second)
+        limiter = RateLimiter(settings.list_calls_per_second, settings.list_concurrency)
+        connection = Connection(app, interactive, limiter)
         resources.callback(connection.close)
         if again and not connection.may_log_in:
             raise NoTerminal

@@ -29,14 +29,13 @@ SERVER = globus_sdk.TransferClient.scopes.resource_server
 class Connection:
     """Globus as this program's identity: `client` for the main thread, others are borrowed.
 
-    `may_log_in` says whether a login is possible: on a terminal, or with a service account.
+    `may_log_in` says whether a login is possible: on a terminal, or with a service account. All
+    threads share `limiter`.
     """
 
-    def __init__(
-        self, app: globus_sdk.GlobusApp, interactive: bool, calls_per_second: float
-    ) -> None:
+    def __init__(self, app: globus_sdk.GlobusApp, interactive: bool, limiter: RateLimiter) -> None:
         self._app = app
-        self._limiter = RateLimiter(calls_per_second)
+        self._limiter = limiter
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         self.may_log_in = interactive or isinstance(app, globus_sdk.ClientApp)
         transfer = globus_sdk.TransferClient(app=app, retry_config=_retries())
@@ -76,10 +75,15 @@ class Connection:
         with self.borrowed() as client:
             yield lambda path: client.list_directory(endpoint, path)
 
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls at once are of use now."""
+        return self._limiter.calls_at_once
+
     def concurrently(
-        self, call: Callable[[Client, Item], Result], items: Iterable[Item], workers: int
+        self, call: Callable[[Client, Item], Result], items: Iterable[Item]
     ) -> list[Result]:
-        """Return what `call` returns for each of `items`, from up to `workers` threads at once.
+        """Return what `call` returns for each of `items`, from several threads at once.
 
         Raise what the first failing call raises; calls that have not begun are left out then.
         """
@@ -88,7 +92,7 @@ class Connection:
             with self.borrowed() as client:
                 return call(client, item)
 
-        executor = ThreadPoolExecutor(workers)
+        executor = ThreadPoolExecutor(self.calls_at_once)
         try:
             return list(executor.map(once, items))
         finally:

@@ -33,6 +33,12 @@ def is_of_service(error: globus_sdk.TransferAPIError) -> bool:
     return error.http_status >= 500 and error.http_status != 501 and not from_collection
 
 
+def is_overloaded(error: globus_sdk.TransferAPIError) -> bool:
+    """Return whether a collection refused a call because it has too many at once."""
+    code = (error.code or "").replace("_", "").lower()
+    return "toobusy" in code or "c=ENDPOINT_TOO_BUSY" in (error.message or "")
+
+
 def is_about_path(error: globus_sdk.TransferAPIError) -> bool:
     """Return whether Globus answered that just this path cannot be used, though it exists."""
     code = error.code or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from globus_auto.alerts import Kind, ScanSummary, catalog
@@ -15,6 +16,8 @@ from globus_auto.text import counted, sentence, utf8
 from globus_auto.walk import DirectoryListing
 
 log = logging.getLogger(__name__)
+
+LONG_MINUTES = 10  # a scan that takes so long is worth a hint
 
 
 def report_oddities(
@@ -101,15 +104,20 @@ def report(session: Session, plan: TransferPlan) -> None:
             oldest_path=utf8(oldest_path),
         )
     unlisted = counted(len(plan.listing_errors), "directory", "directories")
+    trusted = f" and {len(plan.trusted)} unchanged ones" if plan.trusted else ""
     log.info(
-        "Scanned %s: %s, %s; to transfer: %d, deferred: %d%s",
+        "Scanned %s: %s%s, %s; to transfer: %d, deferred: %d%s",
         settings.src_dir,
         counted(len(plan.listed), "directory", "directories"),
+        trusted,
         counted(plan.files, "file"),
         len(plan.transfers),
         len(plan.deferred),
         f", not listed: {unlisted}" if plan.listing_errors else "",
     )
+    minutes = (int(time.time()) - plan.began) // 60
+    if minutes >= LONG_MINUTES and not settings.rescan_hours:
+        log.info("The scan took %d minutes; RESCAN_HOURS in config.py makes it shorter", minutes)
 
 
 def _sent_again(session: Session, plan: TransferPlan) -> set[str]:

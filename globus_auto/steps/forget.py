@@ -19,6 +19,7 @@ def forget(session: Session, plan: TransferPlan) -> None:
     if _is_suddenly_empty(session, plan):
         return
     excluded = matcher(settings.exclude)
+    seen = plan.listed | plan.trusted
     gone = plan.missing
     for directory in store.files:
         if not below(directory, settings.src_dir):
@@ -26,7 +27,7 @@ def forget(session: Session, plan: TransferPlan) -> None:
         if plan.empty:
             # Excluded files are gone as well.
             gone += [joined(directory, name) for name in store.files.read(directory)]
-        elif directory in plan.listed or matches(directory, settings.src_dir, excluded):
+        elif directory in seen or matches(directory, settings.src_dir, excluded):
             continue
         elif plan.covers(directory):
             names = store.files.read(directory)

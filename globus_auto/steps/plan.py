@@ -22,6 +22,15 @@ class Planned(NamedTuple):
     decision: Decision
 
 
+class Content(NamedTuple):
+    """What a directory contained: see TransferPlan; `newest` is None without files that count."""
+
+    files: int
+    bytes: int
+    excluded: int
+    newest: int | None
+
+
 class PlannedFiles:
     """The files of a plan, by directory and name.
 
@@ -114,8 +123,9 @@ class TransferPlan:
     `waiting` that of those that are in progress or sent now. `excluded` counts those left out
     because of EXCLUDE or because their names are globus_auto's own; `newest` is the latest mtime of
     the others (those in the future left out). `missing` are recorded files that are gone from a
-    directory that was listed. `listed` are the directories that were listed, `pending` those with
-    files that are not delivered yet. `unsendable` are paths that Globus cannot transfer, and
+    directory that was listed. `listed` are the directories that were listed, `trusted` those that
+    are known to contain what earlier scans saw, `pending` those with files that are not delivered
+    yet. `unsendable` are paths that Globus cannot transfer, and
     `unknown` the files by directory, with what Globus sent, whose fingerprint is unknown. `empty`:
     SRC_DIR contains nothing. `empty_directories` are the directories below it that contain nothing.
     `rejected` are files that Globus rejected less than a day ago.
@@ -140,6 +150,7 @@ class TransferPlan:
     excluded: int = 0
     missing: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
+    trusted: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
     listing_errors: list[ListingError] = field(default_factory=list)
     unsendable: list[str] = field(default_factory=list)
@@ -156,6 +167,15 @@ class TransferPlan:
         self.files += len(found)
         self.bytes += sum([version.size for version in found.values()])
         return max([version.mtime for version in found.values()], default=NEVER)
+
+    def add_trusted(self, path: str, content: Content) -> None:
+        """Count the content of a directory that need not be listed."""
+        self.trusted.add(path)
+        self.files += content.files
+        self.bytes += content.bytes
+        self.excluded += content.excluded
+        if content.newest is not None:
+            self.newest = max(content.newest, self.newest or content.newest)
 
     def add_newest(
         self, found: Mapping[str, FileVersion], latest: int, left_out: Collection[str]

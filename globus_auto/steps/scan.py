@@ -13,6 +13,7 @@ from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan, UnreadyUnit
 from globus_auto.steps.reasons import NEW, Decision, DeferReason, Verdict
+from globus_auto.steps.rescan import Rescan
 from globus_auto.steps.rules import NEVER, ScanTerms, classify, is_future_mtime
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import walk_source
@@ -41,7 +42,8 @@ def scan(session: Session) -> TransferPlan:
     safe_until = rules.safe_until(store.tasks, pair)
     units = Units(settings.ready_markers, settings.src_dir)
     roots: list[str] = []
-    results = walk_source(session)
+    rescan = Rescan(session, plan)
+    results = walk_source(session, skips=rescan.skips)
     for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):
             plan.listing_errors.append(result)
@@ -58,8 +60,10 @@ def scan(session: Session) -> TransferPlan:
                 excluded,
                 safe_until,
             )
+            rescan.add(result)
             if units and plan.recursive:
                 roots += _roots(units, result, excluded)
+    rescan.save()
     _hold_back_unlisted(plan, units)
     _defer_rejected_and_colliding(session, plan)
     held_back = sum(unit.files for unit in plan.unready.values())

@@ -17,7 +17,7 @@ from globus_auto.files import below, joined, marker_name
 from globus_auto.globus import Client, Connection, TaskDocument
 from globus_auto.steps.reasons import PASSING, Reason, Why
 from globus_auto.text import counted
-from globus_auto.walk import DirectoryListing, ListingResult
+from globus_auto.walk import DirectoryListing, ListingResult, Skips, no_skips
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Session:
         self, call: Callable[[Client, Item], Result], items: Iterable[Item]
     ) -> list[Result]:
         """Return what `call` returns for each of `items`, from several threads at once."""
-        return self.connection.concurrently(call, items, self.context.settings.list_concurrency)
+        return self.connection.concurrently(call, items)
 
     def save(self) -> None:
         """Save the datastore, unless this run may change nothing."""
@@ -150,14 +150,23 @@ class Session:
         endpoint: str,
         roots: Iterable[str],
         enter: Callable[[str], bool] = lambda _name: False,
+        skips: Skips = no_skips,
     ) -> Iterator[ListingResult]:
         """Yield the listings of `roots` on a collection, and of those below that `enter` accepts.
+
+        Leave out those that `skips` says, as `walk.walk` does.
 
         Raise AlertError if the source contains the marker that was made at the destination: then
         both are one directory.
         """
-        workers = self.context.settings.list_concurrency
-        results = walk.walk(lambda: self.connection.lister(endpoint), roots, enter, workers)
+        connection = self.connection
+        results = walk.walk(
+            lambda: connection.lister(endpoint),
+            roots,
+            enter,
+            lambda: connection.calls_at_once,
+            skips,
+        )
         at_source = endpoint == self.context.settings.src_id
         return distinct(self, results) if at_source else results
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from globus_auto import walk
+from globus_auto import local
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.files import OWN, QUARANTINE, matcher
 from globus_auto.local import local_lister
 from globus_auto.settings import Settings
 from globus_auto.steps.session import Session, distinct
 from globus_auto.text import sentence
-from globus_auto.walk import DirectoryListing, ListingError, ListingResult
+from globus_auto.walk import DirectoryListing, ListingError, ListingResult, Skips, no_skips
 
 
 def entered(settings: Settings) -> Callable[[str], bool]:
@@ -32,27 +32,28 @@ def walk_source(
     only: Iterable[str] | None = None,
     *,
     below: bool = False,
+    skips: Skips = no_skips,
     fingerprints: bool = True,
 ) -> Iterator[ListingResult]:
     """Yield the listings of SRC_DIR and of all directories below it that a scan enters.
 
-    With `only`, yield those of these directories alone, or of these and all `below` them. Without
-    `fingerprints`, those of files are not read from a mount. Raise AlertError if the marker of
-    DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not show SRC_DIR, and what the
-    calls raise.
+    With `only`, yield those of these directories alone, or of these and all `below` them; leave out
+    those that `skips` says. Without `fingerprints`, those of files are not read from a mount. Raise
+    AlertError if the marker of DST_DIR is in the source, EndpointNotReady if SRC_LOCAL_DIR does not
+    show SRC_DIR, and what the calls raise.
     """
     settings = session.context.settings
     roots = [settings.src_dir] if only is None else only
     enter = entered(settings) if only is None or below else lambda _name: False
     if not settings.src_local_dir:
         session.context.alerts.resolve("mount")
-        yield from session.walk(settings.src_id, roots, enter)
+        yield from session.walk(settings.src_id, roots, enter, skips)
         return
     require_same_directory(session)
     here, root = settings.src_local_dir, settings.src_dir
     yield from distinct(
         session,
-        walk.walk(lambda: local_lister(here, root, fingerprints=fingerprints), roots, enter),
+        local.walk_mounted(here, root, roots, enter, skips, fingerprints=fingerprints),
     )
 
 

@@ -74,3 +74,11 @@ def test_a_listing_without_fingerprints_differs_in_nothing_else(tmp_path: Path) 
     assert isinstance(whole, DirectoryListing)
     assert whole.files == {"file": FileVersion(7, 1)}
     assert names == whole._replace(files={"file": local.NO_FINGERPRINT})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "worked", "threads"),
+    [(1, 1, 1), (1, 0.3, 1), (1, 0.25, 4), (1, 0.1, 10), (1, 0.01, 16), (1, 0, 16), (9, 0.9, 10)],
+)
+def test_threads_follow_the_share_of_waiting(seconds: float, worked: float, threads: int) -> None:
+    assert local.useful_threads(seconds, worked) == threads

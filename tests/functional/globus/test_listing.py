@@ -375,7 +375,7 @@ def test_a_scan_that_stops_early_closes_its_connections(
     if by == "an error":
         lab.world.faults.add("ls", match=below("/src/d00"), **gone)
     lab.world.faults.add("ls", times=None, match=below("/src/d"), delay=0.1)
-    scan = walk.walk(lister, ["/src"], lambda _name: True, workers=4)
+    scan = walk.walk(lister, ["/src"], lambda _name: True, workers=lambda: 4)
     if by == "an error":
         with pytest.raises(globus_sdk.TransferAPIError):
             list(scan)

@@ -104,7 +104,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"LOG_PATH": ""}, "LOG_PATH is not set"),
     ({"FILES_PER_TASK": 0}, "FILES_PER_TASK = 0"),
     ({"FILES_PER_TASK": 2.5}, "FILES_PER_TASK must be a whole number"),
-    ({"LIST_CONCURRENCY": 0}, "LIST_CONCURRENCY = 0"),
+    ({"LIST_CONCURRENCY": -1}, "LIST_CONCURRENCY = -1"),
     ({"LIST_CALLS_PER_SECOND": -0.1}, "LIST_CALLS_PER_SECOND = -0.1"),
     ({"DELETE_DEADLINE_MINUTES": 0}, "DELETE_DEADLINE_MINUTES = 0"),
     ({"EXLUDE": []}, "sets EXLUDE, which is not a setting. Did you mean EXCLUDE?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import globus_sdk
@@ -96,3 +97,76 @@ def test_five_failures_in_a_row_mean_that_the_service_is_down(
             limited(shared, lambda: given(errors))
     assert shared.service_down is down
     assert len(waits) == answers.count(429)
+
+
+@pytest.mark.parametrize(
+    ("rate", "most", "latency", "number"),
+    [
+        (20, 0, 0.01, 2),
+        (20, 0, 0.25, 8),
+        (20, 0, 1, 26),
+        (20, 0, 2, 51),
+        (20, 0, 9, 64),
+        (20, 8, 2, 8),
+        (20, 8, 0.01, 2),
+        (20, 1, 2, 1),
+        (0, 0, 2, 64),
+        (0, 8, 2, 8),
+    ],
+)
+def test_as_many_calls_at_once_as_the_rate_and_the_latency_need(
+    waits: list[float], rate: float, most: int, latency: float, number: int
+) -> None:
+    shared = RateLimiter(rate, most)
+    call(shared, waits, latency)
+    assert shared.calls_at_once == number
+
+
+def call(shared: RateLimiter, waits: list[float], latency: float) -> None:
+    """Make a call that lasts `latency` seconds."""
+    limited(shared, lambda: waits.append(latency))  # type: ignore[arg-type, return-value]
+
+
+def test_the_calls_at_once_follow_the_latency_both_ways(waits: list[float]) -> None:
+    shared = RateLimiter(20)
+    assert shared.calls_at_once == 8  # before any was measured
+    for latency, number in ((2, 51), (0.25, 8), (1, 26)):
+        for _ in range(60):
+            call(shared, waits, latency)
+        assert abs(shared.calls_at_once - number) <= 1
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda: api_error(429, "TooManyRequests"),
+        lambda: api_error(502, "ExternalError.DirListingFailed.EndpointTooBusy"),
+        lambda: api_error(502, "EndpointError", message="550 v=1 c=ENDPOINT_TOO_BUSY"),
+    ],
+    ids=["429", "code", "message"],
+)
+def test_a_refusal_halves_the_calls_at_once(
+    waits: list[float], refuse: Callable[[], Exception]
+) -> None:
+    """It counts once for calls that were under way together; then they grow again slowly."""
+    shared = RateLimiter(20)
+    for _ in range(60):
+        call(shared, waits, 2)
+    answers: list[Any] = [refuse(), "an answer"]
+    assert limited(shared, lambda: given(answers)) == "an answer"
+    assert shared.calls_at_once == 25
+    shared.refused(0.0)
+    assert shared.calls_at_once == 25
+    for _ in range(30):
+        call(shared, waits, 2)
+    assert shared.calls_at_once == 26
+    for _ in range(10):
+        shared.refused(time.monotonic())
+    assert shared.calls_at_once == 1
+
+
+def test_a_collection_that_stays_too_busy_is_given_up(waits: list[float]) -> None:
+    answers: list[Any] = [api_error(502, "EndpointTooBusy")]
+    with pytest.raises(globus_sdk.TransferAPIError):
+        limited(RateLimiter(0), lambda: given(answers))
+    assert waits == [1] * 5
