@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from globus_auto.datastore import FileRecord
-from globus_auto.files import is_below_any, joined, keep_marker_finder, with_parents
+from globus_auto.files import is_below_any, joined, keep_marker_finder
 from globus_auto.steps import rules
 from globus_auto.steps.delete_task import FAILED_TASKS, MOST_SECONDS, Age, Deletion
 from globus_auto.steps.fingerprints import current_versions
 from globus_auto.steps.plan import DeletionPlan
 from globus_auto.steps.reasons import KeepReason, Why
 from globus_auto.steps.session import Session
+from globus_auto.steps.units import Units
+from globus_auto.steps.whole import still_whole, whole
 from globus_auto.walk import DirectoryListing, ListingError
 
 # The first batch has files of so many directories, later ones of as many as can be listed in
@@ -86,17 +88,17 @@ class Batches:
         return [path for path in paths if path not in kept] if kept else paths
 
     def _without_early(self, markers: list[str]) -> list[str]:
-        """Return `markers` without those of units in which other files of the plan are left.
+        """Return `markers` without those of units in which any other file is left now.
 
-        Add those to `session.kept`. A dry run deletes nothing: it goes by what listings keep.
+        A file may have arrived meanwhile: without the marker, it would never be sent. Add those to
+        `session.kept`. A dry run has deleted nothing, so it goes by what listings keep.
         """
-        record, kept = self._session.store.record, self._kept
-        left = kept if self._session.context.dry else filter(record, self._verified)
-        above = {each for path in set(left) - self._markers for each in with_parents(path)}
-        early = {path for path in markers if path.rpartition("/")[0] in above}
-        for path in sorted(early):
-            self._session.kept.add(path, Why(KeepReason.UNIT))
-        return [path for path in markers if path not in early]
+        session, settings = self._session, self._session.context.settings
+        units = Units(settings.ready_markers, settings.src_dir)
+        going = {path: self._verified[path] for path in markers}
+        if session.context.dry:
+            return [*still_whole(session, units, self._kept, going)]
+        return [*whole(session, units, going)]
 
     def _listed(self, paths: list[str]) -> Deletion:
         age = Age()

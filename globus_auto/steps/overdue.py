@@ -16,6 +16,7 @@ EXPLAINED = {
     *("failed", "skipped", "refused", "stalled", "inactive", "conflict", "unknown status"),
     *("not at the destination", "doubtful", "spelling"),
 }
+MOST_UNITS = 100  # units that lack markers, with an alert each
 TRIES = 3  # a file that is sent so often is not waiting for a long transfer
 
 
@@ -93,13 +94,15 @@ def _report_units(session: Session, plan: TransferPlan, before: dict[str, Held])
     """Fire or resolve the alerts about units without markers in which nothing changes any more."""
     context, now = session.context, plan.began
     found = {unit: held for unit, held in before.items() if not plan.covers(unit)}
+    overdue = 0
     for unit, unready in plan.unready.items():
         if not (unready.files and unready.missing):
             continue
         held = found[utf8(unit)] = still_held(
             before.get(utf8(unit)), unready.files, unready.newest, now
         )
-        if now - held.since >= context.settings.stall_hours * HOUR:
+        overdue += now - held.since >= context.settings.stall_hours * HOUR
+        if now - held.since >= context.settings.stall_hours * HOUR and overdue <= MOST_UNITS:
             since = moment(held.since)
             context.alerts.fire(catalog.unit_unready(unit, unready.missing, unready.files, since))
     context.alerts.resolve("unit", lambda about: about not in found)

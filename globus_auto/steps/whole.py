@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from globus_auto.datastore import FileRecord
 from globus_auto.files import OWN, is_below_any, joined, keep_marker_finder, matcher, matches
@@ -35,7 +35,7 @@ def whole(session: Session, units: Units, going: dict[str, FileRecord]) -> dict[
 def still_whole(
     session: Session,
     units: Units,
-    before: Mapping[str, FileRecord],
+    before: Iterable[str],
     going: dict[str, FileRecord],
 ) -> dict[str, FileRecord]:
     """Return `going` without the files of units of which other files in `before` must stay."""

@@ -44,4 +44,5 @@ def unit_unready(unit: str, missing: list[str], files: int, since: str) -> Alert
         f" {'is' if files == 1 else 'are'} not sent. Nothing has changed there since {since}. Check"
         " whether the instrument is done. If it is, make the marker, or correct READY_MARKERS.",
         recovery=f"{unit} is ready, or holds back no file.",
+        code=0,
     )

@@ -139,9 +139,17 @@ def test_a_marker_stays_while_another_file_of_its_unit_does(
         "ls", change, times=None, match=lambda request: request.query["path"] == "/src/one/deep"
     )
     found = kept(unit, capsys)
-    assert found.get("one/done") == "its unit may not go as a whole yet"
+    assert found.get("one/done") == "its unit may not go as a whole yet: /src/one/deep/b"
     assert found["one/deep/b"].startswith("it has changed")
     assert files(unit.source).keys() == {"one/deep/b", "one/done"}
+
+
+def test_a_file_that_arrives_during_the_deletion_keeps_the_markers(unit: Lab) -> None:
+    unit.world.faults.add_hook("delete", lambda _: unit.write("one/deep/late"), when="after")
+    assert unit.delete() == 0
+    assert files(unit.source).keys() == {"one/deep/late", "one/done"}
+    assert (unit.transfer(), unit.transfer(), unit.delete()) == (0, 0, 0)
+    assert (files(unit.source), unit.alerts()) == ({}, {})
 
 
 def test_a_unit_is_compared_as_a_whole(unit: Lab) -> None:
