@@ -28,7 +28,7 @@ from globus_auto.alerts import (
 )
 from globus_auto.config_file import exposed_files, is_installed, peek, unsafe_log
 from globus_auto.datastore import Datastore, Mapping, TaskRecord
-from globus_auto.locks import holder, locked
+from globus_auto.locks import holder, locked, show_progress
 from globus_auto.settings import Settings
 from globus_auto.storage import Deletion
 from globus_auto.text import utf8
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
 # The directory into which pip has installed this package, if it has: nothing is written there.
 SITE_PACKAGES = PACKAGE.parent if is_installed() else None
-LOCK_TIMEOUT = 3600  # seconds that one program waits for the other
+LOCK_TIMEOUT = 3600  # seconds that one program waits for the other, without progress
 
 
 def command(python: str, program: str) -> list[str]:
@@ -155,7 +155,7 @@ class RunContext:
 
     @contextlib.contextmanager
     def store_locked(self) -> Iterator[None]:
-        """Hold the datastore's lock, after waiting for the other program up to an hour."""
+        """Hold the datastore's lock; wait for the other program up to an hour without progress."""
         path = f"{self.settings.datastore_path}.lock"
         with locked(path, timeout=LOCK_TIMEOUT) if not self.dry else contextlib.nullcontext():
             self.alerts.resolve("lock", path)
@@ -168,6 +168,11 @@ class RunContext:
         with locked(path, timeout=0) if not self.dry else contextlib.nullcontext():
             self.alerts.resolve("lock", path)
             yield
+
+    def show_progress(self) -> None:
+        """Show the other program, which may wait for this one, that this one makes progress."""
+        if not self.dry:
+            show_progress(f"{self.settings.datastore_path}.lock")
 
     @property
     def deletion_path(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -15,22 +16,31 @@ from globus_auto.errors import AlreadyRunning
 
 @contextmanager
 def locked(path: str, timeout: float) -> Iterator[None]:
-    """Hold the lock at `path`; wait for it for up to `timeout` seconds.
+    """Hold the lock at `path`; wait for it for up to `timeout` seconds without progress.
 
-    The kernel releases it when the process ends, so no lock is ever stale. Raise AlreadyRunning if
-    another process holds it, and OSError if the file system does not support locks.
+    The holder shows that with `show_progress`. The kernel releases a lock when the process ends, so
+    none is ever stale. Raise AlreadyRunning if another process holds it, and OSError if the file
+    system does not support locks.
     """
     with open(path, "a+", opener=files.private, encoding="ascii") as file:
-        waited = 0.0
+        waited, seen = 0.0, os.fstat(file.fileno()).st_mtime_ns
         while not _taken(file):
             if waited >= timeout:
                 raise _running(path, file, waited=timeout > 0)
             time.sleep(1)
             waited += 1
+            if seen != (seen := os.fstat(file.fileno()).st_mtime_ns):
+                waited = 0.0
         file.truncate(0)
         file.write(f"{os.getpid()} {int(time.time())}\n")
         file.flush()
         yield
+
+
+def show_progress(path: str) -> None:
+    """Show those who wait for the lock at `path` that this run, which holds it, makes progress."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def holder(path: str) -> tuple[int, int] | None:

@@ -118,7 +118,7 @@ def transfer(context: RunContext) -> None:
     """Start up, scan, submit; with --wait, wait for the end of the tasks."""
     with startup.open_session(context, report.progress_of(context)) as session:
         ready.require_ready(session)
-        plan = scan.scan(session)
+        plan = scan.scan(session, record.submit_whole_tasks)
         forget.forget(session, plan)
         findings.report(session, plan)
         if context.dry:

@@ -972,4 +972,28 @@ MUTANTS = [
         "seen = plan.listed | plan.trusted",
         "seen = plan.listed",
     ),
+    Mutant(
+        "nothing is submitted in the scan of a new mapping",
+        "test_nothing_is_submitted_before_the_end",
+        "steps/scan.py",
+        "_may_submit",
+        "and store.mapping(settings.mapping) is not None",
+        "and True",
+    ),
+    Mutant(
+        "what a scan has submitted is not submitted again",
+        "test_a_scan_submits_whole_tasks_as_it_goes_on",
+        "steps/record.py",
+        "_unsubmitted",
+        "records[name].task < plan.first_task",
+        "True",
+    ),
+    Mutant(
+        "a task of unknown status is tried once in a run",
+        "test_a_task_of_unknown_status_is_not_tried_twice_in_a_run",
+        "steps/record.py",
+        "submit_plan",
+        "if plan.submitted and",
+        "if False and",
+    ),
 ]

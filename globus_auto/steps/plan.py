@@ -116,7 +116,8 @@ class TransferPlan:
     `transfers` and `deferred` have the new and changed files, each with its fingerprint and the
     reason. `recursive`: they are transferred as one recursive task. `forced`: --full asks for such
     a task, even if nothing has changed. `roots`: what that task has instead of all of SRC_DIR:
-    directories, with a slash at the end, and files.
+    directories, with a slash at the end, and files. `submitted` of the transfers are submitted
+    already, before the end of the scan: their records have tasks with numbers from `first_task` on.
 
     `files` counts all files that were found, of `bytes` in all; `undelivered` those that are not
     delivered yet, in progress or not, of which `oldest` has the earliest mtime, with its path, and
@@ -138,6 +139,8 @@ class TransferPlan:
     recursive: bool = False
     forced: bool = False
     roots: list[str] | None = None
+    first_task: int = 1
+    submitted: int = 0
     transfers: PlannedFiles = field(default_factory=PlannedFiles)
     deferred: PlannedFiles = field(default_factory=PlannedFiles)
     files: int = 0

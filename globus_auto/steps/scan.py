@@ -23,15 +23,22 @@ from globus_auto.walk import DirectoryListing, ListingError
 log = logging.getLogger(__name__)
 
 
-def scan(session: Session) -> TransferPlan:
-    """Scan all of SRC_DIR and decide which files to transfer now."""
+def scan(session: Session, submit_found: Callable[[Session, TransferPlan], bool]) -> TransferPlan:
+    """Scan all of SRC_DIR and decide which files to transfer now.
+
+    Call `submit_found` whenever the plan has files for a whole task more, until it returns False.
+    """
     settings, store = session.context.settings, session.store
     # An emptied source is not a first run: with a recursive task, an old copy at the destination
     # could pass for that of a new file.
     first = not store.mappings
     in_progress = session.store.tasks_in_progress("transfer")
     wanted = session.context.options.full
-    plan = TransferPlan(began=int(time.time()), recursive=not in_progress and (first or wanted))
+    plan = TransferPlan(
+        began=int(time.time()),
+        first_task=store.next_task_number(),
+        recursive=not in_progress and (first or wanted),
+    )
     pair = settings.mapping if wanted and plan.recursive else None
     terms = ScanTerms(plan.began, settings.settle_seconds, pair=pair)
     if wanted and in_progress:
@@ -44,6 +51,7 @@ def scan(session: Session) -> TransferPlan:
     roots: list[str] = []
     rescan = Rescan(session, plan)
     results = walk_source(session, skips=rescan.skips)
+    goes_on = _may_submit(session, plan)
     for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):
             plan.listing_errors.append(result)
@@ -63,6 +71,9 @@ def scan(session: Session) -> TransferPlan:
             rescan.add(result)
             if units and plan.recursive:
                 roots += _roots(units, result, excluded)
+            if goes_on and len(plan.transfers) - plan.submitted >= settings.files_per_task:
+                _defer_rejected_and_colliding(session, plan)
+                goes_on = submit_found(session, plan)
     rescan.save()
     _hold_back_unlisted(plan, units)
     _defer_rejected_and_colliding(session, plan)
@@ -111,6 +122,22 @@ def _hold_back_unlisted(plan: TransferPlan, units: Units) -> None:
         if found and decision.reasons[-1].reason is DeferReason.UNIT:
             found.files += 1
             found.newest = max(found.newest, version.mtime)
+
+
+def _may_submit(session: Session, plan: TransferPlan) -> bool:
+    """Return whether files may be submitted before the scan has ended.
+
+    Not before an earlier scan of all of SRC_DIR has found no marker there, which shows that source
+    and destination are distinct. A unit is ready only if all of it can be listed. After a failed
+    task, the size of tasks depends on all files.
+    """
+    store, settings = session.store, session.context.settings
+    return (
+        not (plan.recursive or session.context.dry or settings.ready_markers)
+        and session.marker == "there"
+        and store.mapping(settings.mapping) is not None
+        and not any(task.status == "FAILED" for task in store.tasks.values())
+    )
 
 
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:

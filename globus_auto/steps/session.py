@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from globus_auto.text import counted
 from globus_auto.walk import DirectoryListing, ListingResult, Skips, no_skips
 
 log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 60  # between two signs of progress
 
 
 @dataclass
@@ -172,7 +175,7 @@ class Session:
 
 
 def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[ListingResult]:
-    """Yield `results`, which are listings at the source's collection.
+    """Yield `results`, which are listings at the source's collection, and show progress.
 
     Raise AlertError if one of SRC_DIR, or of a directory below it, contains the marker, which was
     made in DST_DIR, or in an earlier one.
@@ -180,7 +183,11 @@ def distinct(session: Session, results: Iterable[ListingResult]) -> Iterator[Lis
     settings, store = session.context.settings, session.store
     own = {marker_name(settings.src_id, settings.src_dir)}
     own |= {marker_name(store.source, mapping.source_dir) for mapping in store.mappings}
+    shown = time.monotonic()
     for result in results:
+        if time.monotonic() - shown >= PROGRESS_SECONDS:
+            shown = time.monotonic()
+            session.context.show_progress()
         names = result.directories if isinstance(result, DirectoryListing) else {}
         if below(result.path, settings.src_dir) and not own.isdisjoint(names):
             name = min(own.intersection(names))

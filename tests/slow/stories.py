@@ -299,6 +299,13 @@ class People(RuleBasedStateMachine):
             for name in [name for name in self.latest if name.startswith(f"{old}/")]:
                 self._moved(name, new + name[len(old) :])
 
+    @rule(age=st.sampled_from([0, 700, 5000, 100_000]))
+    def restore_directory_times(self, age: int) -> None:
+        """Somebody sets the mtimes of all directories: what changed in them does not show."""
+        for path in (self.lab.source, *self.lab.source.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                os.utime(path, (time.time() - age, time.time() - age))
+
     @rule(name=st.sampled_from(["empty", "sub/empty", "empty/nested", "a", "sub"]))
     def make_directory(self, name: str) -> None:
         """Somebody makes an empty directory."""

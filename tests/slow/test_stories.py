@@ -298,6 +298,7 @@ class Story(People):
         pair=st.sampled_from(PAIRS),
         verify=st.booleans(),
         mounted=st.booleans(),
+        rescan=st.sampled_from([0, 1, 24]),
     )
     def settings_change(
         self,
@@ -307,6 +308,7 @@ class Story(People):
         pair: tuple[str, str],
         verify: bool,
         mounted: bool,
+        rescan: float,
     ) -> None:
         """Somebody edits config.py."""
         here = self.lab.source / pair[0].removeprefix("/src").lstrip("/")
@@ -318,6 +320,7 @@ class Story(People):
             DST_DIR=pair[1],
             SRC_LOCAL_DIR=str(here) if mounted else "",
             VERIFY_DESTINATION=verify or self.damaged,
+            RESCAN_HOURS=rescan,
         )
 
     # --- the programs ----------------------------------------------------------------------
@@ -440,7 +443,7 @@ class Story(People):
         self.faults_pass()
         self.unmark()
         self.world.completion = CompletionPolicy.at_once()
-        self.settings_change([], 0, 0, PAIRS[0], True, False)
+        self.settings_change([], 0, 0, PAIRS[0], True, False, 24)
         self.rename_quarantines()
         self.lab.advance(200_000)
         codes = []

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from globus_auto import locks
+from globus_auto import context, locks
 from globus_auto.sandbox.world import CompletionPolicy
+from globus_auto.steps import session
 from tests.lab import Lab, files
 
 PROGRAMS = pytest.mark.parametrize("program", ["transfer", "delete"])
@@ -119,6 +120,41 @@ def test_an_hour_of_waiting_in_vain_is_an_alert(program: str, lab: Lab, mailbox:
     assert "PID 4711" in mail
     assert run(lab, program) == 0
     assert "RESOLVED" in mailbox.texts()[-1]
+
+
+@PROGRAMS
+def test_a_program_waits_as_long_as_the_other_makes_progress(
+    program: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five hours of a scan, without an alert."""
+    lab.write("a")
+    began, lock = time.time(), f"{lab.state}/datastore.lock"
+    with ExitStack() as holding:
+        holding.enter_context(held(lab, ""))
+
+        def sleep(seconds: float) -> None:
+            lab.advance(100 * seconds)
+            if time.time() - began > 5 * 3600:
+                holding.close()
+            elif (time.time() - began) % 3000 < 100:
+                locks.show_progress(lock)
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        monkeypatch.setattr(context, "LOCK_TIMEOUT", 36)
+        assert run(lab, program) == 0
+    assert lab.alerts() == {}
+
+
+def test_a_scan_shows_progress_to_those_who_wait(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
+    lab.given_transferred("d1/a", "d2/a")
+    lock = lab.state / "datastore.lock"
+    times: list[int] = []
+    lab.world.faults.add_hook(
+        "ls", lambda _request: times.append(lock.stat().st_mtime_ns), times=None
+    )
+    assert lab.transfer() == 0
+    assert times[0] < lock.stat().st_mtime_ns
 
 
 def test_a_dry_run_waits_for_nobody(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
