@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-from globus_auto.files import OWN, joined, matcher
+from globus_auto.files import OWN, below, joined, matcher
 
 # The latest mtime of a unit (seconds UTC), and its path; of a file that is in no unit, its mtime.
 Age: TypeAlias = tuple[float, str]
@@ -33,6 +33,8 @@ class Units:
 
     def _of(self, directory: str) -> str | None:
         """Return the unit that `directory` is or is in, or None."""
+        if not below(directory, self._root):
+            return None
         parts = [part for part in directory[len(self._root) :].split("/") if part]
         for above, _, _ in self._patterns:
             head = parts[: len(above)]

@@ -26,10 +26,15 @@ off, and comes back.
 Faults of the machine: it is suspended at any request, while files change and time passes. The
 clock jumps forwards and backwards. A program dies before or after any request or at any save, with
 --full and --dry-run, too. Somebody edits settings between runs (EXCLUDE, SETTLE_SECONDS, KEEP_DAYS,
-SRC_DIR, DST_DIR, SRC_LOCAL_DIR, VERIFY_DESTINATION).
+SRC_DIR, DST_DIR, SRC_LOCAL_DIR, VERIFY_DESTINATION, READY_MARKERS).
 
 Somebody marks directories with DO_NOT_DELETE, and removes such markers. No run of delete.py removes
 a file that is below a marker when the run begins.
+
+With READY_MARKERS, directories are units. The instrument marks them as ready, and markers vanish.
+No run of transfer.py records a file of a unit that has no marker when the run begins, or submits a
+recursive task for that. No run of delete.py removes anything of a unit that then has a file which
+is not recorded as it is.
 
 Left out, since nobody could notice it: a rewrite with equal size and mtime, except within two
 seconds of the scan; a change while a leftover delete task is open; an alteration of a copy with
@@ -42,6 +47,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +57,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from globus_auto import history
-from globus_auto.files import fold
+from globus_auto.datastore import Datastore
+from globus_auto.files import OWN, below, fold, is_below_any, matcher, matches
 from globus_auto.sandbox.world import CompletionPolicy
+from globus_auto.steps.units import Units
 from tests.slow.stories import DIRECTORIES, NAMES, People, dying
 
 STORIES = int(os.environ.get("GLOBUS_AUTO_STORIES", "300"))
 
 PAIRS = [("/src", "/dst/one"), ("/src", "/dst/two"), ("/src/sub", "/dst/three")]
-KEEP = "DO_NOT_DELETE"
+KEEP, READY = "DO_NOT_DELETE", "READY"
 CHANGING = ["transfer", "delete", "rename", "mkdir", "cancel"]
 ROUTES = [
     *CHANGING,
@@ -101,6 +109,7 @@ class Story(People):
         super().__init__()
         self.in_the_way: list[Path] = []
         self.deleted: set[str] = set()
+        self._leftover: set[str] = set()
 
     @initialize(
         keeps_mtimes=st.sampled_from([True, True, True, False]),
@@ -299,6 +308,7 @@ class Story(People):
         verify=st.booleans(),
         mounted=st.booleans(),
         rescan=st.sampled_from([0, 1, 24]),
+        ready=st.sampled_from([[], [f"*/{READY}"]]),
     )
     def settings_change(
         self,
@@ -309,6 +319,7 @@ class Story(People):
         verify: bool,
         mounted: bool,
         rescan: float,
+        ready: list[str],
     ) -> None:
         """Somebody edits config.py."""
         here = self.lab.source / pair[0].removeprefix("/src").lstrip("/")
@@ -321,6 +332,7 @@ class Story(People):
             SRC_LOCAL_DIR=str(here) if mounted else "",
             VERIFY_DESTINATION=verify or self.damaged,
             RESCAN_HOURS=rescan,
+            READY_MARKERS=ready,
         )
 
     # --- the programs ----------------------------------------------------------------------
@@ -334,7 +346,7 @@ class Story(People):
     def transfer(self, full: bool, dry: bool, death: int | None, what: str) -> None:
         """transfer.py runs; it may die."""
         options = ["--full"] * full + ["--dry-run"] * dry
-        with dying(death, what):
+        with self._units_behave(), dying(death, what):
             self._behaves(self.lab.transfer(*options))
 
     @rule(
@@ -345,7 +357,7 @@ class Story(People):
     def delete(self, dry: bool, death: int | None, what: str) -> None:
         """delete.py runs; it may die."""
         marked = self._marked_files()
-        with dying(death, what):
+        with self._units_behave(), dying(death, what):
             self._behaves(self.lab.delete(*["--dry-run"] * dry))
         self._are_still_there(marked)
 
@@ -356,7 +368,8 @@ class Story(People):
         self.world.completion = CompletionPolicy.at_once()
         for program in programs:
             marked = self._marked_files()
-            self._behaves(getattr(self.lab, program)())
+            with self._units_behave():
+                self._behaves(getattr(self.lab, program)())
             self._are_still_there(marked)
 
     @rule(name=st.sampled_from(NAMES), directory=st.sampled_from(DIRECTORIES))
@@ -409,6 +422,93 @@ class Story(People):
         gone = {name for name in marked if not self._exists(name)}
         assert not gone, f"deleted below a marker: {gone}\n{self.lab.log()}"
 
+    @rule(directory=st.sampled_from(DIRECTORIES[1:]))
+    def get_ready(self, directory: str) -> None:
+        """An instrument marks a directory as complete."""
+        self._put(f"{directory}/{READY}", 8, time.time() - 60)
+
+    @rule()
+    def lose_markers(self) -> None:
+        """The markers of all units vanish."""
+        for name in [name for name in self._files() if Path(name).name == READY]:
+            (self.lab.source / name).unlink()
+            del self.latest[name]
+
+    def _store(self) -> Datastore:
+        """Return the datastore; an empty one if there is none."""
+        if (self.lab.state / "datastore").exists():
+            return self.lab.store()
+        return Datastore(source=self.lab.src.id)
+
+    @contextlib.contextmanager
+    def _units_behave(self) -> Iterator[None]:
+        """Check that a run sends nothing of unmarked units, and deletes nothing of incomplete ones.
+
+        What an earlier run has recorded may be sent; what it has begun to delete may go.
+        """
+        known = self.lab.settings
+        units = Units(known.get("READY_MARKERS", []), known["SRC_DIR"])
+        before, there = self._store() if units else None, set(self._files())
+        unready, incomplete = self._units(units, before) if before else (set(), {})
+        submissions = {task.submission.submission_id for task in self.world.tasks.values()}
+        yield
+        if before is None:
+            return
+        after = self._store()
+        for directory, records in after.files.items():
+            old = before.files.read(directory)
+            new = {
+                name
+                for name, record in records.items()
+                if name not in old or record.size != old[name].size
+            }
+            assert not new or units.of(directory) not in unready, (directory, new)
+        for task in after.tasks.values():
+            if task.submission_id not in submissions | {
+                each.submission_id for each in before.tasks.values()
+            }:
+                roots = (task.roots or [task.source_dir]) if task.recursive else []
+                covered = {
+                    unit for unit in unready for root in roots if below(unit, root.rstrip("/"))
+                }
+                assert not covered, f"a recursive task sends {covered}\n{self.lab.log()}"
+        for unit, why in incomplete.items():
+            names = {name for name in there if below(f"/src/{name}", unit)} - self._leftover
+            gone = {name for name in names if not os.path.lexists(self.lab.source / name)}
+            assert not gone, f"{gone} deleted in spite of {why}\n{self.lab.log()}"
+
+    def _units(self, units: Units, store: Datastore) -> tuple[set[str], dict[str, str]]:
+        """Return the units without a marker, and those with a file that is not as recorded."""
+        unready, incomplete = set(), {}
+        excludes = matcher(self.lab.settings.get("EXCLUDE", []))
+        self._leftover = {
+            item.source.removeprefix("/src/")
+            for task in self.world.tasks.values()
+            if task.in_progress and task.submission.kind == "DELETE"
+            for item in task.submission.items
+        }
+        marked: set[str] = set()
+        for place, directories, names in os.walk(self.lab.source):
+            path = f"/src/{Path(place).relative_to(self.lab.source)}".removesuffix("/.")
+            unit = units.of(path)
+            if any(name.upper().startswith(KEEP) for name in (*directories, *names)):
+                marked.add(path)
+            if unit is None or matches(path, self.lab.settings["SRC_DIR"], excludes):
+                continue
+            if path == unit and READY not in (*names, *directories):
+                unready.add(unit)
+            for name in names:
+                file = Path(place, name)
+                if file.is_symlink() or excludes(name) or name.startswith(OWN):
+                    continue
+                status, record = file.stat(), store.record(f"{path}/{name}")
+                found = record and (record.size, record.mtime)
+                if found != (status.st_size, int(status.st_mtime)) and not is_below_any(
+                    path, marked
+                ):
+                    incomplete[unit] = f"{path}/{name}"
+        return unready, incomplete
+
     def _behaves(self, code: int) -> None:
         assert code in (0, 1, 2, 3)
         assert "an error that is its own" not in self.lab.log(), self.lab.log()
@@ -443,7 +543,7 @@ class Story(People):
         self.faults_pass()
         self.unmark()
         self.world.completion = CompletionPolicy.at_once()
-        self.settings_change([], 0, 0, PAIRS[0], True, False, 24)
+        self.settings_change([], 0, 0, PAIRS[0], True, False, 24, [])
         self.rename_quarantines()
         self.lab.advance(200_000)
         codes = []

@@ -22,6 +22,7 @@ from globus_auto.steps.units import Units
         (["*/*/done"], "/src/lab", None),
         (["lab/*/done", "*/run1/ok"], "/src/x/run1", "/src/x/run1"),
         (["lab/*/done", "*/run1/ok"], "/src/x/run2", None),
+        (["*/done"], "/other/run1", None),
         (["done"], "/src", "/src"),
         (["done"], "/src/run1", "/src"),
         (["*/done"], "/src/.globus_auto_empty.1/a", None),
