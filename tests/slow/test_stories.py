@@ -434,6 +434,24 @@ class Story(People):
             (self.lab.source / name).unlink()
             del self.latest[name]
 
+    @rule(
+        directory=st.sampled_from(["sub", "other dir"]),
+        late=st.sampled_from(["sub/late", "other dir/late", "other dir/a", "note"]),
+        death=st.none() | st.integers(0, 40),
+    )
+    def a_unit_is_delivered(self, directory: str, late: str, death: int | None) -> None:
+        """An instrument fills a directory and marks it; it is delivered, and a file is written."""
+        self.world.completion = CompletionPolicy.at_once()
+        self.lab.configure(READY_MARKERS=[f"*/{READY}"], KEEP_DAYS=0, EXCLUDE=[])
+        for name in ("a", "b c", READY):
+            self._put(f"{directory}/{name}", 12, time.time() - 100)
+        for _ in range(2):
+            with self._units_behave():
+                self._behaves(self.lab.transfer())
+        self._put(late, 17, time.time() - 50)
+        with self._units_behave(), dying(death, "request"):
+            self._behaves(self.lab.delete())
+
     def _store(self) -> Datastore:
         """Return the datastore; an empty one if there is none."""
         if (self.lab.state / "datastore").exists():
