@@ -22,11 +22,14 @@ from globus_auto.walk import DirectoryListing, ListingError
 
 log = logging.getLogger(__name__)
 
+LONG_SECONDS = 60  # after which a scan submits what it has found: it may be killed before its end
+
 
 def scan(session: Session, submit_found: Callable[[Session, TransferPlan], bool]) -> TransferPlan:
     """Scan all of SRC_DIR and decide which files to transfer now.
 
-    Call `submit_found` whenever the plan has files for a whole task more, until it returns False.
+    After LONG_SECONDS, call `submit_found` whenever the plan has files for a whole task more, until
+    it returns False.
     """
     settings, store = session.context.settings, session.store
     # An emptied source is not a first run: with a recursive task, an old copy at the destination
@@ -51,7 +54,7 @@ def scan(session: Session, submit_found: Callable[[Session, TransferPlan], bool]
     roots: list[str] = []
     rescan = Rescan(session, plan)
     results = walk_source(session, skips=rescan.skips)
-    goes_on = _may_submit(session, plan)
+    goes_on, most = _may_submit(session, plan), settings.files_per_task
     for result in session.progress.scan(results, settings.src_dir):
         if isinstance(result, ListingError):
             plan.listing_errors.append(result)
@@ -71,7 +74,8 @@ def scan(session: Session, submit_found: Callable[[Session, TransferPlan], bool]
             rescan.add(result)
             if units and plan.recursive:
                 roots += _roots(units, result, excluded)
-            if goes_on and len(plan.transfers) - plan.submitted >= settings.files_per_task:
+            is_long = time.time() - plan.began >= LONG_SECONDS
+            if is_long and goes_on and len(plan.transfers) - plan.submitted >= most:
                 _defer_rejected_and_colliding(session, plan)
                 goes_on = submit_found(session, plan)
     rescan.save()

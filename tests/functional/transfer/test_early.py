@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from globus_auto.steps import scan
 from tests.lab import Lab, another_destination, files
 
 NAMES = [f"d{number}/a" for number in range(7)]
 
 
 @pytest.fixture
-def early(lab: Lab) -> Lab:
-    """Return a laboratory whose scans list one directory after the other, the last one last."""
+def early(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Return a laboratory with long scans that list one directory after the other."""
+    monkeypatch.setattr(scan, "LONG_SECONDS", 0)
     lab.configure(FILES_PER_TASK=2, LIST_CONCURRENCY=1)
     lab.given_transferred("old")
     for name in NAMES:
@@ -56,13 +58,25 @@ def test_a_scan_submits_whole_tasks_as_it_goes_on(early: Lab) -> None:
     assert files(early.destination).keys() == {"old", *NAMES}
 
 
-def test_a_killed_scan_loses_less_than_one_task(early: Lab) -> None:
-    early.kill("transfer", "ls", match=last)
+def test_an_interrupted_scan_loses_less_than_one_task(early: Lab) -> None:
+    early.world.faults.add("ls", times=9, drop="before", match=last)
+    assert early.transfer() == 1
     assert [len(paths) for paths in sent(early)] == [2, 2, 2]
+    early.world.faults.clear()
     assert early.transfer() == 0
     assert sorted(all_sent(early)) == [f"/src/{name}" for name in NAMES]
     assert early.transfer() == 0
     assert files(early.destination).keys() == {"old", *NAMES}
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(57, 0), (60, 3)])
+def test_only_a_long_scan_submits_before_its_end(
+    early: Lab, monkeypatch: pytest.MonkeyPatch, seconds: int, count: int
+) -> None:
+    monkeypatch.setattr(scan, "LONG_SECONDS", 60)
+    root = lambda request: request.query["path"] == "/src"  # noqa: E731
+    early.world.faults.add_hook("ls", lambda _request: early.advance(seconds), match=root)
+    assert submitted_before_the_last(early) == [count]
 
 
 def first_run(lab: Lab) -> None:
