@@ -209,7 +209,7 @@ def test_an_unsuccessful_delete_task_keeps_its_records(plan: str, lab: Lab, mail
     assert not lab.store().tasks_in_progress("delete")
     (mail,) = mailbox.texts()
     assert "Globus did not delete" in mail
-    assert ("read-only disk. Code: ENDPOINT_ERROR." in mail) == (plan == "fail_next")
+    assert ("Globus says: endpoint error. Code: ENDPOINT_ERROR." in mail) == (plan == "fail_next")
     lab.advance(60)
     assert lab.delete() == 0
     assert files(lab.source) == {}
