@@ -57,6 +57,9 @@ def print_deletions(session: Session, plan: DeletionPlan) -> None:
     pruning = prune.plan_pruning(session)
     directories = pruning.directories if pruning else []
     screen.print(f"delete: {total(plan.verified[path].size for path in deletable)}")
+    if plan.by_age:
+        text = "The sizes are those of the files; a run measures the disk after each group of them"
+        screen.print(f"  {text}, and deletes more if too little is free", 4)
     screen.print(f"remove: {counted(len(directories), 'empty directory', 'empty directories')}")
     screen.print(f"keep: {counted(session.kept.counts.total(), 'file')}")
     for kept_for, number in session.kept.counts.most_common():

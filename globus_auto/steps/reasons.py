@@ -62,7 +62,7 @@ class KeepReason(enum.Enum):
     NOT_DELETED = "Globus could not delete it"
     NOT_COMPARED = "Globus has not compared it with its copy today"
     ALTERED = "its content has changed, though its size and mtime have not"
-    ROOM = "there is room"
+    ROOM = "there is room, or older files go first"
     ROOM_UNKNOWN = "how much room there is could not be found out"
 
 

@@ -50,6 +50,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -60,6 +61,7 @@ from globus_auto import history
 from globus_auto.datastore import Datastore
 from globus_auto.files import OWN, below, fold, is_below_any, matcher, matches
 from globus_auto.sandbox.world import CompletionPolicy
+from globus_auto.steps import scan
 from globus_auto.steps.units import Units
 from tests.slow.stories import DIRECTORIES, NAMES, People, dying
 
@@ -115,9 +117,14 @@ class Story(People):
         keeps_mtimes=st.sampled_from([True, True, True, False]),
         clock=st.sampled_from([0, 0, 0, 3600, -3600]),
         ignores_case=st.sampled_from([False, False, False, True]),
+        early=st.booleans(),
     )
-    def destination_differs(self, keeps_mtimes: bool, clock: int, ignores_case: bool) -> None:
-        """The storage of the destination has some properties."""
+    def storage_differs(
+        self, keeps_mtimes: bool, clock: int, ignores_case: bool, early: bool
+    ) -> None:
+        """The storage of the destination has some properties; the source may be slow to scan."""
+        if early:
+            self.stack.enter_context(mock.patch.object(scan, "LONG_SECONDS", 0))
         self.lab.dst.keeps_mtimes = keeps_mtimes
         self.lab.dst.clock = clock
         self.lab.dst.ignores_case = ignores_case

@@ -188,6 +188,18 @@ def silent_weekend(year: Year) -> Iterator[None]:
     year.pausing = False
 
 
+@contextlib.contextmanager
+def interrupted_run(year: Year) -> Iterator[None]:
+    """Let a run of the instrument lack its marker; a person makes it at the end."""
+    run = f"run{year.day}"
+    for name in ("data", "DONE"):
+        path = f"{run}/{name}"
+        year.written[path] = path.encode()
+        year.lab.write(path, path)
+        if name == "data":
+            yield
+
+
 def source(year: Year) -> AbstractContextManager[None]:
     return offline(year, "src")
 
@@ -223,6 +235,7 @@ TROUBLES: list[tuple[Trouble, int, int, int]] = [
     (failing, 30, 1, 1),
     (hanging, 60, 1, 24),
     (silent_weekend, 62, 1, SILENT_HOURS),
+    (interrupted_run, 60, 1, 24),
 ]
 
 
@@ -237,7 +250,7 @@ def year(
     monkeypatch.delenv("GLOBUS_CLIENT_SECRET")
     requires_consent(lab)
     client_id = lab.world.identity.add_native_app()
-    lab.configure(CLIENT_ID=client_id, SILENT_HOURS=SILENT_HOURS)
+    lab.configure(CLIENT_ID=client_id, SILENT_HOURS=SILENT_HOURS, READY_MARKERS=["run*/DONE"])
     log_in(lab)
     return Year(lab, mailbox, capsys)
 
