@@ -156,7 +156,9 @@ def on_terminal(
 ) -> Iterator[Terminal]:
     """Start a program on a terminal with so many columns; `no_color` is $NO_COLOR."""
     lab.real_time()
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    # pytest-xdist sets COLUMNS in its workers.
+    left_out = {"NO_COLOR", "COLUMNS", "LINES"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     if no_color:
         environment["NO_COLOR"] = no_color
     ours, theirs = os.openpty()
