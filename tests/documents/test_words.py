@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -135,3 +136,14 @@ def test_help_is_plain_english(program: ModuleType, capsys: pytest.CaptureFixtur
 def test_words_of_the_first_version_are_found(text: str, found: list[str]) -> None:
     assert TEXTS.findall(text) == found
     assert words("calm_untilSettled") == {"calm", "until", "settled"}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an sdist")
+def test_the_repository_has_nothing_besides_at_its_top_level() -> None:
+    """A slip of the shell, such as `2>0`, leaves a file that the next commit may take."""
+    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    assert {name.partition("/")[0] for name in listed} == {
+        *("globus_auto", "tests", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+        *("crontab.example", "setup.py", "pyproject.toml", ".ci", ".gitignore"),
+        ".pre-commit-config.yaml",
+    }
