@@ -206,9 +206,13 @@ def colliding_names(names: list[str]) -> set[str]:
 
     `names` may come from several directories that could be one directory at the destination.
     """
+    # To fold all names at once is much faster than one by one; none contains a NUL.
+    folded = fold("\0".join(names)).split("\0")
+    if len({*folded}) == len(names):
+        return set()
     seen: dict[str, list[str]] = {}
-    for name in names:
-        seen.setdefault(fold(name), []).append(name)
+    for name, same in zip(names, folded, strict=False):
+        seen.setdefault(same, []).append(name)
     return {name for group in seen.values() if len(group) > 1 for name in group}
 
 

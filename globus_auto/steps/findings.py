@@ -59,8 +59,8 @@ def report(session: Session, plan: TransferPlan) -> None:
         alerts.fire(catalog.source_empty(settings.src_dir, settings.stall_hours))
     for quarantined, names in plan.stranded.items():
         alerts.fire(catalog.quarantine_forgotten(quarantined, names))
-    if plan.collisions:
-        pairs = [f"{path} (there: {other})" for path, other in sorted(plan.collisions.items())]
+    pairs = [f"{path} (there: {other})" for path, other in sorted(plan.collisions.items()) if other]
+    if pairs:
         alerts.fire(catalog.names_clash(settings.src_dir, pairs))
     if plan.complete:
         alerts.resolve("spelling")

@@ -130,7 +130,8 @@ class TransferPlan:
     `unknown` the files by directory, with what Globus sent, whose fingerprint is unknown. `empty`:
     SRC_DIR contains nothing. `empty_directories` are the directories below it that contain nothing.
     `rejected` are files that Globus rejected less than a day ago.
-    `collisions` maps each file whose copy would overwrite another file to the path of that file.
+    `collisions` maps each file whose copy would overwrite another file to the path of that file, or
+    to None if the copy of the other file is not there yet.
     `stranded` maps each quarantined directory whose old name is no longer known to the names in it.
     `unready` are the units that are not ready.
     """
@@ -161,7 +162,7 @@ class TransferPlan:
     empty: bool = False
     empty_directories: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
-    collisions: dict[str, str] = field(default_factory=dict)
+    collisions: dict[str, str | None] = field(default_factory=dict)
     stranded: dict[str, list[str]] = field(default_factory=dict)
     unready: dict[str, UnreadyUnit] = field(default_factory=dict)
 

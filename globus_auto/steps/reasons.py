@@ -31,6 +31,7 @@ class DeferReason(enum.Enum):
     NOT_STABLE = "modified too recently"
     REJECTED = "Globus rejected it less than a day ago"
     COLLISION = "its copy would overwrite another file"
+    POSSIBLE_COLLISION = "its copy may overwrite another file that is sent first"
 
 
 class KeepReason(enum.Enum):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore
-from globus_auto.files import MARKER, OWN, QUARANTINE, FileVersion, joined, matcher
+from globus_auto.files import MARKER, OWN, QUARANTINE, FileVersion, colliding_names, joined, matcher
 from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
 from globus_auto.steps.plan import TransferPlan, UnreadyUnit
@@ -157,8 +157,12 @@ def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
         for directory, found in plan.transfers.directories()
     )
     for path, other in list(spelling.find_collisions(session, new)):
-        _defer(plan, path, DeferReason.COLLISION, other)
+        reason = DeferReason.COLLISION if other else DeferReason.POSSIBLE_COLLISION
+        _defer(plan, path, reason, other or "")
         plan.collisions[path] = other
+    # A recursive task makes empty directories, too, and one of them may come first.
+    if plan.recursive and colliding_names(sorted(plan.listed)):
+        plan.recursive = False
 
 
 def _defer(plan: TransferPlan, path: str, reason: DeferReason, detail: str = "") -> None:

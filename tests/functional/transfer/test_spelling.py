@@ -176,3 +176,49 @@ def test_a_name_that_cannot_be_checked_is_held_back(lab: Lab) -> None:
     lab.world.faults.clear()
     assert lab.transfer() == 1
     assert files(lab.destination) == {"d/a": b"data"}
+
+
+def test_of_two_spellings_of_a_directory_one_is_sent(lab: Lab, mailbox: Mailbox) -> None:
+    """Both would be one directory there, in which a new file could replace a copy of the other."""
+    lab.write("run/ready", "of the first run")
+    lab.write("Run/a")
+    lab.write("z/fine")
+    assert [lab.transfer(), lab.delete()] == [0, 0]
+    assert files(lab.destination) == {"Run/a": b"data", "z/fine": b"data"}
+    assert mailbox.texts() == [], "whether the destination ignores case is not known yet"
+    lab.write("Run/ready", "of another")
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [1, 1, 0]
+    assert files(lab.source) == {"run/ready": b"of the first run"}
+    assert files(lab.destination)["Run/ready"] == b"of another"
+    (message,) = mailbox.texts()
+    assert "/src/run/ready (there: /dst/Run)" in message
+
+
+def test_of_two_spellings_of_a_file_one_is_sent(lab: Lab) -> None:
+    """Else the one that stays would be taken for delivered when the other is renamed."""
+    lab.configure(VERIFY_DESTINATION=False)
+    lab.dst.keeps_mtimes = False
+    lab.write("a", "first")
+    lab.write("A", "other")
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 1, 0]
+    (lab.source / "A").rename(lab.source / "renamed")
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [1, 1, 0]
+    assert files(lab.source) == {"a": b"first"}
+    assert files(lab.destination) == {"A": b"other", "renamed": b"other"}
+
+
+def test_an_empty_directory_of_another_spelling_is_not_made(lab: Lab) -> None:
+    """In a recursive task, the empty one may come first and give its name to the other's copy."""
+    lab.write("run/ready", "of the first run")
+    (lab.source / "Run").mkdir()
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == {"run/ready": b"of the first run"}
+
+
+def test_a_case_sensitive_destination_gets_both_spellings(lab: Lab) -> None:
+    lab.dst.ignores_case = False
+    for name in ("a", "A", "run/a", "Run/a", NFC, NFD):
+        lab.write(name)
+    assert [lab.transfer(), lab.transfer(), lab.transfer()] == [0, 0, 0]
+    assert files(lab.destination).keys() == {"a", "A", "run/a", "Run/a", NFC, NFD}
+    assert lab.alerts() == {}
