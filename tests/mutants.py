@@ -651,6 +651,22 @@ MUTANTS = [
         "    for path, other in list(spelling.find_collisions(session, new))[:0]:\n",
     ),
     Mutant(
+        "of two new spellings the second waits",
+        "test_of_two_spellings_of_a_file_one_is_sent",
+        "steps/spelling.py",
+        "find_collisions",
+        "            if other or (name in firsts and not there.has(firsts[name])):\n",
+        "            if other:\n",
+    ),
+    Mutant(
+        "an empty directory of another spelling is not made",
+        "test_an_empty_directory_of_another_spelling_is_not_made",
+        "steps/scan.py",
+        "_defer_rejected_and_colliding",
+        "    if plan.recursive and colliding_names(sorted(plan.listed)):\n",
+        "    if False:\n",
+    ),
+    Mutant(
         "a deletion's age counts from the listing",
         "test_nothing_is_deleted_on_an_old_listing",
         "steps/delete_task.py",
