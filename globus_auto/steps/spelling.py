@@ -38,7 +38,7 @@ def find_collisions(
         if exact and directory.isascii() and "".join(names).isascii():
             continue
         firsts = there.firsts(directory, names)
-        for name in names:
+        for name in names if session.marker != "nowhere" else firsts:
             path = joined(directory, name)
             if exact and not _has_forms(path):
                 continue
@@ -62,9 +62,6 @@ class _Names:
         self.ignores_case = ignores_case
         self._by_directory: dict[str, dict[str, set[str]] | ListingError] = {}
         self._existing: dict[str, bool] = {}
-        if session.marker == "nowhere":
-            root = self._settings.dst_dir
-            self._by_directory[root] = ListingError(root, "it does not exist", gone=True)
 
     def other(self, path: str) -> str | None:
         """Return the path at the destination that the copy of `path` would collide with, or None.
@@ -120,10 +117,14 @@ class _Names:
     @cached_property
     def _spellings(self) -> dict[str, str]:
         """The first spellings of directories with recorded files, and of those above."""
-        spellings: dict[str, str] = {}
+        root = self._settings.src_dir
+        spellings = {fold(root): root}
         for directory in sorted(self._session.store.files):
-            for path in self._ways(directory):
-                spellings.setdefault(fold(path), path)
+            for path in with_parents(directory) if below(directory, root) else ():
+                folded = fold(path)
+                if spellings.get(folded) == path:
+                    break  # those above have been added with it
+                spellings.setdefault(folded, path)
         return spellings
 
     def _first_spelling(self, directory: str) -> str | None:
