@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from globus_auto.alerts import catalog
 from globus_auto.datastore import Datastore
@@ -40,9 +40,11 @@ def scan(session: Session, submit_found: Callable[[Session, TransferPlan], bool]
     plan = TransferPlan(
         began=int(time.time()),
         first_task=store.next_task_number(),
-        recursive=not in_progress and (first or wanted),
+        recursive=not in_progress and (first or wanted) and not spelling.may_merge(session),
     )
-    pair = settings.mapping if wanted and plan.recursive else None
+    if wanted and not plan.recursive and not in_progress:
+        log.info("No recursive task: %s may ignore case in names", settings.dst_dir)
+    pair = settings.mapping if wanted and not in_progress else None
     terms = ScanTerms(plan.began, settings.settle_seconds, pair=pair)
     if wanted and in_progress:
         session.context.alerts.fire(catalog.full_postponed(settings.src_dir, len(in_progress)))
@@ -82,7 +84,8 @@ def scan(session: Session, submit_found: Callable[[Session, TransferPlan], bool]
     _hold_back_unlisted(plan, units)
     _defer_rejected_and_colliding(session, plan)
     held_back = sum(unit.files for unit in plan.unready.values())
-    if first and not wanted and (len(plan.deferred) > held_back or plan.unsendable or plan.unknown):
+    unknown = plan.unsendable or plan.unknown or plan.listing_errors
+    if first and not wanted and (len(plan.deferred) > held_back or unknown):
         # A recursive task would also transfer files that are still being written.
         plan.recursive = False
     if plan.recursive and units:
@@ -146,22 +149,27 @@ def _may_submit(session: Session, plan: TransferPlan) -> bool:
 
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
     """Defer files that Globus rejected lately, or whose copy would overwrite another file."""
-    now, store = session.context.started, session.store
+    now, store, settings = session.context.started, session.store, session.context.settings
     health = session.context.read_health()
     for path in health.refused:
         if path in plan.transfers and health.was_refused(path, now):
             _defer(plan, path, DeferReason.REJECTED)
             plan.rejected.append(path)
-    new = (
-        (directory, sorted(found.keys() - store.files.read(directory).keys()))
-        for directory, found in plan.transfers.directories()
-    )
+    here = {number for number, task in store.tasks.items() if task.pair == settings.mapping}
+
+    def new() -> Iterator[tuple[str, list[str]]]:
+        """Yield the files to send that have not been sent to this destination, by directory."""
+        for directory, found in plan.transfers.directories():
+            records = store.files.read(directory)
+            known = {name for name, record in records.items() if record.task in here}
+            yield directory, sorted(found.keys() - known)
+
     for path, other in list(spelling.find_collisions(session, new)):
         reason = DeferReason.COLLISION if other else DeferReason.POSSIBLE_COLLISION
         _defer(plan, path, reason, other or "")
         plan.collisions[path] = other
     # A recursive task makes empty directories, too, and one of them may come first.
-    if plan.recursive and colliding_names(sorted(plan.listed)):
+    if plan.recursive and session.marker == "nowhere" and colliding_names(sorted(plan.listed)):
         plan.recursive = False
 
 

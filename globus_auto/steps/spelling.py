@@ -9,41 +9,51 @@ nothing shows later which of them a copy is of.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
 
-from globus_auto.files import below, colliding_names, fold, joined, with_parents
+from globus_auto.files import below, fold, joined, with_parents
 from globus_auto.steps import marker
 from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
 
 
+def may_merge(session: Session) -> bool:
+    """Return whether files that are there may be overwritten by what only Globus sees.
+
+    A recursive task transfers what Globus finds when it walks, which no scan has compared with the
+    names at the destination: only at one that does not ignore case, or does not exist yet.
+    """
+    if session.marker in ("nowhere", "unknown"):  # unknown: a dry run, which makes no marker
+        return False
+    return marker.ignores_case(session) is not False
+
+
 def find_collisions(
-    session: Session, found: Iterable[tuple[str, list[str]]]
+    session: Session, found: Callable[[], Iterable[tuple[str, list[str]]]]
 ) -> Iterator[tuple[str, str | None]]:
     """Yield the path of each file whose copy would collide, with the colliding path there.
 
-    That is None for a file whose copy may collide with one that is not there yet.
+    That is None for a file whose copy may collide with one that is being sent, or sent first.
 
-    `found` are directories, each with sorted names of files at the source that have no record, so
-    that what they would overwrite at the destination is not their own copy. List only directories
-    at the destination in which a collision is possible.
+    `found` yields directories, each with sorted names of files at the source that have not been
+    sent to this destination, so that what they would overwrite there is not their own copy. List
+    only directories at the destination in which a collision is possible.
     """
     there: _Names | None = None
-    for directory, names in found:
+    firsts: _Firsts | None = None
+    for directory, names in found():
         if not names:
             continue
         there = there or _Names(session, marker.ignores_case(session))
         exact = there.ignores_case is False
         if exact and directory.isascii() and "".join(names).isascii():
             continue
-        firsts = there.firsts(directory, names)
-        for name in names if session.marker != "nowhere" else firsts:
-            path = joined(directory, name)
+        firsts = firsts or _Firsts(session, (path for path, files in found() if files))
+        for path, first in firsts.of(directory, names):
             if exact and not _has_forms(path):
                 continue
             other = there.other(path)
-            if other or (name in firsts and not there.has(firsts[name])):
+            if other or (first and not there.has(first)):
                 yield path, other
 
 
@@ -54,6 +64,43 @@ def _has_forms(path: str) -> bool:
     return unicodedata.normalize("NFC", path) != unicodedata.normalize("NFD", path)
 
 
+class _Firsts:
+    """The paths of which the destination must have a copy before it gets a second spelling.
+
+    They are those of the files that are being sent, of the `directories` with files to send, and of
+    all directories above them. Once a copy of the first is there, the destination shows whether the
+    second would collide with it.
+    """
+
+    def __init__(self, session: Session, directories: Iterable[str]) -> None:
+        self._root, store = session.context.settings.src_dir, session.store
+        self._directories = {fold(self._root): self._root}
+        self._sent: dict[str, list[str]] = {}
+        for paths in store.paths_by_task(store.tasks_in_progress("transfer")).values():
+            for path in paths:
+                self._sent.setdefault(path.rpartition("/")[0], []).append(path)
+        for directory in (*sorted(self._sent), *directories):
+            for path in with_parents(directory) if below(directory, self._root) else ():
+                folded = fold(path)
+                if self._directories.get(folded) == path:
+                    break  # those above have been added with it
+                self._directories.setdefault(folded, path)
+
+    def of(self, directory: str, names: list[str]) -> Iterator[tuple[str, str | None]]:
+        """Yield the path of each of the files `names`, with the first of its spellings.
+
+        That may be the path of a directory above it; None if the file is the first.
+        """
+        ways = [path for path in with_parents(directory) if below(path, self._root)]
+        others = [first for path in ways if (first := self._directories[fold(path)]) != path]
+        above = others[-1] if others else None
+        files = {fold(path): path for path in self._sent.get(directory, ())}
+        for path in (joined(directory, name) for name in names):
+            folded = fold(path)
+            first = above or self._directories.get(folded) or files.setdefault(folded, path)
+            yield path, first if first != path else None
+
+
 class _Names:
     """The names in directories at the destination; each directory is listed once."""
 
@@ -62,6 +109,9 @@ class _Names:
         self.ignores_case = ignores_case
         self._by_directory: dict[str, dict[str, set[str]] | ListingError] = {}
         self._existing: dict[str, bool] = {}
+        if session.marker == "nowhere":
+            root = self._settings.dst_dir
+            self._by_directory[root] = ListingError(root, "it does not exist", gone=True)
 
     def other(self, path: str) -> str | None:
         """Return the path at the destination that the copy of `path` would collide with, or None.
@@ -87,24 +137,6 @@ class _Names:
             directory = place
         return None
 
-    def firsts(self, directory: str, names: list[str]) -> dict[str, str]:
-        """Return the paths at the source that come before files of `directory`, by their `names`.
-
-        Such a path is that of a recorded file, of one yielded before or of a directory with such
-        files; it differs only in case or form from that of the file or a directory above it. Of two
-        such paths, the destination must have the first before it shows whether they are two there.
-        """
-        first = self._first_spelling(directory)
-        if first:
-            return dict.fromkeys(names, first)
-        recorded = sorted(self._session.store.files.read(directory))
-        colliding = colliding_names([*recorded, *names])
-        spellings: dict[str, str] = {}
-        for name in [*recorded, *names] if colliding else ():
-            spellings.setdefault(fold(name), name)
-        found = {name: spellings[fold(name)] for name in names if name in colliding}
-        return {name: joined(directory, other) for name, other in found.items() if other != name}
-
     def has(self, path: str) -> bool:
         """Return whether the destination lists the copy of `path` in this spelling."""
         directory = self._settings.dst_dir
@@ -113,35 +145,6 @@ class _Names:
             directory = joined(directory, name)
         names = self._names(directory)
         return not isinstance(names, ListingError) and last in names.get(fold(last), ())
-
-    @cached_property
-    def _spellings(self) -> dict[str, str]:
-        """The first spellings of directories with recorded files, and of those above."""
-        root = self._settings.src_dir
-        spellings = {fold(root): root}
-        for directory in sorted(self._session.store.files):
-            for path in with_parents(directory) if below(directory, root) else ():
-                folded = fold(path)
-                if spellings.get(folded) == path:
-                    break  # those above have been added with it
-                spellings.setdefault(folded, path)
-        return spellings
-
-    def _first_spelling(self, directory: str) -> str | None:
-        """Return the first spelling of a directory or of one above it; None if this is the first.
-
-        From then on it is, if there was none before.
-        """
-        for path in self._ways(directory):
-            first = self._spellings.setdefault(fold(path), path)
-            if first != path:
-                return first
-        return None
-
-    def _ways(self, directory: str) -> list[str]:
-        """Return the directories from SRC_DIR down to `directory`, if that is in it."""
-        root = self._settings.src_dir
-        return [path for path in with_parents(directory) if below(path, root)][::-1]
 
     def _below_root(self, path: str) -> list[str]:
         """Return the names on the way from SRC_DIR to `path`."""

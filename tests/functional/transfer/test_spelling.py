@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
 
 import pytest
@@ -127,17 +128,99 @@ def test_the_first_run_leaves_held_names_out_and_sends_the_rest(
     assert (files(lab.source), lab.alerts()) == ({}, {})
 
 
-def test_full_leaves_held_names_out_of_its_one_task(lab: Lab) -> None:
-    lab.given_transferred("Run/a")
+def test_full_is_by_items_where_case_is_ignored(lab: Lab) -> None:
+    """A recursive task would send what the scan defers, and what comes after the scan."""
+    lab.configure(SETTLE_SECONDS=600)
+    lab.write("r/a", "the only copy", age=5000)
+    lab.write("r/b", age=5000)
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
+    lab.write("r/A", "still being written", age=10)
+    lab.write("r/c", age=5000)
+    lab.world.faults.add_hook("submission_id", lambda _: lab.write("R/a", "late", age=5000))
+    assert [lab.transfer("--full"), lab.transfer()] == [0, 1]
+    assert not any(item["recursive"] for item in lab.submitted()[-1]["DATA"])
+    assert files(lab.destination) == {"r/a": b"the only copy", "r/b": b"data", "r/c": b"data"}
+    assert "No recursive task" in lab.log()
+
+
+def test_the_first_run_is_by_items_where_case_is_ignored(lab: Lab) -> None:
+    lab.write("r/a", "one")
+    lab.world.faults.add_hook("submission_id", lambda _: lab.write("r/A", "two"))
+    assert [lab.transfer(), lab.transfer()] == [0, 1]
+    assert files(lab.destination) == {"r/a": b"one"}
+
+
+def test_a_first_run_with_an_unlisted_directory_is_by_items(lab: Lab) -> None:
+    """The alert says that nothing in it is sent."""
+    lab.dst.ignores_case = False
+    lab.write("a")
+    lab.write("d/b")
+    lab.world.faults.add(
+        "ls",
+        status=403,
+        body={"code": "EndpointPermissionDenied"},
+        match=lambda request: request.query["path"].rstrip("/") == "/src/d",
+    )
+    assert [lab.transfer(), lab.delete()] == [1, 0]
+    assert files(lab.destination) == {"a": b"data"}
+
+
+@pytest.mark.parametrize("back", ["--full", "rewritten"])
+def test_a_file_sent_elsewhere_collides_like_a_new_one(lab: Lab, back: str) -> None:
+    lab.given_transferred("a", "x")
     assert lab.delete() == 0
-    lab.write("run/a", "a different file")
-    lab.write("b")
-    assert lab.transfer("--full") == 1
-    document = lab.submitted()[-1]
-    assert document["DATA"][0]["recursive"] is True
-    assert {"a", ".globus_auto*"} <= {rule["name"] for rule in document["filter_rules"]}
-    assert lab.transfer() == 1
-    assert files(lab.destination) == {"Run/a": b"data", "b": b"data"}
+    (lab.home / "elsewhere").mkdir()
+    other = lab.world.add_endpoint(lab.home / "elsewhere", "elsewhere")
+    first = lab.settings["DST_ID"]
+    lab.configure(DST_ID=other.id, DST_DIR="/", KEEP_DAYS=9)
+    lab.write("A", "something else")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    lab.configure(DST_ID=first, DST_DIR="/dst")
+    if back == "rewritten":
+        lab.write("A", "something new")
+    assert lab.transfer(*[back] * (back == "--full")) == 1
+    assert files(lab.destination)["a"] == b"data"
+
+
+def test_a_move_to_such_a_destination_sends_one_of_two_spellings(lab: Lab) -> None:
+    (lab.home / "elsewhere").mkdir()
+    other = lab.world.add_endpoint(lab.home / "elsewhere", "elsewhere")
+    first = lab.settings["DST_ID"]
+    lab.configure(DST_ID=other.id, DST_DIR="/", KEEP_DAYS=2)
+    lab.write("a", "first")
+    lab.write("A", "other")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.home / "elsewhere") == {"a": b"first", "A": b"other"}
+    lab.configure(DST_ID=first, DST_DIR="/dst")
+    assert [lab.transfer("--full"), lab.transfer("--full")] == [0, 1]
+    assert files(lab.destination) == {"A": b"other"}
+
+
+def test_a_second_spelling_waits_only_for_what_is_being_sent(lab: Lab) -> None:
+    """Copies that were moved away, as to tape, do not come back."""
+    lab.configure(KEEP_DAYS=60, VERIFY_DESTINATION=False)
+    lab.given_transferred("Run/a", "other")
+    shutil.rmtree(lab.destination / "Run")
+    lab.write("run/b")
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    assert files(lab.destination).keys() == {"other", "run/b"}
+
+
+def test_a_file_and_a_directory_of_another_spelling_collide(lab: Lab, mailbox: Mailbox) -> None:
+    """In one task, the directory would be in the way of the file, and of all others."""
+    for name in ("run", "Run/x", "other"):
+        lab.write(name)
+    assert [lab.transfer(), lab.transfer()] == [0, 1]
+    assert files(lab.destination).keys() == {"Run/x", "other"}
+    assert "/src/run (there: /dst/Run)" in mailbox.texts()[0]
+
+
+def test_full_compares_all_at_a_case_sensitive_destination(lab: Lab) -> None:
+    lab.dst.ignores_case = False
+    lab.given_transferred("run/a", "Run/b")
+    (lab.destination / "run/a").write_text("altered", encoding="utf-8")
+    assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == {"run/a": b"data", "Run/b": b"data"}
 
 
 def test_a_missing_destination_holds_nothing_back(lab: Lab) -> None:
@@ -209,10 +292,11 @@ def test_of_two_spellings_of_a_file_one_is_sent(lab: Lab) -> None:
 
 def test_an_empty_directory_of_another_spelling_is_not_made(lab: Lab) -> None:
     """In a recursive task, the empty one may come first and give its name to the other's copy."""
+    lab.configure(DST_DIR="/dst/new")
     lab.write("run/ready", "of the first run")
     (lab.source / "Run").mkdir()
     assert [lab.transfer(), lab.transfer()] == [0, 0]
-    assert files(lab.destination) == {"run/ready": b"of the first run"}
+    assert files(lab.destination) == {"new/run/ready": b"of the first run"}
 
 
 def test_a_case_sensitive_destination_gets_both_spellings(lab: Lab) -> None:
