@@ -161,8 +161,8 @@ def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
         """Yield the files to send that have not been sent to this destination, by directory."""
         for directory, found in plan.transfers.directories():
             records = store.files.read(directory)
-            known = {name for name, record in records.items() if record.task in here}
-            yield directory, sorted(found.keys() - known)
+            sent = {name for name, record in records.items() if record.task in here}
+            yield directory, sorted(found.keys() - sent)
 
     for path, other in list(spelling.find_collisions(session, new)):
         reason = DeferReason.COLLISION if other else DeferReason.POSSIBLE_COLLISION
