@@ -138,8 +138,8 @@ def problems_of(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _wrong_ready_markers(patterns: list[str]) -> Iterator[tuple[str, str]]:
     for pattern in patterns:
-        if not {"", ".", ".."}.isdisjoint(pattern.split("/")):
-            text = f"READY_MARKERS: {pattern!r} must be a path below SRC_DIR without '.' or '..'"
+        if not {"", ".", "..", "**"}.isdisjoint(pattern.split("/")):
+            text = f"READY_MARKERS: {pattern!r} must be a path below SRC_DIR without '..' or '**'"
             yield "READY_MARKERS", f"{text}, such as '*/RTAComplete.txt'."
     if len({pattern.count("/") for pattern in patterns}) > 1:
         text = "READY_MARKERS: all patterns must have the same number of slashes,"

@@ -48,6 +48,11 @@ class DirectoryListing(NamedTuple):
         return itertools.chain(self.files, self.directories, self.others, self.unsendable)
 
     @property
+    def names_of_files(self) -> set[str]:
+        """All names but those of directories."""
+        return {*self.files, *self.others, *self.unsendable}
+
+    @property
     def names(self) -> set[str]:
         """All names that Globus can transfer."""
         return {*self.files, *self.directories, *self.others}

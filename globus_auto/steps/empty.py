@@ -18,6 +18,7 @@ from globus_auto.files import (
 from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import entered, walk_source
+from globus_auto.steps.units import Units
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 
@@ -76,11 +77,17 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
         way = (each for each in with_parents(path) if below(each, root))
         return only is None or reached.issuperset(way)
 
-    trees = [path for path in topmost_empty_trees(listings(), root, is_content) if is_reached(path)]
+    units = Units(settings.ready_markers, root)
+
+    def goes(path: str) -> bool:
+        """Return whether a directory may go: one inside a unit goes with that as a whole."""
+        return is_reached(path) and units.of(path) in (None, root, path)
+
+    trees = [path for path in topmost_empty_trees(listings(), root, is_content) if goes(path)]
     trees = [path for path in trees if not is_below_any(path, marked)]
     if not settings.src_local_dir:
         trees = [path for path in trees if path not in session.store.quarantined]
-    directories = [path for path in empty if path != root and is_reached(path)]
+    directories = [path for path in empty if path != root and goes(path)]
     return Found(trees, directories, not unable, frozenset(marked))
 
 

@@ -103,7 +103,7 @@ def _unready(plan: TransferPlan, units: Units, directory: DirectoryListing) -> U
     A walk yields each unit before the directories in it.
     """
     unit = units.of(directory.path)
-    if unit == directory.path and (missing := units.missing(unit, set(directory.all_names))):
+    if unit == directory.path and (missing := units.missing(unit, directory.names_of_files)):
         plan.unready[unit] = UnreadyUnit(missing)
     return plan.unready.get(unit) if unit else None
 

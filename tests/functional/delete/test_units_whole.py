@@ -36,6 +36,24 @@ def test_a_unit_goes_whole_and_its_markers_last(unit: Lab) -> None:
     assert deleted(unit) == [["/src/one/a", "/src/one/deep/b"], ["/src/one/done"]]
 
 
+def test_an_empty_directory_in_a_unit_goes_with_the_unit(lab: Lab) -> None:
+    """Many instruments make all directories of a run before they fill them."""
+    lab.configure(READY_MARKERS=["*/done"], KEEP_DAYS=1)
+    for name in ("one", "two"):
+        (lab.source / name / "data" / "L001").mkdir(parents=True)
+    (lab.source / "plain" / "empty").mkdir(parents=True)
+    lab.write("one/a", age=2 * DAY)
+    lab.advance(DAY)
+    assert [lab.transfer(), lab.delete()] == [0, 0]
+    assert sorted(path.name for path in lab.source.iterdir()) == ["one"]
+    assert (lab.source / "one" / "data" / "L001").is_dir()
+    lab.write("one/done", age=DAY)
+    assert [lab.transfer(), lab.transfer()] == [0, 0]
+    lab.advance(2 * DAY)
+    assert lab.delete() == 0
+    assert list(lab.source.iterdir()) == []
+
+
 def test_a_unit_of_several_batches_goes_whole_and_its_markers_last(unit: Lab) -> None:
     unit.configure(FILES_PER_TASK=1)
     assert unit.delete() == 0

@@ -76,6 +76,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "READY_MARKERS: '/src/*/done' must be a path below SRC_DIR",
     ),
     ({"READY_MARKERS": ["*/../done"]}, "READY_MARKERS: '*/../done' must be a path below SRC_DIR"),
+    ({"READY_MARKERS": ["**/done"]}, "READY_MARKERS: '**/done' must be a path below SRC_DIR"),
     ({"READY_MARKERS": ["*/"]}, "READY_MARKERS: '*/' must be a path below SRC_DIR"),
     ({"READY_MARKERS": [""]}, "READY_MARKERS: '' must be a path below SRC_DIR"),
     ({"READY_MARKERS": ["*/done", "ok"]}, "READY_MARKERS: all patterns must have the same number"),

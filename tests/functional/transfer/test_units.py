@@ -51,6 +51,14 @@ def test_a_marker_that_vanishes_holds_back_what_is_not_yet_sent(units: Lab) -> N
     assert sent(units) == {"one/a", "one/done"}
 
 
+def test_a_directory_is_no_marker(units: Lab) -> None:
+    """Empty, it would be removed while the unit stays, and what comes later would never be sent."""
+    units.write("one/a")
+    (units.source / "one" / "done").mkdir()
+    assert units.transfer() == 0
+    assert sent(units) == set()
+
+
 def test_a_marker_that_is_excluded_counts(units: Lab) -> None:
     units.configure(EXCLUDE=["done"])
     units.write("one/a")
