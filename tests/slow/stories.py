@@ -37,6 +37,7 @@ NAMES = [
     "cr\rlf\n",
     ".hidden",
     "x.tmp",
+    "SUB",
 ]
 DIRECTORIES = ["", "sub", "sub/deep", "Sub", "other dir"]
 
