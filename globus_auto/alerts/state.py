@@ -53,8 +53,8 @@ class Appearance(msgspec.Struct, kw_only=True, frozen=True):
     """When a file last appeared in the source directory `source_dir`: at `at`.
 
     `newest` is the latest mtime that any file has had, except those in the future; both are in
-    seconds since 1970 UTC. `files` is how many files the last scan found, less those that delete.py
-    has deleted since; None if that scan was not complete.
+    seconds since 1970 UTC. `files` is how many files the last scan found or the datastore still
+    had, less those that delete.py has deleted since; None if that scan was not complete.
     """
 
     source_dir: str

@@ -50,7 +50,9 @@ def _report_silence(
     settings, alerts = session.context.settings, session.context.alerts
     # An empty directory that had files may be a disk that is not mounted; that has its own alert.
     is_lost = not plan.listed or (plan.empty and remembers(session))
-    files = plan.files - plan.excluded if plan.complete and not is_lost else None
+    # What somebody else has deleted is still recorded.
+    there = plan.files - plan.excluded + len(plan.missing)
+    files = there if plan.complete and not is_lost else None
     last = last_appearance(before, settings.src_dir, plan.began, plan.newest, files)
     if not is_silent(last, plan.began, settings.silent_hours):
         alerts.resolve("silent")

@@ -155,3 +155,18 @@ def test_a_dry_run_shows_silence_and_remembers_nothing(
     capsys.readouterr()
     assert silent.transfer("-n") == 0
     assert "silent: No new file has appeared in /src" in capsys.readouterr().err
+
+
+def test_what_somebody_else_deletes_hides_no_new_files(lab: Lab) -> None:
+    """Such as the other pair of this source, which has delivered them as well."""
+    lab.configure(SILENT_HOURS=5)
+    lab.write("stays")
+    for number in range(12):
+        lab.write(f"{number}", age=2000 * HOUR * (number + 1))
+        assert (lab.transfer(), lab.transfer(), lab.alerts()) == (0, 0, {})
+        (lab.source / f"{number}").unlink()
+        lab.advance(HOUR)
+    for _ in range(6):
+        lab.advance(HOUR)
+        assert lab.transfer() == 0
+    assert lab.alerts().keys() == {"silent"}
