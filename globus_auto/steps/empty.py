@@ -19,6 +19,7 @@ from globus_auto.steps.rules import is_stable
 from globus_auto.steps.session import Session
 from globus_auto.steps.source import entered, walk_source
 from globus_auto.steps.units import Units
+from globus_auto.text import utf8
 from globus_auto.walk import DirectoryListing, ListingError, ListingResult
 
 
@@ -77,18 +78,34 @@ def find_empty(session: Session, candidates: Collection[str] | None = None) -> F
         way = (each for each in with_parents(path) if below(each, root))
         return only is None or reached.issuperset(way)
 
+    trees = [path for path in topmost_empty_trees(listings(), root, is_content) if is_reached(path)]
     units = Units(settings.ready_markers, root)
+    filled = _filled(session, units, marked) if units else set()
 
     def goes(path: str) -> bool:
-        """Return whether a directory may go: one inside a unit goes with that as a whole."""
-        return is_reached(path) and units.of(path) in (None, root, path)
+        """Return whether a directory may go: one inside a unit goes after all files of that."""
+        unit = units.of(path)
+        return unit in (None, path) or utf8(unit) not in filled
 
-    trees = [path for path in topmost_empty_trees(listings(), root, is_content) if goes(path)]
-    trees = [path for path in trees if not is_below_any(path, marked)]
+    trees = [path for path in trees if not is_below_any(path, marked) and goes(path)]
     if not settings.src_local_dir:
         trees = [path for path in trees if path not in session.store.quarantined]
-    directories = [path for path in empty if path != root and goes(path)]
+    directories = [path for path in empty if path != root and is_reached(path) and goes(path)]
     return Found(trees, directories, not unable, frozenset(marked))
+
+
+def _filled(session: Session, units: Units, marked: set[str]) -> set[str]:
+    """Return the units with files that are still to be sent or deleted.
+
+    Those below `marked` stay, and ready markers as long as these do.
+    """
+    filled = set(session.context.read_health().held)
+    for directory in session.store.files:
+        unit = units.of(directory)
+        if unit and not is_below_any(directory, marked):
+            paths = (joined(directory, name) for name in session.store.files.read(directory))
+            filled |= set() if all(map(units.is_marker, paths)) else {utf8(unit)}
+    return filled
 
 
 def topmost_empty_trees(

@@ -124,13 +124,20 @@ def note(session: Session, reason: str) -> None:
 def ignores_case(session: Session) -> bool | None:
     """Return whether the destination ignores case in names; None if that is unknown.
 
-    Ask for the marker by its name in upper case.
+    Ask for the marker by its name in upper case; without a marker, for another name that is there.
     """
-    if session.marker != "there":
+    if session.marker == "nowhere":
         return None
     settings = session.context.settings
-    other = joined(settings.dst_dir, marker_name(settings.src_id, settings.src_dir).upper())
-    failure = session.client.listing_error(settings.dst_id, other)
+    if session.marker != "there":
+        found = session.client.list_directory(settings.dst_id, settings.dst_dir)
+        names = set() if isinstance(found, ListingError) else found.names
+        swapped = (name.swapcase() for name in sorted(names) if name.isascii())
+        other = next((name for name in swapped if name not in names), None)
+        place = joined(settings.dst_dir, other or "")
+        return session.client.exists(settings.dst_id, place) if other else None
+    other = marker_name(settings.src_id, settings.src_dir).upper()
+    failure = session.client.listing_error(settings.dst_id, joined(settings.dst_dir, other))
     if failure is None:
         return True
     return False if failure.gone else None

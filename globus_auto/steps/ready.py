@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from globus_auto.alerts import AlertError, catalog
 from globus_auto.errors import EndpointNotReady
-from globus_auto.steps import marker
+from globus_auto.steps import marker, spelling
 from globus_auto.steps.marker import note
 from globus_auto.steps.session import Session
 from globus_auto.text import sentence
@@ -42,6 +42,7 @@ def require_ready(session: Session) -> None:
     for kind in ("endpoint", "service", "consent", "session"):
         context.alerts.resolve(kind)
     _require_marker(session)
+    spelling.distrust_merged(session)
     context.alerts.resolve("unfit settings")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import math
 
@@ -110,8 +109,6 @@ def _unsubmitted(
 def _new_task(session: Session, plan: TransferPlan) -> int:
     """Add an unsubmitted task without files to the datastore; return its number."""
     store, settings = session.store, session.context.settings
-    # A recursive task would transfer these as well, so a filter rule excludes each name.
-    left_out = [glob.escape(path.rpartition("/")[2]) for path in plan.collisions]
     number, new_id = store.next_task_number(), session.client.new_submission_id()
     store.tasks[number] = globus.new_task(
         "transfer",
@@ -122,7 +119,7 @@ def _new_task(session: Session, plan: TransferPlan) -> int:
         destination=settings.dst_id,
         destination_dir=settings.dst_dir,
         recursive=plan.recursive,
-        exclude=[*settings.exclude, *left_out] if plan.recursive else [],
+        exclude=settings.exclude if plan.recursive else [],
         roots=plan.roots if plan.recursive else None,
     )
     return number

@@ -11,7 +11,7 @@ from globus_auto.datastore import Datastore
 from globus_auto.files import MARKER, OWN, QUARANTINE, FileVersion, colliding_names, joined, matcher
 from globus_auto.steps import rules, spelling
 from globus_auto.steps.findings import report_oddities
-from globus_auto.steps.plan import TransferPlan, UnreadyUnit
+from globus_auto.steps.plan import PlannedFiles, TransferPlan, UnreadyUnit
 from globus_auto.steps.reasons import NEW, Decision, DeferReason, Verdict
 from globus_auto.steps.rescan import Rescan
 from globus_auto.steps.rules import NEVER, ScanTerms, classify, is_future_mtime
@@ -149,28 +149,38 @@ def _may_submit(session: Session, plan: TransferPlan) -> bool:
 
 def _defer_rejected_and_colliding(session: Session, plan: TransferPlan) -> None:
     """Defer files that Globus rejected lately, or whose copy would overwrite another file."""
-    now, store, settings = session.context.started, session.store, session.context.settings
+    now = session.context.started
     health = session.context.read_health()
     for path in health.refused:
         if path in plan.transfers and health.was_refused(path, now):
             _defer(plan, path, DeferReason.REJECTED)
             plan.rejected.append(path)
-    here = {number for number, task in store.tasks.items() if task.pair == settings.mapping}
-
-    def new() -> Iterator[tuple[str, list[str]]]:
-        """Yield the files to send that have not been sent to this destination, by directory."""
-        for directory, found in plan.transfers.directories():
-            records = store.files.read(directory)
-            sent = {name for name, record in records.items() if record.task in here}
-            yield directory, sorted(found.keys() - sent)
-
-    for path, other in list(spelling.find_collisions(session, new)):
+    for path, other in list(spelling.find_collisions(session, lambda: _unsent(session, plan))):
         reason = DeferReason.COLLISION if other else DeferReason.POSSIBLE_COLLISION
         _defer(plan, path, reason, other or "")
         plan.collisions[path] = other
-    # A recursive task makes empty directories, too, and one of them may come first.
-    if plan.recursive and session.marker == "nowhere" and colliding_names(sorted(plan.listed)):
+    if plan.recursive and (
+        plan.collisions
+        # It transfers what is deferred, too. It makes empty directories, of which one may come
+        # first.
+        or any(spelling.find_collisions(session, lambda: _names(plan.deferred)))
+        or (session.marker == "nowhere" and colliding_names(sorted(plan.listed)))
+    ):
         plan.recursive = False
+
+
+def _unsent(session: Session, plan: TransferPlan) -> Iterator[tuple[str, list[str]]]:
+    """Yield the names of the files to send that this scan has not submitted, by directory."""
+    for directory, names in _names(plan.transfers):
+        records = session.store.files.read(directory) if plan.submitted else {}
+        sent = {name for name, record in records.items() if record.task >= plan.first_task}
+        yield directory, [name for name in names if name not in sent]
+
+
+def _names(files: PlannedFiles) -> Iterator[tuple[str, list[str]]]:
+    """Yield each directory of `files` with the sorted names in it."""
+    for directory, found in files.directories():
+        yield directory, sorted(found)
 
 
 def _defer(plan: TransferPlan, path: str, reason: DeferReason, detail: str = "") -> None:

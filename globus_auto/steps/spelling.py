@@ -8,13 +8,17 @@ nothing shows later which of them a copy is of.
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
+from globus_auto import history
 from globus_auto.files import below, fold, joined, with_parents
 from globus_auto.steps import marker
 from globus_auto.steps.session import Session
 from globus_auto.walk import ListingError
+
+log = logging.getLogger(__name__)
 
 
 def may_merge(session: Session) -> bool:
@@ -23,9 +27,31 @@ def may_merge(session: Session) -> bool:
     A recursive task transfers what Globus finds when it walks, which no scan has compared with the
     names at the destination: only at one that does not ignore case, or does not exist yet.
     """
-    if session.marker in ("nowhere", "unknown"):  # unknown: a dry run, which makes no marker
+    if session.marker == "nowhere":
         return False
-    return marker.ignores_case(session) is not False
+    ignores_case = marker.ignores_case(session)
+    # A dry run makes no marker, which a run would use to find out.
+    return ignores_case is not False and (ignores_case or session.marker != "unknown")
+
+
+def distrust_merged(session: Session) -> None:
+    """Drop the records of recursive tasks that this run saw end, if their destination ignores case.
+
+    They began when it did not exist. What came after the scan may have overwritten the copy of
+    another spelling. If the files are sent one by one, Globus copies only what differs.
+    """
+    store, settings = session.store, session.context.settings
+    numbers = [
+        number
+        for number, task in store.tasks.items()
+        if task.recursive and task.pair == settings.mapping and task.task_id in session.ended
+    ]
+    if numbers and may_merge(session):
+        paths = [path for each in store.paths_by_task(numbers).values() for path in each]
+        log.info("Files to send again, as case may be ignored there: %d", len(paths))
+        for path in paths:
+            store.drop(path)
+        session.save()
 
 
 def find_collisions(
@@ -35,9 +61,8 @@ def find_collisions(
 
     That is None for a file whose copy may collide with one that is being sent, or sent first.
 
-    `found` yields directories, each with sorted names of files at the source that have not been
-    sent to this destination, so that what they would overwrite there is not their own copy. List
-    only directories at the destination in which a collision is possible.
+    `found` yields directories, each with sorted names of files at the source that are to be sent.
+    List only directories at the destination in which a collision is possible.
     """
     there: _Names | None = None
     firsts: _Firsts | None = None
@@ -48,7 +73,9 @@ def find_collisions(
         exact = there.ignores_case is False
         if exact and directory.isascii() and "".join(names).isascii():
             continue
-        firsts = firsts or _Firsts(session, (path for path, files in found() if files))
+        if firsts is None:
+            firsts = _Firsts(session, (path for path, files in found() if files))
+            there.remember(firsts)
         for path, first in firsts.of(directory, names):
             if exact and not _has_forms(path):
                 continue
@@ -74,17 +101,19 @@ class _Firsts:
 
     def __init__(self, session: Session, directories: Iterable[str]) -> None:
         self._root, store = session.context.settings.src_dir, session.store
-        self._directories = {fold(self._root): self._root}
-        self._sent: dict[str, list[str]] = {}
+        self._spellings = {fold(self._root): self._root}
         for paths in store.paths_by_task(store.tasks_in_progress("transfer")).values():
-            for path in paths:
-                self._sent.setdefault(path.rpartition("/")[0], []).append(path)
-        for directory in (*sorted(self._sent), *directories):
-            for path in with_parents(directory) if below(directory, self._root) else ():
+            self._add(paths)
+        self._add(directories)
+
+    def _add(self, paths: Iterable[str]) -> None:
+        """Add `paths` below SRC_DIR, and the directories above them."""
+        for each in paths:
+            for path in with_parents(each) if below(each, self._root) else ():
                 folded = fold(path)
-                if self._directories.get(folded) == path:
+                if self._spellings.get(folded) == path:
                     break  # those above have been added with it
-                self._directories.setdefault(folded, path)
+                self._spellings.setdefault(folded, path)
 
     def of(self, directory: str, names: list[str]) -> Iterator[tuple[str, str | None]]:
         """Yield the path of each of the files `names`, with the first of its spellings.
@@ -92,13 +121,17 @@ class _Firsts:
         That may be the path of a directory above it; None if the file is the first.
         """
         ways = [path for path in with_parents(directory) if below(path, self._root)]
-        others = [first for path in ways if (first := self._directories[fold(path)]) != path]
+        others = [first for path in ways if (first := self._spellings[fold(path)]) != path]
         above = others[-1] if others else None
-        files = {fold(path): path for path in self._sent.get(directory, ())}
+        files: dict[str, str] = {}
         for path in (joined(directory, name) for name in names):
             folded = fold(path)
-            first = above or self._directories.get(folded) or files.setdefault(folded, path)
+            first = above or self._spellings.get(folded) or files.setdefault(folded, path)
             yield path, first if first != path else None
+
+    def __contains__(self, directory: str) -> bool:
+        """Return whether `directory` may be one with files that are sent, or above one."""
+        return fold(directory) in self._spellings
 
 
 class _Names:
@@ -109,9 +142,22 @@ class _Names:
         self.ignores_case = ignores_case
         self._by_directory: dict[str, dict[str, set[str]] | ListingError] = {}
         self._existing: dict[str, bool] = {}
-        if session.marker == "nowhere":
-            root = self._settings.dst_dir
-            self._by_directory[root] = ListingError(root, "it does not exist", gone=True)
+        self._gone = session.marker == "nowhere"
+
+    def remember(self, firsts: _Firsts) -> None:
+        """If the destination is missing, assume what was delivered: it may only be unmounted."""
+        settings = self._settings
+        for line in history.lines(settings.history_path, b'"delivered"') if self._gone else ():
+            fact = history.parsed(line)
+            for path in with_parents(fact.path) if fact and fact.event == "delivered" else ():
+                above, _, name = path.rpartition("/")
+                if path == settings.src_dir or not below(path, settings.src_dir):
+                    break
+                if above in firsts:
+                    place = joined(settings.dst_dir, "/".join(self._below_root(above)))
+                    names = self._by_directory.setdefault(place, {})
+                    if isinstance(names, dict):
+                        names.setdefault(fold(name), set()).add(name)
 
     def other(self, path: str) -> str | None:
         """Return the path at the destination that the copy of `path` would collide with, or None.
@@ -156,6 +202,8 @@ class _Names:
 
     def _exists(self, path: str) -> bool:
         """Return whether `path` exists at the destination; True also if that is unknown."""
+        if self._gone:
+            return True
         if path not in self._existing:
             answer = self._session.client.exists(self._settings.dst_id, path)
             self._existing[path] = answer is not False
@@ -163,6 +211,9 @@ class _Names:
 
     def _names(self, directory: str) -> dict[str, set[str]] | ListingError:
         """Return the names in a directory, grouped by what `files.fold` returns for them."""
+        if self._gone:
+            gone = ListingError(directory, "it does not exist", gone=True)
+            return self._by_directory.get(directory, gone)
         if directory not in self._by_directory:
             found = self._session.client.list_directory(self._settings.dst_id, directory)
             if isinstance(found, ListingError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from globus_auto.steps import findings, startup
+from globus_auto.steps import findings, marker, spelling, startup
 from globus_auto.steps.session import Session, totals
 from globus_auto.text import counted
 
@@ -31,3 +31,6 @@ def wait_for_transfers(session: Session) -> None:
             log.info("Waited for %s to end", counted(len(in_progress), "transfer task"))
             findings.report_skipped(later)
             findings.report_undelivered(later)
+            if session.marker == "nowhere":
+                marker.place(later)
+                spelling.distrust_merged(later)

@@ -54,6 +54,23 @@ def test_an_empty_directory_in_a_unit_goes_with_the_unit(lab: Lab) -> None:
     assert list(lab.source.iterdir()) == []
 
 
+def test_empty_directories_go_when_only_what_stays_for_good_is_left(lab: Lab) -> None:
+    lab.configure(READY_MARKERS=["*/done"], EXCLUDE=["thumbs"])
+    lab.given_transferred("one/done", "one/data/x", "one/kept/y")
+    lab.write("one/thumbs/t")
+    lab.write("one/kept/DO_NOT_DELETE")
+    (lab.source / "one" / "empty" / "deep").mkdir(parents=True)
+    lab.advance(DAY)
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
+    lab.advance(DAY)
+    assert lab.delete() == 0
+    assert sorted(path.name for path in (lab.source / "one").iterdir()) == [
+        "done",
+        "kept",
+        "thumbs",
+    ]
+
+
 def test_a_unit_of_several_batches_goes_whole_and_its_markers_last(unit: Lab) -> None:
     unit.configure(FILES_PER_TASK=1)
     assert unit.delete() == 0

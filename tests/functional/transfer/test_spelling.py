@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 
+from globus_auto.sandbox.world import CompletionPolicy
 from tests.lab import Lab, files
 from tests.mail import Mailbox
 
@@ -94,13 +95,10 @@ def test_a_case_sensitive_destination_holds_nothing_back(lab: Lab) -> None:
 
 
 def test_a_changed_file_is_sent_in_its_own_spelling(lab: Lab) -> None:
-    """A file with a record has its copy there: nothing is listed for it."""
     lab.given_transferred("a", "Run/B")
-    lab.world.requests.clear()
     lab.write("a", "changed")
     lab.write("Run/B", "changed too")
     assert lab.transfer() == 0
-    assert listed_there(lab) == []
     assert files(lab.destination) == {"a": b"changed", "Run/B": b"changed too"}
 
 
@@ -221,6 +219,89 @@ def test_full_compares_all_at_a_case_sensitive_destination(lab: Lab) -> None:
     (lab.destination / "run/a").write_text("altered", encoding="utf-8")
     assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
     assert files(lab.destination) == {"run/a": b"data", "Run/b": b"data"}
+
+
+def test_a_changed_file_comes_before_a_new_one_of_another_spelling(lab: Lab) -> None:
+    """In one task, one would replace the copy of the other."""
+    lab.configure(KEEP_DAYS=1)
+    lab.given_transferred("A", "z")
+    (lab.destination / "A").unlink()
+    lab.write("A", "changed", age=500)
+    lab.write("a", "new", age=500)
+    assert [lab.transfer(), lab.transfer()] == [0, 1]
+    assert files(lab.destination) == {"A": b"changed", "z": b"data"}
+
+
+@pytest.mark.parametrize("new", ["run/a", "run/b"])
+def test_a_destination_that_is_unmounted_keeps_its_names(lab: Lab, new: str) -> None:
+    """Globus does its work later, when the disk is there again."""
+    lab.configure(DST_DIR="/dst/disk/em1")
+    (lab.destination / "disk" / "em1").mkdir(parents=True)
+    lab.given_transferred("Run/a", "z")
+    assert lab.delete() == 0
+    (lab.destination / "disk").rename(lab.home / "unplugged")
+    lab.world.completion = CompletionPolicy.after_polls(1)
+    lab.write(new, "other")
+    lab.write("fine")
+    lab.write("Run/c")
+    assert lab.transfer() == 1
+    (lab.home / "unplugged").rename(lab.destination / "disk")
+    assert [lab.transfer(), lab.transfer()] == [1, 1]
+    copies = files(lab.destination / "disk" / "em1")
+    assert copies == {"Run/a": b"data", "z": b"data", "fine": b"data", "Run/c": b"data"}
+
+
+def test_a_new_destination_that_ignores_case_gets_all_again_one_by_one(lab: Lab) -> None:
+    """The first task is recursive; what came after the scan may have replaced another's copy."""
+    lab.configure(DST_DIR="/dst/new")
+    lab.dst.keeps_mtimes = False
+    lab.write("A", "one", age=300)
+    lab.write("z")
+    lab.world.completion = CompletionPolicy.after_polls(1)
+    assert lab.transfer() == 0
+    lab.write("a", "two", age=3)
+    for _ in range(3):
+        lab.transfer()
+        lab.delete()
+    (lab.source / "a").rename(lab.source / "b")
+    for _ in range(3):
+        lab.transfer()
+        lab.delete()
+    assert sorted(files(lab.destination).values()) == [b"data", b"one", b"two"]
+
+
+def test_names_with_two_forms_that_full_would_send_keep_it_from_being_recursive(lab: Lab) -> None:
+    lab.dst.ignores_case, lab.dst.ignores_form = False, True
+    lab.configure(SETTLE_SECONDS=600)
+    lab.write(NFC, "the only copy", age=5000)
+    lab.write("z", age=5000)
+    assert [lab.transfer(), lab.transfer(), lab.delete()] == [0, 0, 0]
+    lab.write(NFD, "still being written", age=10)
+    assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
+    assert files(lab.destination)[NFC] == b"the only copy"
+
+
+def test_a_new_directory_waits_for_a_file_in_progress(lab: Lab) -> None:
+    """Else the file would be in the way, and hold up all other files of that task."""
+    lab.given_transferred("z")
+    lab.world.completion = CompletionPolicy.after_polls(2)
+    lab.write("Fun")
+    assert lab.transfer() == 0
+    lab.write("fun/x")
+    lab.write("important")
+    for _ in range(4):
+        lab.transfer()
+    assert files(lab.destination).keys() == {"z", "Fun", "important"}
+    assert lab.alerts().keys() == {"spelling"}
+
+
+def test_without_a_marker_another_name_shows_that_case_counts(lab: Lab) -> None:
+    lab.dst.ignores_case = False
+    lab.world.faults.add("mkdir", times=None, status=403, body={"code": "PermissionDenied"})
+    lab.given_transferred("a")
+    (lab.destination / "a").write_text("altered", encoding="utf-8")
+    assert [lab.transfer("--full"), lab.transfer()] == [0, 0]
+    assert files(lab.destination) == {"a": b"data"}
 
 
 def test_a_missing_destination_holds_nothing_back(lab: Lab) -> None:
