@@ -105,6 +105,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     `scan` and `kept` are for reports. `appearance` and `waiting` show what has not happened for too
     long; so does `held`, by the path of a unit. `empty` are directories that were seen empty, and
     that delete.py has not tried to delete since; at `pruned_at` it last looked for all of them.
+    `ignores_case` is the last destination that was seen to ignore case, as "COLLECTION_ID:PATH".
     """
 
     alerts: list[OpenAlert] = []
@@ -123,6 +124,7 @@ class AlertState(msgspec.Struct, kw_only=True):
     resolved_at: dict[str, int] = {}
     empty: list[str] = []
     pruned_at: int = 0
+    ignores_case: str = ""
 
     @property
     def doubted_is_full(self) -> bool:

@@ -124,20 +124,29 @@ def note(session: Session, reason: str) -> None:
 def ignores_case(session: Session) -> bool | None:
     """Return whether the destination ignores case in names; None if that is unknown.
 
-    Ask for the marker by its name in upper case; without a marker, for another name that is there.
+    If the destination is missing, return whether it was seen to do so before.
     """
+    context, settings = session.context, session.context.settings
+    place = f"{settings.dst_id}:{settings.dst_dir}"
     if session.marker == "nowhere":
-        return None
-    settings = session.context.settings
+        return context.read_health().ignores_case == place or None
+    found = _shows_case(session)
+    if found and context.read_health().ignores_case != place:
+        context.remember(lambda health: setattr(health, "ignores_case", place))
+    return found
+
+
+def _shows_case(session: Session) -> bool | None:
+    """Ask for the marker by its name in upper case; without a marker, for another name there."""
+    client, settings = session.client, session.context.settings
     if session.marker != "there":
-        found = session.client.list_directory(settings.dst_id, settings.dst_dir)
+        found = client.list_directory(settings.dst_id, settings.dst_dir)
         names = set() if isinstance(found, ListingError) else found.names
         swapped = (name.swapcase() for name in sorted(names) if name.isascii())
         other = next((name for name in swapped if name not in names), None)
-        place = joined(settings.dst_dir, other or "")
-        return session.client.exists(settings.dst_id, place) if other else None
+        return client.exists(settings.dst_id, joined(settings.dst_dir, other)) if other else None
     other = marker_name(settings.src_id, settings.src_dir).upper()
-    failure = session.client.listing_error(settings.dst_id, joined(settings.dst_dir, other))
+    failure = client.listing_error(settings.dst_id, joined(settings.dst_dir, other))
     if failure is None:
         return True
     return False if failure.gone else None

@@ -27,11 +27,9 @@ def may_merge(session: Session) -> bool:
     A recursive task transfers what Globus finds when it walks, which no scan has compared with the
     names at the destination: only at one that does not ignore case, or does not exist yet.
     """
-    if session.marker == "nowhere":
-        return False
     ignores_case = marker.ignores_case(session)
-    # A dry run makes no marker, which a run would use to find out.
-    return ignores_case is not False and (ignores_case or session.marker != "unknown")
+    # A dry run makes no marker ("unknown"), which a run would use to find out.
+    return ignores_case or (ignores_case is None and session.marker in ("there", "refused"))
 
 
 def distrust_merged(session: Session) -> None:

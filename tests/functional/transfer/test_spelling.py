@@ -270,6 +270,16 @@ def test_a_new_destination_that_ignores_case_gets_all_again_one_by_one(lab: Lab)
     assert sorted(files(lab.destination).values()) == [b"data", b"one", b"two"]
 
 
+def test_a_destination_that_was_removed_is_known_to_ignore_case(lab: Lab) -> None:
+    lab.configure(DST_DIR="/dst/em1", KEEP_DAYS=2)
+    (lab.destination / "em1").mkdir()
+    lab.given_transferred("A", "z")
+    shutil.rmtree(lab.destination / "em1")
+    lab.write("new")
+    assert lab.transfer("--full") == 0
+    assert not any(item["recursive"] for item in lab.submitted()[-1]["DATA"])
+
+
 def test_names_with_two_forms_that_full_would_send_keep_it_from_being_recursive(lab: Lab) -> None:
     lab.dst.ignores_case, lab.dst.ignores_form = False, True
     lab.configure(SETTLE_SECONDS=600)
