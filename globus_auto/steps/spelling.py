@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def may_merge(session: Session) -> bool:
-    """Return whether files that are there may be overwritten by what only Globus sees.
+    """Return whether a recursive task might overwrite copies of another spelling.
 
-    A recursive task transfers what Globus finds when it walks, which no scan has compared with the
-    names at the destination: only at one that does not ignore case, or does not exist yet.
+    It transfers what Globus finds when it walks, and no scan has compared that with the names at
+    the destination. So it is only for one that does not ignore case, or does not exist yet.
     """
     ignores_case = marker.ignores_case(session)
     # A dry run makes no marker ("unknown"), which a run would use to find out.
