@@ -91,7 +91,7 @@ def test_the_readme_names_extras_and_files_that_exist() -> None:
     extras = set(
         re.findall(r"^        \"(\w+)\": ", (ROOT / "setup.py").read_text("utf-8"), re.MULTILINE)
     )
-    assert extras >= set(re.findall(r"'\.\[(\w+)\]'", README)) == {"sandbox", "alerts"}
+    assert extras >= set(re.findall(r"'\.\[(\w+)\]'", README)) == {"sandbox", "alerts", "test"}
     named = {code for code in CODE if re.fullmatch(r"[\w./]+\.(md|py|example)", code)}
     named |= {code for code in CODE if code.startswith("tests/")}
     named |= set(re.findall(r"\]\((\w[^):]*)\)", README))
