@@ -201,17 +201,24 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def _fold_all(names: list[str]) -> list[str]:
+    """Return what `fold` returns for each of `names`; none contains a NUL.
+
+    To fold all at once is much faster than one by one.
+    """
+    return fold("\0".join(names)).split("\0") if names else []
+
+
 def colliding_names(names: list[str]) -> set[str]:
     """Return those of `names` that are equal to another one after `fold`.
 
     `names` may come from several directories that could be one directory at the destination.
     """
-    # To fold all names at once is much faster than one by one; none contains a NUL.
-    folded = fold("\0".join(names)).split("\0")
+    folded = _fold_all(names)
     if len({*folded}) == len(names):
         return set()
     seen: dict[str, list[str]] = {}
-    for name, same in zip(names, folded, strict=False):
+    for name, same in zip(names, folded, strict=True):
         seen.setdefault(same, []).append(name)
     return {name for group in seen.values() if len(group) > 1 for name in group}
 
@@ -233,9 +240,7 @@ def keep_marker_finder(patterns: Iterable[str]) -> Callable[[Iterable[str]], boo
 
     def find(names: Iterable[str]) -> bool:
         others = [name for name in names if not name.startswith(OWN)]
-        # To fold all names at once is much faster than one by one; none contains a NUL.
-        folded = fold("\0".join(others)).split("\0") if others else []
-        return any(map(fits, folded))
+        return any(map(fits, _fold_all(others)))
 
     return find
 
